@@ -1,0 +1,86 @@
+/* A provider's protocol: bytes in, inputs out; commands in, requests out. Pure: no clock, socket, thread or allocation that
+ * outlives the given arena or buf. One file per provider in src/dialect, one line in dialects.c, one folder in tests/golden.
+ *
+ * A webhook body passes through
+ *   classify  any thread   strict check, what it is, which call, does the provider read our answer
+ *   mask      any thread   the same bytes with secret values replaced (by a table of paths); what follows sees only this
+ *   reduce    owner shard  what the call has seen before is left out (marker with size and hash); journaled *and* applied
+ *   read      owner shard  reduced bytes -> inputs, in order; `remember` puts what the body brought into the seen set
+ * read() of a reduced body gives what read() of the whole one would, less what the call has already seen. */
+#ifndef CALLMEND_DIALECT_H
+#define CALLMEND_DIALECT_H
+
+#include "callmend/command.h"
+#include "callmend/fault.h"
+#include "callmend/input.h"
+#include "callmend/seen.h"
+
+/* Does the provider read the answer's body, and who composes it? */
+enum answer_kind {
+	ANSWER_NONE,      /* any 2xx; body {} */
+	ANSWER_TOOLS,     /* the session, when every tool has answered */
+	ANSWER_ASSISTANT, /* ingest: the assistant to use */
+	ANSWER_DEFAULT,   /* the source's configured answer for this type, else dialect->default_answer */
+};
+
+struct envelope {
+	struct span call_id; /* the provider's; empty: belongs to no call */
+	struct span type;    /* "status-update" */
+	enum answer_kind answer;
+	bool keep_whole;     /* reduce must leave it as it is */
+	int64_t at_us;       /* provider's time, 0 unknown */
+};
+
+/* One tool call's answer, for tool_answer. */
+struct tool_answer {
+	struct span id, name;
+	struct span result; /* text or JSON as text; when `failed` the message for the model */
+	bool failed;
+};
+
+/* What to answer an assistant-request with. */
+struct assistant_choice {
+	struct json assistant;       /* a complete assistant; absent: by id */
+	struct span id;              /* by id */
+	struct json variable_values; /* by id: object; `instructions` is added to it */
+	struct span instructions;    /* the project's current ones; empty: the assistant's own stay */
+};
+
+/* An HTTP request to the provider. Strings live in the arena. */
+struct provider_request {
+	struct span method, url, body;
+	bool needs_private_key; /* ingest adds Authorization: Bearer <source's private key> */
+	bool needs_control_key; /* ... <source's control key>, when it has one */
+};
+
+struct dialect {
+	const char *name;  /* as in /in/{dialect}/{source} */
+	const char *title; /* "Vapi" */
+	uint32_t can;      /* bit (1u << COMMAND_x) per command it can carry */
+
+	MUST int (*classify)(struct span body, struct arena *, struct envelope *out, struct fault *f);
+	void (*mask)(struct span body, const struct envelope *, struct buf *out);
+	void (*reduce)(struct span masked, const struct envelope *, const struct seen *, struct buf *out);
+	void (*remember)(struct span reduced, struct seen *);
+	MUST int (*read)(struct span reduced, struct arena *, struct inputs *out, struct fault *f);
+
+	/* Request for a command. E_INVALID when this provider cannot do it (fault says why). */
+	MUST int (*command)(const struct command *, struct span control_url, struct arena *, struct provider_request *out,
+			    struct fault *f);
+	void (*tool_answer)(struct span message_type, const struct tool_answer *, size_t n, struct buf *out);
+	/* Splits an upstream's answer to a tool-calls webhook; false when it is none. */
+	bool (*read_tool_answer)(struct span body, struct arena *, struct tool_answer **out, size_t *n);
+	/* Safe answer to a question of this type when nothing is configured; content type in *content_type. */
+	void (*default_answer)(struct span type, struct span body, struct buf *out, const char **content_type);
+	/* How to ask for the state of a call, and what the answer says (inputs as from a report). NULL: cannot. */
+	MUST int (*reconcile)(struct span api_base, struct span provider_call_id, struct arena *, struct provider_request *out);
+	MUST int (*read_call)(struct span body, struct arena *, struct inputs *out, struct fault *f);
+	/* How to fetch an assistant by id, and the answer that names the assistant to use. NULL: cannot. */
+	MUST int (*fetch_assistant)(struct span api_base, struct span id, struct arena *, struct provider_request *out);
+	MUST int (*answer_assistant)(const struct assistant_choice *, struct buf *out, struct fault *f);
+};
+
+extern const struct dialect *const dialects[]; /* NULL at the end; src/dialect/dialects.c */
+const struct dialect *dialect_find(struct span name);
+
+#endif

@@ -1,0 +1,21 @@
+/* A bounded set of 64-bit keys that a call has seen: history entries, repeated parts of bodies, duplicate keys.
+ *
+ * When `limit` keys are held the oldest go first, so that behaviour stays a pure function of the insertions. Not thread safe. */
+#ifndef CALLMEND_SEEN_H
+#define CALLMEND_SEEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct seen {
+	uint64_t *table, *ring; /* heap; grows in powers of two up to limit */
+	uint32_t size, n, first, limit;
+};
+
+bool seen_has(const struct seen *, uint64_t key);
+/* True when the key was not there before. Key 0 is never kept. */
+bool seen_add(struct seen *, uint64_t key);
+void seen_fini(struct seen *); /* tolerates zeroed */
+
+#endif

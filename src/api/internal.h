@@ -1,0 +1,30 @@
+/* What the files of src/api share. */
+#ifndef CALLMEND_API_INTERNAL_H
+#define CALLMEND_API_INTERNAL_H
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "base/buf.h"
+
+struct watchers;
+struct request;
+
+struct api_common {
+	struct api_config config;
+	struct auth_rate rate;
+	struct buf openapi; /* the document, made once */
+};
+
+struct api {
+	struct api_common *common;
+	struct shard *shard;
+	struct request *requests; /* those without an answer */
+	struct watchers *watchers;
+};
+
+static inline struct live *api_live(const struct api *api)
+{
+	return api->common->config.live;
+}
+
+#endif

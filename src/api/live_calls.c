@@ -1,0 +1,182 @@
+/* Happy path: every owner shard gives its part, the parts are put together, the answer goes out.
+ * Failure modes: mailboxes are full (503); the client or the api goes while parts are gathered (they are dropped). PostgreSQL is not
+ * needed here. */
+#include "api/live_calls.h"
+
+#include <stdlib.h>
+
+#include "api/call_ids.h"
+#include "api/endpoint.h"
+#include "api/request.h"
+
+/* --- all ----------------------------------------------------------------------------------------------------- */
+
+struct gathering {
+	struct request *request;
+	struct buf calls, owners;
+	struct json_out calls_out, owners_out;
+	size_t n, room;
+};
+
+static void gather_free(struct gathering *g)
+{
+	buf_free(&g->calls);
+	buf_free(&g->owners);
+	free(g);
+}
+
+static void on_part(void *user, const struct live_part *part)
+{
+	struct gathering *g = user;
+	struct json_iter it = json_iter(json_of(part->json));
+	struct span key;
+	struct json call;
+	json_begin(&g->owners_out, NULL);
+	json_put_i64(&g->owners_out, "owner", part->owner);
+	json_put_i64(&g->owners_out, "last_seq", (int64_t)part->last_seq);
+	json_end(&g->owners_out);
+	for (; json_next(&it, &key, &call); g->n++)
+		if (g->n < g->room)
+			json_put_raw(&g->calls_out, NULL, call.raw);
+}
+
+static void answer_all(struct gathering *g)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct json_out o = { .b = &b };
+	json_end_array(&g->calls_out);
+	json_end_array(&g->owners_out);
+	json_begin(&o, NULL);
+	json_put_z(&o, "epoch", live_epoch(api_live(g->request->api)));
+	json_put_i64(&o, "total", (int64_t)g->n);
+	json_put_raw(&o, "owners", buf_span(&g->owners));
+	json_put_raw(&o, "calls", buf_span(&g->calls));
+	json_end(&o);
+	request_answer(g->request, 200, buf_span(&b));
+}
+
+static void on_all(void *user)
+{
+	struct gathering *g = user;
+	if (!request_is_orphan(g->request))
+		answer_all(g);
+	gather_free(g);
+}
+
+static void run_all(struct request *r)
+{
+	struct gathering *g = calloc(1, sizeof(*g));
+	CHECK(g);
+	g->request = r;
+	g->room = (size_t)strtoull(request_value(r, "limit"), NULL, 10);
+	g->calls_out.b = &g->calls;
+	g->owners_out.b = &g->owners;
+	json_begin_array(&g->calls_out, NULL);
+	json_begin_array(&g->owners_out, NULL);
+	struct live_query query = {
+		.org = r->caller.org, .part = on_part, .done = on_all, .user = g,
+	};
+	const char *project = request_value(r, "project_id");
+	if (project)
+		CHECK(uuid_parse(&query.project, span_of(project)) == 0); /* was checked */
+	int rc = live_snapshot(api_live(r->api), r->api->shard, &query);
+	if (rc == 0)
+		return;
+	gather_free(g);
+	request_fail(r, rc, (struct span){ 0 });
+}
+
+/* --- one ----------------------------------------------------------------------------------------------------- */
+
+/* The candidates are asked one after the other. */
+struct search {
+	struct request *request;
+	struct uuid *ids;
+	size_t n, at;
+	struct buf found;
+	struct problem otherwise;
+};
+
+static void search_next(struct search *s);
+
+static void search_end(struct search *s)
+{
+	struct request *r = s->request;
+	struct buf found = s->found;
+	struct problem otherwise = s->otherwise;
+	free(s->ids);
+	free(s);
+	if (found.n)
+		request_answer(r, 200, buf_span(&found));
+	else
+		request_problem(r, &otherwise);
+	buf_free(&found);
+}
+
+static void on_candidate(void *user, const struct live_part *part)
+{
+	struct search *s = user;
+	struct json_iter it = json_iter(json_of(part->json));
+	struct span key;
+	struct json call;
+	if (!s->found.n && json_next(&it, &key, &call))
+		buf_add(&s->found, call.raw);
+}
+
+static void on_candidate_done(void *user)
+{
+	struct search *s = user;
+	if (request_is_orphan(s->request)) {
+		buf_free(&s->found);
+		free(s->ids);
+		free(s);
+	} else if (s->found.n || s->at == s->n) {
+		search_end(s);
+	} else {
+		search_next(s);
+	}
+}
+
+static void search_next(struct search *s)
+{
+	struct request *r = s->request;
+	struct live_query query = {
+		.org = r->caller.org,
+		.call = &s->ids[s->at++],
+		.part = on_candidate,
+		.done = on_candidate_done,
+		.user = s,
+	};
+	if (live_snapshot(api_live(r->api), r->api->shard, &query))
+		search_end(s);
+}
+
+void live_calls_answer_one(struct request *r, const char *id, const struct problem *otherwise)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	CHECK(s);
+	s->request = r;
+	s->otherwise = *otherwise;
+	const struct directory *d = live_directory(api_live(r->api), r->api->shard);
+	struct uuid *ids = call_ids_candidates(d, &r->caller.org, span_of(id), &r->arena, &s->n);
+	s->ids = calloc(s->n + 1, sizeof(*ids));
+	CHECK(s->ids);
+	memcpy(s->ids, ids, s->n * sizeof(*ids));
+	if (s->n)
+		search_next(s);
+	else
+		search_end(s);
+}
+
+static const struct param all_params[] = {
+	QUERY_UUID("project_id", 0, "only calls of this project"),
+	{ .name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500, .fallback = "500",
+	  .doc = "how many at most; total says how many there are" },
+};
+
+static const struct endpoint rows[] = {
+	{ HTTP_GET, "/api/v1/live/calls", ROLE_VIEWER, .id = "live_calls", .tag = "live",
+	  .summary = "The calls that run now, from memory: also while PostgreSQL is away",
+	  .answer = "LiveCalls", ENDPOINT_PARAMS(all_params), .run = run_all },
+};
+ENDPOINTS(live_calls_endpoints, rows);

@@ -1,0 +1,34 @@
+/* A growing byte buffer. Zeroed is empty and valid. Failure to grow aborts: callers bound sizes. */
+#ifndef CALLMEND_BASE_BUF_H
+#define CALLMEND_BASE_BUF_H
+
+#include <stdint.h>
+
+#include "callmend/fault.h"
+#include "callmend/span.h"
+
+struct buf {
+	char *p;
+	size_t n, cap;
+};
+
+void buf_reserve(struct buf *b, size_t more);
+void buf_add(struct buf *b, struct span s);
+void buf_addz(struct buf *b, const char *z);
+void buf_addc(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline struct span buf_span(const struct buf *b)
+{
+	return (struct span){ b->p, b->n };
+}
+static inline void buf_clear(struct buf *b)
+{
+	b->n = 0;
+}
+/* A zero terminated view; valid until the next change. */
+const char *buf_z(struct buf *b);
+void buf_free(struct buf *b); /* back to zeroed */
+/* A local that frees itself: `struct buf b AUTO_BUF = { 0 };` */
+#define AUTO_BUF __attribute__((cleanup(buf_free)))
+
+#endif

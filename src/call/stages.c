@@ -1,0 +1,7 @@
+/* The stages in order: each sees what the ones before it emitted. */
+#include "call/parts.h"
+
+const struct stage *const stages[] = {
+	&status_stage,	 &speech_stage,	  &transcript_stage, &turns_stage,   &tools_stage,
+	&commands_stage, &sentiment_stage, &signals_stage,   NULL,
+};

@@ -1,0 +1,59 @@
+/* What is said, as it is said: finals pass on, the last partial of each speaker is kept for watchers who come later. */
+#include "call/parts.h"
+
+void transcript_input(struct session *s, const struct input *in)
+{
+	struct draft d;
+	s->transcript.live = true;
+	status_conversing(s, in->at_us);
+	draft_begin(s, &d, in->final ? EVENT_TRANSCRIPT_FINAL : EVENT_TRANSCRIPT_PARTIAL, in->at_us);
+	d.e.speaker = in->speaker;
+	d.e.is_final = in->final;
+	d.e.text = in->text;
+	draft_emit(s, &d);
+}
+
+void transcript_speaking_text(struct session *s, const struct input *in)
+{
+	struct draft d;
+	status_conversing(s, in->at_us);
+	draft_begin(s, &d, EVENT_SPEAKING_TEXT, in->at_us);
+	d.e.speaker = SPEAKER_AI;
+	d.e.text = in->text;
+	if (in->turn >= 0)
+		json_put_i64(&d.o, "turn", in->turn);
+	draft_emit(s, &d);
+}
+
+bool transcript_expected(const struct session *s)
+{
+	return s->transcript.live || s->facts.transcript_subscribed;
+}
+
+static void event(struct session *s, const struct event *e)
+{
+	struct kept *partial = &s->transcript.partial[e->speaker];
+	if (e->is_final)
+		kept_free(partial);
+	else
+		kept_set_clipped(partial, e->text, PARTIAL_BYTES);
+}
+
+static size_t bytes(const struct session *s)
+{
+	return s->transcript.partial[SPEAKER_AI].n + s->transcript.partial[SPEAKER_USER].n;
+}
+
+static void fini(struct session *s)
+{
+	for (int i = 0; i < SPEAKERS; i++)
+		kept_free(&s->transcript.partial[i]);
+}
+
+const struct stage transcript_stage = {
+	.name = "transcript",
+	.wants = STAGE_WANTS(TRANSCRIPT_PARTIAL) | STAGE_WANTS(TRANSCRIPT_FINAL),
+	.event = event,
+	.bytes = bytes,
+	.fini = fini,
+};

@@ -1,0 +1,16 @@
+/* The providers this build speaks. One line each; see docs/adding-a-provider.md. */
+#include "callmend/dialect.h"
+#include "dialect/vapi.h"
+
+const struct dialect *const dialects[] = {
+	&vapi_dialect,
+	NULL,
+};
+
+const struct dialect *dialect_find(struct span name)
+{
+	for (const struct dialect *const *d = dialects; *d; d++)
+		if (span_is(name, (*d)->name))
+			return *d;
+	return NULL;
+}

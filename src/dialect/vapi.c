@@ -1,0 +1,23 @@
+#include "dialect/vapi.h"
+
+#include "dialect/vapi_parts.h"
+
+const struct dialect vapi_dialect = {
+	.name = "vapi",
+	.title = "Vapi",
+	.can = 1u << COMMAND_SAY | 1u << COMMAND_ADD_MESSAGE | 1u << COMMAND_MUTE |
+	       1u << COMMAND_UNMUTE | 1u << COMMAND_END | 1u << COMMAND_TRANSFER,
+	.classify = vapi_classify,
+	.mask = vapi_mask,
+	.reduce = vapi_reduce,
+	.remember = vapi_remember,
+	.read = vapi_read,
+	.command = vapi_command,
+	.tool_answer = vapi_tool_answer,
+	.read_tool_answer = vapi_read_tool_answer,
+	.default_answer = vapi_default_answer,
+	.reconcile = vapi_reconcile,
+	.read_call = vapi_read_call,
+	.fetch_assistant = vapi_fetch_assistant,
+	.answer_assistant = vapi_answer_assistant,
+};

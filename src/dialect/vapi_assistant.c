@@ -1,0 +1,132 @@
+/* assistant-request (vapi.md 1.5): a complete assistant whose system message is replaced by the project's instructions, or an
+ * assistant id with variable values. The server's own members of a fetched assistant (id, orgId, createdAt ...) are left out,
+ * because Vapi refuses them in an inline assistant. */
+#include "dialect/vapi_parts.h"
+
+static const char *const server_members[] = { "id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet" };
+
+static bool is_server_member(struct span key)
+{
+	for (size_t i = 0; i < sizeof(server_members) / sizeof(server_members[0]); i++) {
+		if (span_is(key, server_members[i]))
+			return true;
+	}
+	return false;
+}
+
+/* `key` is raw, that is, already escaped. */
+static void put_member(struct json_out *o, struct span key, struct span raw)
+{
+	char z[256];
+
+	if (key.n >= sizeof(z))
+		return;
+	memcpy(z, key.p, key.n);
+	z[key.n] = 0;
+	json_put_raw(o, z, raw);
+}
+
+static void put_system_message(struct json_out *o, struct span instructions)
+{
+	json_begin(o, NULL);
+	json_put_z(o, "role", "system");
+	json_put_text(o, "content", instructions);
+	json_end(o);
+}
+
+/* The first system message is replaced, others of that role go: they would contradict it. */
+static void put_messages(struct json_out *o, struct json messages, struct span instructions)
+{
+	struct json_iter it = json_iter(messages);
+	struct span key;
+	struct json message;
+
+	json_begin_array(o, "messages");
+	put_system_message(o, instructions);
+	while (json_next(&it, &key, &message)) {
+		if (!json_is_text(json_get(message, "role"), "system"))
+			json_put_raw(o, NULL, message.raw);
+	}
+	json_end_array(o);
+}
+
+static void put_model(struct json_out *o, struct json model, struct span instructions)
+{
+	struct json_iter it = json_iter(model);
+	struct span key;
+	struct json value;
+
+	json_begin(o, "model");
+	while (json_next(&it, &key, &value)) {
+		if (!span_is(key, "messages") && !span_is(key, "systemPrompt"))
+			put_member(o, key, value.raw);
+	}
+	put_messages(o, json_get(model, "messages"), instructions);
+	json_end(o);
+}
+
+static void put_assistant(struct json_out *o, struct json assistant, struct span instructions)
+{
+	struct json_iter it = json_iter(assistant);
+	struct span key;
+	struct json value;
+
+	json_begin(o, "assistant");
+	while (json_next(&it, &key, &value)) {
+		if (is_server_member(key))
+			continue;
+		if (span_is(key, "model") && instructions.n)
+			put_model(o, value, instructions);
+		else
+			put_member(o, key, value.raw);
+	}
+	json_end(o);
+}
+
+static void put_by_id(struct json_out *o, const struct assistant_choice *c)
+{
+	struct json_iter it = json_iter(c->variable_values);
+	struct span key;
+	struct json value;
+
+	json_put_text(o, "assistantId", c->id);
+	json_begin(o, "assistantOverrides");
+	json_begin(o, "variableValues");
+	while (json_next(&it, &key, &value)) {
+		if (!span_is(key, "instructions") || !c->instructions.n)
+			put_member(o, key, value.raw);
+	}
+	if (c->instructions.n)
+		json_put_text(o, "instructions", c->instructions);
+	json_end(o);
+	json_end(o);
+}
+
+int vapi_answer_assistant(const struct assistant_choice *c, struct buf *out, struct fault *f)
+{
+	struct json_out o = { .b = out };
+
+	if (c->assistant.kind == JSON_NONE && !c->id.n)
+		return fault(f, E_INVALID, "neither an assistant nor an assistant id is configured");
+	if (c->assistant.kind != JSON_NONE && c->assistant.kind != JSON_OBJECT)
+		return fault(f, E_INVALID, "the configured assistant is no JSON object");
+	json_begin(&o, NULL);
+	if (c->assistant.kind == JSON_OBJECT)
+		put_assistant(&o, c->assistant, c->instructions);
+	else
+		put_by_id(&o, c);
+	json_end(&o);
+	return 0;
+}
+
+int vapi_fetch_assistant(struct span api_base, struct span id, struct arena *a, struct provider_request *out)
+{
+	if (!id.n)
+		return E_INVALID;
+	*out = (struct provider_request){
+		.method = SPAN("GET"),
+		.url = span_of(arena_printf(a, "%.*s/assistant/%.*s", SPAN_ARG(api_base), SPAN_ARG(id))),
+		.needs_private_key = true,
+	};
+	return 0;
+}

@@ -1,0 +1,234 @@
+/* Commands from the API to the owner of a call, and their answer back.
+ *
+ * The caller waits for the first durable state after `requested` (the provider's answer), or wait_ms. The call may be named by our id or by the
+ * provider's: the candidates are tried owner by owner. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "ingest/tasks.h"
+
+enum { MAX_CANDIDATES = 64 };
+
+struct command_wait {
+	struct mail mail;
+	struct waiter waiter;
+	struct command_wait *next; /* in the call's list */
+	struct ingest *in;
+	struct lane *owner;
+	struct call_entry *call;   /* while in its list */
+	struct shard *home;
+	struct uuid org;
+	struct uuid candidates[MAX_CANDIDATES];
+	size_t candidates_n, at;
+	struct buf command;
+	struct uuid id;            /* the command that answers: the asked one, or the one with its key */
+	bool named;                /* id is known */
+	bool settled;              /* has a state beyond requested, or time is over: answer when durable */
+	uv_timer_t timer;
+	bool timer_open;
+	int64_t wait_ms;
+	int code;
+	struct buf json;
+	struct fault fault;
+	void (*done)(void *user, const struct live_command_answer *);
+	void *user;
+};
+
+static void wait_free(struct command_wait *w)
+{
+	buf_free(&w->command);
+	buf_free(&w->json);
+	free(w);
+}
+
+static void run_done(struct mail *m, struct shard *here)
+{
+	struct command_wait *w = (struct command_wait *)m;
+	struct live_command_answer a = { .code = w->code, .json = buf_span(&w->json), .detail = span_of(w->fault.text) };
+
+	(void)here;
+	w->done(w->user, &a);
+	wait_free(w);
+}
+
+static void finish(struct command_wait *w)
+{
+	w->mail.run = run_done;
+	shard_post_sure(w->home, &w->mail);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	finish(h->data);
+}
+
+static void unlist(struct command_wait *w)
+{
+	if (!w->call)
+		return;
+	for (struct command_wait **p = &w->call->waits; *p; p = &(*p)->next) {
+		if (*p == w) {
+			*p = w->next;
+			break;
+		}
+	}
+	w->call = NULL;
+}
+
+/* Last step on the owner's shard. */
+static void leave(struct command_wait *w)
+{
+	unlist(w);
+	if (w->timer_open) {
+		w->timer_open = false;
+		uv_close((uv_handle_t *)&w->timer, on_timer_closed);
+	} else {
+		finish(w);
+	}
+}
+
+static void on_settled_durable(struct waiter *wt, struct lane *l)
+{
+	(void)l;
+	leave((struct command_wait *)((char *)wt - offsetof(struct command_wait, waiter)));
+}
+
+static void settle(struct lane *l, struct command_wait *w, uint64_t number)
+{
+	if (w->settled)
+		return;
+	w->settled = true;
+	w->waiter.durable = on_settled_durable;
+	lane_wait(l, &w->waiter, number);
+}
+
+static void on_wait_over(uv_timer_t *t)
+{
+	struct command_wait *w = t->data;
+
+	settle(w->owner, w, journal_last(ingest_journal(w->in)));
+}
+
+static void note_state(struct lane *l, struct command_wait *w, enum command_state state, struct span json)
+{
+	buf_clear(&w->json);
+	buf_add(&w->json, json);
+	if (state != COMMAND_STATE_REQUESTED)
+		settle(l, w, l->applying_number);
+}
+
+void command_state(struct lane *l, const struct uuid *id, enum command_state state, struct span json)
+{
+	if (command_state_final(state))
+		metric_add_label(METRIC_COMMANDS, command_state_name(state), 1);
+	if (l->applying_wait && !l->applying_wait->named) {
+		l->applying_wait->named = true;
+		l->applying_wait->id = *id;
+	}
+	for (struct command_wait *w = l->applying->waits, *next; w; w = next) {
+		next = w->next;
+		if (w->named && !w->settled && uuid_eq(&w->id, id))
+			note_state(l, w, state, json);
+	}
+}
+
+void command_waits_free(struct lane *l, struct call_entry *c)
+{
+	while (c->waits) {
+		struct command_wait *w = c->waits;
+
+		c->waits = w->next;
+		w->call = NULL;
+		settle(l, w, journal_last(ingest_journal(w->in)));
+	}
+}
+
+static void refuse(struct command_wait *w, int code, const char *why)
+{
+	w->code = code;
+	fault(&w->fault, code, "%s", why);
+	leave(w);
+}
+
+static void take_command(struct lane *l, struct command_wait *w, struct call_entry *c)
+{
+	struct fault f = { 0 };
+	uint64_t number = 0;
+	int rc;
+
+	w->call = c;
+	w->next = c->waits;
+	c->waits = w;
+	uv_timer_init(shard_loop(l->shard), &w->timer);
+	w->timer.data = w;
+	w->timer_open = true;
+	uv_timer_start(&w->timer, on_wait_over, (uint64_t)w->wait_ms, 0);
+	l->applying_wait = w;
+	rc = lane_input(l, c, RECORD_COMMAND, buf_span(&w->command), &number, &f);
+	l->applying_wait = NULL;
+	if (rc && !w->settled)
+		refuse(w, number ? rc : rc == E_FULL ? E_FULL : E_UNAVAILABLE, f.text);
+}
+
+static void run_at_owner(struct mail *m, struct shard *here);
+
+static void to_candidate(struct command_wait *w)
+{
+	w->owner = lane_owner(w->in, &w->candidates[w->at]);
+	w->mail.run = run_at_owner;
+	shard_post_sure(w->owner->shard, &w->mail);
+}
+
+static void run_at_owner(struct mail *m, struct shard *here)
+{
+	struct command_wait *w = (struct command_wait *)m;
+	struct lane *l = w->owner;
+	struct call_entry *c = lane_call(l, &w->candidates[w->at]);
+
+	(void)here;
+	if (l->stopped)
+		refuse(w, E_UNAVAILABLE, "this node is stopping");
+	else if (c && c->session && session_settings(c->session)) {
+		if (uuid_eq(&session_settings(c->session)->org, &w->org))
+			take_command(l, w, c);
+		else
+			refuse(w, E_DENIED, "the call belongs to another organisation");
+	} else if (++w->at < w->candidates_n) {
+		to_candidate(w);
+	} else {
+		refuse(w, E_NOT_FOUND, "no call of this id is live");
+	}
+}
+
+static void find_candidates(struct command_wait *w, const struct directory *dir, struct span call)
+{
+	if (!uuid_parse(&w->candidates[0], call))
+		w->candidates_n = 1;
+	for (size_t i = 0; dir && i < dir->sources_n && w->candidates_n < MAX_CANDIDATES; i++) {
+		if (uuid_eq(&dir->sources[i].org, &w->org))
+			w->candidates[w->candidates_n++] = uuid_v5(&dir->sources[i].id, call);
+	}
+}
+
+int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call, const struct command *command,
+		 int64_t wait_ms, void (*done)(void *, const struct live_command_answer *), void *user)
+{
+	struct command_wait *w = calloc(1, sizeof(*w));
+
+	CHECK(w);
+	w->in = live->in;
+	w->home = here;
+	w->org = *org;
+	w->wait_ms = wait_ms;
+	w->done = done;
+	w->user = user;
+	command_write(command, &w->command);
+	find_candidates(w, live_directory(live, here), call);
+	if (!w->candidates_n) {
+		wait_free(w);
+		return E_NOT_FOUND;
+	}
+	to_candidate(w);
+	return 0;
+}

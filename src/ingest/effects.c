@@ -1,0 +1,296 @@
+/* Effects: what a session asks the world to do.
+ *
+ * Happy path: INTENT record -> durable -> request -> OUTCOME record -> applied (and durable before anybody is told).
+ *
+ * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the request surely never left -
+ * not_sent; no whole answer - unknown, and nothing here ever sends it again; the process dies in between - the next start settles it
+ * the same way (lane.c). */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "ingest/rewrite.h"
+#include "ingest/tasks.h"
+
+enum { CONTROL_TIMEOUT_MS = 10000, RECONCILE_TIMEOUT_MS = 10000, RECONCILE_LIMIT = 16 * 1024 * 1024, MAX_HEADERS = 32 };
+
+static struct delivery *pending_delivery(struct call_entry *c, uint64_t webhook)
+{
+	for (struct pending_answer *p = c->pending; p; p = p->next) {
+		if (p->number == webhook)
+			return p->delivery;
+	}
+	return NULL;
+}
+
+struct effect_task *effect_task_new(struct lane *l, const struct effect *e, uint64_t webhook)
+{
+	struct effect_task *t = calloc(1, sizeof(*t));
+	const struct settings *s = session_settings(l->applying->session);
+
+	CHECK(t);
+	t->lane = l;
+	t->call = l->applying->id;
+	t->kind = e->kind;
+	t->id = e->id;
+	t->timeout_ms = e->timeout_ms;
+	t->source = s->source;
+	t->dialect = arena_copy(&t->arena, s->dialect);
+	t->provider_call_id = arena_copy(&t->arena, session_provider_call_id(l->applying->session));
+	if (e->command)
+		command_write(e->command, &t->command);
+	t->control_url = arena_copy(&t->arena, e->control_url);
+	if (e->tool)
+		t->tool = e->tool->id;
+	t->tool_name = arena_copy(&t->arena, e->name);
+	t->arguments = arena_copy(&t->arena, e->arguments.raw);
+	if (e->kind == EFFECT_UPSTREAM_TOOLS) {
+		t->delivery = pending_delivery(l->applying, webhook);
+		if (t->delivery)
+			__atomic_add_fetch(&t->delivery->refs, 1, __ATOMIC_RELAXED);
+	}
+	return t;
+}
+
+static void task_free(struct effect_task *t)
+{
+	if (t->delivery)
+		delivery_unref(t->delivery);
+	buf_free(&t->command);
+	arena_fini(&t->arena);
+	free(t);
+}
+
+/* --- what came of it -------------------------------------------------------------------------------------------- */
+
+static void settle(struct effect_task *t, const struct outcome *o)
+{
+	struct buf body AUTO_BUF = { 0 };
+
+	outcome_write(o, &body);
+	lane_input_sure(t->lane, &t->call, RECORD_OUTCOME, buf_span(&body));
+	task_free(t);
+}
+
+static void settle_not_sent(struct effect_task *t, const char *why)
+{
+	struct outcome o = { .effect = t->id, .end = OUTCOME_NOT_SENT, .error = span_of(why) };
+
+	settle(t, &o);
+}
+
+static enum outcome_end end_of(enum client_end end)
+{
+	static const enum outcome_end ends[] = { [CLIENT_ANSWERED] = OUTCOME_ANSWERED,
+						 [CLIENT_NOT_SENT] = OUTCOME_NOT_SENT,
+						 [CLIENT_UNKNOWN] = OUTCOME_UNKNOWN };
+	return ends[end];
+}
+
+static void on_answer(void *user, const struct client_response *r)
+{
+	struct effect_task *t = user;
+	struct buf masked AUTO_BUF = { 0 };
+	const struct dialect *dialect = dialect_find(t->dialect);
+	struct outcome o = {
+		.effect = t->id,
+		.end = end_of(r->end),
+		.status = r->status,
+		.body = r->body,
+		.error = r->error ? span_of(r->error) : (struct span){ 0 },
+		.timed_out = r->timed_out,
+		.duration_us = r->duration_us,
+	};
+
+	if (t->kind == EFFECT_TOOL)
+		metric_observe_us(METRIC_TOOL_SECONDS, r->duration_us);
+	if (t->kind == EFFECT_CONTROL)
+		metric_observe_us(METRIC_COMMAND_SECONDS, clock_monotonic_us() - t->started_us);
+	if (t->kind == EFFECT_RECONCILE && r->end == CLIENT_ANSWERED && json_check(r->body, NULL) == 0) {
+		struct envelope whole = { .keep_whole = true };
+
+		dialect->mask(r->body, &whole, &masked);
+		o.body = buf_span(&masked);
+	}
+	settle(t, &o);
+}
+
+/* --- doing it ------------------------------------------------------------------------------------------------------ */
+
+struct headers {
+	struct http_header items[MAX_HEADERS];
+	size_t n;
+};
+
+static void header(struct headers *h, const char *name, struct span value)
+{
+	if (h->n < MAX_HEADERS)
+		h->items[h->n++] = (struct http_header){ span_of(name), value };
+}
+
+static void send_request(struct effect_task *t, struct client_request *rq)
+{
+	struct fault f;
+
+	t->started_us = clock_monotonic_us();
+	if (http_client_send(t->lane->http, rq, on_answer, t, &f))
+		settle_not_sent(t, f.text);
+}
+
+static void send_provider(struct effect_task *t, const struct provider_request *pr, int64_t timeout_ms, size_t limit)
+{
+	const struct dir_source *s = t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	struct headers h = { 0 };
+	struct span key = { 0 };
+
+	header(&h, "Content-Type", SPAN("application/json"));
+	if (s && pr->needs_private_key)
+		key = s->private_key.value;
+	if (s && pr->needs_control_key)
+		key = s->control_key.value;
+	if (key.n)
+		header(&h, "Authorization", span_of(arena_printf(&t->arena, "Bearer %.*s", SPAN_ARG(key))));
+	struct client_request rq = {
+		.method = span_is(pr->method, "GET") ? HTTP_GET : HTTP_POST,
+		.url = pr->url,
+		.headers = h.items,
+		.headers_n = h.n,
+		.body = pr->body,
+		.timeout_ms = timeout_ms,
+		.response_limit = limit,
+	};
+	send_request(t, &rq);
+}
+
+static void do_control(struct effect_task *t)
+{
+	const struct dialect *dialect = dialect_find(t->dialect);
+	struct provider_request pr = { 0 };
+	struct command command = { 0 };
+	struct fault f;
+
+	if (command_read(json_of(buf_span(&t->command)), &t->arena, &command, &f) ||
+	    dialect->command(&command, t->control_url, &t->arena, &pr, &f))
+		settle_not_sent(t, f.text);
+	else
+		send_provider(t, &pr, CONTROL_TIMEOUT_MS, OUTCOME_BODY_LIMIT / 4);
+}
+
+static void do_reconcile(struct effect_task *t)
+{
+	const struct dialect *dialect = dialect_find(t->dialect);
+	const struct dir_source *s = t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	struct provider_request pr = { 0 };
+
+	if (!s || !dialect->reconcile || dialect->reconcile(s->api_base, t->provider_call_id, &t->arena, &pr))
+		settle_not_sent(t, "this source cannot be asked");
+	else
+		send_provider(t, &pr, RECONCILE_TIMEOUT_MS, RECONCILE_LIMIT);
+}
+
+/* GET tools: every argument becomes a query parameter, objects as JSON. */
+static struct span with_query(struct arena *a, struct span url, struct span arguments)
+{
+	struct buf out = { 0 };
+	struct json_iter it = json_iter(json_of(arguments));
+	struct span key;
+	struct json value;
+	char mark = memchr(url.p, '?', url.n) ? '&' : '?';
+
+	buf_add(&out, url);
+	while (json_next(&it, &key, &value)) {
+		struct span text = value.kind == JSON_STRING ? json_text(value, a) : value.raw;
+
+		buf_addc(&out, mark);
+		mark = '&';
+		rewrite_percent(&out, key);
+		buf_addc(&out, '=');
+		rewrite_percent(&out, text);
+	}
+	struct span copy = arena_copy(a, buf_span(&out));
+	buf_free(&out);
+	return copy;
+}
+
+static enum http_method method_of(struct span name)
+{
+	for (enum http_method m = HTTP_GET; m <= HTTP_DELETE; m++) {
+		if (span_is(name, http_method_name(m)))
+			return m;
+	}
+	return HTTP_POST;
+}
+
+static void do_tool(struct effect_task *t)
+{
+	const struct dir_tool *tool = t->lane->dir ? directory_tool(t->lane->dir, &t->tool) : NULL;
+	struct headers h = { 0 };
+	char id[UUID_TEXT + 1];
+
+	if (!tool) {
+		settle_not_sent(t, "the tool has been removed from the project");
+		return;
+	}
+	struct span arguments = rewrite_arguments(tool, t->arguments, &t->arena);
+	bool query = span_is(tool->method, "GET");
+	uuid_format(&t->id, id);
+	if (!query)
+		header(&h, "Content-Type", SPAN("application/json"));
+	header(&h, "Idempotency-Key", span_of(id));
+	header(&h, "X-Call-Id", t->provider_call_id);
+	for (size_t i = 0; i < tool->headers_n; i++) {
+		if (h.n < MAX_HEADERS)
+			h.items[h.n++] = (struct http_header){ tool->headers[i].name, tool->headers[i].value.value };
+	}
+	struct client_request rq = {
+		.method = method_of(tool->method),
+		.url = query ? with_query(&t->arena, tool->url, arguments) : tool->url,
+		.headers = h.items,
+		.headers_n = h.n,
+		.body = query ? (struct span){ 0 } : arguments,
+		.timeout_ms = t->timeout_ms,
+		.response_limit = OUTCOME_BODY_LIMIT,
+	};
+	send_request(t, &rq);
+}
+
+static void do_upstream(struct effect_task *t)
+{
+	if (!t->delivery)
+		settle_not_sent(t, "the webhook is gone");
+	else if (upstream_forward(t->lane, t->delivery, on_answer, t))
+		settle_not_sent(t, "too many requests are waiting for the upstream");
+}
+
+static void (*const doers[])(struct effect_task *) = {
+	[EFFECT_CONTROL] = do_control,
+	[EFFECT_TOOL] = do_tool,
+	[EFFECT_UPSTREAM_TOOLS] = do_upstream,
+	[EFFECT_RECONCILE] = do_reconcile,
+};
+
+static void on_intent_durable(struct waiter *w, struct lane *l)
+{
+	struct effect_task *t = (struct effect_task *)((char *)w - offsetof(struct effect_task, waiter));
+
+	(void)l;
+	doers[t->kind](t);
+}
+
+void effect_start(struct lane *l, struct effect_task *t)
+{
+	struct call_entry *c = lane_call(l, &t->call);
+	uint64_t number = 0;
+	struct fault f;
+
+	t->next = NULL;
+	if (c)
+		lane_input(l, c, RECORD_INTENT, (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f);
+	if (!number) {
+		settle_not_sent(t, c ? f.text : "the call is gone");
+		return;
+	}
+	t->waiter.durable = on_intent_durable;
+	lane_wait(l, &t->waiter, number);
+}

@@ -1,0 +1,201 @@
+/* Private to src/ingest: the shard's side of ingest. Everything in a lane is touched by its shard's thread only, except
+ * members marked atomic. */
+#ifndef CALLMEND_INGEST_LANE_H
+#define CALLMEND_INGEST_LANE_H
+
+#include <stdatomic.h>
+#include <uthash.h>
+
+#include "base/arena.h"
+#include "call/session.h"
+#include "ingest/ingest.h"
+#include "ingest/poison.h"
+#include "net/client.h"
+
+struct lane;
+
+/* Something to do when the journal is durable up to `number`; a lane's waiters stand in the order of their numbers. */
+struct waiter {
+	struct waiter *next;
+	uint64_t number;
+	void (*durable)(struct waiter *, struct lane *);
+};
+
+/* A webhook between its arrival and its answer. Travels home -> owner -> home. */
+struct delivery {
+	struct mail mail;
+	struct waiter waiter;
+	struct ingest *ingest;
+	struct shard *home; /* where the connection lives */
+	struct lane *owner;
+	struct exchange *exchange; /* touched at home only */
+	uv_work_t work;            /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
+	char *body;
+	size_t body_n;
+	struct arena arena;
+	struct buf masked;
+	const struct dialect *dialect;
+	const struct directory *dir; /* reference, as of arrival */
+	const struct dir_source *source;
+	struct envelope envelope;
+	struct fault fault; /* classify said no */
+	bool malformed;
+	struct uuid call;
+	int64_t received_us; /* monotonic */
+	/* the answer, made by the owner or at home */
+	int status;
+	struct buf answer;
+	const char *content_type;
+	bool retry_after;
+	const char *result; /* label of METRIC_WEBHOOKS */
+	struct http_header *kept; /* request headers to forward upstream */
+	size_t kept_n;
+	int refs; /* the answer's way, and an upstream request that still reads the body */
+};
+
+/* A webhook whose answer the session gives later. */
+struct pending_answer {
+	struct pending_answer *next;
+	uint64_t number;
+	int64_t since_us; /* monotonic */
+	struct delivery *delivery;
+};
+
+struct call_entry {
+	struct uuid id;
+	UT_hash_handle hh;
+	struct session *session;
+	struct lane *lane;
+	int64_t last_at_us;
+	bool counted_live;
+	uv_timer_t timer;
+	struct pending_answer *pending;
+	struct command_wait *waits;
+};
+
+enum { EVENT_RING = 4096, OFF_LOOP_BYTES = 256 * 1024 };
+
+struct lane {
+	struct ingest *in;
+	struct shard *shard;
+	unsigned index;
+	struct call_entry *calls; /* by id */
+	const struct directory *dir;
+	struct http_client *http;
+	struct waiter *first, **last;
+	struct mail durable_mail;
+	atomic_bool waiting;      /* there are waiters */
+	atomic_bool durable_sent; /* durable_mail is under way */
+
+	/* what the record being applied has asked for */
+	struct call_entry *applying;
+	uint64_t applying_number;
+	struct effect_task *asked, **asked_last;
+	struct command_wait *applying_wait;
+
+	/* records that found the journal full and must not be lost */
+	struct retry *retries, **retries_last;
+	uv_timer_t retry_timer;
+	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
+	bool stopped;           /* mail still comes, calls and loop are gone; freed with the ingest */
+
+	/* hub.c */
+	void (*on_event)(void *user, struct live_event *);
+	void *on_event_user;
+	atomic_bool listening;
+	struct live_event *ring[EVENT_RING];
+	uint64_t ring_next, ring_lost_seq; /* events up to this sequence have left the ring */
+	uint64_t last_seq;
+	struct live_event **out; /* events of the record being applied */
+	size_t out_n, out_cap;
+	bool *gap; /* per lane: events for it were lost */
+
+	/* assistant.c */
+	struct assistant_cache *assistants;
+};
+
+struct live {
+	struct ingest *in;
+};
+
+struct ingest {
+	unsigned lanes_n;
+	struct lane **lanes;
+	struct journal *journal;
+	struct poison *poison;
+	struct live live;
+	char epoch[17];
+	unsigned max_calls, max_effects;
+	atomic_uint calls, live_calls;
+	atomic_bool draining, failed;
+	void (*on_failed)(void *user);
+	void (*on_directory)(void *user, struct shard *, const struct directory *);
+	void *user;
+	struct warnings *warnings;
+	/* between replay and the lanes' start */
+	struct call_entry *restored;
+};
+
+struct lane *lane_of(struct ingest *, struct shard *);
+struct lane *lane_owner(struct ingest *, const struct uuid *call);
+
+/* --- lane.c: calls and records --------------------------------------------------------------------------- */
+void lane_wait(struct lane *, struct waiter *, uint64_t number); /* calls back at once by mail when durable already */
+struct call_entry *lane_call(struct lane *, const struct uuid *id);
+/* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's E_INVALID (it is journaled). */
+MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body, uint64_t *number,
+		    struct fault *f);
+/* As lane_input, but kept and tried again while the journal is full: for records that must not be lost (outcomes). */
+void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind, struct span body);
+/* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. */
+MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number, struct fault *f);
+/* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison ------------------ */
+MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *, unsigned slot,
+	      struct fault *f);
+/* A host that takes events and does nothing: for everybody who is not live. */
+struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
+
+/* --- webhook.c ------------------------------------------------------------------------------------------- */
+void delivery_answer(struct delivery *, struct lane *here); /* sends status, answer; from the owner's lane or home */
+void delivery_unref(struct delivery *);
+/* Answers what is in `answer` (or the upstream's answer, where there is one) when `number` is durable. */
+void delivery_question(struct delivery *, struct lane *, uint64_t number);
+
+/* --- auth.c ---------------------------------------------------------------------------------------------- */
+/* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant time. */
+MUST int auth_check(const struct dir_source *, const struct exchange *, struct span body, int64_t now_us, struct fault *f);
+
+/* --- effects.c -------------------------------------------------------------------------------------------- */
+struct effect_task *effect_task_new(struct lane *, const struct effect *, uint64_t webhook);
+void effect_start(struct lane *, struct effect_task *); /* writes the intent; runs when durable */
+
+/* --- upstream.c -------------------------------------------------------------------------------------------- */
+/* Forwards the original body; on_answer may be NULL (then only counted). */
+int upstream_forward(struct lane *, struct delivery *, client_done_fn *on_answer, void *user);
+
+/* --- answers.c ------------------------------------------------------------------------------------------- */
+/* The configured or default answer of a delivery that is no tool call. */
+void answer_default(struct delivery *);
+/* Waits for what it needs, then answers. `number`: the webhook's record. */
+void answer_assistant(struct lane *, struct delivery *, uint64_t number);
+void assistants_refresh(struct lane *); /* the directory changed, or a second has passed */
+void assistants_free(struct lane *);
+
+/* --- hub.c ----------------------------------------------------------------------------------------------- */
+void hub_publish(struct lane *, const struct event *, const struct settings *);
+void hub_flush(struct lane *); /* after each applied record */
+void hub_free(struct lane *);
+
+/* --- warnings.c: what events tell about a source's configuration; any thread ---------------------------- */
+struct warnings *warnings_new(void);
+void warnings_free(struct warnings *);
+void warnings_note(struct warnings *, const struct uuid *source, const struct event *);
+
+/* --- commands.c ------------------------------------------------------------------------------------------ */
+void command_state(struct lane *, const struct uuid *command, enum command_state, struct span json);
+void command_waits_free(struct lane *, struct call_entry *);
+
+/* --- bind.c ---------------------------------------------------------------------------------------------- */
+void bind_settings(const struct directory *, const struct dir_source *, struct buf *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* One poisoned input must never keep the core down.
+ *
+ * Before a record is applied its number is noted in a small file map that survives the process; a crash (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL - not
+ * SIGKILL) marks the map. At the next start the numbers found are counted in poison.list, and a record that was being applied
+ * at two crashes is skipped from then on: the call is flagged, the record goes to quarantine.
+ *
+ * Slots: one per lane, one for replay at start, one for the projector; each is written by one thread. */
+#ifndef CALLMEND_INGEST_POISON_H
+#define CALLMEND_INGEST_POISON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "callmend/fault.h"
+
+enum { POISON_SLOTS = 66, POISON_SLOT_REPLAY = 64, POISON_SLOT_PROJECTOR = 65 };
+
+struct poison;
+MUST int poison_open(struct poison **out, const char *state_dir, struct fault *f);
+void poison_free(struct poison *);
+void poison_enter(struct poison *, unsigned slot, uint64_t number);
+void poison_leave(struct poison *, unsigned slot);
+/* Must this record be skipped? */
+bool poison_skip(const struct poison *, uint64_t number);
+
+#endif

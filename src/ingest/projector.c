@@ -1,0 +1,319 @@
+/* The projector: follows the journal with sessions of its own and writes what they say to PostgreSQL.
+ *
+ * Happy path: read durable records, apply them, collect rows; every BATCH_ROWS rows or BATCH_MS, rows and position go in one transaction;
+ * then the journal may let go of what nobody needs any more.
+ *
+ * Failure modes: PostgreSQL away - the batch is kept and tried again, reading pauses, the journal holds; refused rows - quarantine,
+ * in the same transaction (store_write); a record that cannot be applied or is poisoned - quarantine, raw; another projector of the same
+ * journal - stop for good and say so. At start everything retained is applied again, and nothing at or below the stored position gives
+ * rows: exactly once rests on that position. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "ingest/lane.h"
+#include "ingest/rows.h"
+
+enum { BATCH_ROWS = 500, BATCH_MS = 20, RETRY_MIN_MS = 100, RETRY_MAX_MS = 2000, PARTITION_MS = 3600 * 1000, IDLE_MS = 200 };
+
+struct pcall {
+	struct uuid id;
+	UT_hash_handle hh;
+	struct session *session;
+	bool dirty;
+	uint64_t record; /* last one that gave rows */
+};
+
+struct projector {
+	struct projector_config cfg;
+	struct journal *journal;
+	struct uuid journal_id;
+	pthread_t thread;
+	struct store_writer *writer;
+	struct journal_reader *reader;
+	struct pcall *calls;
+	struct pcall *applying;
+	uint64_t record;            /* being applied */
+	struct rows rows;
+	uint64_t stored, read_to;
+	int64_t batch_since_ms, partitions_ms, now_us;
+	atomic_uint_fast64_t position;
+	atomic_bool connected, stopping;
+	int64_t stop_by_ms;
+};
+
+static int64_t now_ms(void)
+{
+	return clock_monotonic_us() / 1000;
+}
+
+static void on_event(void *self, const struct event *e)
+{
+	struct projector *p = self;
+
+	if (p->record <= p->stored)
+		return;
+	p->applying->dirty = true;
+	p->applying->record = p->record;
+	rows_event(&p->rows, e, p->applying->session, p->record);
+}
+
+static struct pcall *call_of(struct projector *p, const struct uuid *id)
+{
+	struct pcall *c;
+
+	HASH_FIND(hh, p->calls, id, sizeof(*id), c);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		CHECK(c);
+		c->id = *id;
+		HASH_ADD(hh, p->calls, id, sizeof(c->id), c);
+	}
+	return c;
+}
+
+static void quarantine(struct projector *p, const struct record *r, const char *why)
+{
+	if (r->number <= p->stored)
+		return;
+	log_warn("quarantine", "record %" PRIu64 ": %s", r->number, why);
+	metric_add(METRIC_QUARANTINED, 1);
+	rows_quarantine(&p->rows, &p->journal_id, r, why);
+}
+
+static void project(struct projector *p, const struct record *r)
+{
+	const struct call_host host = host_for_events(p, on_event);
+	struct poison *poison = p->cfg.ingest->poison;
+	struct fault f = { 0 };
+
+	p->record = r->number;
+	p->read_to = r->number;
+	if (r->at_us > p->now_us)
+		p->now_us = r->at_us;
+	if (uuid_is_nil(&r->call)) {
+		quarantine(p, r, "input that could not be read, or belongs to no call");
+		return;
+	}
+	p->applying = call_of(p, &r->call);
+	if (poison_skip(poison, r->number))
+		quarantine(p, r, "applying it stopped the core twice");
+	if (step(&p->applying->session, r, &host, poison, POISON_SLOT_PROJECTOR, &f))
+		quarantine(p, r, f.text);
+}
+
+/* --- storing -------------------------------------------------------------------------------------------------------- */
+
+/* Waits a little; false when it is time to stop. */
+static bool pause_ms(struct projector *p, int64_t ms)
+{
+	while (ms > 0) {
+		if (atomic_load(&p->stopping) && now_ms() >= p->stop_by_ms)
+			return false;
+		int64_t part = ms < 20 ? ms : 20;
+		usleep((useconds_t)part * 1000);
+		ms -= part;
+	}
+	return true;
+}
+
+static void forget_expired(struct projector *p)
+{
+	struct pcall *c, *next;
+	uint64_t needed = p->stored + 1;
+
+	HASH_ITER(hh, p->calls, c, next) {
+		if (!c->session || session_expired(c->session, p->now_us)) {
+			HASH_DEL(p->calls, c);
+			session_free(c->session);
+			free(c);
+		} else if (session_first_record(c->session) < needed) {
+			needed = session_first_record(c->session);
+		}
+	}
+	journal_release(p->journal, needed);
+}
+
+static void add_call_rows(struct projector *p)
+{
+	for (struct pcall *c = p->calls; c; c = c->hh.next) {
+		if (c->dirty && c->session)
+			rows_call(&p->rows, c->session, c->record);
+		c->dirty = false;
+	}
+}
+
+static void log_change(struct projector *p, bool connected, const struct fault *f)
+{
+	if (atomic_exchange(&p->connected, connected) == connected)
+		return;
+	if (connected)
+		log_info("projector", "PostgreSQL is there; %" PRIu64 " records to store",
+			 journal_durable(p->journal) - p->stored);
+	else
+		log_warn("projector", "PostgreSQL is away, the journal holds everything meanwhile: %s", f->text);
+}
+
+/* Until it is stored; false: stopping, or another projector has taken over. */
+static bool store(struct projector *p)
+{
+	int64_t wait = RETRY_MIN_MS;
+	size_t refused = 0;
+	struct fault f = { 0 };
+	int rc;
+
+	while ((rc = store_write(p->writer, p->rows.items, p->rows.n, p->stored, p->read_to, &refused, &f)) != 0) {
+		if (rc == E_CONFLICT) {
+			log_error("projector", "%s: another process stores this journal; stopping", f.text);
+			return false;
+		}
+		log_change(p, false, &f);
+		if (!pause_ms(p, wait))
+			return false;
+		wait = wait * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait * 2;
+	}
+	log_change(p, true, &f);
+	p->stored = p->read_to;
+	atomic_store(&p->position, p->stored);
+	metric_set(METRIC_PROJECTOR_LAG, (int64_t)(journal_durable(p->journal) - p->stored));
+	rows_reset(&p->rows);
+	p->batch_since_ms = 0;
+	return true;
+}
+
+static bool flush(struct projector *p)
+{
+	if (p->read_to <= p->stored)
+		return true;
+	add_call_rows(p);
+	if (!store(p))
+		return false;
+	forget_expired(p);
+	return true;
+}
+
+static void keep_partitions(struct projector *p)
+{
+	struct fault f;
+
+	if (p->partitions_ms && now_ms() - p->partitions_ms < PARTITION_MS)
+		return;
+	if (store_writer_partitions(p->writer, p->cfg.keep_days, &f))
+		log_warn("projector", "partitions: %s", f.text);
+	else
+		p->partitions_ms = now_ms();
+}
+
+static bool find_position(struct projector *p)
+{
+	struct fault f = { 0 };
+
+	while (store_writer_position(p->writer, &p->stored, &f)) {
+		log_change(p, false, &f);
+		if (!pause_ms(p, RETRY_MIN_MS * 2))
+			return false;
+	}
+	log_change(p, true, &f);
+	atomic_store(&p->position, p->stored);
+	keep_partitions(p);
+	return true;
+}
+
+static bool batch_full(const struct projector *p)
+{
+	return p->rows.n >= BATCH_ROWS || (p->batch_since_ms && now_ms() - p->batch_since_ms >= BATCH_MS);
+}
+
+/* One turn: a record, or the end of what is durable. False: stop. */
+static bool turn(struct projector *p)
+{
+	struct record r;
+	struct fault f = { 0 };
+	bool waiting = p->read_to > p->stored;
+	int rc = journal_read(p->reader, waiting ? BATCH_MS : IDLE_MS, &r, &f);
+
+	if (rc == 0) {
+		project(p, &r);
+		if (p->read_to > p->stored && !p->batch_since_ms)
+			p->batch_since_ms = now_ms();
+		return !batch_full(p) || flush(p);
+	}
+	if (rc != E_NOT_FOUND) {
+		log_error("projector", "reading the journal: %s", f.text);
+		return pause_ms(p, RETRY_MAX_MS);
+	}
+	if (!flush(p))
+		return false;
+	keep_partitions(p);
+	return !atomic_load(&p->stopping);
+}
+
+static void *run(void *arg)
+{
+	struct projector *p = arg;
+	struct fault f;
+
+	log_thread("projector");
+	if (!find_position(p))
+		return NULL;
+	if (journal_reader_new(&p->reader, p->journal, 0, &f)) {
+		log_error("projector", "%s", f.text);
+		return NULL;
+	}
+	while (turn(p))
+		;
+	return NULL;
+}
+
+int projector_start(struct projector **out, const struct projector_config *cfg, struct fault *f)
+{
+	struct projector *p = calloc(1, sizeof(*p));
+
+	CHECK(p);
+	p->cfg = *cfg;
+	p->journal = ingest_journal(cfg->ingest);
+	p->journal_id = journal_id(p->journal);
+	int rc = store_writer_new(&p->writer, cfg->url, &p->journal_id, f);
+	if (rc) {
+		free(p);
+		return rc;
+	}
+	atomic_store(&p->connected, true); /* until it turns out otherwise */
+	CHECK(pthread_create(&p->thread, NULL, run, p) == 0);
+	*out = p;
+	return 0;
+}
+
+void projector_stop(struct projector *p, int64_t wait_ms)
+{
+	struct pcall *c, *next;
+
+	if (!p)
+		return;
+	p->stop_by_ms = now_ms() + wait_ms;
+	atomic_store(&p->stopping, true);
+	pthread_join(p->thread, NULL);
+	HASH_ITER(hh, p->calls, c, next) {
+		HASH_DEL(p->calls, c);
+		session_free(c->session);
+		free(c);
+	}
+	journal_reader_free(p->reader);
+	store_writer_free(p->writer);
+	rows_fini(&p->rows);
+	free(p);
+}
+
+uint64_t projector_position(const struct projector *p)
+{
+	return atomic_load(&p->position);
+}
+
+bool projector_connected(const struct projector *p)
+{
+	return atomic_load(&p->connected);
+}

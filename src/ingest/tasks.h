@@ -1,0 +1,35 @@
+/* Private to src/ingest: an effect under way, and mail to a lane. */
+#ifndef CALLMEND_INGEST_TASKS_H
+#define CALLMEND_INGEST_TASKS_H
+
+#include "ingest/lane.h"
+
+struct lane_mail {
+	struct mail mail;
+	struct lane *lane;
+	void *arg;
+};
+
+/* Copied from the session's `struct effect`; lives until its OUTCOME is journaled. */
+struct effect_task {
+	struct effect_task *next;
+	struct waiter waiter;
+	struct lane *lane;
+	struct uuid call;
+	struct arena arena;
+	enum effect_kind kind;
+	struct uuid id;
+	struct buf command;     /* CONTROL: command JSON */
+	struct span control_url;
+	struct uuid tool;       /* TOOL: definition */
+	struct span tool_name;
+	struct span arguments;
+	int64_t timeout_ms;
+	struct span provider_call_id;
+	struct uuid source;
+	struct span dialect;
+	struct delivery *delivery; /* UPSTREAM_TOOLS: the webhook, when it is still there */
+	int64_t started_us;        /* monotonic */
+};
+
+#endif

@@ -1,0 +1,382 @@
+/* POST /in/{dialect}/{source}: a provider's message.
+ *
+ * Happy path: home shard - source, signature, classify, mask (on libuv's pool for big bodies); owner shard - journal, apply;
+ * when durable back home - answer. Every step that can be full has its answer: questions whose answer the provider reads get
+ * 200 with their default, everything else 503 with Retry-After.
+ *
+ * A body that cannot be read is kept whole (REFUSED record, later quarantine) before it is answered 400; a message that belongs to no call
+ * is kept the same way and answered 200. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "ingest/lane.h"
+
+static void problem(struct exchange *x, int status, const char *title, const char *detail)
+{
+	struct buf body AUTO_BUF = { 0 };
+	struct json_out o = { .b = &body };
+
+	json_begin(&o, NULL);
+	json_put_z(&o, "type", "about:blank");
+	json_put_z(&o, "title", title);
+	json_put_i64(&o, "status", status);
+	json_put_z(&o, "detail", detail);
+	json_end(&o);
+	exchange_answer(x, status, "application/problem+json", buf_span(&body));
+}
+
+/* --- the delivery's life ------------------------------------------------------------------------------------- */
+
+void delivery_unref(struct delivery *d)
+{
+	if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	free(d->body);
+	for (size_t i = 0; i < d->kept_n; i++)
+		free((void *)(uintptr_t)d->kept[i].name.p);
+	free(d->kept);
+	buf_free(&d->masked);
+	buf_free(&d->answer);
+	directory_unref(d->dir);
+	arena_fini(&d->arena);
+	free(d);
+}
+
+static void send_answer(struct delivery *d)
+{
+	if (lane_of(d->ingest, d->home)->stopped) {
+		delivery_unref(d); /* the connection went with its server */
+		return;
+	}
+	if (d->retry_after)
+		exchange_answer_header(d->exchange, "Retry-After", SPAN("1"));
+	metric_add_label(METRIC_WEBHOOKS, d->result, 1);
+	metric_observe_us(METRIC_WEBHOOK_SECONDS, clock_monotonic_us() - d->received_us);
+	exchange_answer(d->exchange, d->status, d->content_type, buf_span(&d->answer));
+	delivery_unref(d);
+}
+
+static void run_answer(struct mail *m, struct shard *here)
+{
+	(void)here;
+	send_answer((struct delivery *)m);
+}
+
+void delivery_answer(struct delivery *d, struct lane *here)
+{
+	(void)here;
+	if (shard_here(d->home)) {
+		send_answer(d);
+		return;
+	}
+	d->mail.run = run_answer;
+	shard_post_sure(d->home, &d->mail);
+}
+
+static void set_problem(struct delivery *d, int status, const char *title, const char *detail)
+{
+	struct json_out o = { .b = &d->answer };
+
+	buf_clear(&d->answer);
+	json_begin(&o, NULL);
+	json_put_z(&o, "type", "about:blank");
+	json_put_z(&o, "title", title);
+	json_put_i64(&o, "status", status);
+	json_put_z(&o, "detail", detail);
+	json_end(&o);
+	d->status = status;
+	d->content_type = "application/problem+json";
+}
+
+/* Full, draining disk, failed journal: what was asked gets its default, the rest comes again. */
+static void answer_overload(struct delivery *d, struct lane *here, const struct fault *f)
+{
+	d->result = "overloaded";
+	if (d->envelope.answer == ANSWER_NONE) {
+		set_problem(d, 503, "Service Unavailable", f->text);
+		d->retry_after = true;
+	} else {
+		answer_default(d);
+	}
+	delivery_answer(d, here);
+}
+
+/* --- owner ------------------------------------------------------------------------------------------------------ */
+
+static void on_durable_answer(struct waiter *w, struct lane *l)
+{
+	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
+
+	if (d->source->upstream_url.n && d->envelope.answer == ANSWER_NONE)
+		upstream_forward(l, d, NULL, NULL);
+	delivery_answer(d, l);
+}
+
+static void answer_upstream(void *user, const struct client_response *r)
+{
+	struct delivery *d = user;
+
+	if (r->end == CLIENT_ANSWERED && r->status >= 200 && r->status < 300 && !r->truncated) {
+		buf_clear(&d->answer);
+		buf_add(&d->answer, r->body);
+		d->content_type = r->content_type.n ? arena_printf(&d->arena, "%.*s", SPAN_ARG(r->content_type)) :
+						      "application/json";
+	}
+	delivery_answer(d, d->owner);
+}
+
+/* A question: the upstream's answer within its deadline, else the one that is already in `answer`. */
+static void on_durable_question(struct waiter *w, struct lane *l)
+{
+	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
+
+	if (!d->source->upstream_url.n || upstream_forward(l, d, answer_upstream, d))
+		delivery_answer(d, l);
+}
+
+void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
+{
+	d->waiter.durable = on_durable_question;
+	lane_wait(l, &d->waiter, number);
+}
+
+static void own(struct lane *l, struct delivery *d)
+{
+	struct call_entry *c = NULL;
+	struct fault f = { 0 };
+	uint64_t number = 0;
+	int rc = lane_deliver(l, d, &c, &number, &f);
+
+	if (!number) {
+		answer_overload(d, l, &f);
+		return;
+	}
+	metric_observe_us(METRIC_EVENT_SECONDS, clock_monotonic_us() - d->received_us);
+	d->result = rc ? "rejected" : "accepted";
+	if (d->envelope.answer == ANSWER_TOOLS && !rc)
+		return; /* the session answers */
+	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
+	if (rc && d->envelope.answer == ANSWER_NONE) {
+		set_problem(d, 400, "Bad Request", f.text);
+	} else if (d->envelope.answer == ANSWER_ASSISTANT && !rc) {
+		answer_assistant(l, d, number); /* waits by itself */
+		return;
+	} else if (d->envelope.answer != ANSWER_NONE) {
+		answer_default(d);
+	}
+	lane_wait(l, &d->waiter, number);
+}
+
+static void run_own(struct mail *m, struct shard *here)
+{
+	struct delivery *d = (struct delivery *)m;
+	struct fault f;
+
+	(void)here;
+	if (d->owner->stopped) {
+		fault(&f, E_UNAVAILABLE, "this node is stopping");
+		answer_overload(d, d->owner, &f);
+		return;
+	}
+	own(d->owner, d);
+}
+
+static void to_owner(struct delivery *d)
+{
+	struct fault f;
+	struct lane *here = lane_of(d->ingest, d->home);
+
+	d->call = uuid_v5(&d->source->id, d->envelope.call_id);
+	d->owner = lane_owner(d->ingest, &d->call);
+	if (d->owner == here) {
+		own(here, d);
+		return;
+	}
+	d->mail.run = run_own;
+	int rc = shard_post(d->owner->shard, &d->mail);
+	if (rc) {
+		metric_add(METRIC_MAILBOX_FULL, 1);
+		fault(&f, rc, "this node is overloaded");
+		answer_overload(d, here, &f);
+	}
+}
+
+/* --- kept without a call ---------------------------------------------------------------------------------------- */
+
+static void keep(struct delivery *d, const char *why)
+{
+	struct lane *here = lane_of(d->ingest, d->home);
+	struct buf body AUTO_BUF = { 0 };
+	struct json_out o = { .b = &body };
+	char source[UUID_TEXT + 1];
+	struct fault f;
+
+	uuid_format(&d->source->id, source);
+	json_begin(&o, NULL);
+	json_put_z(&o, "source", source);
+	json_put_z(&o, "why", why);
+	json_end(&o);
+	buf_addc(&body, '\n');
+	buf_add(&body, d->malformed ? (struct span){ d->body, d->body_n } : buf_span(&d->masked));
+	struct record r = { .kind = RECORD_REFUSED, .at_us = clock_now_us(), .body = buf_span(&body) };
+	int rc = journal_append(d->ingest->journal, &r);
+	if (rc) {
+		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
+		answer_overload(d, here, &f);
+		return;
+	}
+	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
+	d->owner = here;
+	lane_wait(here, &d->waiter, r.number);
+}
+
+static void sorted_out(struct delivery *d)
+{
+	if (d->malformed) {
+		d->result = "rejected";
+		set_problem(d, 400, "Bad Request", d->fault.text);
+		d->envelope.answer = ANSWER_NONE;
+		keep(d, d->fault.text);
+	} else if (d->envelope.call_id.n == 0) {
+		if (d->envelope.answer != ANSWER_NONE)
+			answer_default(d);
+		keep(d, "the message belongs to no call");
+	} else {
+		to_owner(d);
+	}
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static void sort_out(struct delivery *d)
+{
+	struct span body = { d->body, d->body_n };
+
+	d->malformed = d->dialect->classify(body, &d->arena, &d->envelope, &d->fault) != 0;
+	if (!d->malformed)
+		d->dialect->mask(body, &d->envelope, &d->masked);
+}
+
+static void on_pool(uv_work_t *w)
+{
+	sort_out(w->data);
+}
+
+static void on_pool_done(uv_work_t *w, int status)
+{
+	(void)status;
+	sorted_out(w->data);
+}
+
+static void keep_header(struct delivery *d, struct span name)
+{
+	struct span value;
+	char *copy, z[128];
+
+	if (name.n == 0 || name.n >= sizeof(z))
+		return;
+	memcpy(z, name.p, name.n);
+	z[name.n] = 0;
+	if (!exchange_header(d->exchange, z, &value))
+		return;
+	for (size_t i = 0; i < d->kept_n; i++) {
+		if (span_eq(d->kept[i].name, name))
+			return;
+	}
+	d->kept = realloc(d->kept, (d->kept_n + 1) * sizeof(*d->kept));
+	copy = malloc(name.n + value.n + 1);
+	CHECK(d->kept && copy);
+	memcpy(copy, name.p, name.n);
+	memcpy(copy + name.n, value.p, value.n);
+	d->kept[d->kept_n++] = (struct http_header){ { copy, name.n }, { copy + name.n, value.n } };
+}
+
+/* What an upstream needs to check the message itself. */
+static void keep_headers(struct delivery *d)
+{
+	static const char *const always[] = { "content-type",	 "authorization",     "user-agent",
+					      "x-vapi-secret",	 "x-vapi-signature",  "x-signature",
+					      "x-timestamp",	 "x-call-id",	      "webhook-id",
+					      "webhook-timestamp", "webhook-signature", "svix-id" };
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		keep_header(d, span_of(always[i]));
+	for (size_t i = 0; i < d->source->auth_n; i++) {
+		keep_header(d, d->source->auth[i].header);
+		keep_header(d, d->source->auth[i].timestamp_header);
+		keep_header(d, d->source->auth[i].id_header);
+	}
+}
+
+static void accept_delivery(struct exchange *x, struct ingest *in, const struct dialect *dialect,
+			    const struct directory *dir, const struct dir_source *source)
+{
+	struct delivery *d = calloc(1, sizeof(*d));
+
+	CHECK(d);
+	d->refs = 1;
+	d->ingest = in;
+	d->home = exchange_shard(x);
+	d->exchange = x;
+	d->dialect = dialect;
+	d->dir = directory_ref(dir);
+	d->source = source;
+	d->received_us = exchange_received_us(x);
+	d->status = 200;
+	d->content_type = "application/json";
+	d->result = "accepted";
+	buf_addz(&d->answer, "{}");
+	if (source->upstream_url.n)
+		keep_headers(d);
+	d->body = exchange_take_body(x, &d->body_n);
+	metric_add(METRIC_WEBHOOK_BYTES, (int64_t)d->body_n);
+	if (d->body_n <= OFF_LOOP_BYTES) {
+		sort_out(d);
+		sorted_out(d);
+		return;
+	}
+	d->work.data = d;
+	if (uv_queue_work(shard_loop(d->home), &d->work, on_pool, on_pool_done)) {
+		sort_out(d);
+		sorted_out(d);
+	}
+}
+
+static void refuse(struct exchange *x, const char *result, int status, const char *title, const char *detail)
+{
+	metric_add_label(METRIC_WEBHOOKS, result, 1);
+	problem(x, status, title, detail);
+}
+
+void ingest_webhook(struct exchange *x)
+{
+	struct ingest *in = (struct ingest *)(uintptr_t)exchange_route(x)->info;
+	struct lane *l = lane_of(in, exchange_shard(x));
+	struct span name = exchange_param(x, "source");
+	const struct dialect *dialect = dialect_find(exchange_param(x, "dialect"));
+	const struct dir_source *source;
+	struct fault f;
+
+	if (!dialect) {
+		refuse(x, "unknown_source", 404, "Not Found", "no such provider dialect");
+		return;
+	}
+	if (!l->dir) {
+		exchange_answer_header(x, "Retry-After", SPAN("1"));
+		refuse(x, "overloaded", 503, "Service Unavailable", "the configuration is not loaded yet");
+		return;
+	}
+	source = directory_source(l->dir, span_of(dialect->name), name);
+	if (!source) {
+		refuse(x, "unknown_source", 404, "Not Found", "no source of this name is configured");
+		return;
+	}
+	if (auth_check(source, x, exchange_body(x), clock_now_us(), &f)) {
+		log_warn("webhook", "source %.*s: %s", SPAN_ARG(source->name), f.text);
+		refuse(x, "unauthorized", 401, "Unauthorized", f.text);
+		return;
+	}
+	accept_delivery(x, in, dialect, l->dir, source);
+}

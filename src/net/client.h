@@ -1,0 +1,56 @@
+/* HTTP client of a shard: libcurl multi on the shard's libuv loop, keep-alive, bounded. One per shard, that shard's thread only. */
+#ifndef CALLMEND_NET_CLIENT_H
+#define CALLMEND_NET_CLIENT_H
+
+#include <stdint.h>
+
+#include "callmend/fault.h"
+#include "callmend/span.h"
+#include "net/http.h"
+#include "rt/shard.h"
+
+struct http_client;
+MUST int http_client_new(struct http_client **out, struct shard *, unsigned max_in_flight, unsigned max_waiting,
+			 struct fault *f);
+void http_client_free(struct http_client *); /* calls every `done` still open with CLIENT_NOT_SENT or CLIENT_UNKNOWN */
+
+struct http_header {
+	struct span name, value;
+};
+
+struct client_request {
+	enum http_method method;
+	struct span url; /* http or https */
+	const struct http_header *headers;
+	size_t headers_n;
+	struct span body;
+	int64_t timeout_ms;    /* all in */
+	size_t response_limit; /* bytes; more is CLIENT_ANSWERED with truncated = true */
+};
+
+/* How far a request surely came: decides whether an effect may have happened. */
+enum client_end {
+	CLIENT_ANSWERED, /* a whole status and body arrived */
+	CLIENT_NOT_SENT, /* resolving or connecting failed, or it never left the queue: the server cannot have seen it */
+	CLIENT_UNKNOWN,  /* sent, wholly or in part, and no whole answer came (timeout, reset) */
+};
+
+struct client_response {
+	enum client_end end;
+	bool timed_out;
+	bool truncated;
+	int status;               /* with CLIENT_ANSWERED */
+	struct span content_type; /* may be empty */
+	struct span body;
+	int64_t duration_us;
+	const char *error; /* one line for people, NULL when answered */
+};
+
+typedef void client_done_fn(void *user, const struct client_response *);
+
+/* Copies everything it needs. E_FULL when max_waiting is reached, E_INVALID for a bad URL (fault says what); `done` is called
+ * later, exactly once, unless this fails. Redirects are not followed. */
+MUST int http_client_send(struct http_client *, const struct client_request *, client_done_fn *done, void *user,
+			  struct fault *f);
+
+#endif

@@ -1,0 +1,314 @@
+/* A WebSocket after its upgrade.
+ *
+ * Sending: one message of the queue per WRITEABLE callback; lws withholds the callback while the socket is full, so the queue is
+ * the backpressure and its bound the answer to a slow reader. Receiving: fragments are put together up to the route's limit; a message in one piece
+ * is handed on without a copy. Closing: what is queued, then the close frame, then lws waits 5 s for the other side's. */
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "base/utf8.h"
+#include "net/internal.h"
+
+enum { REASON_MAX = 120, CODE_ABNORMAL = 1006, CODE_NO_STATUS = 1005 };
+
+struct ws {
+	struct connection *connection;
+	const struct ws_handlers *handlers;
+	size_t limit; /* of a message */
+	void *user;
+	struct message **queue; /* ring */
+	size_t head, count, cap;
+	size_t queued_bytes;
+	struct buf received;
+	bool open;
+	bool closing;    /* ws_close was called */
+	bool close_sent; /* the close frame is lws' business now */
+	int close_code;  /* for `closed` */
+	size_t reason_n;
+	char reason[REASON_MAX];
+};
+
+void ws_set_user(struct ws *ws, void *user)
+{
+	ws->user = user;
+}
+
+void *ws_user(const struct ws *ws)
+{
+	return ws->user;
+}
+
+struct shard *ws_shard(const struct ws *ws)
+{
+	return ws->connection->server->shard;
+}
+
+struct http_server *ws_server(const struct ws *ws)
+{
+	return ws->connection->server;
+}
+
+size_t ws_queued_bytes(const struct ws *ws)
+{
+	return ws->queued_bytes;
+}
+
+/* --- the queue ------------------------------------------------------------------------------------------ */
+
+static void queue_grow(struct ws *ws)
+{
+	size_t cap = ws->cap ? ws->cap * 2 : 8;
+	struct message **bigger = malloc(cap * sizeof(struct message *));
+
+	CHECK(bigger);
+	for (size_t i = 0; i < ws->count; i++)
+		bigger[i] = ws->queue[(ws->head + i) & (ws->cap - 1)];
+	free(ws->queue);
+	ws->queue = bigger;
+	ws->cap = cap;
+	ws->head = 0;
+}
+
+static void queue_put(struct ws *ws, struct message *m)
+{
+	if (ws->count == ws->cap)
+		queue_grow(ws);
+	ws->queue[(ws->head + ws->count++) & (ws->cap - 1)] = m;
+	ws->queued_bytes += message_frame(m).n;
+}
+
+static struct message *queue_take(struct ws *ws)
+{
+	struct message *m = ws->queue[ws->head];
+
+	ws->head = (ws->head + 1) & (ws->cap - 1);
+	ws->count--;
+	ws->queued_bytes -= message_frame(m).n;
+	return m;
+}
+
+void ws_drop_queue(struct ws *ws)
+{
+	while (ws->count)
+		message_unref(queue_take(ws));
+}
+
+int ws_send(struct ws *ws, struct message *m)
+{
+	if (ws->closing || !ws->connection->wsi)
+		return E_CLOSED;
+	if (ws->queued_bytes + message_frame(m).n > ws_server(ws)->config.ws_queue_bytes)
+		return E_FULL;
+	queue_put(ws, message_ref(m));
+	if (ws->open)
+		lws_callback_on_writable(ws->connection->wsi);
+	return 0;
+}
+
+/* --- closing -------------------------------------------------------------------------------------------- */
+
+void ws_close(struct ws *ws, int code, const char *reason)
+{
+	if (ws->closing)
+		return;
+	ws->closing = true;
+	ws->close_code = code;
+	ws->reason_n = reason ? strlen(reason) : 0;
+	if (ws->reason_n > REASON_MAX)
+		ws->reason_n = REASON_MAX;
+	if (ws->reason_n)
+		memcpy(ws->reason, reason, ws->reason_n);
+	if (ws->open && ws->connection->wsi)
+		lws_callback_on_writable(ws->connection->wsi);
+}
+
+/* Returning -1 to lws makes it send the frame named by lws_close_reason. */
+static int send_close(struct ws *ws, struct lws *wsi)
+{
+	ws->close_sent = true;
+	lws_close_reason(wsi, (enum lws_close_status)ws->close_code, (unsigned char *)ws->reason,
+			 ws->reason_n);
+	return -1;
+}
+
+static int fail(struct ws *ws, struct lws *wsi, int code, const char *reason)
+{
+	ws_drop_queue(ws);
+	ws_close(ws, code, reason);
+	return send_close(ws, wsi);
+}
+
+int ws_on_peer_close(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	const unsigned char *code = in;
+
+	(void)wsi;
+	if (!c->ws)
+		return 0;
+	if (!c->ws->closing)
+		c->ws->close_code = n >= 2 ? code[0] << 8 | code[1] : CODE_NO_STATUS;
+	c->ws->closing = c->ws->close_sent = true;
+	return 0;
+}
+
+static void ws_free(struct ws *ws)
+{
+	ws_drop_queue(ws);
+	free(ws->queue);
+	buf_free(&ws->received);
+	free(ws);
+}
+
+int ws_on_closed(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	struct ws *ws = c->ws;
+
+	connection_on_closed(c, wsi, in, n);
+	if (!ws)
+		return 0;
+	ws->open = false;
+	if (ws->handlers->closed)
+		ws->handlers->closed(ws, ws->close_code ? ws->close_code : CODE_ABNORMAL);
+	c->ws = NULL;
+	ws_free(ws);
+	return 0;
+}
+
+/* --- the handshake -------------------------------------------------------------------------------------- */
+
+/* The role is already WebSocket's, but the answer is still plain bytes; lws closes when we return nonzero. */
+static int refuse(struct exchange *x, struct lws *wsi, int status)
+{
+	struct buf body AUTO_BUF = { 0 };
+	size_t n;
+
+	x->after = HTTP_CLOSES;
+	http_put_problem(&body, status, NULL);
+	char *answer = exchange_render(x, status, "application/problem+json", buf_span(&body), &n);
+	lws_write(wsi, (unsigned char *)answer, n, LWS_WRITE_HTTP_HEADERS);
+	free(answer);
+	return -1;
+}
+
+int ws_on_handshake(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	struct exchange *x = request_capture(c);
+	struct ws *ws = calloc(1, sizeof(*ws));
+	int status;
+
+	(void)in, (void)n;
+	CHECK(ws);
+	router_find(c->server->router, x->method, x->path, &x->match);
+	CHECK(x->match.route && x->match.route->ws); /* connection_on_upgrade saw to it */
+	ws->connection = c;
+	ws->handlers = x->match.route->ws;
+	ws->limit = x->match.route->body_limit;
+	c->state = CONNECTION_UPGRADED;
+	status = ws->handlers->accept ? ws->handlers->accept(x, ws) : 0;
+	int rc = status ? refuse(x, wsi, status) : 0;
+	metric_add_label(METRIC_HTTP_REQUESTS, http_class(status ? status : 101), 1);
+	exchange_free(x);
+	if (rc)
+		ws_free(ws);
+	else
+		c->ws = ws;
+	return rc;
+}
+
+int ws_on_established(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	struct ws *ws = c->ws;
+
+	(void)in, (void)n;
+	if (!ws)
+		return -1;
+	ws->open = true;
+	if (ws->handlers->open)
+		ws->handlers->open(ws);
+	if (ws->count || ws->closing)
+		lws_callback_on_writable(wsi);
+	return 0;
+}
+
+/* --- messages ------------------------------------------------------------------------------------------- */
+
+static bool is_utf8(struct span s)
+{
+	for (const char *p = s.p, *end = s.p + s.n; p < end;) {
+		uint64_t eight;
+		if (end - p >= 8 && (memcpy(&eight, p, 8), !(eight & 0x8080808080808080))) {
+			p += 8;
+			continue;
+		}
+		int step = utf8_step(p, end);
+		if (step < 0)
+			return false;
+		p += step;
+	}
+	return true;
+}
+
+static int deliver(struct ws *ws, struct lws *wsi, struct span message)
+{
+	bool binary = lws_frame_is_binary(wsi) != 0;
+	void (*handler)(struct ws *, struct span) = binary ? ws->handlers->binary :
+							     ws->handlers->text;
+
+	if (!binary && !is_utf8(message))
+		return fail(ws, wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "text is not UTF-8");
+	if (!handler)
+		return fail(ws, wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
+			    binary ? "binary is not taken here" : "text is not taken here");
+	handler(ws, message);
+	return 0;
+}
+
+int ws_on_receive(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	struct ws *ws = c->ws;
+
+	if (!ws || ws->closing)
+		return 0;
+	if (lws_is_first_fragment(wsi))
+		buf_clear(&ws->received);
+	if (ws->received.n + n > ws->limit)
+		return fail(ws, wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too large");
+	bool last = lws_is_final_fragment(wsi) != 0;
+	if (last && ws->received.n == 0)
+		return deliver(ws, wsi, (struct span){ in, n });
+	buf_add(&ws->received, (struct span){ in, n });
+	if (!last)
+		return 0;
+	int rc = deliver(ws, wsi, buf_span(&ws->received));
+	buf_free(&ws->received);
+	return rc;
+}
+
+static int send_one(struct ws *ws, struct lws *wsi)
+{
+	struct message *m = queue_take(ws);
+	struct span frame = message_frame(m);
+	/* As raw bytes: the frame has its header already. */
+	int rc = lws_write(wsi, (unsigned char *)frame.p, frame.n, LWS_WRITE_HTTP_HEADERS);
+
+	message_unref(m);
+	return rc < 0 ? -1 : 0;
+}
+
+int ws_on_writeable(struct connection *c, struct lws *wsi, void *in, size_t n)
+{
+	struct ws *ws = c->ws;
+
+	(void)in, (void)n;
+	if (!ws || ws->close_sent)
+		return 0;
+	if (ws->count == 0)
+		return ws->closing ? send_close(ws, wsi) : 0;
+	if (send_one(ws, wsi))
+		return -1;
+	if (ws->count || ws->closing)
+		lws_callback_on_writable(wsi);
+	else if (ws->handlers->drained)
+		ws->handlers->drained(ws);
+	return 0;
+}

@@ -1,0 +1,415 @@
+/* Happy path: replay the journal, start the shards, load the directory, accept; on SIGTERM drain, then stop in the reverse order.
+ *
+ * Failure modes: the parent is gone - stop at once (the journal has everything); the journal failed - stop with status 1, the
+ * parent starts us again and recovery decides; PostgreSQL away - nothing here notices, except the projector and API reads. */
+#include "node/core.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "ingest/ingest.h"
+#include "node/database.h"
+#include "node/pidfile.h"
+#include "rt/child.h"
+
+enum {
+	DRAIN_LOOK_MS = 100,
+	STOP_STORE_MS = 5000,
+	RATE_PER_S = 200,
+	RATE_BURST = 400,
+	MAX_CONNECTIONS = 20000,
+};
+
+struct core;
+
+struct core_shard {
+	struct core *core;
+	struct shard *shard;
+	struct http_server *server;
+	struct api *api;
+};
+
+struct core {
+	const struct config *config;
+	struct buf database;
+	struct ingest *ingest;
+	struct store *store;
+	struct projector *projector;
+	struct api_common *api;
+	struct shards *shards;
+	struct core_shard *parts;
+	struct http_server **servers;
+	unsigned parts_n;
+	struct http_route *routes;
+	size_t routes_n;
+	struct acceptor *acceptor;
+	int listen_fd;
+	uv_loop_t loop; /* of the main thread: acceptor, signals, lifeline */
+	uv_signal_t term, intr;
+	uv_async_t failed;
+	uv_timer_t drain;
+	int64_t drain_until_ms;
+	int status;
+	/* a directory that came before the lanes */
+	pthread_mutex_t lock;
+	const struct directory *early;
+	bool lanes_ready;
+	atomic_bool has_directory;
+};
+
+/* --- per shard ------------------------------------------------------------------------------------------------------- */
+
+struct api *api_of(struct http_server *s)
+{
+	return ((struct core_shard *)http_server_user(s))->api;
+}
+
+static int shard_begin(struct shard *s, void *user, struct fault *f)
+{
+	struct core *c = user;
+	struct core_shard *part = &c->parts[shard_index(s)];
+	struct http_server_config hc = {
+		.routes = c->routes,
+		.routes_n = c->routes_n,
+		.user = part,
+		.ws_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
+		.max_connections = MAX_CONNECTIONS,
+	};
+
+	part->core = c;
+	part->shard = s;
+	TRY(ingest_lane_start(c->ingest, s, f));
+	TRY(http_server_new(&part->server, s, &hc, f));
+	TRY(api_start(&part->api, c->api, s, f));
+	c->servers[shard_index(s)] = part->server;
+	return 0;
+}
+
+static void shard_end(struct shard *s, void *user)
+{
+	struct core *c = user;
+	struct core_shard *part = &c->parts[shard_index(s)];
+
+	ingest_lane_finish(c->ingest, s);
+	if (part->api)
+		api_stop(part->api);
+	if (part->server)
+		http_server_free(part->server);
+	ingest_lane_stop(c->ingest, s);
+	part->api = NULL;
+	part->server = NULL;
+}
+
+/* --- directory --------------------------------------------------------------------------------------------------------- */
+
+static void on_directory(void *user, const struct directory *dir)
+{
+	struct core *c = user;
+	bool now;
+
+	atomic_store(&c->has_directory, true);
+	pthread_mutex_lock(&c->lock);
+	now = c->lanes_ready;
+	if (!now) {
+		directory_unref(c->early);
+		c->early = dir;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (now)
+		ingest_set_directory(c->ingest, dir);
+}
+
+static void lanes_are_ready(struct core *c)
+{
+	const struct directory *dir;
+
+	pthread_mutex_lock(&c->lock);
+	c->lanes_ready = true;
+	dir = c->early;
+	c->early = NULL;
+	pthread_mutex_unlock(&c->lock);
+	if (dir)
+		ingest_set_directory(c->ingest, dir);
+}
+
+/* Signature headers that sources name must be kept by the servers. */
+static void on_lane_directory(void *user, struct shard *s, const struct directory *dir)
+{
+	struct core *c = user;
+	struct http_server *server = c->parts[shard_index(s)].server;
+
+	for (size_t i = 0; server && i < dir->sources_n; i++) {
+		for (size_t k = 0; k < dir->sources[i].auth_n; k++) {
+			const struct dir_auth *a = &dir->sources[i].auth[k];
+
+			http_server_capture_span(server, a->header);
+			http_server_capture_span(server, a->timestamp_header);
+			http_server_capture_span(server, a->id_header);
+		}
+	}
+}
+
+static void readiness(void *user, struct api_readiness *out)
+{
+	struct core *c = user;
+
+	out->draining = ingest_draining(c->ingest);
+	out->journal_failed = journal_failed(ingest_journal(c->ingest));
+	out->detail = atomic_load(&c->has_directory) ? NULL : "sources and projects are not loaded yet";
+}
+
+/* --- stopping ------------------------------------------------------------------------------------------------------------ */
+
+static void stop_loop(struct core *c)
+{
+	uv_stop(&c->loop);
+}
+
+static void on_drain_look(uv_timer_t *t)
+{
+	struct core *c = t->data;
+
+	if (ingest_live_calls(c->ingest) == 0 || clock_monotonic_us() / 1000 >= c->drain_until_ms)
+		stop_loop(c);
+}
+
+static void on_term(uv_signal_t *s, int number)
+{
+	struct core *c = s->data;
+
+	(void)number;
+	if (ingest_draining(c->ingest)) {
+		stop_loop(c);
+		return;
+	}
+	log_info("core", "draining: %u calls are running", ingest_live_calls(c->ingest));
+	ingest_drain(c->ingest);
+	c->drain_until_ms = clock_monotonic_us() / 1000 + c->config->core_drain_limit_ms;
+	uv_timer_start(&c->drain, on_drain_look, 0, DRAIN_LOOK_MS);
+}
+
+static void on_intr(uv_signal_t *s, int number)
+{
+	(void)number;
+	stop_loop(s->data);
+}
+
+static void on_parent_gone(void *user)
+{
+	struct core *c = user;
+
+	log_warn("core", "the parent is gone, stopping");
+	stop_loop(c);
+}
+
+/* Writer thread. */
+static void on_journal_failed(void *user)
+{
+	struct core *c = user;
+
+	uv_async_send(&c->failed);
+}
+
+static void on_failed(uv_async_t *a)
+{
+	struct core *c = a->data;
+
+	c->status = 1;
+	stop_loop(c);
+}
+
+/* --- starting ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned shard_count(const struct config *config)
+{
+	unsigned n = (unsigned)config->core_shards;
+
+	return n ? n : uv_available_parallelism();
+}
+
+static void make_routes(struct core *c)
+{
+	size_t n = api_routes(NULL, 0);
+
+	c->routes = calloc(n + 1, sizeof(*c->routes));
+	CHECK(c->routes);
+	c->routes[0] = (struct http_route){
+		.method = HTTP_POST,
+		.pattern = "/in/{dialect}/{source}",
+		.body_limit = (size_t)c->config->core_body_limit_bytes,
+		.handle = ingest_webhook,
+		.info = c->ingest,
+	};
+	c->routes_n = 1 + api_routes(c->routes + 1, n);
+}
+
+static int start_ingest(struct core *c, struct fault *f)
+{
+	struct arena a = { 0 };
+	const struct config *k = c->config;
+	struct ingest_config cfg = {
+		.lanes = c->parts_n,
+		.journal = {
+			.dir = arena_printf(&a, "%s/journal", k->state_dir),
+			.segment_bytes = (uint64_t)k->journal_segment_bytes,
+			.memory_bytes = (uint64_t)k->journal_memory_bytes,
+			.disk_cap_bytes = (uint64_t)k->journal_disk_cap_bytes,
+			.retention_ms = k->journal_retention_ms,
+		},
+		.state_dir = k->state_dir,
+		.max_calls = (unsigned)k->core_max_calls,
+		.max_effects = (unsigned)k->tools_max_waiting,
+		.on_failed = on_journal_failed,
+		.on_directory = on_lane_directory,
+		.user = c,
+	};
+	int rc = file_make_dir(cfg.journal.dir, 0700, f);
+
+	if (!rc)
+		rc = ingest_new(&c->ingest, &cfg, f);
+	arena_fini(&a);
+	return rc;
+}
+
+static int start_store(struct core *c, struct fault *f)
+{
+	struct store_config cfg = {
+		.url = buf_z(&c->database),
+		.state_dir = c->config->state_dir,
+		.secrets_dir = c->config->secrets_dir,
+		.connections = 2,
+		.max_waiting = (unsigned)c->config->database_max_queries_waiting,
+		.on_directory = on_directory,
+		.user = c,
+	};
+	return store_new(&c->store, &cfg, f);
+}
+
+static int start_shards(struct core *c, struct fault *f)
+{
+	struct api_config ac = {
+		.live = ingest_live(c->ingest),
+		.store = c->store,
+		.readiness = readiness,
+		.user = c,
+		.rate_per_s = RATE_PER_S,
+		.rate_burst = RATE_BURST,
+	};
+	struct shard_hooks hooks = { shard_begin, shard_end, c };
+
+	TRY(api_common_new(&c->api, &ac, f));
+	make_routes(c);
+	TRY(shards_start(&c->shards, c->parts_n, (unsigned)c->config->core_mailbox_limit, &hooks, f));
+	lanes_are_ready(c);
+	ingest_resume(c->ingest);
+	return 0;
+}
+
+static int start_projector(struct core *c, struct fault *f)
+{
+	struct projector_config cfg = {
+		.ingest = c->ingest,
+		.url = buf_z(&c->database),
+		.keep_days = (unsigned)c->config->retention_event_days,
+	};
+	return projector_start(&c->projector, &cfg, f);
+}
+
+static int start_listening(struct core *c, struct fault *f)
+{
+	unsigned port = (unsigned)c->config->listen_port;
+
+	if (getenv("CALLMEND_INHERITED_SOCKET"))
+		c->listen_fd = CORE_LISTEN_FD;
+	else
+		TRY(net_listen(c->config->listen_host, &port, &c->listen_fd, f));
+	TRY(acceptor_new(&c->acceptor, &c->loop, &c->listen_fd, 1, c->servers, c->shards, f));
+	log_info("core", "ready on %s:%u with %u shard%s", c->config->listen_host, port, c->parts_n,
+		 c->parts_n == 1 ? "" : "s");
+	return 0;
+}
+
+static void start_loop(struct core *c)
+{
+	uv_loop_init(&c->loop);
+	uv_signal_init(&c->loop, &c->term);
+	uv_signal_init(&c->loop, &c->intr);
+	uv_async_init(&c->loop, &c->failed, on_failed);
+	uv_timer_init(&c->loop, &c->drain);
+	c->term.data = c->intr.data = c->failed.data = c->drain.data = c;
+	uv_signal_start(&c->term, on_term, SIGTERM);
+	uv_signal_start(&c->intr, on_intr, SIGINT);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int start(struct core *c, struct fault *f)
+{
+	if (getenv("CALLMEND_INHERITED_SOCKET"))
+		TRY(child_watch_lifeline(&c->loop, on_parent_gone, c, f));
+	TRY(database_url(c->config, &c->database, f));
+	TRY(start_ingest(c, f));
+	TRY(start_store(c, f));
+	TRY(start_shards(c, f));
+	TRY(start_projector(c, f));
+	return start_listening(c, f);
+}
+
+static void close_handle(uv_handle_t *h, void *unused)
+{
+	(void)unused;
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void stop(struct core *c)
+{
+	if (c->acceptor)
+		acceptor_stop(c->acceptor);
+	if (c->shards)
+		shards_stop(c->shards);
+	acceptor_free(c->acceptor);
+	store_free(c->store);
+	projector_stop(c->projector, STOP_STORE_MS);
+	api_common_free(c->api);
+	ingest_free(c->ingest);
+	directory_unref(c->early);
+	uv_walk(&c->loop, close_handle, NULL);
+	uv_run(&c->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&c->loop);
+	free(c->routes);
+	free(c->parts);
+	free(c->servers);
+	buf_free(&c->database);
+	pthread_mutex_destroy(&c->lock);
+}
+
+int core_main(const struct config *config)
+{
+	struct core c = { .config = config, .listen_fd = -1, .parts_n = shard_count(config) };
+	struct fault f = { 0 };
+
+	log_thread("core");
+	pthread_mutex_init(&c.lock, NULL);
+	c.parts = calloc(c.parts_n, sizeof(*c.parts));
+	c.servers = calloc(c.parts_n, sizeof(struct http_server *));
+	CHECK(c.parts && c.servers);
+	start_loop(&c);
+	if (start(&c, &f)) {
+		log_error("core", "cannot start: %s", f.text);
+		c.status = 1;
+	} else {
+		pidfile_write(config->state_dir, "core", getpid());
+		uv_run(&c.loop, UV_RUN_DEFAULT);
+		log_info("core", "stopping");
+	}
+	stop(&c);
+	pidfile_remove(config->state_dir, "core");
+	return c.status;
+}

@@ -1,0 +1,151 @@
+#include "node/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "callmend/directory.h"
+#include "callmend/store.h"
+#include "ingest/ingest.h"
+#include "node/database.h"
+#include "node/token.h"
+
+static int fail(const char *what, const struct fault *f)
+{
+	fprintf(stderr, "callmend: %s: %s\n", what, f->text);
+	return 1;
+}
+
+/* --- check ------------------------------------------------------------------------------------------------------------- */
+
+static void print_warning(struct json w)
+{
+	struct arena a = { 0 };
+	struct span source = json_text(json_get(w, "source"), &a), text = json_text(json_get(w, "warning"), &a);
+	struct span advice = json_text(json_get(w, "advice"), &a), seen = json_text(json_get(w, "seen"), &a);
+
+	printf("warning: source %.*s: %.*s\n", SPAN_ARG(source), SPAN_ARG(text));
+	if (advice.n)
+		printf("         %.*s\n", SPAN_ARG(advice));
+	if (seen.n)
+		printf("         last seen %.*s\n", SPAN_ARG(seen));
+	arena_fini(&a);
+}
+
+static int check_database(const struct verb_call *v)
+{
+	struct buf url AUTO_BUF = { 0 }, answer AUTO_BUF = { 0 };
+	struct json_iter it;
+	struct span key;
+	struct json w;
+	struct fault f = { 0 };
+
+	if (database_url(v->config, &url, &f) ||
+	    store_query_once(buf_z(&url), "check_sources", NULL, 0, &answer, &f)) {
+		printf("database: not asked (%s)\n", f.text);
+		return 0;
+	}
+	it = json_iter(json_get(json_of(buf_span(&answer)), "warnings"));
+	while (json_next(&it, &key, &w))
+		print_warning(w);
+	printf("database: asked\n");
+	return 0;
+}
+
+int verb_check(const struct verb_call *v)
+{
+	struct buf text AUTO_BUF = { 0 };
+
+	config_write_mistakes(v->config, &text);
+	if (v->config->mistakes_n) {
+		fputs(buf_z(&text), stderr);
+		fprintf(stderr, "%zu mistake%s\n", v->config->mistakes_n, v->config->mistakes_n == 1 ? "" : "s");
+		return 1;
+	}
+	printf("configuration: %s is good\n", v->config_file ? v->config_file : "(defaults and environment)");
+	return check_database(v);
+}
+
+/* --- migrate ----------------------------------------------------------------------------------------------------------- */
+
+int verb_migrate(const struct verb_call *v)
+{
+	struct buf url AUTO_BUF = { 0 };
+	unsigned applied = 0;
+	struct fault f = { 0 };
+
+	if (database_url(v->config, &url, &f) || store_migrate(buf_z(&url), &applied, &f))
+		return fail("migrate", &f);
+	if (v->json)
+		printf("{\"applied\":%u}\n", applied);
+	else
+		printf("%u migration%s applied\n", applied, applied == 1 ? "" : "s");
+	return 0;
+}
+
+/* --- token ------------------------------------------------------------------------------------------------------------- */
+
+static const char *option(const struct verb_call *v, const char *name, const char *missing)
+{
+	for (int i = 0; i + 1 < v->words_n; i++) {
+		if (strcmp(v->words[i], name) == 0)
+			return v->words[i + 1];
+	}
+	return missing;
+}
+
+int verb_token(const struct verb_call *v)
+{
+	struct buf url AUTO_BUF = { 0 }, token AUTO_BUF = { 0 }, hash AUTO_BUF = { 0 }, answer AUTO_BUF = { 0 };
+	const char *role = option(v, "--role", "viewer");
+	enum role known;
+	struct fault f = { 0 };
+
+	if (v->words_n < 2 || strcmp(v->words[0], "create") != 0 || v->words[1][0] == '-') {
+		fprintf(stderr, "usage: callmend token create NAME [--role viewer|supervisor|manager|admin]\n");
+		return 2;
+	}
+	if (!role_from(span_of(role), &known)) {
+		fprintf(stderr, "callmend: token: no role `%s`; there are viewer, supervisor, manager, admin\n", role);
+		return 2;
+	}
+	token_make(&token, &hash);
+	const char *params[] = { NULL, "cli", v->words[1], role, buf_z(&hash), NULL };
+	if (database_url(v->config, &url, &f) ||
+	    store_query_once(buf_z(&url), "api_tokens_create", params, 6, &answer, &f))
+		return fail("token", &f);
+	if (v->json)
+		printf("{\"name\":\"%s\",\"role\":\"%s\",\"token\":\"%s\"}\n", v->words[1], role, buf_z(&token));
+	else
+		printf("%s\n", buf_z(&token));
+	return 0;
+}
+
+/* --- replay ------------------------------------------------------------------------------------------------------------ */
+
+static void print_event(void *user, struct span json)
+{
+	(void)user;
+	fwrite(json.p, 1, json.n, stdout);
+	putchar('\n');
+}
+
+int verb_replay(const struct verb_call *v)
+{
+	struct buf dir AUTO_BUF = { 0 };
+	struct uuid call;
+	const char *only = option(v, "--call", NULL);
+	struct fault f = { 0 };
+
+	if (only && uuid_parse(&call, span_of(only))) {
+		fprintf(stderr, "callmend: replay: --call takes Callmend's id of a call (a UUID)\n");
+		return 2;
+	}
+	if (v->words_n && v->words[0][0] != '-')
+		buf_addz(&dir, v->words[0]);
+	else
+		buf_printf(&dir, "%s/journal", v->config->state_dir);
+	if (replay_journal(buf_z(&dir), only ? &call : NULL, print_event, NULL, &f))
+		return fail("replay", &f);
+	return 0;
+}

@@ -1,0 +1,582 @@
+/* Happy path: initdb once into a folder that gets its final name only when it is complete; postgres on a unix socket; wait until it
+ * answers; make the database.
+ *
+ * Failure modes.
+ *  - No PostgreSQL installed, or another major version than the data was made with: the fault names the package.
+ *  - Killed during initdb: the unfinished folder is thrown away the next time.
+ *  - A postmaster of this folder is still running (its parent was killed): it is taken over when it answers, else stopped.
+ *  - The postmaster was killed: server processes it left behind hold the shared memory; they are found by their working folder,
+ *    the data folder, and stopped. A postmaster.pid that names no postmaster of ours is removed.
+ *  - Run as root: PostgreSQL refuses root, so it runs as an unprivileged user. Where that user cannot reach the state folder (below
+ *    /root, say), data live in /var/lib/callmend-XXXXXX and <state>/postgres links there.
+ *  - Socket path too long for sockaddr_un: the socket is in a private folder below /tmp instead. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <pwd.h>
+#include <dirent.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "callmend/store.h"
+#include "store/pg.h"
+
+enum { START_MS = 60000, STOP_MS = 20000, LEFTOVER_MS = 5000, ADOPT_MS = 10000, SOCKET_DIR_MAX = 90 };
+
+#define PORT "5432" /* part of the socket's name only; nothing listens on TCP */
+#define OWNER "callmend"
+#define FALLBACK "/var/lib/callmend-XXXXXX"
+
+struct cluster {
+	pid_t pid;
+	bool ours;   /* our child: to be reaped by waitpid */
+	uid_t uid;   /* runs as; 0: as ourselves */
+	gid_t gid;
+	struct buf home, data, socket_dir, log, bin, url;
+};
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static const char *in(struct buf *out, const struct buf *dir, const char *name)
+{
+	buf_clear(out);
+	buf_add(out, buf_span(dir));
+	buf_addz(out, "/");
+	buf_addz(out, name);
+	return buf_z(out);
+}
+
+static void cluster_free(struct cluster *c)
+{
+	if (!c)
+		return;
+	struct buf *all[] = { &c->home, &c->data, &c->socket_dir, &c->log, &c->bin, &c->url };
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_free(all[i]);
+	free(c);
+}
+DEFINE_SCOPED(cluster)
+
+/* --- other programs -------------------------------------------------------------------------------------- */
+
+/* In the child, before exec. A session of its own: the terminal's Ctrl-C is not for the server. */
+static void child_setup(const struct cluster *c, const char *log)
+{
+	setsid();
+	int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (out < 0 || in_fd < 0 || dup2(in_fd, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+		_exit(126);
+	/* Nothing else is inherited: not our journal, not our listening sockets. */
+	close_range(3, ~0U, 0);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (c->uid && (setgroups(0, NULL) || setgid(c->gid) || setuid(c->uid)))
+		_exit(126);
+	umask(0077);
+}
+
+static pid_t spawn(const struct cluster *c, const char *const *argv, const char *log)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	child_setup(c, log);
+	/* Our own environment may hold secrets, and PG* variables that are not meant for this server. */
+	char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
+	if (chdir("/") == 0)
+		execve(argv[0], (char *const *)(uintptr_t)argv, env);
+	_exit(127);
+}
+
+static int run(const struct cluster *c, const char *const *argv, const char *log, struct fault *f)
+{
+	pid_t pid = spawn(c, argv, log);
+	int status = -1;
+	if (pid < 0)
+		return fault(f, E_IO, "fork: %s", strerror(errno));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		return fault(f, E_IO, "%s failed (status %d); its messages are in %s", argv[0], status, log);
+	return 0;
+}
+
+/* --- where PostgreSQL is installed ------------------------------------------------------------------------ */
+
+static bool has_programs(const char *bin)
+{
+	struct buf path AUTO_BUF = { 0 };
+	buf_printf(&path, "%s/initdb", bin);
+	if (access(buf_z(&path), X_OK))
+		return false;
+	buf_clear(&path);
+	buf_printf(&path, "%s/postgres", bin);
+	return access(buf_z(&path), X_OK) == 0;
+}
+
+/* "/usr/lib/postgresql/15/bin" -> 15; 0 when the path does not say. */
+static int version_in(const char *bin)
+{
+	const char *digits = strpbrk(bin, "0123456789");
+	return digits ? atoi(digits) : 0;
+}
+
+static void find_packaged(int wanted, struct buf *bin)
+{
+	glob_t found = { 0 };
+	int best = 0;
+	if (glob("/usr/lib/postgresql/*/bin", 0, NULL, &found) == 0 ||
+	    glob("/usr/pgsql-*/bin", 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			int version = version_in(found.gl_pathv[i]);
+			if (version > best && (!wanted || version == wanted) &&
+			    has_programs(found.gl_pathv[i])) {
+				best = version;
+				buf_clear(bin);
+				buf_addz(bin, found.gl_pathv[i]);
+			}
+		}
+	globfree(&found);
+}
+
+/* Wherever it was installed by hand; tells its version as "PostgreSQL 15.4 ...". */
+static void find_configured(int wanted, struct buf *bin)
+{
+	char line[PATH_MAX] = "", version[128] = "";
+	FILE *p = popen("pg_config --bindir 2>/dev/null; pg_config --version 2>/dev/null", "r");
+	if (!p)
+		return;
+	bool ok = fgets(line, sizeof(line), p) && fgets(version, sizeof(version), p);
+	pclose(p);
+	line[strcspn(line, "\n")] = 0;
+	if (ok && (!wanted || version_in(version) == wanted) && has_programs(line))
+		buf_addz(bin, line);
+}
+
+/* 0: no data yet. */
+static int data_version(struct cluster *c)
+{
+	struct buf path AUTO_BUF = { 0 }, text AUTO_BUF = { 0 };
+	if (file_read(in(&path, &c->data, "PG_VERSION"), 64, &text, NULL))
+		return 0;
+	return atoi(buf_z(&text));
+}
+
+static int find_programs(struct cluster *c, struct fault *f)
+{
+	int wanted = data_version(c);
+	find_packaged(wanted, &c->bin);
+	if (!c->bin.n)
+		find_configured(wanted, &c->bin);
+	if (c->bin.n)
+		return 0;
+	if (wanted)
+		return fault(f, E_NOT_FOUND,
+			     "the data in %s were made by PostgreSQL %d, which is not installed: install the package "
+			     "postgresql-%d",
+			     buf_z(&c->data), wanted, wanted);
+	return fault(f, E_NOT_FOUND,
+		     "PostgreSQL's server programs (initdb, postgres) are not installed: install the package "
+		     "postgresql (Debian, Ubuntu) or postgresql-server (Fedora), or configure a database URL");
+}
+
+/* --- folders --------------------------------------------------------------------------------------------- */
+
+static void find_user(struct cluster *c)
+{
+	if (geteuid() != 0)
+		return;
+	struct passwd *user = getpwnam("postgres");
+	if (!user)
+		user = getpwnam("nobody");
+	if (user) {
+		c->uid = user->pw_uid;
+		c->gid = user->pw_gid;
+	}
+}
+
+/* Can the server's user get into this folder? Only trying as that user tells (modes, ACLs, mounts). */
+static bool reachable(const struct cluster *c, const char *dir)
+{
+	if (!c->uid)
+		return true;
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (setgroups(0, NULL) || setgid(c->gid) || setuid(c->uid))
+			_exit(1);
+		_exit(access(dir, X_OK) == 0 ? 0 : 1);
+	}
+	int status = -1;
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0;
+}
+
+/* The state folder is ours: others may pass through it, not look around. */
+static void let_through(const char *state_dir)
+{
+	struct stat st;
+	if (stat(state_dir, &st) == 0 && st.st_uid == 0)
+		chmod(state_dir, (st.st_mode & 07777) | S_IXOTH);
+}
+
+static int make_link(const char *link, struct fault *f)
+{
+	char elsewhere[] = FALLBACK;
+	if (!mkdtemp(elsewhere) || symlink(elsewhere, link))
+		return fault(f, E_IO, "%s: %s", elsewhere, strerror(errno));
+	log_info("postgres", "the server's user cannot reach %s: its data are in %s", link, elsewhere);
+	return 0;
+}
+
+/* <state>/postgres, really: what it links to if it is a link. */
+static int make_home(struct cluster *c, const char *state_dir, struct fault *f)
+{
+	struct buf link AUTO_BUF = { 0 };
+	TRY(file_make_dir(state_dir, 0700, f));
+	char *real = realpath(state_dir, NULL);
+	if (!real)
+		return fault(f, E_IO, "%s: %s", state_dir, strerror(errno));
+	buf_printf(&link, "%s/postgres", real);
+	if (c->uid)
+		let_through(real);
+	int rc = 0;
+	if (!exists(buf_z(&link)))
+		rc = reachable(c, real) ? file_make_dir(buf_z(&link), 0700, f) : make_link(buf_z(&link), f);
+	free(real);
+	if (rc)
+		return rc;
+	char *home = realpath(buf_z(&link), NULL);
+	if (!home)
+		return fault(f, E_IO, "%s: %s", buf_z(&link), strerror(errno));
+	buf_addz(&c->home, home);
+	free(home);
+	if (c->uid && chown(buf_z(&c->home), c->uid, c->gid))
+		return fault(f, E_IO, "chown %s: %s", buf_z(&c->home), strerror(errno));
+	return 0;
+}
+
+/* A short private folder when the proper place has too long a name for a socket. Its name follows from the data folder, so a leftover
+ * server's socket is found again; whoever else has made it first is refused. */
+static int short_socket_dir(struct cluster *c, struct fault *f)
+{
+	struct stat st;
+	buf_clear(&c->socket_dir);
+	buf_printf(&c->socket_dir, "/tmp/callmend-%016llx", (unsigned long long)hash64(buf_span(&c->data)));
+	const char *dir = buf_z(&c->socket_dir);
+	uid_t owner = c->uid ? c->uid : geteuid();
+	if (mkdir(dir, 0700) == 0 && c->uid && chown(dir, c->uid, c->gid))
+		return fault(f, E_IO, "chown %s: %s", dir, strerror(errno));
+	if (lstat(dir, &st) || !S_ISDIR(st.st_mode) || st.st_uid != owner || (st.st_mode & 077))
+		return fault(f, E_DENIED, "%s: not a private folder of the server's user", dir);
+	return 0;
+}
+
+static int make_socket_dir(struct cluster *c, struct fault *f)
+{
+	const char *dir = in(&c->socket_dir, &c->home, "run");
+	if (c->socket_dir.n > SOCKET_DIR_MAX)
+		return short_socket_dir(c, f);
+	TRY(file_make_dir(dir, 0700, f));
+	if (c->uid && chown(dir, c->uid, c->gid))
+		return fault(f, E_IO, "chown %s: %s", dir, strerror(errno));
+	return 0;
+}
+
+static int make_folders(struct cluster *c, const char *state_dir, struct fault *f)
+{
+	TRY(make_home(c, state_dir, f));
+	in(&c->data, &c->home, "data");
+	in(&c->log, &c->home, "server.log");
+	return make_socket_dir(c, f);
+}
+
+/* --- data ------------------------------------------------------------------------------------------------ */
+
+static int init_data(struct cluster *c, struct fault *f)
+{
+	if (exists(buf_z(&c->data)))
+		return 0;
+	struct buf fresh AUTO_BUF = { 0 }, initdb AUTO_BUF = { 0 };
+	in(&fresh, &c->home, "data.new");
+	in(&initdb, &c->bin, "initdb");
+	const char *const remove[] = { "/bin/rm", "-rf", buf_z(&fresh), NULL };
+	TRY(run(c, remove, buf_z(&c->log), f));
+	log_info("postgres", "making a database in %s (once)", buf_z(&c->home));
+	/* trust: whoever gets through the socket's folder (mode 0700) is the server's user or root anyway. */
+	const char *const init[] = { buf_z(&initdb), "-D",		 buf_z(&fresh),	     "-U",
+				     OWNER,	     "--auth=trust",	 "--encoding=UTF8", "--locale=C.UTF-8",
+				     "--no-instructions", NULL };
+	TRY(run(c, init, buf_z(&c->log), f));
+	if (rename(buf_z(&fresh), buf_z(&c->data)))
+		return fault(f, E_IO, "%s: %s", buf_z(&c->data), strerror(errno));
+	return 0;
+}
+
+/* --- leftovers ------------------------------------------------------------------------------------------- */
+
+/* Every process of PostgreSQL has the data folder as its working folder, and nothing else has. */
+static bool works_here(const struct cluster *c, pid_t pid)
+{
+	char link[64], cwd[PATH_MAX];
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+	ssize_t n = readlink(link, cwd, sizeof(cwd));
+	return n > 0 && span_eq((struct span){ cwd, (size_t)n }, buf_span(&c->data));
+}
+
+static bool is_postgres(pid_t pid)
+{
+	char path[64], name[32] = "";
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	bool ok = fgets(name, sizeof(name), file) != NULL;
+	fclose(file);
+	return ok && strncmp(name, "postgres", 8) == 0;
+}
+
+/* How many there are; each gets the signal (0: none). */
+static unsigned signal_leftovers(const struct cluster *c, int signal)
+{
+	unsigned n = 0;
+	DIR *proc = opendir("/proc");
+	for (struct dirent *e; proc && (e = readdir(proc));) {
+		pid_t pid = atoi(e->d_name);
+		if (pid <= 0 || !works_here(c, pid) || !is_postgres(pid))
+			continue;
+		n++;
+		if (signal)
+			kill(pid, signal);
+	}
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
+static int stop_leftovers(const struct cluster *c, struct fault *f)
+{
+	static const int signals[] = { SIGINT, SIGQUIT, SIGKILL };
+	for (size_t i = 0; i < 3; i++) {
+		if (signal_leftovers(c, signals[i]) == 0)
+			return 0;
+		log_warn("postgres", "stopping processes that an earlier server left in %s", c->data.p);
+		int64_t until = clock_monotonic_us() + LEFTOVER_MS * MS_US;
+		while (clock_monotonic_us() < until) {
+			if (signal_leftovers(c, 0) == 0)
+				return 0;
+			sleep_ms(20);
+		}
+	}
+	return fault(f, E_CONFLICT, "processes of an earlier server in %s do not stop", c->data.p);
+}
+
+/* The number in postmaster.pid, 0 when that file names no postmaster of this folder. */
+static pid_t running_postmaster(struct cluster *c)
+{
+	struct buf path AUTO_BUF = { 0 }, text AUTO_BUF = { 0 };
+	if (file_read(in(&path, &c->data, "postmaster.pid"), 4096, &text, NULL))
+		return 0;
+	pid_t pid = atoi(buf_z(&text));
+	return pid > 0 && works_here(c, pid) && is_postgres(pid) ? pid : 0;
+}
+
+/* Only called when no process works in the data folder: what these files name is somebody else by now. */
+static void remove_stale(struct cluster *c)
+{
+	struct buf path AUTO_BUF = { 0 };
+	unlink(in(&path, &c->data, "postmaster.pid"));
+	unlink(in(&path, &c->socket_dir, ".s.PGSQL." PORT ".lock"));
+	unlink(in(&path, &c->socket_dir, ".s.PGSQL." PORT));
+}
+
+/* --- starting -------------------------------------------------------------------------------------------- */
+
+static bool answers(const char *url)
+{
+	struct pg pg = { 0 };
+	bool ok = pg_open(&pg, url, NULL) == 0;
+	pg_close(&pg);
+	return ok;
+}
+
+static void conninfo(struct cluster *c, const char *database, struct buf *out)
+{
+	buf_addz(out, "host='");
+	for (const char *p = buf_z(&c->socket_dir); *p; p++) {
+		if (*p == '\'' || *p == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *p);
+	}
+	buf_printf(out, "' port=" PORT " user=" OWNER " dbname=%s", database);
+}
+
+static int start_server(struct cluster *c, struct fault *f)
+{
+	struct buf postgres AUTO_BUF = { 0 }, sockets AUTO_BUF = { 0 };
+	in(&postgres, &c->bin, "postgres");
+	buf_printf(&sockets, "unix_socket_directories=%s", buf_z(&c->socket_dir));
+	/* Only what must be so; everything else can be set in postgresql.conf there. */
+	const char *const argv[] = { buf_z(&postgres), "-D", buf_z(&c->data),
+				     "-c", "listen_addresses=",
+				     "-c", buf_z(&sockets),
+				     "-c", "port=" PORT,
+				     "-c", "unix_socket_permissions=0700",
+				     "-c", "shared_buffers=64MB",
+				     "-c", "max_connections=60",
+				     "-c", "fsync=on",
+				     "-c", "logging_collector=off",
+				     "-c", "log_destination=stderr",
+				     "-c", "log_line_prefix=%m [%p] ", NULL };
+	c->pid = spawn(c, argv, buf_z(&c->log));
+	if (c->pid < 0)
+		return fault(f, E_IO, "fork: %s", strerror(errno));
+	c->ours = true;
+	return 0;
+}
+
+static int wait_until_answering(struct cluster *c, const char *url, int ms, struct fault *f)
+{
+	int64_t until = clock_monotonic_us() + ms * MS_US;
+	while (clock_monotonic_us() < until) {
+		if (answers(url))
+			return 0;
+		if (!cluster_alive(c))
+			return fault(f, E_IO, "the server stopped at once; its messages are in %s",
+				     buf_z(&c->log));
+		sleep_ms(20);
+	}
+	return fault(f, E_TIMEOUT, "the server does not answer after %d s; its messages are in %s", ms / 1000,
+		     buf_z(&c->log));
+}
+
+static int make_database(const char *url, struct fault *f)
+{
+	struct pg pg = { .patience_ms = START_MS };
+	PGresult *result = NULL;
+	TRY(pg_open(&pg, url, f));
+	int rc = pg_exec(&pg, "select 1 from pg_database where datname = '" OWNER "'", &result, f);
+	bool there = rc == 0 && PQntuples(result) == 1;
+	PQclear(result);
+	result = NULL;
+	if (rc == 0 && !there)
+		rc = pg_exec(&pg, "create database " OWNER, &result, f);
+	if (result)
+		PQclear(result);
+	pg_close(&pg);
+	return rc;
+}
+
+/* A server that another Callmend, now dead, has started for this folder. */
+static bool adopt(struct cluster *c, const char *url)
+{
+	c->pid = running_postmaster(c);
+	if (!c->pid)
+		return false;
+	if (wait_until_answering(c, url, ADOPT_MS, NULL)) {
+		c->pid = 0;
+		return false;
+	}
+	log_info("postgres", "taking over the server that is running already (pid %d)", (int)c->pid);
+	return true;
+}
+
+static int start(struct cluster *c, const char *url, struct fault *f)
+{
+	if (adopt(c, url))
+		return 0;
+	TRY(stop_leftovers(c, f));
+	remove_stale(c);
+	TRY(init_data(c, f));
+	TRY(start_server(c, f));
+	return wait_until_answering(c, url, START_MS, f);
+}
+
+int cluster_start(struct cluster **out, const char *state_dir, struct fault *f)
+{
+	scoped(cluster) *c = calloc(1, sizeof(*c));
+	struct buf admin AUTO_BUF = { 0 };
+	if (!c)
+		return fault(f, E_NOMEM, "cluster");
+	find_user(c);
+	TRY(make_folders(c, state_dir, f));
+	TRY(find_programs(c, f));
+	conninfo(c, "postgres", &admin);
+	conninfo(c, OWNER, &c->url);
+	buf_z(&c->url);
+	int rc = start(c, buf_z(&admin), f);
+	if (rc == 0)
+		rc = make_database(buf_z(&admin), f);
+	if (rc) {
+		cluster_stop(take(c));
+		return rc;
+	}
+	*out = take(c);
+	return 0;
+}
+
+const char *cluster_url(const struct cluster *c)
+{
+	return c->url.p;
+}
+
+pid_t cluster_pid(const struct cluster *c)
+{
+	return c->pid;
+}
+
+bool cluster_alive(struct cluster *c)
+{
+	if (c->pid <= 0)
+		return false;
+	if (c->ours && waitpid(c->pid, NULL, WNOHANG) != 0)
+		c->pid = 0;
+	else if (!c->ours && !works_here(c, c->pid))
+		c->pid = 0;
+	return c->pid > 0;
+}
+
+static bool stops_within(struct cluster *c, int ms)
+{
+	int64_t until = clock_monotonic_us() + ms * MS_US;
+	while (cluster_alive(c)) {
+		if (clock_monotonic_us() > until)
+			return false;
+		sleep_ms(10);
+	}
+	return true;
+}
+
+void cluster_stop(struct cluster *c)
+{
+	/* Fast, then immediate shutdown: PostgreSQL's own words for them. */
+	static const int signals[] = { SIGINT, SIGQUIT, SIGKILL };
+	for (size_t i = 0; c && i < 3 && cluster_alive(c); i++) {
+		kill(c->pid, signals[i]);
+		if (stops_within(c, i == 0 ? STOP_MS : LEFTOVER_MS))
+			break;
+	}
+	cluster_free(c);
+}

@@ -1,0 +1,306 @@
+/* Happy path: a query waits in one bounded queue, a query thread takes it, runs it on its own connection and mails the answer to the
+ * shard that asked.
+ *
+ * Failure modes.
+ *  - Queue full: store_query answers E_FULL at once.
+ *  - PostgreSQL away: one thread tries to connect, with back-off; every other query is answered E_UNAVAILABLE without trying, so
+ *    nothing piles up.
+ *  - Connection lost during a query: a query that only reads is asked once more on a fresh connection; one that changes something
+ *    may have been carried out, so its asker is told E_UNAVAILABLE.
+ *  - Server silent: statement_timeout there, pg_wait's deadline here.
+ *  - store_free: what still waits is answered E_UNAVAILABLE. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/store_internal.h"
+
+struct store_job {
+	struct mail mail; /* first: mail and job are converted into each other */
+	struct store_job *next;
+	struct shard *here;
+	const struct sql_file *query;
+	store_done_fn *done;
+	void *user;
+	size_t params_n;
+	char *params[PG_MAX_PARAMS];
+	int code;
+	struct fault fault;
+	struct buf json;
+};
+
+static void job_free(struct store_job *job)
+{
+	if (!job)
+		return;
+	for (size_t i = 0; i < job->params_n; i++)
+		free(job->params[i]);
+	buf_free(&job->json);
+	free(job);
+}
+
+/* On the asking shard. */
+static void on_answer(struct mail *mail, struct shard *here)
+{
+	(void)here;
+	struct store_job *job = (struct store_job *)mail;
+	struct store_answer answer = { .code = job->code };
+	if (job->code == 0)
+		answer.json = buf_span(&job->json);
+	else
+		answer.detail = span_of(job->fault.text);
+	job->done(job->user, &answer);
+	job_free(job);
+}
+
+static const char *result_label(int code)
+{
+	return code == 0 || code == E_NOT_FOUND ? "ok" : code == E_UNAVAILABLE ? "unavailable" : "refused";
+}
+
+static void job_answer(struct store_job *job)
+{
+	metric_add_label(METRIC_STORE_QUERIES, result_label(job->code), 1);
+	job->mail.run = on_answer;
+	shard_post_sure(job->here, &job->mail);
+}
+
+/* --- running one query ----------------------------------------------------------------------------------- */
+
+/* One row, one column; no row or JSON null: not found. */
+static int take_json(PGresult *result, struct buf *out, struct fault *f)
+{
+	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
+		return fault(f, E_NOT_FOUND, "not found");
+	struct span json = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };
+	if (span_is(json, "null"))
+		return fault(f, E_NOT_FOUND, "not found");
+	buf_add(out, json);
+	return 0;
+}
+
+static int ask(struct pg *pg, const struct sql_file *query, const char *const *params, size_t n,
+	       struct buf *out, struct fault *f)
+{
+	PGresult *result = NULL;
+	TRY(pg_query(pg, query, params, n, &result, f));
+	int rc = take_json(result, out, f);
+	PQclear(result);
+	return rc;
+}
+
+/* May this thread try to connect now? Known to be away: only one at a time, and not before the time is up. */
+static bool may_connect(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool ok = !s->away || (!s->trying && clock_monotonic_us() >= s->retry_at_us);
+	if (ok && s->away)
+		s->trying = true;
+	pthread_mutex_unlock(&s->lock);
+	return ok;
+}
+
+static void note_connect(struct store *s, int rc)
+{
+	pthread_mutex_lock(&s->lock);
+	s->trying = false;
+	s->away = rc != 0;
+	s->retry_ms = rc == 0	       ? 0 :
+		      s->retry_ms == 0 ? STORE_RETRY_LEAST_MS :
+					 s->retry_ms * 2;
+	if (s->retry_ms > STORE_RETRY_MOST_MS)
+		s->retry_ms = STORE_RETRY_MOST_MS;
+	s->retry_at_us = clock_monotonic_us() + s->retry_ms * MS_US;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int ensure_connected(struct store *s, struct pg *pg, struct fault *f)
+{
+	if (pg_alive(pg))
+		return 0;
+	if (!may_connect(s))
+		return fault(f, E_UNAVAILABLE, "PostgreSQL is away");
+	int rc = pg_open(pg, s->url, f);
+	note_connect(s, rc);
+	return rc;
+}
+
+static int run_once(struct store *s, struct pg *pg, struct store_job *job)
+{
+	TRY(ensure_connected(s, pg, &job->fault));
+	buf_clear(&job->json);
+	return ask(pg, job->query, (const char *const *)job->params, job->params_n, &job->json,
+		   &job->fault);
+}
+
+static void job_run(struct store *s, struct pg *pg, struct store_job *job)
+{
+	job->code = run_once(s, pg, job);
+	bool lost = job->code == E_UNAVAILABLE && !pg->conn;
+	if (lost && sql_is_read(job->query) && !s->away && !atomic_load(&s->stopping))
+		job->code = run_once(s, pg, job);
+	if (job->code == E_UNAVAILABLE)
+		log_debug("store", "%s: %s", job->query->name, job->fault.text);
+	job_answer(job);
+}
+
+/* --- threads --------------------------------------------------------------------------------------------- */
+
+static struct store_job *take_job(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!s->first && !atomic_load(&s->stopping))
+		pthread_cond_wait(&s->more, &s->lock);
+	struct store_job *job = atomic_load(&s->stopping) ? NULL : s->first;
+	if (job) {
+		s->first = job->next;
+		if (!s->first)
+			s->last = &s->first;
+		s->waiting--;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return job;
+}
+
+static void *query_thread(void *arg)
+{
+	struct store *s = arg;
+	struct pg pg = { .stop = &s->stopping };
+	struct store_job *job;
+	log_thread("store");
+	while ((job = take_job(s)))
+		job_run(s, &pg, job);
+	pg_close(&pg);
+	return NULL;
+}
+
+static int start_threads(struct store *s, unsigned n, struct fault *f)
+{
+	for (; s->threads_n < n; s->threads_n++)
+		if (pthread_create(&s->threads[s->threads_n], NULL, query_thread, s))
+			return fault(f, E_NOMEM, "store thread");
+	if (pthread_create(&s->directory, NULL, store_directory_run, s))
+		return fault(f, E_NOMEM, "directory thread");
+	s->directory_started = true;
+	return 0;
+}
+
+DEFINE_SCOPED(store)
+
+static unsigned within(unsigned value, unsigned dflt, unsigned most)
+{
+	return value == 0 ? dflt : value > most ? most : value;
+}
+
+int store_new(struct store **out, const struct store_config *config, struct fault *f)
+{
+	scoped(store) *s = calloc(1, sizeof(*s));
+	if (!s)
+		return fault(f, E_NOMEM, "store");
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->more, NULL);
+	s->last = &s->first;
+	s->url = strdup(config->url);
+	s->state_dir = strdup(config->state_dir ? config->state_dir : "");
+	s->secrets_dir = strdup(config->secrets_dir ? config->secrets_dir : "");
+	CHECK(s->url && s->state_dir && s->secrets_dir);
+	s->max_waiting = config->max_waiting ? config->max_waiting : STORE_WAITING;
+	s->on_directory = config->on_directory;
+	s->user = config->user;
+	TRY(start_threads(s, within(config->connections, STORE_CONNECTIONS, STORE_CONNECTIONS_MAX), f));
+	*out = take(s);
+	return 0;
+}
+
+static void answer_waiting(struct store *s)
+{
+	for (struct store_job *job = s->first, *next; job; job = next) {
+		next = job->next;
+		job->code = fault(&job->fault, E_UNAVAILABLE, "shutting down");
+		job_answer(job);
+	}
+}
+
+void store_free(struct store *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->stopping, true);
+	pthread_cond_broadcast(&s->more);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->threads_n; i++)
+		pthread_join(s->threads[i], NULL);
+	if (s->directory_started)
+		pthread_join(s->directory, NULL);
+	answer_waiting(s);
+	pthread_cond_destroy(&s->more);
+	pthread_mutex_destroy(&s->lock);
+	free(s->url);
+	free(s->state_dir);
+	free(s->secrets_dir);
+	free(s);
+}
+
+bool store_connected(const struct store *s)
+{
+	return atomic_load_explicit(&s->connected, memory_order_relaxed);
+}
+
+/* --- asking ---------------------------------------------------------------------------------------------- */
+
+static struct store_job *job_new(struct shard *here, const struct sql_file *query,
+				 const char *const *params, size_t n, store_done_fn *done,
+				 void *user)
+{
+	struct store_job *job = calloc(1, sizeof(*job));
+	if (!job)
+		return NULL;
+	job->here = here;
+	job->query = query;
+	job->done = done;
+	job->user = user;
+	job->params_n = n;
+	for (size_t i = 0; i < n; i++) {
+		job->params[i] = params[i] ? strdup(params[i]) : NULL;
+		CHECK(job->params[i] || !params[i]);
+	}
+	return job;
+}
+
+int store_query(struct store *s, struct shard *here, const char *name, const char *const *params,
+		size_t n, store_done_fn *done, void *user)
+{
+	const struct sql_file *query = sql_find(name);
+	CHECK(query && n <= PG_MAX_PARAMS);
+	struct store_job *job = job_new(here, query, params, n, done, user);
+	if (!job)
+		return E_NOMEM;
+	pthread_mutex_lock(&s->lock);
+	bool full = s->waiting >= s->max_waiting;
+	if (!full) {
+		*s->last = job;
+		s->last = &job->next;
+		s->waiting++;
+		pthread_cond_signal(&s->more);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!full)
+		return 0;
+	metric_add_label(METRIC_STORE_QUERIES, "full", 1);
+	job_free(job);
+	return E_FULL;
+}
+
+int store_query_once(const char *url, const char *name, const char *const *params, size_t n,
+		     struct buf *out, struct fault *f)
+{
+	const struct sql_file *query = sql_find(name);
+	CHECK(query && n <= PG_MAX_PARAMS);
+	struct pg pg = { 0 };
+	TRY(pg_open(&pg, url, f));
+	int rc = ask(&pg, query, params, n, out, f);
+	pg_close(&pg);
+	return rc;
+}

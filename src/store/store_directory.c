@@ -1,0 +1,189 @@
+/* Happy path: LISTEN, load, hand it on, save it; then wait for a notification, or look at the version every few seconds.
+ *
+ * Failure modes.
+ *  - PostgreSQL away at start: the directory of the local file is handed on, once, and serves until PostgreSQL is back.
+ *  - Connection lost later: the directory in memory goes on serving; reconnect with back-off, then load again (notifications may
+ *    have been missed).
+ *  - Local file missing, damaged or not writable: logged; nothing else depends on it.
+ *  - A document that cannot be used: logged, the one before goes on serving. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/store_internal.h"
+
+enum { POLL_MS = 5000, FILE_LIMIT = 256 * 1024 * 1024 };
+
+struct follower {
+	struct store *s;
+	struct pg pg;
+	uint64_t version; /* of what was handed on; 0: nothing yet */
+	bool tried_file;
+	int64_t retry_ms;
+};
+
+static const char *file_path(const struct store *s, struct buf *out)
+{
+	buf_printf(out, "%s/directory.json", s->state_dir);
+	return buf_z(out);
+}
+
+static bool stopping(const struct follower *w)
+{
+	return atomic_load_explicit(&w->s->stopping, memory_order_relaxed);
+}
+
+static int hand_on(struct follower *w, struct span document, struct fault *f)
+{
+	struct directory *directory;
+	TRY(directory_new(&directory, document, w->s->secrets_dir, f));
+	w->version = directory->version;
+	if (w->s->on_directory)
+		w->s->on_directory(w->s->user, directory);
+	else
+		directory_unref(directory);
+	return 0;
+}
+
+static void save(struct follower *w, struct span document)
+{
+	struct buf path AUTO_BUF = { 0 };
+	struct fault why = { 0 };
+	if (file_replace(file_path(w->s, &path), 0600, document, &why))
+		log_warn("directory", "cannot save a copy for times without PostgreSQL: %s", why.text);
+}
+
+/* Only while nothing better was ever had. */
+static void use_file(struct follower *w)
+{
+	if (w->tried_file || w->version)
+		return;
+	w->tried_file = true;
+	struct buf path AUTO_BUF = { 0 }, document AUTO_BUF = { 0 };
+	struct fault why = { 0 };
+	int rc = file_read(file_path(w->s, &path), FILE_LIMIT, &document, &why);
+	if (rc == 0)
+		rc = hand_on(w, buf_span(&document), &why);
+	if (rc)
+		log_warn("directory", "PostgreSQL is away and there is no copy to start from: %s", why.text);
+	else
+		log_info("directory", "PostgreSQL is away: serving the copy in %s", buf_z(&path));
+}
+
+/* --- loading --------------------------------------------------------------------------------------------- */
+
+static int fetch(struct follower *w, const char *name, struct buf *out, struct fault *f)
+{
+	PGresult *result = NULL;
+	TRY(pg_query(&w->pg, sql_find(name), NULL, 0, &result, f));
+	buf_addz(out, PQgetvalue(result, 0, 0));
+	PQclear(result);
+	return 0;
+}
+
+/* Only the loss of the connection is a failure here. */
+static int load(struct follower *w, struct fault *f)
+{
+	struct buf document AUTO_BUF = { 0 };
+	struct fault why = { 0 };
+	TRY(fetch(w, "directory", &document, f));
+	if (hand_on(w, buf_span(&document), &why))
+		log_error("directory", "cannot be used, the one before goes on serving: %s", why.text);
+	else
+		save(w, buf_span(&document));
+	return 0;
+}
+
+static int load_if_changed(struct follower *w, struct fault *f)
+{
+	struct buf json AUTO_BUF = { 0 };
+	int64_t version = 0;
+	TRY(fetch(w, "directory_version", &json, f));
+	if (json_i64(json_get(json_of(buf_span(&json)), "version"), &version) &&
+	    (uint64_t)version == w->version)
+		return 0;
+	return load(w, f);
+}
+
+static int connect_follower(struct follower *w, struct fault *f)
+{
+	TRY(pg_open(&w->pg, w->s->url, f));
+	PGresult *result = NULL;
+	TRY(pg_exec(&w->pg, "listen callmend_directory", &result, f));
+	PQclear(result);
+	TRY(load(w, f));
+	atomic_store(&w->s->connected, true);
+	w->retry_ms = 0;
+	return 0;
+}
+
+/* --- waiting --------------------------------------------------------------------------------------------- */
+
+static bool take_notifications(PGconn *conn)
+{
+	bool any = false;
+	for (PGnotify *n; (n = PQnotifies(conn)); any = true)
+		PQfreemem(n);
+	return any;
+}
+
+/* Until something was notified, POLL_MS have passed, or the end. E_UNAVAILABLE: connection lost. */
+static int wait_for_news(struct follower *w, struct fault *f)
+{
+	int64_t until = clock_monotonic_us() + POLL_MS * MS_US;
+	while (!stopping(w) && clock_monotonic_us() < until) {
+		if (take_notifications(w->pg.conn))
+			return 0;
+		struct pollfd p = { .fd = PQsocket(w->pg.conn), .events = POLLIN };
+		if (poll(&p, 1, 100) > 0 && !PQconsumeInput(w->pg.conn))
+			return fault(f, E_UNAVAILABLE, "the connection was lost");
+	}
+	return 0;
+}
+
+static int follow(struct follower *w, struct fault *f)
+{
+	while (!stopping(w)) {
+		TRY(wait_for_news(w, f));
+		if (!stopping(w))
+			TRY(load_if_changed(w, f));
+	}
+	return 0;
+}
+
+static void back_off(struct follower *w)
+{
+	w->retry_ms = w->retry_ms ? w->retry_ms * 2 : STORE_RETRY_LEAST_MS;
+	if (w->retry_ms > STORE_RETRY_MOST_MS)
+		w->retry_ms = STORE_RETRY_MOST_MS;
+	int64_t until = clock_monotonic_us() + w->retry_ms * MS_US;
+	while (!stopping(w) && clock_monotonic_us() < until)
+		nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000000 }, NULL);
+}
+
+void *store_directory_run(void *arg)
+{
+	struct store *s = arg;
+	struct follower w = { .s = s, .pg = { .stop = &s->stopping } };
+	log_thread("directory");
+	while (!stopping(&w)) {
+		struct fault why = { 0 };
+		int rc = connect_follower(&w, &why);
+		if (rc == 0)
+			rc = follow(&w, &why);
+		if (rc == 0)
+			break;
+		if (atomic_exchange(&s->connected, false))
+			log_warn("directory", "PostgreSQL is away: %s", why.text);
+		pg_close(&w.pg);
+		use_file(&w);
+		back_off(&w);
+	}
+	atomic_store(&s->connected, false);
+	pg_close(&w.pg);
+	return NULL;
+}

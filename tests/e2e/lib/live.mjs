@@ -1,0 +1,74 @@
+// A watcher: connects to WS /api/v1/live, collects what comes, waits for what should come.
+import { createRequire } from 'node:module';
+import { until } from './wait.mjs';
+
+const require = createRequire('/usr/share/nodejs/');
+const WebSocket = require('ws');
+
+export class LiveClient {
+  // `subscribe`: the message that asks for calls; null: none is sent.
+  static async connect(product, { subscribe = { type: 'subscribe' }, token = product.token, paused = false } = {}) {
+    const client = new LiveClient();
+    client.messages = [];
+    client.events = [];
+    client.snapshots = [];
+    client.socket = new WebSocket(`ws://127.0.0.1:${product.port}/api/v1/live`, { headers: token ? { authorization: `Bearer ${token}` } : {},
+      perMessageDeflate: false });
+    client.closed = new Promise((resolve) => client.socket.on('close', (code, reason) => {
+      client.closeCode = code;
+      resolve({ code, reason: reason.toString() });
+    }));
+    client.socket.on('message', (data) => client.#take(JSON.parse(data.toString())));
+    await new Promise((resolve, reject) => {
+      client.socket.on('open', resolve);
+      client.socket.on('unexpected-response', (request, response) => reject(Object.assign(new Error(`refused: ${response.statusCode}`),
+        { status: response.statusCode })));
+      client.socket.on('error', reject);
+    });
+    if (paused)
+      client.socket._socket.pause();
+    if (subscribe)
+      client.send(subscribe);
+    return client;
+  }
+
+  #take(message) {
+    message.receivedAt = performance.now();
+    this.messages.push(message);
+    const events = message.type === 'event' ? [message] : message.type === 'events' ? message.events : [];
+    for (const { event, owner } of events)
+      this.events.push({ ...event, owner, receivedAt: message.receivedAt });
+    if (message.type === 'snapshot')
+      this.snapshots.push(message);
+  }
+
+  send(message) {
+    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  until(what, condition, options) {
+    return until(`live: ${what}`, () => condition(this), options);
+  }
+
+  ready(options) {
+    return this.message('ready', undefined, options);
+  }
+
+  // Calls of all snapshots so far, the newest state of each.
+  calls() {
+    return new Map(this.snapshots.flatMap((s) => s.calls).map((call) => [call.id, call]));
+  }
+
+  // The first event of this type (and call, and whatever `match` says), now or later.
+  event(type, match = () => true, options) {
+    return until(`live event ${type}`, () => this.events.find((e) => e.type === type && match(e)), options);
+  }
+
+  message(type, match = () => true, options) {
+    return until(`live message ${type}`, () => this.messages.find((m) => m.type === type && match(m)), options);
+  }
+
+  close() {
+    this.socket.terminate();
+  }
+}

@@ -1,0 +1,17 @@
+// Waiting for a condition with a deadline: the only way tests wait.
+export async function until(what, condition, { timeoutMs = 15000, everyMs = 25 } = {}) {
+  const deadline = Date.now() + timeoutMs;
+  let last;
+  for (;;) {
+    try {
+      last = await condition();
+      if (last)
+        return last;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline)
+      throw new Error(`not within ${timeoutMs} ms: ${what}; last: ${last instanceof Error ? last.message : JSON.stringify(last)?.slice(0, 600)}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
