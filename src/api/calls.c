@@ -14,28 +14,29 @@ static void answered_call(struct request *r, const struct store_answer *a)
 	live_calls_answer_one(r, request_value(r, "id"), &otherwise);
 }
 
-static const char *const sentiments[] = { "positive", "neutral", "negative", "frustrated", NULL };
-
 static const struct param list_params[] = {
 	CALLER_ORG(1),
-	QUERY_TIME("from", 2, "started at or after"),
-	QUERY_TIME("to", 3, "started before"),
-	QUERY_TEXT("status", 4, "status of the provider: in-progress, ended ..."),
-	QUERY_UUID("project_id", 5, "only of this project"),
-	QUERY_UUID("source_id", 6, "only of this source"),
-	{ .name = "live", .in = PARAM_IN_QUERY, .type = PARAM_BOOL, .sql = 7, .doc = "only running, or only ended ones" },
-	{ .name = "sentiment", .in = PARAM_IN_QUERY, .type = PARAM_ENUM, .values = sentiments, .sql = 8,
-	  .doc = "the caller's running sentiment" },
-	QUERY_TEXT("customer", 9, "the customer's number"),
-	QUERY_CURSOR(10),
-	QUERY_LIMIT(11),
+	QUERY_UUID("project_id", 2, "only of this project"),
+	QUERY_TEXT("status", 3, "the provider's status: in-progress, ended ..."),
+	{ .name = "live", .in = PARAM_IN_QUERY, .type = PARAM_BOOL, .sql = 4,
+	  .doc = "true: running calls only; false: ended ones" },
+	QUERY_TEXT("outcome", 5, "the call's outcome"),
+	QUERY_TEXT("ended_class", 6, "customer, assistant, provider, telephony, limit, other or lost"),
+	QUERY_TEXT("customer", 7, "part of the customer's number or name"),
+	QUERY_TIME("from", 8, "started at or after"),
+	QUERY_TIME("to", 9, "started before"),
+	QUERY_TEXT("q", 10, "part of the summary or of what was said"),
+	QUERY_CURSOR(11),
+	QUERY_LIMIT(12),
 };
 static const struct param get_params[] = { CALLER_ORG(1), PATH_CALL("id", 2) };
-static const struct param page_params[] = {
+static const struct param event_params[] = {
 	CALLER_ORG(1),
 	PATH_CALL("id", 2),
-	QUERY_CURSOR(3),
-	QUERY_LIMIT(4),
+	{ .name = "after", .in = PARAM_IN_QUERY, .type = PARAM_INT, .max = INT64_MAX / 10, .sql = 3,
+	  .doc = "only events with a higher sequence (next_after of the page before)" },
+	QUERY_LIMIT_TO(4, 500),
+	QUERY_TEXT("types", 5, "only these types, separated by commas"),
 };
 
 #define CALL_ROW(path, name, about, sql, shape, table)                                          \
@@ -49,12 +50,12 @@ static const struct endpoint rows[] = {
 	  .summary = "One call", .query = "api_call_get", .answer = "Call", ENDPOINT_PARAMS(get_params),
 	  .answered = answered_call },
 	CALL_ROW("/api/v1/calls/{id}/events", "list_call_events", "Everything that happened in a call, in order",
-		 "api_call_events", "EventPage", page_params),
+		 "api_call_events", "EventPage", event_params),
 	CALL_ROW("/api/v1/calls/{id}/transcript", "get_call_transcript", "What was said, turn by turn",
 		 "api_call_transcript", "Transcript", get_params),
 	CALL_ROW("/api/v1/calls/{id}/tools", "list_call_tools", "The tool calls of a call",
-		 "api_call_tools", "ToolCallPage", page_params),
+		 "api_call_tools", "ToolCallList", get_params),
 	CALL_ROW("/api/v1/calls/{id}/commands", "list_call_commands", "What was done to a call, and the effect",
-		 "api_call_commands", "CommandPage", page_params),
+		 "api_call_commands", "CommandList", get_params),
 };
 ENDPOINTS(calls_endpoints, rows);

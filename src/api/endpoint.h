@@ -49,9 +49,23 @@ struct endpoints {
 #define PATH_CALL(text, n)                                                                     \
 	{ .name = (text), .in = PARAM_IN_PATH, .type = PARAM_CALL, .need = PARAM_REQUIRED, .sql = (n), \
 	  .doc = "the call: our UUID, or the provider's call id" }
-#define QUERY_LIMIT(n)                                                                         \
-	{ .name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500, .fallback = "50", \
+#define QUERY_LIMIT(n) QUERY_LIMIT_TO(n, 200)
+#define QUERY_LIMIT_TO(n, most)                                                                \
+	{ .name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = (most), .fallback = "50", \
 	  .sql = (n), .doc = "how many at most" }
+#define QUERY_ARCHIVED(n)                                                                      \
+	{ .name = "archived", .in = PARAM_IN_QUERY, .type = PARAM_BOOL, .sql = (n),            \
+	  .doc = "also those that were put away" }
+/* Changes carry their reason in the query, so that DELETE can have one, too. */
+#define QUERY_REASON(n)                                                                        \
+	{ .name = "reason", .in = PARAM_IN_QUERY, .type = PARAM_TEXT, .min = 1, .max = 512, .sql = (n), \
+	  .doc = "why, for the audit log" }
+#define WHOLE_BODY(n) { .name = "document", .in = PARAM_IN_WHOLE, .type = PARAM_OBJECT, .sql = (n), .doc = "body" }
+#define BODY(text, kind, about) { .name = (text), .in = PARAM_IN_BODY, .type = (kind), .doc = (about) }
+#define BODY_TEXT(text, most, about)                                                           \
+	{ .name = (text), .in = PARAM_IN_BODY, .type = PARAM_TEXT, .max = (most), .doc = (about) }
+#define BODY_ENUM(text, list, about)                                                           \
+	{ .name = (text), .in = PARAM_IN_BODY, .type = PARAM_ENUM, .values = (list), .doc = (about) }
 #define QUERY_CURSOR(n)                                                                        \
 	{ .name = "cursor", .in = PARAM_IN_QUERY, .type = PARAM_TEXT, .min = 1, .max = 512, .sql = (n), \
 	  .doc = "next_cursor of the page before" }

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
 
 static struct request *request_new(struct exchange *x)
 {
@@ -149,8 +148,7 @@ static const char *caller_value(struct request *r, const char *name)
 		uuid_format(known[i].uuid, z);
 		return z;
 	}
-	CHECK(!"a caller row of an unknown name");
-	return NULL;
+	return NULL; /* given later by the resource (request_set) */
 }
 
 /* --- checks ---------------------------------------------------------------------------------------------- */
@@ -205,6 +203,19 @@ static bool is_json_type(struct span type)
 	       (type.n == n || type.p[n] == ';' || type.p[n] == ' ');
 }
 
+static void keep_whole_body(struct request *r)
+{
+	struct buf clean AUTO_BUF = { 0 };
+	struct json_out o = { .b = &clean };
+	for (size_t i = 0; i < r->endpoint->params_n; i++) {
+		if (r->endpoint->params[i].in != PARAM_IN_WHOLE)
+			continue;
+		json_put_clean(&o, NULL, r->body.kind == JSON_NONE ? SPAN("{}") : r->body.raw);
+		r->values[i] = arena_printf(&r->arena, "%s", buf_z(&clean));
+		return;
+	}
+}
+
 static bool read_body(struct request *r, struct problem *p)
 {
 	const struct endpoint *e = r->endpoint;
@@ -217,13 +228,9 @@ static bool read_body(struct request *r, struct problem *p)
 	r->body = json_of(text);
 	if (!params_body(e->params, e->params_n, r->body, &r->arena, r->values, p))
 		return false;
-	for (size_t i = 0; i < e->params_n; i++)
-		if (e->params[i].in == PARAM_IN_WHOLE) {
-			struct buf clean AUTO_BUF = { 0 };
-			struct json_out o = { .b = &clean };
-			json_put_clean(&o, NULL, text.n ? r->body.raw : SPAN("{}"));
-			r->values[i] = arena_printf(&r->arena, "%s", buf_z(&clean));
-		}
+	if (e->method == HTTP_PATCH && json_count(r->body) == 0)
+		return problem(p, PROBLEM_INVALID_BODY, "name at least one member to change");
+	keep_whole_body(r);
 	return true;
 }
 

@@ -1,5 +1,6 @@
-/* Happy path: the JSON of an API body or COMMAND record becomes a struct command whose spans live in the arena.
- * Failure modes: every refusal is E_INVALID and names the member, so that an API caller can act on it. */
+/* Happy path: the JSON of an API body or COMMAND record becomes a struct command whose spans live
+ * in the arena. Failure modes: every refusal is E_INVALID and names the member, so that an API
+ * caller can act on it. */
 #include "callmend/command.h"
 
 #include <stddef.h>
@@ -48,24 +49,21 @@ bool command_state_final(enum command_state state)
 }
 
 /* The JSON form; booleans are raw because absent and false differ for some. */
-#define COMMAND_FIELDS(F)                                  \
-	F(TEXT, id, "id", REQUIRED)                        \
-	F(TEXT, verb, "verb", REQUIRED)                    \
-	F(TEXT, target, "target", OPTIONAL)                \
-	F(TEXT, text, "text", OPTIONAL)                    \
-	F(TEXT, role, "role", OPTIONAL)                    \
-	F(RAW, trigger, "trigger_response", OPTIONAL)      \
-	F(BOOL, interrupt, "interrupt", OPTIONAL)          \
-	F(BOOL, end_after, "end_after", OPTIONAL)          \
-	F(RAW, destination, "destination", OPTIONAL)       \
-	F(TEXT, actor, "actor", OPTIONAL)                  \
-	F(TEXT, reason, "reason", OPTIONAL)                \
-	F(TEXT, key, "key", OPTIONAL)
+#define COMMAND_FIELDS(F, T)                             \
+	F(T, TEXT, id, "id", REQUIRED)                   \
+	F(T, TEXT, verb, "verb", REQUIRED)               \
+	F(T, TEXT, target, "target", OPTIONAL)           \
+	F(T, TEXT, text, "text", OPTIONAL)               \
+	F(T, TEXT, role, "role", OPTIONAL)               \
+	F(T, RAW, trigger, "trigger_response", OPTIONAL) \
+	F(T, BOOL, interrupt, "interrupt", OPTIONAL)     \
+	F(T, BOOL, end_after, "end_after", OPTIONAL)     \
+	F(T, RAW, destination, "destination", OPTIONAL)  \
+	F(T, TEXT, actor, "actor", OPTIONAL)             \
+	F(T, TEXT, reason, "reason", OPTIONAL)           \
+	F(T, TEXT, key, "key", OPTIONAL)
 JSON_STRUCT(command_json, COMMAND_FIELDS)
-#define JSON_FIELD_command_json(type, name, path, need) \
-	JSON_FIELD(command_json, type, name, path, need)
 JSON_FIELDS(command_json, COMMAND_FIELDS)
-enum { FIELDS_N = sizeof(command_json_fields) / sizeof(*command_json_fields) };
 
 static int check_limit(const char *member, struct span text, size_t limit, struct fault *f)
 {
@@ -122,7 +120,8 @@ static int need_destination(const struct command *c, struct fault *f)
 		return 0;
 	if (json_is_text(json_get(d, "type"), "sip") && json_get(d, "sipUri").kind == JSON_STRING)
 		return 0;
-	return fault(f, E_INVALID, "destination: needs type number with number, or type sip with sipUri");
+	return fault(f, E_INVALID,
+		     "destination: needs type number with number, or type sip with sipUri");
 }
 
 static int (*const needs[COMMAND_COUNT])(const struct command *, struct fault *) = {
@@ -137,7 +136,7 @@ int command_read(struct json object, struct arena *a, struct command *out, struc
 	struct command c = { 0 };
 	if (object.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "a command must be a JSON object");
-	TRY(json_read(command_json_fields, FIELDS_N, object, a, &j, f));
+	TRY(JSON_READ(command_json, object, a, &j, f));
 	if (uuid_parse(&c.id, j.id))
 		return fault(f, E_INVALID, "id: must be a UUID");
 	if (!command_verb_from(j.verb, &c.verb))

@@ -1,13 +1,15 @@
-/* Commands to the running call: requested ─► accepted ─► effect seen | not observable | timed out, or rejected, or unknown.
+/* Commands to the running call: requested ─► accepted ─► effect seen | not observable | timed out,
+ * or rejected, or unknown.
  *
  * Failure modes
  *   same key again            the command that is there, as it is now; nothing is sent
  *   call ended, no URL        rejected at once, with the reason
  *   provider says no          rejected with its status and the beginning of its answer
  *   not sent                  rejected: not delivered
- *   sent, no answer           unknown; never sent again by itself. If its effect is seen within the verb's time, it becomes effect_seen
- *   effect before the answer  kept as evidence; counts once the answer is there
- *   table full                the oldest settled command is forgotten; when none is settled, the new one is rejected */
+ *   sent, no answer           unknown; never sent again by itself. If its effect is seen within the
+ * verb's time, it becomes effect_seen effect before the answer  kept as evidence; counts once the
+ * answer is there table full                the oldest settled command is forgotten; when none is
+ * settled, the new one is rejected */
 #include "call/parts.h"
 
 #include <stdio.h>
@@ -53,7 +55,8 @@ static struct span put_at(char **p, struct span text)
 /* One block holds all texts of a command. */
 static void copy_texts(struct held_command *h, const struct command *c)
 {
-	h->mem_bytes = c->text.n + c->role.n + c->destination.raw.n + c->actor.n + c->reason.n + c->key.n;
+	h->mem_bytes =
+		c->text.n + c->role.n + c->destination.raw.n + c->actor.n + c->reason.n + c->key.n;
 	h->mem = malloc(h->mem_bytes + 1);
 	CHECK(h->mem);
 	char *p = h->mem;
@@ -80,7 +83,8 @@ static struct held_command *add_command(struct session *s, const struct command 
 	return h;
 }
 
-static const struct held_command *find(const struct session *s, const struct uuid *id, struct span key)
+static const struct held_command *find(const struct session *s, const struct uuid *id,
+				       struct span key)
 {
 	for (uint32_t i = 0; i < s->commands.n; i++) {
 		const struct held_command *h = &s->commands.items[i];
@@ -98,7 +102,9 @@ static struct held_command *by_id(struct session *s, const struct uuid *id)
 	return NULL;
 }
 
-/* --- events --------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void put_latency(struct json_out *o, const char *key, int64_t from_us, int64_t to_us)
 {
@@ -142,7 +148,8 @@ static void tell(struct session *s, const struct held_command *h)
 	s->host->command_changed(s->host->self, &h->c.id, h->state, buf_span(&json));
 }
 
-/* Emitting shows the event to later stages only; none of them touches commands, so h stays where it is. */
+/* Emitting shows the event to later stages only; none of them touches commands, so h stays where it
+ * is. */
 static void change(struct session *s, struct held_command *h, enum command_state state)
 {
 	struct draft d;
@@ -167,7 +174,9 @@ static void reject(struct session *s, struct held_command *h, struct span why)
 	change(s, h, COMMAND_STATE_REJECTED);
 }
 
-/* --- asking ----------------------------------------------------------------------------------------------------- */
+/* --- asking
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static const char *refusal(const struct session *s, const struct command *c)
 {
@@ -213,7 +222,8 @@ void commands_request(struct session *s, const struct command *c)
 	}
 }
 
-/* --- what came of it -------------------------------------------------------------------------------------- */
+/* --- what came of it
+ * -------------------------------------------------------------------------------------- */
 
 static void watch_until(struct session *s, struct held_command *h)
 {
@@ -297,7 +307,9 @@ void commands_effect_seen(struct session *s, struct held_command *h, const char 
 	change(s, h, COMMAND_STATE_EFFECT_SEEN);
 }
 
-/* --- the stage -------------------------------------------------------------------------------------------------- */
+/* --- the stage
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool watching(const struct held_command *h)
 {
@@ -353,7 +365,8 @@ static void fini(struct session *s)
 	free(s->commands.items);
 }
 
-bool session_command(const struct session *s, const struct uuid *id, struct span key, struct buf *out)
+bool session_command(const struct session *s, const struct uuid *id, struct span key,
+		     struct buf *out)
 {
 	const struct held_command *h = find(s, id, key);
 	struct json_out o = { .b = out };

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The id depends on the record and on how many effects it asked for before: the same at every replay. */
+/* The id depends on the record and on how many effects it asked for before: the same at every
+ * replay. */
 static struct uuid next_id(struct session *s)
 {
 	char name[64];
@@ -26,7 +27,7 @@ struct uuid effects_ask(struct session *s, struct effect *effect, const struct u
 {
 	effect->id = next_id(s);
 	*add(&s->effects) = (struct open_effect){ .id = effect->id,
-						  .of = of ? *of : (struct uuid){ 0 },
+						  .of = of ? *of : (struct uuid){ { 0 } },
 						  .kind = effect->kind,
 						  .record = s->now.record,
 						  .asked_us = s->now.at_us };

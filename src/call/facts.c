@@ -148,7 +148,8 @@ void facts_input(struct session *s, const struct input *in)
 		return;
 	uint32_t changed = learn(s, cf);
 	s->facts.created_us = cf->created_us ? cf->created_us : s->facts.created_us;
-	s->facts.transcript_subscribed |= cf->transcript_subscribed_known && cf->transcript_subscribed;
+	s->facts.transcript_subscribed |=
+		cf->transcript_subscribed_known && cf->transcript_subscribed;
 	trust_start(s, cf->started_us);
 	if (!s->facts.known) {
 		s->facts.known = true;

@@ -1,5 +1,6 @@
-/* What the provider has committed: every new entry is a MESSAGE; words also go to the turns, where they fill what transcripts did
- * not bring. Tool calls and results in the history come as inputs of their own besides. */
+/* What the provider has committed: every new entry is a MESSAGE; words also go to the turns, where
+ * they fill what transcripts did not bring. Tool calls and results in the history come as inputs of
+ * their own besides. */
 #include "call/parts.h"
 
 void history_input(struct session *s, const struct input *in)

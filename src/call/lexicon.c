@@ -38,7 +38,8 @@ unsigned lexicon_hits(const struct lexicon *l, const struct plain *text)
 	unsigned hits = 0;
 	for (const char *const *w = l->functions; *w; w++) {
 		size_t n = strlen(*w);
-		for (size_t at = find(text, 0, *w, n); at != SIZE_MAX; at = find(text, at + n, *w, n))
+		for (size_t at = find(text, 0, *w, n); at != SIZE_MAX;
+		     at = find(text, at + n, *w, n))
 			hits++;
 	}
 	return hits;
@@ -66,21 +67,24 @@ static bool negated(const struct plain *text, const struct marks *m, size_t at)
 }
 
 static const bool turned_by_negation[MOOD_COUNT] = {
-	[MOOD_GOOD] = true, [MOOD_BAD] = true, [MOOD_FRUSTRATED] = true, [MOOD_DONE] = true,
+	[MOOD_GOOD] = true,
+	[MOOD_BAD] = true,
+	[MOOD_FRUSTRATED] = true,
+	[MOOD_DONE] = true,
 };
 
 static void count(const struct plain *text, const struct marks *m, size_t at,
 		  const struct phrase *p, struct reading *out)
 {
 	bool not = negated(text, m, at);
-	if (p->mood == MOOD_GOOD && not)
+	if (p->mood == MOOD_GOOD && not )
 		out->weight[MOOD_BAD] += p->weight / 2;
 	else if (!not || !turned_by_negation[p->mood])
 		out->weight[p->mood] += p->weight;
 }
 
-static void take_one(const struct plain *text, struct marks *m, size_t at,
-		     const struct phrase *p, struct reading *out)
+static void take_one(const struct plain *text, struct marks *m, size_t at, const struct phrase *p,
+		     struct reading *out)
 {
 	if (p->mood == MOOD_ASKS)
 		out->asks |= clause_starts(text, at);
@@ -89,11 +93,12 @@ static void take_one(const struct plain *text, struct marks *m, size_t at,
 	memset(m->negation + at, 0, strlen(p->words)); /* "no problem" negates nothing after it */
 }
 
-static void take(const struct plain *text, struct marks *m, const struct phrase *p,
-		 struct reading *out)
+static void take_all(const struct plain *text, struct marks *m, const struct phrase *p,
+		     struct reading *out)
 {
 	size_t n = strlen(p->words);
-	for (size_t at = find(text, 0, p->words, n); at != SIZE_MAX; at = find(text, at + n, p->words, n)) {
+	for (size_t at = find(text, 0, p->words, n); at != SIZE_MAX;
+	     at = find(text, at + n, p->words, n)) {
 		if (memchr(m->taken + at, 1, n))
 			continue;
 		memset(m->taken + at, 1, n);
@@ -112,8 +117,9 @@ static unsigned count_words(const struct plain *text)
 	return n;
 }
 
-/* Negations are found first, because what they turn is counted after them; then phrases, those of more words
- * before those of fewer (the tables are in that order, a test checks it), so that "no problem" is a phrase of its own. */
+/* Negations are found first, because what they turn is counted after them; then phrases, those of
+ * more words before those of fewer (the tables are in that order, a test checks it), so that "no
+ * problem" is a phrase of its own. */
 void lexicon_read(const struct lexicon *l, const struct plain *text, struct reading *out)
 {
 	struct marks m;
@@ -122,10 +128,10 @@ void lexicon_read(const struct lexicon *l, const struct plain *text, struct read
 	*out = (struct reading){ .words = count_words(text), .asks = text->asks };
 	for (const struct phrase *p = l->phrases; p->words; p++)
 		if (p->mood == MOOD_NOT)
-			take(text, &m, p, out);
+			take_all(text, &m, p, out);
 	memset(m.taken, 0, text->n);
 	for (const struct phrase *p = l->phrases; p->words; p++)
 		if (p->mood != MOOD_NOT)
-			take(text, &m, p, out);
+			take_all(text, &m, p, out);
 	out->waits = out->weight[MOOD_WAIT] > 0 && out->words <= WAIT_WORDS_MAX && !out->asks;
 }

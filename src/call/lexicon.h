@@ -1,7 +1,8 @@
-/* What words say about the mood of a call: phrases with weights, one table per language (lexicon_en.c, lexicon_es.c).
+/* What words say about the mood of a call: phrases with weights, one table per language
+ * (lexicon_en.c, lexicon_es.c).
  *
- * A text is normalised (words.h); the tables are searched longest phrase first and a word counts once. docs/signals.md explains the
- * formulas. Pure. */
+ * A text is normalised (words.h); the tables are searched longest phrase first and a word counts
+ * once. docs/signals.md explains the formulas. Pure. */
 #ifndef CALLMEND_CALL_LEXICON_H
 #define CALLMEND_CALL_LEXICON_H
 
@@ -23,7 +24,7 @@ enum mood {
 #define X(name, doc) MOOD_##name,
 	MOODS(X)
 #undef X
-	MOOD_COUNT
+		MOOD_COUNT
 };
 
 struct phrase {
@@ -33,17 +34,17 @@ struct phrase {
 };
 
 struct lexicon {
-	const char *language;         /* "en" */
+	const char *language;	      /* "en" */
 	const char *const *functions; /* frequent words that tell the language; NULL at the end */
 	const struct phrase *phrases; /* words == NULL at the end */
-	const char *fallback;         /* what a model is told when a tool gave nothing */
+	const char *fallback;	      /* what a model is told when a tool gave nothing */
 };
 extern const struct lexicon lexicon_en, lexicon_es;
 
 struct reading {
 	int weight[MOOD_COUNT]; /* sums */
-	bool asks;              /* reads as a question */
-	bool waits;             /* nothing but a holding phrase */
+	bool asks;		/* reads as a question */
+	bool waits;		/* nothing but a holding phrase */
 	unsigned words;
 };
 

@@ -2,10 +2,10 @@
 #include "call/lexicon.h"
 
 static const char *const functions[] = {
-	"the", "to", "and", "is", "i", "you", "it", "that", "of", "in", "for", "my", "we", "have",
-	"can", "do", "this", "was", "on", "what", "at", "be", "with", "your", "not", "are",
-	"please", "an", "would", "like", "need", "want", "yes", "hello",
-	NULL,
+	"the", "to",	"and",	"is",	"i",	"you",	"it",	 "that", "of",
+	"in",  "for",	"my",	"we",	"have", "can",	"do",	 "this", "was",
+	"on",  "what",	"at",	"be",	"with", "your", "not",	 "are",	 "please",
+	"an",  "would", "like", "need", "want", "yes",	"hello", NULL,
 };
 
 static const struct phrase phrases[] = {
@@ -410,11 +410,11 @@ static const struct phrase phrases[] = {
 	{ "good", MOOD_GOOD, 12 },
 	{ "nice", MOOD_GOOD, 12 },
 	{ "thanks", MOOD_GOOD, 12 },
-	{ "fine", MOOD_GOOD, 12 },
-	{ "like", MOOD_GOOD, 12 },
+	{ "fine", MOOD_GOOD, 4 },
+	{ "like", MOOD_GOOD, 4 },
 	{ "love", MOOD_GOOD, 12 },
-	{ "right", MOOD_GOOD, 12 },
-	{ "sure", MOOD_GOOD, 12 },
+	{ "right", MOOD_GOOD, 4 },
+	{ "sure", MOOD_GOOD, 4 },
 	{ "okay", MOOD_WAIT, 1 },
 	{ "ok", MOOD_WAIT, 1 },
 	{ "alright", MOOD_WAIT, 1 },
@@ -461,5 +461,6 @@ const struct lexicon lexicon_en = {
 	.language = "en",
 	.functions = functions,
 	.phrases = phrases,
-	.fallback = "The tool did not answer. Tell the caller that this is not possible right now and go on.",
+	.fallback = "The tool did not answer. Tell the caller that this is not possible right now "
+		    "and go on.",
 };

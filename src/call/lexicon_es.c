@@ -1,12 +1,12 @@
-/* Spanish, without accents as words.h gives it. Sorted by number of words, most first: lexicon_read() takes the longest. */
+/* Spanish, without accents as words.h gives it. Sorted by number of words, most first:
+ * lexicon_read() takes the longest. */
 #include "call/lexicon.h"
 
 static const char *const functions[] = {
-	"el", "la", "de", "que", "y", "en", "un", "una", "los", "las", "por", "para", "con", "mi",
-	"su", "es", "se", "lo", "le", "te", "esta", "si", "como", "pero", "mas", "quiero",
-	"necesito", "tengo", "hola", "usted", "al", "del", "gracias", "puede", "muy", "cuando",
-	"donde",
-	NULL,
+	"el",	"la",	"de",	   "que",   "y",   "en",     "un",	 "una",	  "los",  "las",
+	"por",	"para", "con",	   "mi",    "su",  "es",     "se",	 "lo",	  "le",	  "te",
+	"esta", "si",	"como",	   "pero",  "mas", "quiero", "necesito", "tengo", "hola", "usted",
+	"al",	"del",	"gracias", "puede", "muy", "cuando", "donde",	 NULL,
 };
 
 static const struct phrase phrases[] = {
@@ -375,15 +375,15 @@ static const struct phrase phrases[] = {
 	{ "amable", MOOD_GOOD, 25 },
 	{ "util", MOOD_GOOD, 25 },
 	{ "alegro", MOOD_GOOD, 25 },
-	{ "bueno", MOOD_GOOD, 12 },
+	{ "bueno", MOOD_GOOD, 4 },
 	{ "buena", MOOD_GOOD, 12 },
-	{ "bien", MOOD_GOOD, 12 },
+	{ "bien", MOOD_GOOD, 4 },
 	{ "gracias", MOOD_GOOD, 12 },
-	{ "claro", MOOD_GOOD, 12 },
+	{ "claro", MOOD_GOOD, 4 },
 	{ "bonito", MOOD_GOOD, 12 },
 	{ "linda", MOOD_GOOD, 12 },
 	{ "lindo", MOOD_GOOD, 12 },
-	{ "vale", MOOD_GOOD, 12 },
+	{ "vale", MOOD_GOOD, 4 },
 	{ "espere", MOOD_WAIT, 1 },
 	{ "espera", MOOD_WAIT, 1 },
 	{ "permitame", MOOD_WAIT, 1 },

@@ -1,14 +1,14 @@
 /* Did a command work? What each verb's effect looks like among the events that follow.
  *
- *   say          at least SAID_PERCENT of its words, in order, in what the assistant says: consecutive finals, or consecutive history
- *                entries, or the text being spoken
- *   add-message  an entry of the same role with the same words in the history
- *   mute         the assistant, speaking when it was asked for, stops
- *   unmute       the assistant speaks
- *   end          the call ends        transfer   status forwarding, or a transfer message
+ *   say          at least SAID_PERCENT of its words, in order, in what the assistant says:
+ * consecutive finals, or consecutive history entries, or the text being spoken add-message  an
+ * entry of the same role with the same words in the history mute         the assistant, speaking
+ * when it was asked for, stops unmute       the assistant speaks end          the call ends
+ * transfer   status forwarding, or a transfer message
  *
- * Words spoken before the command was asked for cannot show its effect: provider times are shifted by the least difference between
- * arrival and provider time seen in this call, then compared with the time of the command. */
+ * Words spoken before the command was asked for cannot show its effect: provider times are shifted
+ * by the least difference between arrival and provider time seen in this call, then compared with
+ * the time of the command. */
 #include "call/parts.h"
 
 #include <stddef.h>
@@ -16,7 +16,8 @@
 
 enum { SAID_PERCENT = 80, HEARD_FINALS = 0, HEARD_HISTORY = 1 };
 
-/* --- words in order ------------------------------------------------------------------------------------------- */
+/* --- words in order
+ * ------------------------------------------------------------------------------------------- */
 
 static void watch_words(struct held_command *h)
 {
@@ -41,7 +42,8 @@ static void hear(struct word_watch *w, struct heard *heard, const struct word_li
 	}
 	for (unsigned i = 0; i < words->n; i++) {
 		if (heard->n == w->cap) {
-			memmove(heard->words, heard->words + 1, (w->cap - 1) * sizeof(*heard->words));
+			memmove(heard->words, heard->words + 1,
+				(w->cap - 1) * sizeof(*heard->words));
 			heard->n--;
 		}
 		heard->words[heard->n++] = words->hash[i];
@@ -60,9 +62,12 @@ static bool heard_it(struct word_watch *w, int source, const struct word_list *w
 	return enough(w, heard->words, heard->n);
 }
 
-/* --- per verb ----------------------------------------------------------------------------------------------- */
+/* --- per verb
+ * -----------------------------------------------------------------------------------------------
+ */
 
-static bool since_asked(const struct session *s, const struct held_command *h, const struct event *e)
+static bool since_asked(const struct session *s, const struct held_command *h,
+			const struct event *e)
 {
 	bool provider_time = e->at_us != s->now.at_us && s->skew_us != INT64_MAX;
 	int64_t local_us = e->at_us + (provider_time ? s->skew_us : 0);
@@ -115,7 +120,8 @@ static void see_unmute(struct session *s, struct held_command *h, const struct e
 {
 	bool speaks = e->type == EVENT_SPEECH_STARTED || e->type == EVENT_SPEAKING_TEXT ||
 		      (e->type == EVENT_TRANSCRIPT_FINAL && !s->speech.reported);
-	if (speaks && e->speaker == SPEAKER_AI && h->c.target == TARGET_ASSISTANT && since_asked(s, h, e))
+	if (speaks && e->speaker == SPEAKER_AI && h->c.target == TARGET_ASSISTANT &&
+	    since_asked(s, h, e))
 		commands_effect_seen(s, h, "the assistant speaks");
 }
 
@@ -129,7 +135,8 @@ static void see_transfer(struct session *s, struct held_command *h, const struct
 {
 	if (e->type == EVENT_TRANSFER)
 		commands_effect_seen(s, h, "the provider reported the transfer");
-	else if (e->type == EVENT_CALL_STATUS && span_is(kept_span(&s->status.status), "forwarding"))
+	else if (e->type == EVENT_CALL_STATUS &&
+		 span_is(kept_span(&s->status.status), "forwarding"))
 		commands_effect_seen(s, h, "status forwarding");
 	else if (e->type == EVENT_CALL_ENDED &&
 		 span_is(kept_span(&s->status.reason), "assistant-forwarded-call"))
@@ -175,7 +182,8 @@ bool observe_possible(const struct held_command *h)
 	bool words = h->c.verb == COMMAND_SAY || h->c.verb == COMMAND_ADD_MESSAGE;
 	if (words)
 		return h->watch.n > 0;
-	if (h->c.target == TARGET_CUSTOMER && (h->c.verb == COMMAND_MUTE || h->c.verb == COMMAND_UNMUTE))
+	if (h->c.target == TARGET_CUSTOMER &&
+	    (h->c.verb == COMMAND_MUTE || h->c.verb == COMMAND_UNMUTE))
 		return false;
 	return h->c.verb != COMMAND_MUTE || h->ai_spoke;
 }

@@ -19,19 +19,16 @@ const char *effect_name(enum effect_kind kind)
 	return (unsigned)kind < sizeof(effects) / sizeof(*effects) ? effects[kind] : NULL;
 }
 
-#define OUTCOME_FIELDS(F)                      \
-	F(TEXT, effect, "effect", REQUIRED)    \
-	F(TEXT, end, "end", REQUIRED)          \
-	F(I64, status, "status", OPTIONAL)     \
-	F(TEXT, body, "body", OPTIONAL)        \
-	F(TEXT, error, "error", OPTIONAL)      \
-	F(BOOL, timed_out, "timed_out", OPTIONAL) \
-	F(I64, duration_us, "duration_us", OPTIONAL)
+#define OUTCOME_FIELDS(F, T)                         \
+	F(T, TEXT, effect, "effect", REQUIRED)       \
+	F(T, TEXT, end, "end", REQUIRED)             \
+	F(T, I64, status, "status", OPTIONAL)        \
+	F(T, TEXT, body, "body", OPTIONAL)           \
+	F(T, TEXT, error, "error", OPTIONAL)         \
+	F(T, BOOL, timed_out, "timed_out", OPTIONAL) \
+	F(T, I64, duration_us, "duration_us", OPTIONAL)
 JSON_STRUCT(outcome_json, OUTCOME_FIELDS)
-#define JSON_FIELD_outcome_json(type, name, path, need) \
-	JSON_FIELD(outcome_json, type, name, path, need)
 JSON_FIELDS(outcome_json, OUTCOME_FIELDS)
-enum { FIELDS_N = sizeof(outcome_json_fields) / sizeof(*outcome_json_fields) };
 
 static bool end_from(struct span name, enum outcome_end *out)
 {
@@ -50,7 +47,7 @@ int outcome_read(struct json object, struct arena *a, struct outcome *out, struc
 	struct outcome v = { 0 };
 	if (object.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "an outcome must be a JSON object");
-	TRY(json_read(outcome_json_fields, FIELDS_N, object, a, &j, f));
+	TRY(JSON_READ(outcome_json, object, a, &j, f));
 	if (uuid_parse(&v.effect, j.effect))
 		return fault(f, E_INVALID, "effect: must be a UUID");
 	if (!end_from(j.end, &v.end))

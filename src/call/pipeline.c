@@ -65,7 +65,8 @@ static void drain(struct session *s)
 
 uint64_t draft_emit(struct session *s, struct draft *d)
 {
-	/* A record can bring no more events than a sequence has room for; a report of that size is cut and flagged. */
+	/* A record can bring no more events than a sequence has room for; a report of that size is
+	 * cut and flagged. */
 	if (s->now.index >= (1u << SEQ_INDEX_BITS) - 1) {
 		session_flag(s, FLAG_EVENTS_FULL);
 		buf_free(&d->data);
@@ -96,7 +97,8 @@ int64_t pipeline_time(struct session *s, int64_t provider_us)
 	s->now.provider_us = 0;
 	if (provider_us == 0)
 		return arrived;
-	bool trusted = provider_us > arrived - CLOCK_TRUST_US && provider_us < arrived + CLOCK_TRUST_US;
+	bool trusted =
+		provider_us > arrived - CLOCK_TRUST_US && provider_us < arrived + CLOCK_TRUST_US;
 	if (!trusted) {
 		s->now.provider_us = provider_us;
 		session_flag(s, FLAG_CLOCK_OFF);

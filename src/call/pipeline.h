@@ -18,7 +18,8 @@ void draft_begin(struct session *, struct draft *, enum event_type, int64_t at_u
 /* Publishes it and gives it to the stages; frees the draft. Returns its sequence. */
 uint64_t draft_emit(struct session *, struct draft *);
 
-/* The provider's time when it can be believed, else the time of the record. Notes the difference. */
+/* The provider's time when it can be believed, else the time of the record. Notes the difference.
+ */
 int64_t pipeline_time(struct session *, int64_t provider_us);
 /* ms from the call's start; -1: unknown. */
 int64_t pipeline_offset_ms(const struct session *, int64_t at_us);

@@ -1,11 +1,11 @@
-/* Happy path: a record is read whole (into the scratch arena), timers due by its time fire, then it is applied; what it
- * brings becomes events (pipeline.c) and effects (effects.c).
+/* Happy path: a record is read whole (into the scratch arena), timers due by its time fire, then it
+ * is applied; what it brings becomes events (pipeline.c) and effects (effects.c).
  *
  * Failure modes
- *   unreadable record   refused before anything changed, timers included: E_INVALID, the fault says what
- *   wrong order         anything before BIND, or a second BIND: likewise
- *   time going back     cannot be (the shard stamps); would be taken as the time of the record before
- *   unknown effect      an OUTCOME for an effect that is not open changes nothing */
+ *   unreadable record   refused before anything changed, timers included: E_INVALID, the fault says
+ * what wrong order         anything before BIND, or a second BIND: likewise time going back cannot
+ * be (the shard stamps); would be taken as the time of the record before unknown effect      an
+ * OUTCOME for an effect that is not open changes nothing */
 #include "call/session.h"
 
 #include <stdlib.h>
@@ -53,7 +53,9 @@ void session_free(struct session *s)
 	free(s);
 }
 
-/* --- inputs ------------------------------------------------------------------------------------------------- */
+/* --- inputs
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void assistant_input(struct session *s, const struct input *in)
 {
@@ -146,14 +148,15 @@ static void (*const on_input[INPUT_COUNT])(struct session *, const struct input 
 
 /* Repetitions of these come within seconds or never. */
 static const bool short_lived[INPUT_COUNT] = {
-	[INPUT_SPEECH] = true,	    [INPUT_SPEAKING_TEXT] = true, [INPUT_INTERRUPTED] = true,
+	[INPUT_SPEECH] = true,	     [INPUT_SPEAKING_TEXT] = true, [INPUT_INTERRUPTED] = true,
 	[INPUT_MODEL_OUTPUT] = true, [INPUT_VOICE_INPUT] = true,
 };
 
 /* The provider repeats its history in every message; that is no duplicated message. */
 static bool counted(const struct input *in)
 {
-	return in->type != INPUT_HISTORY && in->type != INPUT_TOOL_CALL && in->type != INPUT_TOOL_RESULT;
+	return in->type != INPUT_HISTORY && in->type != INPUT_TOOL_CALL &&
+	       in->type != INPUT_TOOL_RESULT;
 }
 
 /* Tool calls to be answered decide for themselves: a repeated one is answered like the first. */
@@ -188,7 +191,8 @@ static void apply_inputs(struct session *s, const struct inputs *inputs)
 			apply_input(s, &inputs->items[i]);
 }
 
-/* --- records: reading, which may fail and changes nothing ------------------------------------------------ */
+/* --- records: reading, which may fail and changes nothing
+ * ------------------------------------------------ */
 
 static int read_json(struct span body, struct json *out, struct fault *f)
 {
@@ -206,30 +210,35 @@ static int read_bind(struct session *s, const struct record *r, struct content *
 	kept_set(&c->bind, r->body);
 	TRY(settings_read(json_of(kept_span(&c->bind)), &c->settings_mem, &c->settings, f));
 	if (!dialect_find(c->settings.dialect))
-		return fault(f, E_INVALID, "unknown dialect \"%.*s\"", SPAN_ARG(c->settings.dialect));
+		return fault(f, E_INVALID, "unknown dialect \"%.*s\"",
+			     SPAN_ARG(c->settings.dialect));
 	return 0;
 }
 
-static int read_webhook(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_webhook(struct session *s, const struct record *r, struct content *c,
+			struct fault *f)
 {
 	return s->dialect->read(r->body, &s->scratch, &c->inputs, f);
 }
 
-static int read_command(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_command(struct session *s, const struct record *r, struct content *c,
+			struct fault *f)
 {
 	struct json object;
 	TRY(read_json(r->body, &object, f));
 	return command_read(object, &s->scratch, &c->command, f);
 }
 
-static int read_outcome(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_outcome(struct session *s, const struct record *r, struct content *c,
+			struct fault *f)
 {
 	struct json object;
 	TRY(read_json(r->body, &object, f));
 	return outcome_read(object, &s->scratch, &c->outcome, f);
 }
 
-static int read_intent(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_intent(struct session *s, const struct record *r, struct content *c,
+		       struct fault *f)
 {
 	(void)s;
 	if (r->body.n != sizeof(c->effect.b))
@@ -239,7 +248,8 @@ static int read_intent(struct session *s, const struct record *r, struct content
 	return 0;
 }
 
-static int read_served(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_served(struct session *s, const struct record *r, struct content *c,
+		       struct fault *f)
 {
 	(void)s;
 	TRY(read_json(r->body, &c->served, f));
@@ -248,7 +258,8 @@ static int read_served(struct session *s, const struct record *r, struct content
 	return 0;
 }
 
-static int read_nothing(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_nothing(struct session *s, const struct record *r, struct content *c,
+			struct fault *f)
 {
 	(void)s;
 	(void)r;
@@ -257,7 +268,8 @@ static int read_nothing(struct session *s, const struct record *r, struct conten
 	return 0;
 }
 
-/* --- records: applying, which cannot fail ------------------------------------------------------------------ */
+/* --- records: applying, which cannot fail
+ * ------------------------------------------------------------------ */
 
 static void apply_bind(struct session *s, const struct record *r, struct content *c)
 {
@@ -309,7 +321,8 @@ static bool apply_reconciled(struct session *s, const struct outcome *o)
 	return true;
 }
 
-static void reconcile_outcome(struct session *s, const struct open_effect *e, const struct outcome *o)
+static void reconcile_outcome(struct session *s, const struct open_effect *e,
+			      const struct outcome *o)
 {
 	s->status.asking = false;
 	if (apply_reconciled(s, o))
@@ -353,6 +366,17 @@ static void apply_refused(struct session *s, const struct record *r, struct cont
 	draft_emit(s, &d);
 }
 
+static void apply_quarantined(struct session *s, const struct record *r, struct content *c)
+{
+	struct draft d;
+	(void)c;
+	session_flag(s, FLAG_QUARANTINED);
+	draft_begin(s, &d, EVENT_CALL_FLAGGED, 0);
+	json_put_i64(&d.o, "record", (int64_t)r->number);
+	json_put_text(&d.o, "why", r->body);
+	draft_emit(s, &d);
+}
+
 static void apply_served(struct session *s, const struct record *r, struct content *c)
 {
 	struct draft d;
@@ -379,9 +403,11 @@ static const struct {
 	[RECORD_TICK] = { read_nothing, apply_tick },
 	[RECORD_REFUSED] = { read_nothing, apply_refused },
 	[RECORD_SERVED] = { read_served, apply_served },
+	[RECORD_QUARANTINED] = { read_nothing, apply_quarantined },
 };
 
-static int read_record(struct session *s, const struct record *r, struct content *c, struct fault *f)
+static int read_record(struct session *s, const struct record *r, struct content *c,
+		       struct fault *f)
 {
 	bool known = (unsigned)r->kind < sizeof(on_record) / sizeof(*on_record);
 	if (!known || !on_record[r->kind].read)
@@ -424,7 +450,9 @@ int session_apply(struct session *s, const struct record *r, const struct call_h
 	return rc;
 }
 
-/* --- views -------------------------------------------------------------------------------------------------- */
+/* --- views
+ * --------------------------------------------------------------------------------------------------
+ */
 
 int64_t session_deadline(const struct session *s)
 {

@@ -4,37 +4,34 @@
 
 enum { TOOL_TIMEOUT_MAX_MS = 15000, TOOLS_MAX = 256 };
 
-#define SETTINGS_FIELDS(F)                            \
-	F(TEXT, org, "org", OPTIONAL)                 \
-	F(TEXT, source, "source", OPTIONAL)           \
-	F(TEXT, project, "project", OPTIONAL)         \
-	F(TEXT, dialect, "dialect", REQUIRED)         \
-	F(TEXT, source_name, "source_name", OPTIONAL) \
-	F(TEXT, project_name, "project_name", OPTIONAL) \
-	F(TEXT, language, "language", OPTIONAL)       \
-	F(TEXT, instruction, "instruction", OPTIONAL) \
-	F(BOOL, upstream, "upstream", OPTIONAL)       \
-	F(BOOL, reconcile, "reconcile", OPTIONAL)     \
-	F(RAW, tools, "tools", OPTIONAL)
+#define SETTINGS_FIELDS(F, T)                              \
+	F(T, TEXT, org, "org", OPTIONAL)                   \
+	F(T, TEXT, source, "source", OPTIONAL)             \
+	F(T, TEXT, project, "project", OPTIONAL)           \
+	F(T, TEXT, dialect, "dialect", REQUIRED)           \
+	F(T, TEXT, source_name, "source_name", OPTIONAL)   \
+	F(T, TEXT, project_name, "project_name", OPTIONAL) \
+	F(T, TEXT, language, "language", OPTIONAL)         \
+	F(T, TEXT, instruction, "instruction", OPTIONAL)   \
+	F(T, BOOL, upstream, "upstream", OPTIONAL)         \
+	F(T, BOOL, reconcile, "reconcile", OPTIONAL)       \
+	F(T, RAW, tools, "tools", OPTIONAL)
 JSON_STRUCT(settings_json, SETTINGS_FIELDS)
-#define JSON_FIELD_settings_json(type, name, path, need) \
-	JSON_FIELD(settings_json, type, name, path, need)
 JSON_FIELDS(settings_json, SETTINGS_FIELDS)
 
-#define TOOL_FIELDS(F)                                    \
-	F(TEXT, id, "id", OPTIONAL)                       \
-	F(TEXT, name, "name", REQUIRED)                   \
-	F(RAW, timeout_ms, "timeout_ms", OPTIONAL)        \
-	F(TEXT, fallback, "fallback", OPTIONAL)           \
-	F(RAW, status_min, "status_min", OPTIONAL)        \
-	F(RAW, status_max, "status_max", OPTIONAL)        \
-	F(TEXT, json_path, "json_path", OPTIONAL)         \
-	F(TEXT, pattern, "pattern", OPTIONAL)             \
-	F(TEXT, empty_path, "empty_path", OPTIONAL)       \
-	F(TEXT, empty_pattern, "empty_pattern", OPTIONAL) \
-	F(TEXT, result_path, "result_path", OPTIONAL)
+#define TOOL_FIELDS(F, T)                                    \
+	F(T, TEXT, id, "id", OPTIONAL)                       \
+	F(T, TEXT, name, "name", REQUIRED)                   \
+	F(T, RAW, timeout_ms, "timeout_ms", OPTIONAL)        \
+	F(T, TEXT, fallback, "fallback", OPTIONAL)           \
+	F(T, RAW, status_min, "status_min", OPTIONAL)        \
+	F(T, RAW, status_max, "status_max", OPTIONAL)        \
+	F(T, TEXT, json_path, "json_path", OPTIONAL)         \
+	F(T, TEXT, pattern, "pattern", OPTIONAL)             \
+	F(T, TEXT, empty_path, "empty_path", OPTIONAL)       \
+	F(T, TEXT, empty_pattern, "empty_pattern", OPTIONAL) \
+	F(T, TEXT, result_path, "result_path", OPTIONAL)
 JSON_STRUCT(tool_json, TOOL_FIELDS)
-#define JSON_FIELD_tool_json(type, name, path, need) JSON_FIELD(tool_json, type, name, path, need)
 JSON_FIELDS(tool_json, TOOL_FIELDS)
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -82,11 +79,17 @@ static int read_uuid(const char *member, struct span text, struct uuid *out, str
 static int read_tool(struct json object, struct arena *a, struct tool_rule *out, struct fault *f)
 {
 	struct tool_json j = { 0 };
-	TRY(json_read(tool_json_fields, COUNT(tool_json_fields), object, a, &j, f));
-	struct tool_rule r = { .name = j.name, .timeout_ms = 10000, .fallback = j.fallback,
-			       .status_min = 200, .status_max = 299, .json_path = j.json_path,
-			       .pattern = j.pattern, .empty_path = j.empty_path,
-			       .empty_pattern = j.empty_pattern, .result_path = j.result_path };
+	TRY(JSON_READ(tool_json, object, a, &j, f));
+	struct tool_rule r = { .name = j.name,
+			       .timeout_ms = 10000,
+			       .fallback = j.fallback,
+			       .status_min = 200,
+			       .status_max = 299,
+			       .json_path = j.json_path,
+			       .pattern = j.pattern,
+			       .empty_path = j.empty_path,
+			       .empty_pattern = j.empty_pattern,
+			       .result_path = j.result_path };
 	TRY(read_uuid("id", j.id, &r.id, f));
 	TRY(read_number(object, "timeout_ms", &r.timeout_ms, f));
 	TRY(read_number(object, "status_min", &r.status_min, f));
@@ -123,7 +126,7 @@ int settings_read(struct json object, struct arena *a, struct settings *out, str
 	settings_defaults(&s);
 	if (object.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "settings must be a JSON object");
-	TRY(json_read(settings_json_fields, COUNT(settings_json_fields), object, a, &j, f));
+	TRY(JSON_READ(settings_json, object, a, &j, f));
 	TRY(read_uuid("org", j.org, &s.org, f));
 	TRY(read_uuid("source", j.source, &s.source, f));
 	TRY(read_uuid("project", j.project, &s.project, f));

@@ -1,5 +1,6 @@
-/* Who is speaking. The provider's speech events decide; where it sends none, transcripts and spoken text stand for a voice for a short
- * while. A "started" whose "stopped" got lost counts as over when nothing was heard of that voice for STALE_US. */
+/* Who is speaking. The provider's speech events decide; where it sends none, transcripts and spoken
+ * text stand for a voice for a short while. A "started" whose "stopped" got lost counts as over
+ * when nothing was heard of that voice for STALE_US. */
 #include "call/parts.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ void speech_input(struct session *s, const struct input *in)
 		json_put_i64(&d.o, "turn", in->turn);
 	else
 		json_put_null(&d.o, "turn");
-	if (!starts && s->speech.of[in->speaker].on && in->at_us >= s->speech.of[in->speaker].since_us)
+	if (!starts && s->speech.of[in->speaker].on &&
+	    in->at_us >= s->speech.of[in->speaker].since_us)
 		json_put_i64(&d.o, "speech_ms",
 			     (in->at_us - s->speech.of[in->speaker].since_us) / MS_US);
 	draft_emit(s, &d);
@@ -64,9 +66,9 @@ enum speaker speech_now(const struct session *s)
 {
 	bool ai = speech_of(s, SPEAKER_AI), user = speech_of(s, SPEAKER_USER);
 	if (ai && user) /* the one who began last */
-		return s->speech.of[SPEAKER_AI].changed_us > s->speech.of[SPEAKER_USER].changed_us ?
-			       SPEAKER_AI :
-			       SPEAKER_USER;
+		return s->speech.of[SPEAKER_AI].changed_us > s->speech.of[SPEAKER_USER].changed_us
+			       ? SPEAKER_AI
+			       : SPEAKER_USER;
 	return ai ? SPEAKER_AI : user ? SPEAKER_USER : SPEAKER_NONE;
 }
 

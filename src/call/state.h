@@ -1,4 +1,5 @@
-/* What a call session remembers. Only src/call/ looks in here; each part is changed by the file that is named beside it. */
+/* What a call session remembers. Only src/call/ looks in here; each part is changed by the file
+ * that is named beside it. */
 #ifndef CALLMEND_CALL_STATE_H
 #define CALLMEND_CALL_STATE_H
 
@@ -34,83 +35,89 @@ enum {
 	RECENT_TURNS = 8,
 	EVIDENCE_MAX = 5,
 	EVIDENCE_BYTES = 160,
+	RECENT_BYTES = 640,
 	PARTIAL_BYTES = 4096,
 	SPEAKERS = 3, /* index: enum speaker */
 };
 
-/* X(id, "name"): what a supervisor should know about the data of this call; in the summary's flags. */
-#define FLAGS(X)                                                                  \
-	X(CLOCK_OFF, "provider_clock_off")                                        \
-	X(LATE, "late_messages")                                                  \
-	X(LOST, "lost")                                                           \
-	X(REVIVED, "revived")                                                     \
-	X(QUARANTINED, "input_in_quarantine")                                     \
-	X(NO_TRANSCRIPT, "transcript_not_subscribed")                             \
-	X(NO_RETRIES, "retries_off")                                              \
-	X(TURNS_COLD, "older_turns_dropped")                                      \
-	X(HISTORY_FULL, "history_waiting_full")                                   \
-	X(TOOLS_FULL, "tools_full")                                               \
-	X(TOOL_TRIMMED, "tool_result_trimmed")                                    \
-	X(WAITERS_FULL, "tool_waiters_full")                                      \
-	X(COMMANDS_FULL, "commands_full")                                         \
+/* X(id, "name"): what a supervisor should know about the data of this call; in the summary's flags.
+ */
+#define FLAGS(X)                                      \
+	X(CLOCK_OFF, "provider_clock_off")            \
+	X(LATE, "late_messages")                      \
+	X(LOST, "lost")                               \
+	X(REVIVED, "revived")                         \
+	X(QUARANTINED, "input_in_quarantine")         \
+	X(NO_TRANSCRIPT, "transcript_not_subscribed") \
+	X(NO_RETRIES, "retries_off")                  \
+	X(TURNS_COLD, "older_turns_dropped")          \
+	X(HISTORY_FULL, "history_waiting_full")       \
+	X(TOOLS_FULL, "tools_full")                   \
+	X(TOOL_TRIMMED, "tool_result_trimmed")        \
+	X(WAITERS_FULL, "tool_waiters_full")          \
+	X(COMMANDS_FULL, "commands_full")             \
 	X(EVENTS_FULL, "events_of_a_record_dropped")
 
 enum flag {
 #define X(id, text) FLAG_##id,
 	FLAGS(X)
 #undef X
-	FLAG_COUNT
+		FLAG_COUNT
 };
 
 /* X(name): a number of the summary's counts. */
-#define COUNTS(X)                                                                                   \
-	X(events) X(turns) X(messages) X(tool_calls) X(tool_errors) X(interruptions) X(hangs)       \
-	X(interventions) X(duplicates)
+#define COUNTS(X)                                                                   \
+	X(events)                                                                   \
+	X(turns) X(messages) X(tool_calls) X(tool_errors) X(interruptions) X(hangs) \
+		X(interventions) X(duplicates)
 struct counts {
 #define X(name) int64_t name;
 	COUNTS(X)
 #undef X
 };
 
-/* --- facts.c ---------------------------------------------------------------------------------------------- */
+/* --- facts.c
+ * ---------------------------------------------------------------------------------------------- */
 enum fact_place { FACT_TOP, FACT_CUSTOMER, FACT_ASSISTANT, FACT_PRIVATE };
 /* X(member of struct call_facts, "name in events", place) */
-#define FACTS(X)                                                                                    \
-	X(provider_call_id, "provider_call_id", TOP)                                                \
-	X(provider_org_id, "provider_org_id", TOP)                                                  \
-	X(kind, "kind", TOP)                                                                        \
-	X(customer_number, "number", CUSTOMER)                                                      \
-	X(customer_name, "name", CUSTOMER)                                                          \
-	X(phone_number, "phone_number", TOP)                                                        \
-	X(phone_number_id, "phone_number_id", TOP)                                                  \
-	X(assistant_id, "id", ASSISTANT)                                                            \
-	X(assistant_name, "name", ASSISTANT)                                                        \
-	X(assistant_version, "version", ASSISTANT)                                                  \
-	X(squad_id, "squad_id", TOP)                                                                \
-	X(session_id, "session_id", TOP)                                                            \
-	X(telephony_id, "telephony_id", TOP)                                                        \
-	X(transport, "transport", TOP)                                                              \
-	X(control_url, "control_url", PRIVATE)                                                      \
+#define FACTS(X)                                     \
+	X(provider_call_id, "provider_call_id", TOP) \
+	X(provider_org_id, "provider_org_id", TOP)   \
+	X(kind, "kind", TOP)                         \
+	X(customer_number, "number", CUSTOMER)       \
+	X(customer_name, "name", CUSTOMER)           \
+	X(phone_number, "phone_number", TOP)         \
+	X(phone_number_id, "phone_number_id", TOP)   \
+	X(assistant_id, "id", ASSISTANT)             \
+	X(assistant_name, "name", ASSISTANT)         \
+	X(assistant_version, "version", ASSISTANT)   \
+	X(squad_id, "squad_id", TOP)                 \
+	X(session_id, "session_id", TOP)             \
+	X(telephony_id, "telephony_id", TOP)         \
+	X(transport, "transport", TOP)               \
+	X(control_url, "control_url", PRIVATE)       \
 	X(listen_url, "listen_url", PRIVATE)
 enum fact {
 #define X(name, text, place) FACT_##name,
 	FACTS(X)
 #undef X
-	FACT_COUNT
+		FACT_COUNT
 };
 struct facts_state {
 	struct kept value[FACT_COUNT];
-	int64_t created_us; /* 0: unknown */
-	bool known;         /* call.started was given */
+	int64_t created_us;	    /* 0: unknown */
+	bool known;		    /* call.started was given */
 	bool transcript_subscribed; /* the provider's configuration says so */
 	struct uuid conversation, instruction;
 };
 
-/* --- status.c --------------------------------------------------------------------------------------------- */
+/* --- status.c
+ * --------------------------------------------------------------------------------------------- */
 /* X(ID, "name") */
-#define END_CLASSES(X)                                                                            \
-	X(CUSTOMER, "customer") X(ASSISTANT, "assistant") X(PROVIDER, "provider")                 \
-	X(TELEPHONY, "telephony") X(LIMIT, "limit") X(OTHER, "other") X(LOST, "lost")
+#define END_CLASSES(X)                                                              \
+	X(CUSTOMER, "customer")                                                     \
+	X(ASSISTANT, "assistant") X(PROVIDER, "provider") X(TELEPHONY, "telephony") \
+		X(LIMIT, "limit") X(OTHER, "other") X(LOST, "lost")
 enum end_class {
 #define X(id, text) END_##id,
 	END_CLASSES(X)
@@ -119,9 +126,9 @@ enum end_class {
 struct status_state {
 	struct kept status, reason, summary, outcome, recording;
 	enum end_class end_class;
-	int64_t at_us; /* of the status, event time */
+	int64_t at_us;		      /* of the status, event time */
 	int64_t started_us, ended_us; /* event time; 0: unknown */
-	int64_t duration_ms;          /* -1: unknown */
+	int64_t duration_ms;	      /* -1: unknown */
 	double cost;
 	bool has_cost, live_seen, ended, lost, reported;
 	/* reconciliation */
@@ -131,7 +138,9 @@ struct status_state {
 	bool asking;
 };
 
-/* --- speech.c ----------------------------------------------------------------------------------------------- */
+/* --- speech.c
+ * -----------------------------------------------------------------------------------------------
+ */
 struct speech_state {
 	struct {
 		bool on;
@@ -140,18 +149,21 @@ struct speech_state {
 		int64_t changed_us; /* arrival of the last started or stopped */
 		int64_t heard_us;   /* arrival of the last sign of this voice; 0: none */
 	} of[SPEAKERS];
-	bool reported; /* the provider sends speech events */
-	bool silent;   /* reported, until somebody speaks again */
+	bool reported;	  /* the provider sends speech events */
+	bool silent;	  /* reported, until somebody speaks again */
 	int64_t voice_us; /* arrival of the last sign of any voice; 0: none yet */
 };
 
-/* --- transcript.c ---------------------------------------------------------------------------------------- */
+/* --- transcript.c
+ * ---------------------------------------------------------------------------------------- */
 struct transcript_state {
 	struct kept partial[SPEAKERS];
 	bool live; /* transcripts arrive while the call runs */
 };
 
-/* --- turns.c ------------------------------------------------------------------------------------------------ */
+/* --- turns.c
+ * ------------------------------------------------------------------------------------------------
+ */
 struct turn {
 	uint64_t seq; /* of its last TURN event; 0: open */
 	uint32_t number;
@@ -163,7 +175,7 @@ struct turn {
 	struct piece {
 		int64_t at_us;
 		uint32_t bytes; /* of text, the joining space not counted */
-	} *pieces; /* heap, in the order of the text */
+	} * pieces;		/* heap, in the order of the text */
 };
 struct cold_turn {
 	int64_t started_us, ended_us;
@@ -175,23 +187,26 @@ struct turns_state {
 	uint32_t hot_n, hot_cap, next_number;
 	struct cold_turn *cold;
 	uint32_t cold_n, cold_cap;
-	uint32_t open;   /* number of the open turn + 1; 0: none */
+	uint32_t open;	 /* number of the open turn + 1; 0: none */
 	int64_t open_us; /* arrival of its last sign */
 	/* History entries whose words no transcript has brought yet. */
 	struct waiting_entry {
 		uint8_t speaker;
 		int64_t at_us, end_us, arrived_us;
 		struct kept text;
-	} *waiting;
+	} * waiting;
 	uint32_t waiting_n;
 };
 
-/* --- history.c ------------------------------------------------------------------------------------------------ */
+/* --- history.c
+ * ------------------------------------------------------------------------------------------------
+ */
 struct history_state {
 	uint32_t next_index;
 };
 
-/* --- effects.c ---------------------------------------------------------------------------------------------- */
+/* --- effects.c
+ * ---------------------------------------------------------------------------------------------- */
 struct open_effect {
 	struct uuid id, of; /* of: command or tool */
 	enum effect_kind kind;
@@ -205,13 +220,15 @@ struct effects_state {
 	uint32_t of_record; /* effects asked for under this record so far */
 };
 
-/* --- tools.c ------------------------------------------------------------------------------------------------ */
+/* --- tools.c
+ * ------------------------------------------------------------------------------------------------
+ */
 enum tool_by { TOOL_CALLMEND, TOOL_UPSTREAM, TOOL_ELSEWHERE };
 enum tool_state { TOOL_RUNNING, TOOL_FINISHED, TOOL_NOT_SENT };
 struct tool {
 	struct uuid id;
 	uint64_t key, record; /* record: that asked for it first */
-	uint64_t seq;         /* of TOOL_REQUESTED */
+	uint64_t seq;	      /* of TOOL_REQUESTED */
 	struct kept call_id, name, arguments, answer, error;
 	enum tool_by by;
 	enum tool_state state;
@@ -233,12 +250,13 @@ struct tools_state {
 	uint32_t n, cap;
 	struct tool_wait *waits;
 	uint32_t waits_n, waits_cap;
-	struct tool_wait *now; /* of the record being applied; NULL: none */
-	uint32_t upstream_now; /* tools of this record that go upstream */
+	struct tool_wait *now;	    /* of the record being applied; NULL: none */
+	uint32_t upstream_now;	    /* tools of this record that go upstream */
 	struct tool_answer refused; /* of this record, the last one there was no room for */
 };
 
-/* --- commands.c, observe.c ---------------------------------------------------------------------------------- */
+/* --- commands.c, observe.c
+ * ---------------------------------------------------------------------------------- */
 enum { HEARD_SOURCES = 2 };
 /* Watches for words in order among what is heard from one source after another. */
 struct word_watch {
@@ -257,7 +275,7 @@ struct held_command {
 	enum command_state state;
 	uint64_t seq;
 	int64_t requested_us, accepted_us, effect_us; /* arrival time; 0: not yet */
-	int64_t deadline_us; /* to watch until; 0: not watching */
+	int64_t deadline_us;			      /* to watch until; 0: not watching */
 	bool ai_spoke; /* the assistant was speaking when it was asked for */
 	struct kept error, evidence;
 	struct word_watch watch;
@@ -267,7 +285,8 @@ struct commands_state {
 	uint32_t n, cap;
 };
 
-/* --- sentiment.c -------------------------------------------------------------------------------------------- */
+/* --- sentiment.c
+ * -------------------------------------------------------------------------------------------- */
 enum sentiment { SENTIMENT_NEUTRAL, SENTIMENT_POSITIVE, SENTIMENT_NEGATIVE, SENTIMENT_FRUSTRATED };
 struct mood_turn {
 	uint32_t number;
@@ -284,31 +303,39 @@ struct sentiment_state {
 	uint32_t hits_en, hits_es; /* function words so far */
 };
 
-/* --- signals.c ------------------------------------------------------------------------------------------------ */
+/* --- signals.c
+ * ------------------------------------------------------------------------------------------------
+ */
 /* X(ID, "name", "formula") : docs/signals.md explains each. */
-#define SIGNALS(X)                                                                                                     \
-	X(FRUSTRATION, "frustration",                                                                                  \
-	  "min(100, sum over the caller's last 8 turns of (words + half of negative + 15 if repeated) * 3/4^age + "    \
-	  "10 per interruption since the assistant's last turn, at most 20)")                                          \
-	X(CONFUSION_USER, "confusion_user", "min(100, sum over the caller's last 8 turns of words * 3/4^age)")         \
-	X(CONFUSION_ASSISTANT, "confusion_assistant",                                                                  \
-	  "min(100, sum over the assistant's last 8 turns of words * 3/4^age)")                                        \
-	X(REPETITION, "repetition",                                                                                    \
-	  "min(100, 100 * similar turns among a speaker's last 8 / loop_count); similar: shared words >= "             \
-	  "loop_similarity %, turns of at least 4 words")                                                              \
-	X(UNANSWERED_QUESTION, "unanswered_question",                                                                  \
-	  "100 when no answering turn came within unanswered_ms after a question of the caller, else 0")               \
-	X(CLAIMED_DONE, "claimed_done_tool_failed",                                                                    \
-	  "80 when the assistant says it is done within 4 of its turns after a tool failed that has not succeeded "    \
+#define SIGNALS(X)                                                                                \
+	X(FRUSTRATION, "frustration",                                                             \
+	  "min(100, sum over the caller's last 8 turns of (words + half of negative + 15 if "     \
+	  "repeated) * 3/4^age + "                                                                \
+	  "10 per interruption since the assistant's last turn, at most 20)")                     \
+	X(CONFUSION_USER, "confusion_user",                                                       \
+	  "min(100, sum over the caller's last 8 turns of words * 3/4^age)")                      \
+	X(CONFUSION_ASSISTANT, "confusion_assistant",                                             \
+	  "min(100, sum over the assistant's last 8 turns of words * 3/4^age)")                   \
+	X(REPETITION, "repetition",                                                               \
+	  "min(100, 100 * similar turns among a speaker's last 8 / loop_count); similar: shared " \
+	  "words >= "                                                                             \
+	  "loop_similarity %, turns of at least 4 words")                                         \
+	X(UNANSWERED_QUESTION, "unanswered_question",                                             \
+	  "100 when no answering turn came within unanswered_ms after a question of the caller, " \
+	  "else 0")                                                                               \
+	X(CLAIMED_DONE, "claimed_done_tool_failed",                                               \
+	  "80 when the assistant says it is done within 4 of its turns after a tool failed that " \
+	  "has not succeeded "                                                                    \
 	  "since, 100 when that tool failed more than once, else 0")
 enum signal_id {
 #define X(id, text, formula) SIGNAL_##id,
 	SIGNALS(X)
 #undef X
-	SIGNAL_COUNT
+		SIGNAL_COUNT
 };
 struct evidence {
 	uint64_t seq;
+	uint32_t turn; /* number + 1; 0: no turn */
 	int64_t at_ms;
 	struct kept text;
 };
@@ -321,8 +348,8 @@ struct signal {
 struct recent_turn {
 	uint32_t number;
 	uint64_t seq;
-	struct kept plain; /* normalised text, at most EVIDENCE_BYTES * 4 */
-	bool repeats;
+	int64_t at_ms;
+	struct kept text; /* at most RECENT_BYTES */
 };
 struct failed_tool {
 	uint64_t name; /* hash */
@@ -335,21 +362,23 @@ struct signals_state {
 	struct mood_ring frustration, lost, puzzled;
 	struct recent_turn recent[SPEAKERS][RECENT_TURNS];
 	uint8_t recent_n[SPEAKERS];
-	uint8_t interruptions;    /* since the assistant's last turn */
-	int64_t question_due_us;  /* 0: no open question */
+	uint8_t repeats_by;	 /* speaker of the repetition that is raised */
+	uint8_t interruptions;	 /* since the assistant's last turn */
+	int64_t question_due_us; /* 0: no open question */
 	struct evidence question;
 	struct failed_tool failed[FAILED_TOOLS];
 	uint8_t failed_n;
 };
 
-/* --- the session ------------------------------------------------------------------------------------------- */
+/* --- the session
+ * ------------------------------------------------------------------------------------------- */
 struct moment {
 	uint64_t record;
-	unsigned index;           /* of the next event */
-	int64_t at_us;            /* the record's time, or the deadline of the timer that fires */
-	int64_t arrived_us;       /* the record's time */
-	int64_t provider_us;      /* a provider time that is not believed, to be noted; 0: none */
-	bool reconciling;         /* inputs come from asking the provider */
+	unsigned index;	     /* of the next event */
+	int64_t at_us;	     /* the record's time, or the deadline of the timer that fires */
+	int64_t arrived_us;  /* the record's time */
+	int64_t provider_us; /* a provider time that is not believed, to be noted; 0: none */
+	bool reconciling;    /* inputs come from asking the provider */
 };
 
 struct queued_event {
@@ -366,7 +395,8 @@ struct session {
 	struct arena settings_mem;
 	const struct dialect *dialect;
 	struct seen seen;
-	struct seen recent; /* keys of frequent, short-lived inputs: kept apart, so that they push nothing out */
+	struct seen recent; /* keys of frequent, short-lived inputs: kept apart, so that they push
+			       nothing out */
 	uint64_t first_record, last_seq;
 	int64_t last_us;
 	int64_t skew_us; /* least of arrival minus provider time; INT64_MAX: none seen */

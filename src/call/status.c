@@ -3,12 +3,11 @@
  * Happy path: status messages, then "ended" with its reason, then the report.
  * Failure modes
  *   report without "ended"       the report ends the call
- *   report after "ended"         merged: reason, times and duration of call.ended are revised when it knows better
- *   status after "ended"         late: shown with late: true, changes nothing
- *   status older than the last   likewise
- *   no news for idle_close_ms    the provider is asked (RECONCILE), several times with growing pauses; without a key, or when it does not
- *                                know the call, or never answers: lost
- *   status after "lost"          the call lives again; a report after it revises it */
+ *   report after "ended"         merged: reason, times and duration of call.ended are revised when
+ * it knows better status after "ended"         late: shown with late: true, changes nothing status
+ * older than the last   likewise no news for idle_close_ms    the provider is asked (RECONCILE),
+ * several times with growing pauses; without a key, or when it does not know the call, or never
+ * answers: lost status after "lost"          the call lives again; a report after it revises it */
 #include "call/parts.h"
 
 #include <stdlib.h>
@@ -29,7 +28,10 @@ static const struct {
 	struct span prefix;
 	enum end_class end_class;
 } classes[] = {
-#define P(prefix, c) { { prefix, sizeof(prefix) - 1 }, END_##c }
+#define P(prefix, c)                                    \
+	{                                               \
+		{ prefix, sizeof(prefix) - 1 }, END_##c \
+	}
 	P("lost", LOST),
 	P("customer-busy", TELEPHONY),
 	P("customer-did-not-answer", TELEPHONY),
@@ -214,7 +216,8 @@ void status_conversing(struct session *s, int64_t at_us)
 		st->started_us = at_us;
 }
 
-/* --- the report ----------------------------------------------------------------------------------------- */
+/* --- the report
+ * ----------------------------------------------------------------------------------------- */
 
 static void put_json(struct json_out *o, const char *key, struct json v)
 {
@@ -286,11 +289,13 @@ void status_report(struct session *s, const struct input *in)
 		return;
 	}
 	if (!span_is(kept_span(&st->status), "ended"))
-		emit_status(s, SPAN("ended"), ended_us ? ended_us : in->at_us, (struct json){ 0 }, false);
+		emit_status(s, SPAN("ended"), ended_us ? ended_us : in->at_us, (struct json){ 0 },
+			    false);
 	end(s, r->ended_reason, ended_us ? ended_us : in->at_us);
 }
 
-/* --- calls that never end --------------------------------------------------------------------------------- */
+/* --- calls that never end
+ * --------------------------------------------------------------------------------- */
 
 static const int64_t pauses_ms[RECONCILE_TRIES] = { 0, 30000, 120000, 600000 };
 

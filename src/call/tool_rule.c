@@ -1,8 +1,10 @@
-/* Was a tool call a success? By the project's rule for tools that we run, by the look of the text for those of others.
+/* Was a tool call a success? By the project's rule for tools that we run, by the look of the text
+ * for those of others.
  *
- * A rule's parts are checked in this order, the first that fails says why: status, JSON path present and truthy, pattern found,
- * then "found nothing" (empty path, empty pattern), which is no success (B1) although the answer itself is good enough for the
- * model. A pattern that PCRE2 refuses never matches: configuration is checked where it is entered. */
+ * A rule's parts are checked in this order, the first that fails says why: status, JSON path
+ * present and truthy, pattern found, then "found nothing" (empty path, empty pattern), which is no
+ * success (B1) although the answer itself is good enough for the model. A pattern that PCRE2
+ * refuses never matches: configuration is checked where it is entered. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdio.h>
@@ -51,8 +53,8 @@ static bool truthy(struct json v)
 	return v.kind != JSON_NONE && v.kind != JSON_FALSE && !empty(v);
 }
 
-static const char *failure(const struct tool_rule *r, int status, struct span body, struct json value,
-			   struct arena *a)
+static const char *failure(const struct tool_rule *r, int status, struct span body,
+			   struct json value, struct arena *a)
 {
 	if (status < r->status_min || status > r->status_max)
 		return "status outside the success range";
@@ -99,7 +101,8 @@ void tool_rule_judge(const struct tool_rule *r, int status, struct span body, st
 	out->success = !out->why;
 }
 
-/* --- results of others ----------------------------------------------------------------------------------- */
+/* --- results of others
+ * ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *words;
@@ -158,7 +161,8 @@ void tool_rule_guess(struct span result, struct verdict *out)
 	*out = (struct verdict){ .success = !why, .usable = true, .text = result, .why = why };
 }
 
-/* --- comparing arguments ---------------------------------------------------------------------------------- */
+/* --- comparing arguments
+ * ---------------------------------------------------------------------------------- */
 
 static bool same_members(struct json a, struct json b)
 {

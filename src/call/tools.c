@@ -1,14 +1,14 @@
 /* Tool calls: who runs them, what came of them, who is told.
  *
- * Happy path: TOOL_CALL ─► TOOL effect ─► OUTCOME ─► judged ─► every tool of the webhook answered ─► host->answer.
- * Failure modes
- *   repeated call            same key: gets the first answer, at once or when it is there; at most WAITERS_PER_TOOL wait
- *   not sent                 fallback text; a repetition of such a call runs it anew, because it surely never ran
- *   unknown, timed out       fallback text, never sent again
- *   no rule, no upstream     answered at once with a text that says so
- *   upstream refused us      NOT_SENT: our own rule where there is one, else fallback; any other trouble: fallback, never ours
- *   table full               the oldest finished call is forgotten; when all are running the new one is refused
- *   run by others            known from the history only: paired by id, name and arguments, success by the look of the result */
+ * Happy path: TOOL_CALL ─► TOOL effect ─► OUTCOME ─► judged ─► every tool of the webhook answered
+ * ─► host->answer. Failure modes repeated call            same key: gets the first answer, at once
+ * or when it is there; at most WAITERS_PER_TOOL wait not sent                 fallback text; a
+ * repetition of such a call runs it anew, because it surely never ran unknown, timed out fallback
+ * text, never sent again no rule, no upstream     answered at once with a text that says so
+ *   upstream refused us      NOT_SENT: our own rule where there is one, else fallback; any other
+ * trouble: fallback, never ours table full               the oldest finished call is forgotten;
+ * when all are running the new one is refused run by others            known from the history only:
+ * paired by id, name and arguments, success by the look of the result */
 #include "call/parts.h"
 
 #include <stdio.h>
@@ -22,7 +22,9 @@ static const char *const by_names[] = {
 	[TOOL_ELSEWHERE] = "elsewhere",
 };
 
-/* --- the table ------------------------------------------------------------------------------------------------ */
+/* --- the table
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void tool_fini(struct tool *t)
 {
@@ -121,7 +123,9 @@ static const struct tool_rule *rule_of(const struct session *s, struct span name
 	return NULL;
 }
 
-/* --- events --------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void put_names(const struct tool *t, struct json_out *o)
 {
@@ -183,7 +187,9 @@ static void emit_finished(struct session *s, struct tool *t)
 	draft_emit(s, &d);
 }
 
-/* --- finishing ------------------------------------------------------------------------------------------------ */
+/* --- finishing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct finish {
 	bool success, fallback, unknown, failed;
@@ -201,7 +207,8 @@ static void finish(struct session *s, struct tool *t, const struct finish *f)
 	t->failed = f->failed;
 	kept_set(&t->answer, f->answer);
 	kept_set_clipped(&t->error, f->error, TOOL_TRIMMED_BYTES);
-	t->duration_ms = f->duration_ms >= 0 ? f->duration_ms : (s->now.at_us - t->asked_us) / MS_US;
+	t->duration_ms =
+		f->duration_ms >= 0 ? f->duration_ms : (s->now.at_us - t->asked_us) / MS_US;
 	t->finished_us = s->now.at_us;
 	s->counts.tool_errors += !f->success;
 	emit_finished(s, t);
@@ -218,7 +225,8 @@ static struct span fallback_of(const struct session *s, const struct tool *t)
 	return r && r->fallback.n ? r->fallback : default_fallback(s);
 }
 
-static void finish_fallback(struct session *s, struct tool *t, const char *why, const struct outcome *o)
+static void finish_fallback(struct session *s, struct tool *t, const char *why,
+			    const struct outcome *o)
 {
 	char text[256];
 	struct span error = o ? o->error : (struct span){ 0 };
@@ -247,7 +255,9 @@ static void finish_unconfigured(struct session *s, struct tool *t)
 				 .duration_ms = 0 });
 }
 
-/* --- who waits ------------------------------------------------------------------------------------------------ */
+/* --- who waits
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void wait_fini(struct tool_wait *w)
 {
@@ -332,7 +342,8 @@ static void join_wait(struct session *s, struct tool *t)
 	t->waiters++;
 }
 
-/* --- calls that are answered here ------------------------------------------------------------------------ */
+/* --- calls that are answered here
+ * ------------------------------------------------------------------------ */
 
 static void run(struct session *s, struct tool *t, const struct tool_rule *r, int64_t spent_ms)
 {
@@ -477,7 +488,8 @@ void tools_record_end(struct session *s, struct span webhook)
 {
 	struct tools_state *ts = &s->tools;
 	if (ts->upstream_now) {
-		struct effect e = { .kind = EFFECT_UPSTREAM_TOOLS, .timeout_ms = UPSTREAM_TIMEOUT_MS };
+		struct effect e = { .kind = EFFECT_UPSTREAM_TOOLS,
+				    .timeout_ms = UPSTREAM_TIMEOUT_MS };
 		effects_ask(s, &e, NULL);
 	}
 	if (ts->now->n) {
@@ -490,7 +502,8 @@ void tools_record_end(struct session *s, struct span webhook)
 	ts->refused = (struct tool_answer){ 0 };
 }
 
-/* --- calls known from the history -------------------------------------------------------------------------- */
+/* --- calls known from the history
+ * -------------------------------------------------------------------------- */
 
 static void seen_elsewhere(struct session *s, const struct input *in)
 {
@@ -550,7 +563,9 @@ void tools_result(struct session *s, const struct input *in)
 		trim(s, &t->answer);
 }
 
-/* --- outcomes --------------------------------------------------------------------------------------------------- */
+/* --- outcomes
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void judge(struct session *s, struct tool *t, const struct outcome *o)
 {
@@ -559,7 +574,8 @@ static void judge(struct session *s, struct tool *t, const struct outcome *o)
 	tool_rule_judge(r, o->status, o->body, &s->scratch, &v);
 	if (!v.usable || !v.text.n) {
 		char why[96];
-		snprintf(why, sizeof(why), "%s (HTTP %d)", v.why ? v.why : "empty answer", o->status);
+		snprintf(why, sizeof(why), "%s (HTTP %d)", v.why ? v.why : "empty answer",
+			 o->status);
 		finish_fallback(s, t, why, o);
 		return;
 	}
@@ -614,9 +630,9 @@ static void upstream_answered(struct session *s, struct tool *t, const struct to
 	       &(struct finish){ .success = v.success && !a->failed,
 				 .failed = a->failed,
 				 .answer = a->result,
-				 .error = a->failed ? a->result :
-					  v.why	    ? span_of(v.why) :
-						      (struct span){ 0 },
+				 .error = a->failed ? a->result
+					  : v.why   ? span_of(v.why)
+						    : (struct span){ 0 },
 				 .duration_ms = o->duration_us / MS_US });
 }
 
@@ -644,12 +660,17 @@ void tools_upstream_outcome(struct session *s, const struct open_effect *e, cons
 		else if (ok)
 			upstream_answered(s, t, answer_for(all, n, t), o);
 		else
-			finish_fallback(s, t, o->end == OUTCOME_ANSWERED ? "upstream's answer is none" : trouble(o), o);
+			finish_fallback(s, t,
+					o->end == OUTCOME_ANSWERED ? "upstream's answer is none"
+								   : trouble(o),
+					o);
 	}
 	answer_ready(s);
 }
 
-/* --- the stage -------------------------------------------------------------------------------------------------- */
+/* --- the stage
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static size_t bytes(const struct session *s)
 {

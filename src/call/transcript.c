@@ -1,4 +1,5 @@
-/* What is said, as it is said: finals pass on, the last partial of each speaker is kept for watchers who come later. */
+/* What is said, as it is said: finals pass on, the last partial of each speaker is kept for
+ * watchers who come later. */
 #include "call/parts.h"
 
 void transcript_input(struct session *s, const struct input *in)
@@ -6,7 +7,8 @@ void transcript_input(struct session *s, const struct input *in)
 	struct draft d;
 	s->transcript.live = true;
 	status_conversing(s, in->at_us);
-	draft_begin(s, &d, in->final ? EVENT_TRANSCRIPT_FINAL : EVENT_TRANSCRIPT_PARTIAL, in->at_us);
+	draft_begin(s, &d, in->final ? EVENT_TRANSCRIPT_FINAL : EVENT_TRANSCRIPT_PARTIAL,
+		    in->at_us);
 	d.e.speaker = in->speaker;
 	d.e.is_final = in->final;
 	d.e.text = in->text;

@@ -1,12 +1,13 @@
 /* Finals of one speaker, merged.
  *
- *   final ─► open turn of that speaker? ─► appended      other speaker, pause or end of call closes it ─► TURN
- *        └─► older than what is open    ─► into the closed turn it belongs to ─► TURN, revision n+1
- *   history entry ─► live transcripts expected? waits HISTORY_PATIENCE for their words, else fills the gap
- *                └─► none expected: it is the turn
+ *   final ─► open turn of that speaker? ─► appended      other speaker, pause or end of call closes
+ * it ─► TURN └─► older than what is open    ─► into the closed turn it belongs to ─► TURN, revision
+ * n+1 history entry ─► live transcripts expected? waits HISTORY_PATIENCE for their words, else
+ * fills the gap └─► none expected: it is the turn
  *
- * Bounds: TURNS_HOT whole turns, TURNS_COLD older ones as spans of time (so that a very late final makes no new turn), then only the
- * count. HISTORY_WAITING entries wait; one more sends the oldest on at once. */
+ * Bounds: TURNS_HOT whole turns, TURNS_COLD older ones as spans of time (so that a very late final
+ * makes no new turn), then only the count. HISTORY_WAITING entries wait; one more sends the oldest
+ * on at once. */
 #include "call/parts.h"
 
 #include <stdlib.h>
@@ -34,7 +35,9 @@ static struct turn *open_turn(struct session *s)
 	return s->turns.open ? find(&s->turns, s->turns.open - 1) : NULL;
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------- */
+/* --- memory
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void turn_fini(struct turn *t)
 {
@@ -54,7 +57,8 @@ static void keep_cold(struct session *s, const struct turn *t)
 		ts->cold = realloc(ts->cold, ts->cold_cap * sizeof(*ts->cold));
 		CHECK(ts->cold);
 	}
-	ts->cold[ts->cold_n++] = (struct cold_turn){ t->started_us, t->ended_us, t->number, t->speaker };
+	ts->cold[ts->cold_n++] =
+		(struct cold_turn){ t->started_us, t->ended_us, t->number, t->speaker };
 	session_flag(s, FLAG_TURNS_COLD);
 }
 
@@ -85,7 +89,9 @@ static struct turn *add_turn(struct session *s, enum speaker who, int64_t starte
 	return t;
 }
 
-/* --- pieces --------------------------------------------------------------------------------------------------- */
+/* --- pieces
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void join(struct buf *b, struct span piece)
 {
@@ -136,7 +142,8 @@ static void extend(struct turn *t, int64_t started_us, int64_t ended_us, struct 
 	t->ended_us = ended_us > t->ended_us ? ended_us : t->ended_us;
 }
 
-/* --- closing and revising -------------------------------------------------------------------------------- */
+/* --- closing and revising
+ * -------------------------------------------------------------------------------- */
 
 static void emit_turn(struct session *s, struct turn *t)
 {
@@ -176,7 +183,8 @@ static void revise(struct session *s, struct turn *t)
 	emit_turn(s, t);
 }
 
-/* --- where words belong ------------------------------------------------------------------------------------ */
+/* --- where words belong
+ * ------------------------------------------------------------------------------------ */
 
 struct words_at {
 	enum speaker who;
@@ -301,7 +309,9 @@ static void place_live(struct session *s, const struct words_at *w)
 	s->turns.open_us = s->now.at_us;
 }
 
-/* --- history ------------------------------------------------------------------------------------------------ */
+/* --- history
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void drop_waiting(struct turns_state *t)
 {
@@ -316,7 +326,8 @@ static void drop_waiting(struct turns_state *t)
 static void settle_oldest(struct session *s)
 {
 	struct waiting_entry e = s->turns.waiting[0];
-	struct words_at w = { (enum speaker)e.speaker, e.at_us, e.end_us, kept_span(&e.text), true };
+	struct words_at w = { (enum speaker)e.speaker, e.at_us, e.end_us, kept_span(&e.text),
+			      true };
 	if (percent_known(s, &w, false) < PAIRED_PERCENT)
 		place_behind(s, &w);
 	drop_waiting(&s->turns);
@@ -354,7 +365,8 @@ void turns_history(struct session *s, const struct input *in)
 		place_behind(s, &w);
 }
 
-/* --- the stage ---------------------------------------------------------------------------------------------- */
+/* --- the stage
+ * ---------------------------------------------------------------------------------------------- */
 
 static void final_event(struct session *s, const struct event *e)
 {
@@ -435,7 +447,8 @@ static void fini(struct session *s)
 const struct stage turns_stage = {
 	.name = "turns",
 	.wants = STAGE_WANTS(TRANSCRIPT_PARTIAL) | STAGE_WANTS(TRANSCRIPT_FINAL) |
-		 STAGE_WANTS(SPEECH_STARTED) | STAGE_WANTS(SPEECH_STOPPED) | STAGE_WANTS(CALL_ENDED),
+		 STAGE_WANTS(SPEECH_STARTED) | STAGE_WANTS(SPEECH_STOPPED) |
+		 STAGE_WANTS(CALL_ENDED),
 	.event = event,
 	.deadline = deadline,
 	.timer = timer,

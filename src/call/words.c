@@ -7,9 +7,9 @@
 /* U+00C0 .. U+00FF without their accents; '\0': no letter. */
 static const char latin1[64] = {
 	'a', 'a', 'a', 'a', 'a', 'a', 'a', 'c', 'e', 'e', 'e', 'e', 'i', 'i', 'i', 'i',
-	'd', 'n', 'o', 'o', 'o', 'o', 'o', 0,	 'o', 'u', 'u', 'u', 'u', 'y', 't', 's',
+	'd', 'n', 'o', 'o', 'o', 'o', 'o', 0,	'o', 'u', 'u', 'u', 'u', 'y', 't', 's',
 	'a', 'a', 'a', 'a', 'a', 'a', 'a', 'c', 'e', 'e', 'e', 'e', 'i', 'i', 'i', 'i',
-	'd', 'n', 'o', 'o', 'o', 'o', 'o', 0,	 'o', 'u', 'u', 'u', 'u', 'y', 't', 'y',
+	'd', 'n', 'o', 'o', 'o', 'o', 'o', 0,	'o', 'u', 'u', 'u', 'u', 'y', 't', 'y',
 };
 
 enum { RIGHT_QUOTE = 0x2019, COMBINING_FIRST = 0x300, COMBINING_LAST = 0x36F };

@@ -1,5 +1,6 @@
-/* Spoken text as plain words, for comparing and for looking phrases up: lower case, accents folded (é -> e, ñ -> n), apostrophes
- * dropped (don't -> dont), everything else that is no letter or digit becomes one space. Pure, no allocation. */
+/* Spoken text as plain words, for comparing and for looking phrases up: lower case, accents folded
+ * (é -> e, ñ -> n), apostrophes dropped (don't -> dont), everything else that is no letter or digit
+ * becomes one space. Pure, no allocation. */
 #ifndef CALLMEND_CALL_WORDS_H
 #define CALLMEND_CALL_WORDS_H
 
@@ -10,12 +11,14 @@
 
 enum { WORDS_MAX = 512, PLAIN_MAX = 4096, BREAKS_MAX = 64 };
 
-/* Words with one space before each and one after the last: " i dont know ". Longer texts are cut. */
+/* Words with one space before each and one after the last: " i dont know ". Longer texts are cut.
+ */
 struct plain {
 	size_t n;
 	bool asks; /* a question mark was there */
 	unsigned breaks_n;
-	uint16_t breaks[BREAKS_MAX]; /* where a clause ended (. , ; : ! ?): offset of the next word */
+	uint16_t breaks[BREAKS_MAX]; /* where a clause ended (. , ; : ! ?): offset of the next word
+				      */
 	char text[PLAIN_MAX];
 };
 void words_plain(struct span utf8, struct plain *out);
@@ -31,7 +34,8 @@ void words_read(struct span utf8, struct word_list *out);
 
 /* How many words of `wanted` occur in `heard` in the same order (longest common subsequence). */
 unsigned words_in_order(const uint32_t *wanted, unsigned n, const uint32_t *heard, unsigned m);
-/* 0-100: shared words of both, twice, over all words (Dice, with repetitions). 100 also for two empty lists. */
+/* 0-100: shared words of both, twice, over all words (Dice, with repetitions). 100 also for two
+ * empty lists. */
 int words_similarity(const struct word_list *a, const struct word_list *b);
 
 #endif

@@ -42,7 +42,7 @@ int vapi_classify(struct span body, struct arena *arena, struct envelope *out, s
 		out->type = vapi_message_type(body, arena);
 	if (out->type.n == 0)
 		return fault(f, E_INVALID, "member \"message.type\" must be a text, found %s",
-			     kind_name(found[TYPE].kind));
+			     found[TYPE].kind == JSON_STRING ? "an empty one" : kind_name(found[TYPE].kind));
 	out->call_id = VAPI_FIRST_TEXT(arena, json_get(found[CALL], "id"), found[CALL_ID]);
 	out->at_us = vapi_time(found[TIMESTAMP], arena);
 	const struct vapi_type *type = vapi_type_of(out->type);

@@ -5,8 +5,9 @@
  *
  * so that a call of n turns costs the journal O(n) bytes, not O(n^2). A marker keeps `id` and `name` where read() needs them.
  *
- * Reducing and remembering walk the same tables over the same bytes: reduce asks the seen set and writes, remember adds to it. A part whose
- * insides are reduced (call, artifact) is compared in its reduced form, as that is all that remember gets to see.
+ * Reducing and remembering walk the same tables over the same bytes: reduce asks the seen set and writes, remember adds to it. The call, whose
+ * insides are reduced too, is compared in its reduced form, as that is all that remember gets to see. The artifact is never replaced as a
+ * whole: read() must see whether it has messages.
  *
  * Array elements are known by their bytes if they carry a time, else by bytes and place: two "yes" at different places of an
  * OpenAI-formatted history are two entries. */
@@ -263,7 +264,7 @@ static const struct rule message_rules[] = {
 	{ SPAN("squad"), walk_part, NULL, 0 },
 	{ SPAN("phoneNumber"), walk_part, NULL, 0 },
 	{ SPAN("customer"), walk_part, NULL, 0 },
-	{ SPAN("artifact"), walk_whole, INNER(artifact_rules) },
+	{ SPAN("artifact"), walk_inside, INNER(artifact_rules) },
 	{ SPAN("messages"), walk_elements, NULL, 0 },
 	{ SPAN("messagesOpenAIFormatted"), walk_elements, NULL, 0 },
 	{ SPAN("conversation"), walk_elements, NULL, 0 },

@@ -285,9 +285,9 @@ void effect_start(struct lane *l, struct effect_task *t)
 	struct fault f;
 
 	t->next = NULL;
-	if (c)
-		lane_input(l, c, RECORD_INTENT, (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f);
-	if (!number) {
+	int rc = c ? lane_input(l, c, RECORD_INTENT, (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f) :
+		     E_NOT_FOUND;
+	if (rc && !number) {
 		settle_not_sent(t, c ? f.text : "the call is gone");
 		return;
 	}

@@ -67,9 +67,20 @@ static void build(struct journal *j, const struct journal_config *config)
 	j->writer = writer_new(&writer);
 }
 
+/* The folder's own name has to last too. A parent that we may not read is somebody else's care. */
+static void keep_folder(const char *dir)
+{
+	struct fault f = { 0 };
+	char parent[PATH_MAX];
+	snprintf(parent, sizeof(parent), "%s/..", dir);
+	if (segment_sync_dir(parent, &f))
+		log_warn("journal", "%s", f.text);
+}
+
 static int open_into(struct journal *j, const struct journal_config *config, struct fault *f)
 {
 	TRY(file_make_dir(config->dir, 0700, f));
+	keep_folder(config->dir);
 	TRY(lock_folder(config->dir, &j->lock_fd, f));
 	TRY(recover_run(config->dir, &j->found, f));
 	build(j, config);

@@ -44,7 +44,8 @@ MUST int journal_start(struct journal *, struct fault *f);
 /* Makes everything durable, stops the writer, cuts the segment to size. */
 void journal_free(struct journal *);
 
-/* Any thread. Copies the body, gives the record its number (r->number). Order of numbers = order on disk. E_FULL, E_IO. */
+/* Any thread, also between open and start. Copies the body, gives the record its number (r->number). Order of numbers = order on
+ * disk. E_FULL, E_IO; E_TOO_LARGE for a body above 64 MiB. */
 MUST int journal_append(struct journal *, struct record *r);
 /* Several records with consecutive numbers, all or none. */
 MUST int journal_append_all(struct journal *, struct record *r, size_t n);
@@ -64,7 +65,8 @@ void journal_release(struct journal *, uint64_t number);
 struct journal_reader;
 MUST int journal_reader_new(struct journal_reader **out, struct journal *, uint64_t from_number, struct fault *f);
 /* The next durable record; its body is valid until the next call. E_NOT_FOUND: nothing yet (after waiting up to wait_ms for
- * something to become durable). */
+ * something to become durable). E_CORRUPT: durable records can't be read back; the next call goes on behind them. Records
+ * lost to damage are missing numbers. */
 MUST int journal_read(struct journal_reader *, int wait_ms, struct record *out, struct fault *f);
 void journal_reader_free(struct journal_reader *);
 

@@ -392,7 +392,7 @@ static int run(const char *dir, struct recover *r, struct fault *f)
 			r->used = seen + w.skip;
 	}
 	r->last = w.last;
-	return 0;
+	return segment_sync_dir(dir, f); /* a name may be younger than its last sync */
 }
 
 int recover_run(const char *dir, struct recover *out, struct fault *f)

@@ -127,7 +127,7 @@ static int allocate(int fd, uint64_t bytes)
 
 int segment_create(int *fd, const char *path, uint64_t bytes, struct fault *f)
 {
-	int new = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int new = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (new < 0)
 		return fault(f, E_IO, "create %s: %s", path, strerror(errno));
 	if (allocate(new, bytes) < 0) {
@@ -377,7 +377,7 @@ static int found_end(struct segment_cursor *c, uint64_t last, struct segment_ite
 
 int segment_next(struct segment_cursor *c, struct segment_item *out, struct fault *f)
 {
-	struct record r;
+	struct record r = { 0 };
 	uint64_t at, last;
 	int whole = search(c, &at, &r, &last, f);
 	if (whole < 0)
@@ -395,7 +395,7 @@ int segment_next(struct segment_cursor *c, struct segment_item *out, struct faul
 
 int segment_peek(struct segment_cursor *c, struct segment_item *out, struct fault *f)
 {
-	struct record r;
+	struct record r = { 0 };
 	int whole = try_record(c, c->position, &r, f);
 	if (whole == 0) { /* the window may be older than what was written since */
 		c->window_n = 0;

@@ -31,7 +31,7 @@
 enum { RETRY_S = 1 };
 
 #define SPARE_NAME "spare.tmp" /* made by the helper */
-#define BEGUN_NAME "begun.tmp" /* made by the writer when there is no spare */
+#define BEGUN_NAME "begun.tmp" /* the writer's, until it has its number for a name */
 
 /* One aligned word of every segment stays free, so that a file which was never cut is always longer
  * than its records and recovery knows it (recover.c). */
@@ -108,8 +108,6 @@ static void put_last(struct shelf *s, struct shelved one)
 		CHECK(s->segments);
 	}
 	s->segments[s->n++] = one;
-	s->files_bytes += one.bytes;
-	report_bytes(s);
 }
 
 /* --- the helper's work --- */
@@ -263,10 +261,17 @@ void shelf_add(struct shelf *s, uint64_t first_number, uint64_t bytes, int64_t w
 				      .bytes = bytes,
 				      .written_us = written_us,
 				      .cut_fd = -1 });
+	s->files_bytes += bytes;
 }
 
 int shelf_start(struct shelf *s, struct fault *f)
 {
+	/* The first one at once: on a disk that is full already, records are refused, not taken and
+	 * then lost. */
+	pthread_mutex_lock(&s->lock);
+	if (wants_spare(s))
+		make_spare(s);
+	pthread_mutex_unlock(&s->lock);
 	int rc = pthread_create(&s->helper, NULL, helper_main, s);
 	if (rc)
 		return fault(f, E_UNAVAILABLE, "journal helper thread: %s", strerror(rc));
@@ -337,25 +342,58 @@ int shelf_promise(struct shelf *s, uint64_t need, uint64_t *room)
 	return granted ? 0 : E_FULL;
 }
 
-/* -1: there is none. Called with the lock. */
-static int take_spare(struct shelf *s)
+/* Moves the spare out of the helper's way; *fd stays -1 when there is none. Called with the lock.
+ */
+static int take_spare(struct shelf *s, int *fd, struct fault *f)
 {
+	char from[PATH_MAX], to[PATH_MAX];
 	while (s->spare_state == SPARE_MAKING)
 		pthread_cond_wait(&s->spare, &s->lock);
 	if (s->spare_state != SPARE_READY)
-		return -1;
-	int fd = s->spare_fd;
+		return 0;
+	path_of(s, SPARE_NAME, from);
+	path_of(s, BEGUN_NAME, to);
+	if (rename(from, to) < 0)
+		return fault(f, E_IO, "rename %s to %s: %s", from, to, strerror(errno));
+	*fd = s->spare_fd;
 	s->spare_fd = -1;
 	s->spare_state = SPARE_NONE;
-	pthread_cond_signal(&s->work);
-	return fd;
+	return 0;
 }
 
-static int name_segment(struct shelf *s, int fd, const char *from_name, uint64_t first_number,
-			struct fault *f)
+/* From here on the file counts as one on the shelf, so that the helper's next spare comes on top of
+ * it. With the lock. */
+static void keep_promise(struct shelf *s, uint64_t bytes)
+{
+	if (bytes > s->config.segment_bytes)
+		s->promised_large_bytes -= bytes;
+	else
+		s->promised--;
+	s->files_bytes += bytes;
+	pthread_cond_signal(&s->work);
+}
+
+/* An empty file of this size under BEGUN_NAME: the spare, or a new one. */
+static int begun_file(struct shelf *s, uint64_t bytes, int *fd, struct fault *f)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+	*fd = -1;
+	pthread_mutex_lock(&s->lock);
+	if (bytes == s->config.segment_bytes)
+		rc = take_spare(s, fd, f);
+	keep_promise(s, bytes);
+	pthread_mutex_unlock(&s->lock);
+	if (rc || *fd >= 0)
+		return rc;
+	path_of(s, BEGUN_NAME, path);
+	return segment_create(fd, path, bytes, f);
+}
+
+static int name_segment(struct shelf *s, int fd, uint64_t first_number, struct fault *f)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	path_of(s, from_name, from);
+	path_of(s, BEGUN_NAME, from);
 	segment_path(s, first_number, to);
 	TRY(segment_begin(fd, &s->config.key, first_number, f));
 	if (rename(from, to) < 0)
@@ -363,12 +401,8 @@ static int name_segment(struct shelf *s, int fd, const char *from_name, uint64_t
 	return segment_sync_dir(s->dir, f);
 }
 
-static void keep_promise(struct shelf *s, uint64_t first_number, uint64_t bytes)
+static void put_on_shelf(struct shelf *s, uint64_t first_number, uint64_t bytes)
 {
-	if (bytes > s->config.segment_bytes)
-		s->promised_large_bytes -= bytes;
-	else
-		s->promised--;
 	/* An empty segment of an earlier start has the same name and has just been replaced. */
 	if (s->n && s->segments[s->n - 1].first == first_number)
 		s->files_bytes -= s->segments[--s->n].bytes;
@@ -376,33 +410,21 @@ static void keep_promise(struct shelf *s, uint64_t first_number, uint64_t bytes)
 				      .bytes = bytes,
 				      .written_us = INT64_MAX, /* until it is sealed */
 				      .cut_fd = -1 });
-	pthread_cond_signal(&s->work);
+	report_bytes(s);
 }
 
 int shelf_begin(struct shelf *s, uint64_t first_number, uint64_t room, int *fd, struct fault *f)
 {
 	uint64_t bytes = room + RESERVED_BYTES;
-	char path[PATH_MAX];
-	const char *made = SPARE_NAME;
-	int new = -1;
-
-	if (bytes == s->config.segment_bytes) {
-		pthread_mutex_lock(&s->lock);
-		new = take_spare(s);
-		pthread_mutex_unlock(&s->lock);
-	}
-	if (new < 0) {
-		made = BEGUN_NAME;
-		path_of(s, made, path);
-		TRY(segment_create(&new, path, bytes, f));
-	}
-	int rc = name_segment(s, new, made, first_number, f);
+	int new;
+	TRY(begun_file(s, bytes, &new, f));
+	int rc = name_segment(s, new, first_number, f);
 	if (rc) {
 		close(new);
 		return rc;
 	}
 	pthread_mutex_lock(&s->lock);
-	keep_promise(s, first_number, bytes);
+	put_on_shelf(s, first_number, bytes);
 	pthread_mutex_unlock(&s->lock);
 	*fd = new;
 	return 0;

@@ -239,9 +239,11 @@ int writer_append(struct writer *w, struct record *r, size_t n)
 		return 0;
 	TRY(total_bytes(r, n, &total));
 	/* A large one that can't be taken anyway is not copied first. */
+	if (atomic_load(&w->failed))
+		return E_IO;
 	if (atomic_load(&w->memory) + total > w->config.memory_bytes) {
 		count_append(E_FULL, n, total);
-		return atomic_load(&w->failed) ? E_IO : E_FULL;
+		return E_FULL;
 	}
 	struct chunk *own = total > SMALL ? chunk_with(r, n, total) : NULL;
 	pthread_mutex_lock(&w->lock);

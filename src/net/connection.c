@@ -362,6 +362,8 @@ int connection_on_request(struct connection *c, struct lws *wsi, void *in, size_
 		return body_complete(c);
 	start_deadline(c);
 	if (x->refusal && !waits_for_body(c, expects_continue)) {
+		/* Where a malformed body ends nobody knows. */
+		c->body_read = c->frame.refusal != 0;
 		refuse_at_once(c, x->refusal, x->detail);
 		return 0;
 	}

@@ -1,8 +1,7 @@
 /* The libwebsockets context of a shard.
  *
  * Happy path: created in the shard's start hook on its own libuv loop (one after another over the process, lws needs that), fed with
- * accepted sockets, destroyed in the stop hook; its handles close while the loop drains, and when lws has cleared
- * `context` the reaper frees the rest.
+ * accepted sockets, destroyed in the stop hook; its handles close while the loop drains, then the reaper frees the rest.
  *
  * Failure modes: the plugin libwebsockets-evlib-uv is missing (start fails and says so); no descriptor or memory for a
  * connection (it is closed); all places taken (503 by the acceptor). permessage-deflate is never offered: in 4.1.6 a crafted message
@@ -103,6 +102,17 @@ static void capture(struct http_server *s, const char *name)
 	s->captures[s->captures_n++] = request_header_named(name, &s->names);
 }
 
+void http_server_capture_span(struct http_server *s, struct span name)
+{
+	char z[128];
+
+	if (name.n == 0 || name.n >= sizeof(z) || s->captures_n >= HTTP_MAX_HEADERS)
+		return;
+	memcpy(z, name.p, name.n);
+	z[name.n] = 0;
+	capture(s, z);
+}
+
 void http_server_capture(struct http_server *s, const char *const *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -190,12 +200,17 @@ static void on_reaper_closed(uv_handle_t *h)
 	server_free(h->data);
 }
 
+/* On a foreign loop lws takes two calls to go: the first closes its handles, the second, when they are closed, frees the
+ * memory. They are closed when the loop would wait again: it does not as long as a handle is closing. */
 static void reap(uv_prepare_t *h)
 {
 	struct http_server *s = h->data;
 
-	if (s->context)
+	if (s->context && uv_backend_timeout(h->loop) == 0)
 		return;
+	if (s->context)
+		lws_context_destroy(s->context);
+	CHECK(!s->context);
 	uv_prepare_stop(h);
 	uv_close((uv_handle_t *)h, on_reaper_closed);
 }

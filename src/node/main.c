@@ -1,11 +1,11 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "node/core.h"
+#include "node/help.h"
 #include "node/parent.h"
-#include "node/verbs.h"
+#include "node/usage.h"
 
 extern char **environ;
 
@@ -19,66 +19,30 @@ static int verb_core(const struct verb_call *v)
 	return core_main(v->config);
 }
 
-static const struct verb {
-	const char *name, *words, *doc;
-	int (*run)(const struct verb_call *);
-	bool checks; /* runs although the configuration has mistakes */
-} verbs[] = {
-	{ "up", "", "run everything: bind the port, private PostgreSQL if none is configured, the core", verb_up, false },
-	{ "core", "", "only the core (started by `up`, or by a supervisor of yours)", verb_core, false },
-	{ "check", "", "read the configuration, report every mistake, ask the database what its calls show", verb_check, true },
-	{ "migrate", "", "bring the database schema up to date", verb_migrate, false },
-	{ "token", "create NAME [--role viewer|supervisor|manager|admin]", "make an API token; it is shown once", verb_token, false },
-	{ "replay", "[JOURNAL-FOLDER] [--call ID]", "print the events of a journal, one JSON object a line", verb_replay, false },
+static const struct verb verbs[] = {
+	{ "up", "", 0, 0, "run everything: bind the port, a private PostgreSQL if none is configured, the core", verb_up,
+	  .help = HELP_UP },
+	{ "core", "", 0, 0, "only the core (started by `up`, or by a supervisor of yours)", verb_core, .help = HELP_CORE },
+	{ "check", "", 0, 0, "read the configuration, report every mistake, ask the database what its calls show", verb_check,
+	  .needs = NEEDS_ANY_CONFIG, .help = HELP_CHECK },
+	{ "migrate", "", 0, 0, "bring the database schema up to date", verb_migrate, .help = HELP_MIGRATE },
+	{ "token", "create NAME", 2, 2, "make an API token; it is shown once", verb_token, token_options, HELP_TOKEN },
+	{ "watch", "", 0, 0, "live calls in the terminal, like top; or line by line", verb_watch, watch_options, HELP_WATCH,
+	  .talks = TALKS_TO_NODE },
+	{ "say", "CALL TEXT", 2, 2, "speak a text into a running call, or add a message for its model", verb_say, say_options,
+	  HELP_SAY, .talks = TALKS_TO_NODE },
+	{ "mute", "CALL", 1, 1, "mute the assistant, or the customer", verb_mute, mute_options, HELP_MUTE,
+	  .talks = TALKS_TO_NODE },
+	{ "unmute", "CALL", 1, 1, "undo mute", verb_unmute, mute_options, HELP_UNMUTE, .talks = TALKS_TO_NODE },
+	{ "end", "CALL", 1, 1, "end a running call", verb_end, end_options, HELP_END, .talks = TALKS_TO_NODE },
+	{ "transfer", "CALL", 1, 1, "transfer a running call to a number or SIP address", verb_transfer, transfer_options,
+	  HELP_TRANSFER, .talks = TALKS_TO_NODE },
+	{ "replay", "[JOURNAL-FOLDER]", 0, 1, "print the events of a journal, one JSON object a line", verb_replay,
+	  replay_options, HELP_REPLAY },
+	{ "demo", "[words]", 0, INT32_MAX, "a whole session with simulated calls, explained step by step", verb_demo,
+	  .help = HELP_DEMO },
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
-
-static void usage(FILE *to)
-{
-	fprintf(to, "callmend %s - live voice calls, streamed, steered, stored\n\n"
-		    "usage: callmend VERB [words] [--config FILE] [--json] [--url URL] [--token TOKEN]\n\n", CALLMEND_VERSION);
-	for (size_t i = 0; i < VERBS; i++)
-		fprintf(to, "  %-8s %s\n           %s\n", verbs[i].name, verbs[i].words, verbs[i].doc);
-	fprintf(to, "\nThe configuration file is --config, else $CALLMEND_CONFIG, else ./callmend.yaml if there is one. Every option can\n"
-		    "be given as an environment variable too (docs/configuration.md).\n");
-}
-
-static const struct verb *find(const char *name)
-{
-	for (size_t i = 0; i < VERBS; i++) {
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	}
-	return NULL;
-}
-
-/* Options may stand anywhere; what is left are the verb's words. 0, or 2. */
-static int read_options(int argc, char **argv, struct verb_call *v, const char **words)
-{
-	const struct {
-		const char *name;
-		const char **value;
-	} options[] = { { "--config", &v->config_file }, { "--url", &v->url }, { "--token", &v->token } };
-
-	for (int i = 2; i < argc; i++) {
-		size_t k = 0;
-
-		while (k < 3 && strcmp(argv[i], options[k].name) != 0)
-			k++;
-		if (strcmp(argv[i], "--json") == 0) {
-			v->json = true;
-		} else if (k == 3) {
-			words[v->words_n++] = argv[i];
-		} else if (++i < argc) {
-			*options[k].value = argv[i];
-		} else {
-			fprintf(stderr, "callmend: %s needs a value\n", options[k].name);
-			return 2;
-		}
-	}
-	v->words = words;
-	return 0;
-}
 
 static const char *default_file(void)
 {
@@ -94,24 +58,31 @@ static const char *default_file(void)
 	return "callmend.yaml";
 }
 
+static int refuse_config(const struct config *c, const struct fault *f)
+{
+	struct buf text AUTO_BUF = { 0 };
+
+	config_write_mistakes(c, &text);
+	if (c->mistakes_n)
+		fputs(buf_z(&text), stderr);
+	else
+		fprintf(stderr, "callmend: %s\n", f->text);
+	fprintf(stderr, "callmend: the configuration has mistakes; `callmend check` explains\n");
+	return EXIT_FAILED;
+}
+
 static int run(const struct verb *verb, struct verb_call *v)
 {
 	struct config c = { 0 };
 	struct fault f = { 0 };
-	int rc, status = 1;
+	int rc, status;
 
 	if (!v->config_file)
 		v->config_file = default_file();
 	rc = config_load(&c, v->config_file, environ, &f);
 	v->config = &c;
-	if (rc && !(verb->checks && rc == E_INVALID)) {
-		struct buf text AUTO_BUF = { 0 };
-
-		config_write_mistakes(&c, &text);
-		fprintf(stderr, "%s", c.mistakes_n ? buf_z(&text) : "");
-		if (!c.mistakes_n)
-			fprintf(stderr, "callmend: %s\n", f.text);
-		fprintf(stderr, "callmend: the configuration has mistakes; `callmend check` explains\n");
+	if (rc && !(verb->needs == NEEDS_ANY_CONFIG && rc == E_INVALID)) {
+		status = refuse_config(&c, &f);
 	} else {
 		log_init((enum log_level)c.log_level, (enum log_format)c.log_format);
 		status = verb->run(v);
@@ -120,26 +91,49 @@ static int run(const struct verb *verb, struct verb_call *v)
 	return status;
 }
 
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	struct verb_call v = { 0 };
+	struct command_line line = { .words = calloc((size_t)argc + 1, sizeof(*line.words)) };
+
+	CHECK(line.words);
+	int status = usage_read(verb, argc, argv, &v, &line);
+	if (status == EXIT_DONE && line.help)
+		usage_verb(stdout, verb);
+	else if (status == EXIT_DONE)
+		status = run(verb, &v);
+	free(line.words);
+	return status;
+}
+
+static int no_verb(const char *first)
+{
+	static const char *const helps[] = { "--help", "-h", "help" };
+
+	for (size_t i = 0; first && i < sizeof(helps) / sizeof(helps[0]); i++) {
+		if (strcmp(first, helps[i]) != 0)
+			continue;
+		usage_all(stdout, verbs, VERBS);
+		return EXIT_DONE;
+	}
+	if (first && strcmp(first, "--version") == 0) {
+		printf("callmend %s\n", CALLMEND_VERSION);
+		return EXIT_DONE;
+	}
+	if (first)
+		usage_unknown(verbs, VERBS, first);
+	else
+		usage_all(stderr, verbs, VERBS);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-	const struct verb *verb = argc > 1 ? find(argv[1]) : NULL;
-	const char **words = calloc((size_t)argc + 1, sizeof(*words));
-	struct verb_call v = { .token = getenv("CALLMEND_TOKEN") };
-	int status;
+	const struct verb *verb = argc > 1 ? usage_find(verbs, VERBS, argv[1]) : NULL;
 
-	CHECK(words);
-	if (verb) {
-		status = read_options(argc, argv, &v, words);
-		if (!status)
-			status = run(verb, &v);
-	} else {
-		bool asked = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0);
-
-		if (argc > 1 && !asked)
-			fprintf(stderr, "callmend: no verb `%s`\n\n", argv[1]);
-		usage(asked ? stdout : stderr);
-		status = asked ? 0 : 2;
+	if (argc == 3 && strcmp(argv[1], "help") == 0 && usage_find(verbs, VERBS, argv[2])) {
+		usage_verb(stdout, usage_find(verbs, VERBS, argv[2]));
+		return EXIT_DONE;
 	}
-	free(words);
-	return status;
+	return verb ? run_verb(verb, argc - 2, argv + 2) : no_verb(argc > 1 ? argv[1] : NULL);
 }

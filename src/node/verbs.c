@@ -10,6 +10,9 @@
 #include "node/database.h"
 #include "node/token.h"
 
+/* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by API. */
+#define DEFAULT_ORG "00000000-0000-7000-8000-000000000001"
+
 static int fail(const char *what, const struct fault *f)
 {
 	fprintf(stderr, "callmend: %s: %s\n", what, f->text);
@@ -110,9 +113,9 @@ int verb_token(const struct verb_call *v)
 		return 2;
 	}
 	token_make(&token, &hash);
-	const char *params[] = { NULL, "cli", v->words[1], role, buf_z(&hash), NULL };
+	const char *params[] = { DEFAULT_ORG, "cli", v->words[1], role, buf_z(&hash), NULL, NULL };
 	if (database_url(v->config, &url, &f) ||
-	    store_query_once(buf_z(&url), "api_tokens_create", params, 6, &answer, &f))
+	    store_query_once(buf_z(&url), "api_tokens_create", params, 7, &answer, &f))
 		return fail("token", &f);
 	if (v->json)
 		printf("{\"name\":\"%s\",\"role\":\"%s\",\"token\":\"%s\"}\n", v->words[1], role, buf_z(&token));

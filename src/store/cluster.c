@@ -537,6 +537,21 @@ int cluster_start(struct cluster **out, const char *state_dir, struct fault *f)
 	return 0;
 }
 
+int cluster_find_url(const char *state_dir, struct buf *out, struct fault *f)
+{
+	scoped(cluster) *c = calloc(1, sizeof(*c));
+	struct buf data AUTO_BUF = { 0 };
+	if (!c)
+		return fault(f, E_NOMEM, "cluster");
+	buf_printf(&data, "%s/postgres/data", state_dir);
+	if (!exists(buf_z(&data)))
+		return fault(f, E_NOT_FOUND, "there is no private PostgreSQL in %s yet (callmend up makes it)", state_dir);
+	find_user(c);
+	TRY(make_folders(c, state_dir, f));
+	conninfo(c, OWNER, out);
+	return 0;
+}
+
 const char *cluster_url(const struct cluster *c)
 {
 	return c->url.p;

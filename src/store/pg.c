@@ -78,9 +78,13 @@ bool pg_alive(struct pg *pg)
 	if (!pg->conn)
 		return false;
 	struct pollfd p = { .fd = PQsocket(pg->conn), .events = POLLIN };
-	if (poll(&p, 1, 0) > 0 && !PQconsumeInput(pg->conn))
-		pg_close(pg);
-	return pg->conn != NULL;
+	/* The reason for closing comes first, the end after it: read until there is nothing more. */
+	while (poll(&p, 1, 0) > 0)
+		if (!PQconsumeInput(pg->conn)) {
+			pg_close(pg);
+			return false;
+		}
+	return true;
 }
 
 static bool stopped(const struct pg *pg)

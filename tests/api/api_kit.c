@@ -167,7 +167,6 @@ void kit_start(struct kit *k)
 {
 	struct fault f = { 0 };
 	k->live.directory = kit_directory(NULL);
-	k->live.held = calloc(1, sizeof(*k->live.held));
 	start_store(k);
 	struct api_config config = {
 		.live = &k->live,

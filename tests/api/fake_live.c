@@ -111,10 +111,6 @@ struct part_mail {
 	struct part_mail *next; /* while held */
 };
 
-struct fake_held {
-	struct part_mail *first, *last;
-};
-
 static bool wanted(const struct gather *g, const struct uuid *call, const struct uuid *org,
 		   const struct uuid *project)
 {
@@ -145,19 +141,19 @@ static void run_home(struct mail *m, struct shard *here)
 	}
 	CHECK(shard_index(here) == 0);
 	p->next = NULL;
-	if (live->held->last)
-		live->held->last->next = p;
+	if (live->held_last)
+		live->held_last->next = p;
 	else
-		live->held->first = p;
-	live->held->last = p;
+		live->held_first = p;
+	live->held_last = p;
 }
 
 void fake_live_release(struct live *live, struct shard *here)
 {
 	CHECK(shard_index(here) == 0);
 	atomic_store(&live->hold_snapshots, false);
-	struct part_mail *p = live->held->first;
-	*live->held = (struct fake_held){ 0 };
+	struct part_mail *p = live->held_first;
+	live->held_first = live->held_last = NULL;
 	while (p) {
 		struct part_mail *next = p->next;
 		deliver(p);
@@ -372,5 +368,4 @@ void fake_live_fini(struct live *live)
 		for (size_t i = 0; i < live->owners[o].ring_n; i++)
 			live_event_unref(live->owners[o].ring[i]);
 	}
-	free(live->held);
 }

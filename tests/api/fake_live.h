@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "callmend/directory.h"
 #include "callmend/live.h"
 
 enum { FAKE_OWNERS = 4, FAKE_CALLS = 1200, FAKE_RING = 4096 };
@@ -35,7 +36,7 @@ struct live {
 	atomic_int snapshot_code; /* what live_snapshot returns */
 	atomic_int command_code;  /* what live_command answers */
 	atomic_bool hold_snapshots; /* parts wait until fake_live_release */
-	struct fake_held *held;   /* on shard 0 */
+	struct part_mail *held_first, *held_last; /* on shard 0 */
 	atomic_int snapshots;     /* asked for */
 	atomic_int commands;      /* reached us */
 	char last_command[4096];  /* as JSON; read after the answer */

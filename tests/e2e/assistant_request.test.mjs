@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
 const ask = async (source, call) => {
@@ -11,7 +11,7 @@ const ask = async (source, call) => {
 };
 const INLINE = { name: 'Ava', model: { provider: 'openai', model: 'gpt-4o', temperature: 0.4, messages: [{ role: 'system', content: 'old prompt' }, { role: 'user', content: 'kept' }],
   tools: [{ type: 'function', function: { name: 'find_table' } }] }, voice: { provider: '11labs', voiceId: 'sarah' }, firstMessage: 'Hello.' };
-const instruct = (text) => w().product.must('POST', `/api/v1/projects/${w().project.id}/instructions`, { text });
+const instruct = (text) => w().product.must('PUT', `/api/v1/projects/${w().project.id}/instructions`, { text });
 
 test('inline: everything as configured, only the system message is the project\'s current instructions', async () => {
   await w().addSource('inline', { assistant_mode: 'inline', assistant: INLINE });

@@ -3,7 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
 import { signatureHeaders } from '../../tools/vapi-sim/lib/delivery.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
 const KEY = 'a-key-of-the-source';
@@ -11,7 +11,7 @@ const body = (n) => JSON.stringify(message('hang', `auth-${n}`));
 
 async function sourceWith(name, auth) {
   const key = w().product.secret('hmac', KEY);
-  await w().product.must('POST', '/api/v1/sources', { name, dialect: 'vapi', project_id: w().project.id, auth: auth.map((a) => (a.mode === 'open' ? a : { secret: key, ...a })) });
+  await w().product.must('POST', '/api/v1/sources', { name, dialect: 'vapi', project_id: w().project.id, auth: auth.map((a) => (a.type === 'open' ? a : { secret: key, ...a })) });
   await w().sourceKnown(name);
 }
 
@@ -20,7 +20,7 @@ async function post(name, text, headers) {
 }
 
 test('shared secret: right, wrong, missing, nearly right', async () => {
-  await sourceWith('s', [{ mode: 'secret' }]);
+  await sourceWith('s', [{ type: 'secret' }]);
   assert.equal(await post('s', body(1), { 'x-vapi-secret': KEY }), 200);
   for (const wrong of [`${KEY} `, KEY.slice(0, -1), `${KEY}x`, KEY.toUpperCase(), ''])
     assert.equal(await post('s', body(1), wrong.trim() === KEY ? {} : { 'x-vapi-secret': wrong }), 401, JSON.stringify(wrong));
@@ -29,7 +29,7 @@ test('shared secret: right, wrong, missing, nearly right', async () => {
 });
 
 test('bearer token', async () => {
-  await sourceWith('b', [{ mode: 'bearer' }]);
+  await sourceWith('b', [{ type: 'bearer' }]);
   assert.equal(await post('b', body(2), { authorization: `Bearer ${KEY}` }), 200);
   assert.equal(await post('b', body(2), { authorization: KEY }), 401);
   assert.equal(await post('b', body(2), { authorization: `Bearer ${KEY}x` }), 401);
@@ -38,18 +38,18 @@ test('bearer token', async () => {
 
 const HMACS = {
   'default': [{}, {}],
-  'sha512, prefix': [{ digest: 'sha512', prefix: 'sha512=' }, { algorithm: 'sha512', signaturePrefix: 'sha512=' }],
-  'sha1': [{ digest: 'sha1' }, { algorithm: 'sha1' }],
-  'base64 signature': [{ base64_signature: true }, { signatureEncoding: 'base64' }],
-  'own headers': [{ header: 'x-hub-signature', timestamp_header: 'x-hub-time' }, { signatureHeader: 'x-hub-signature', timestampHeader: 'x-hub-time' }],
+  'sha512, prefix': [{ algorithm: 'sha512', prefix: 'sha512=' }, { algorithm: 'sha512', signaturePrefix: 'sha512=' }],
+  'sha1': [{ algorithm: 'sha1' }, { algorithm: 'sha1' }],
+  'base64 signature': [{ encoding: 'base64' }, { signatureEncoding: 'base64' }],
+  'own headers': [{ signature_header: 'x-hub-signature', timestamp_header: 'x-hub-time' }, { signatureHeader: 'x-hub-signature', timestampHeader: 'x-hub-time' }],
   'without time stamp': [{ include_timestamp: false, payload_format: '{body}' }, { includeTimestamp: false, payloadFormat: '{body}' }],
-  'svix-like payload': [{ payload_format: '{svix-id}.{timestamp}.{body}', id_header: 'svix-id' }, { payloadFormat: '{svix-id}.{timestamp}.{body}', messageIdHeader: 'svix-id' }],
+  'svix-like payload': [{ payload_format: '{svix-id}.{timestamp}.{body}', message_id_header: 'svix-id' }, { payloadFormat: '{svix-id}.{timestamp}.{body}', messageIdHeader: 'svix-id' }],
 };
 
 for (const [name, [ours, theirs]] of Object.entries(HMACS))
   test(`HMAC: ${name}`, async () => {
     const source = `h-${name.replace(/[^a-z0-9]+/gi, '-')}`;
-    await sourceWith(source, [{ mode: 'hmac', ...ours }]);
+    await sourceWith(source, [{ type: 'hmac', ...ours }]);
     const text = body(3);
     const sign = (bytes, more = {}) => signatureHeaders({ mode: 'hmac', secret: KEY, ...theirs, ...more }, bytes, { id: 'msg_1' });
     assert.equal(await post(source, text, sign(text)), 200);
@@ -66,7 +66,7 @@ for (const [name, [ours, theirs]] of Object.entries(HMACS))
 test('HMAC: secret as base64, both time stamp units, tolerance', async () => {
   const raw = Buffer.from('binary\x00key\xff', 'latin1');
   w().product.secret('hmac64', raw.toString('base64'));
-  await sourceWith('h64', [{ mode: 'hmac', secret: { file: 'hmac64' }, base64_secret: true, tolerance_ms: 60000 }]);
+  await sourceWith('h64', [{ type: 'hmac', secret: { file: 'hmac64' }, secret_is_base64: true, tolerance_ms: 60000 }]);
   const sign = (now, unit) => signatureHeaders({ mode: 'hmac', secret: raw.toString('base64'), secretIsBase64: true, timestampUnit: unit }, body(4), { now });
   assert.equal(await post('h64', body(4), sign(Date.now(), 'ms')), 200);
   assert.equal(await post('h64', body(4), sign(Date.now(), 's')), 200);
@@ -75,7 +75,7 @@ test('HMAC: secret as base64, both time stamp units, tolerance', async () => {
 });
 
 test('several at once: any one suffices', async () => {
-  await sourceWith('multi', [{ mode: 'secret' }, { mode: 'hmac' }]);
+  await sourceWith('multi', [{ type: 'secret' }, { type: 'hmac' }]);
   assert.equal(await post('multi', body(5), { 'x-vapi-secret': KEY }), 200);
   assert.equal(await post('multi', body(5), signatureHeaders({ mode: 'hmac', secret: KEY }, body(5))), 200);
   assert.equal(await post('multi', body(5), { 'x-vapi-secret': 'no', 'x-signature': 'no', 'x-timestamp': '1' }), 401);
@@ -90,7 +90,7 @@ test('without authentication nobody is let in, unless the source is open on purp
   } else {
     assert.equal(made.status, 422);
   }
-  await sourceWith('open', [{ mode: 'open' }]);
+  await sourceWith('open', [{ type: 'open' }]);
   assert.equal(await post('open', body(6), {}), 200);
 });
 
@@ -105,9 +105,9 @@ test('a refused webhook leaves no trace', async () => {
 test('a source changed by the API is checked by its new secret at once', async () => {
   const { product } = w();
   const source = (await product.must('POST', '/api/v1/sources', { name: 'turn', dialect: 'vapi', project_id: w().project.id,
-    auth: [{ mode: 'secret', secret: product.secret('old', 'old-secret') }] }));
+    auth: [{ type: 'secret', secret: product.secret('old', 'old-secret') }] }));
   await until('old works', async () => (await post('turn', body(8), { 'x-vapi-secret': 'old-secret' })) === 200);
-  await product.must('PATCH', `/api/v1/sources/${source.id}`, { auth: [{ mode: 'secret', secret: product.secret('new', 'new-secret') }] });
+  await product.must('PATCH', `/api/v1/sources/${source.id}`, { auth: [{ type: 'secret', secret: product.secret('new', 'new-secret') }] });
   await until('new works', async () => (await post('turn', body(8), { 'x-vapi-secret': 'new-secret' })) === 200);
   assert.equal(await post('turn', body(8), { 'x-vapi-secret': 'old-secret' }), 401);
   const shown = JSON.stringify(await product.must('GET', `/api/v1/sources/${source.id}`));

@@ -4,7 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { worldFor, message, SECRET } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
 const post = async (body, options) => (await w().product.webhook('main', body, options)).status;

@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const LIMITS = { say_effect_ms: 4000, add_message_effect_ms: 4000, mute_effect_ms: 3000, unmute_effect_ms: 4000, end_effect_ms: 4000, transfer_effect_ms: 4000 };
 const w = worldFor({ before, after }, { settings: LIMITS });
@@ -33,7 +33,7 @@ test('say: accepted, then seen in the assistant\'s transcript', async () => {
   const answer = await command(call, { verb: 'say', text: 'A manager is joining the call now.', reason: 'caller is upset' });
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   assert.ok(['accepted', 'effect_seen'].includes(answer.body.state));
-  const row = await reaches(answer.body.command_id ?? answer.body.id, 'effect_seen');
+  const row = await reaches(answer.body.command_id, 'effect_seen');
   assert.equal(row.verb, 'say');
   assert.equal(row.actor, 'token:e2e admin');
   assert.equal(row.reason, 'caller is upset');
@@ -47,24 +47,24 @@ test('the paths that were asked for: inject, mute, unmute, end', async () => {
   const { call } = await running(TALKER);
   const at = (verb) => `/api/v1/vapi/call/${call.id}/${verb}`;
   const inject = await w().product.must('POST', at('inject'), { message: 'The caller is a regular guest.', type: 'add-message' });
-  await reaches(inject.command_id ?? inject.id, 'effect_seen');
+  await reaches(inject.command_id, 'effect_seen');
   const say = await w().product.must('POST', at('inject'), { message: 'One moment please, thank you.', type: 'say' });
-  await reaches(say.command_id ?? say.id, 'effect_seen');
+  await reaches(say.command_id, 'effect_seen');
   await until('assistant speaks', () => call.speaking === 'assistant');
   const mute = await w().product.must('POST', at('mute'), {});
-  await reaches(mute.command_id ?? mute.id, 'effect_seen');
+  await reaches(mute.command_id, 'effect_seen');
   assert.equal(call.muted.assistant, true);
   const unmute = await w().product.must('POST', at('unmute'), {});
-  await reaches(unmute.command_id ?? unmute.id, 'effect_seen');
+  await reaches(unmute.command_id, 'effect_seen');
   const end = await w().product.must('POST', at('end'), {});
-  await reaches(end.command_id ?? end.id, 'effect_seen');
+  await reaches(end.command_id, 'effect_seen');
   assert.equal(call.endReason, 'manually-canceled');
 });
 
 test('transfer: seen by forwarding', async () => {
   const { call } = await running(QUIET);
   const answer = await command(call, { verb: 'transfer', destination: { type: 'number', number: '+15550100901' }, text: 'I am connecting you.' });
-  await reaches(answer.body.command_id ?? answer.body.id, 'effect_seen');
+  await reaches(answer.body.command_id, 'effect_seen');
   assert.equal(call.endReason, 'assistant-forwarded-call');
 });
 
@@ -72,12 +72,12 @@ test('effect not observed in time; nothing observable', async () => {
   const { call } = await running(QUIET);
   call.muted.assistant = true; // the words will never be heard
   const silent = await command(call, { verb: 'say', text: 'Nobody will ever hear these words.' });
-  await reaches(silent.body.command_id ?? silent.body.id, 'timed_out');
+  await reaches(silent.body.command_id, 'timed_out');
   call.muted.assistant = false;
   const customer = await command(call, { verb: 'mute', target: 'customer' });
   await until('customer muted', () => call.muted.customer);
   const row = await until('final', async () => {
-    const r = await stateOf(customer.body.command_id ?? customer.body.id);
+    const r = await stateOf(customer.body.command_id);
     return ['not_observable', 'timed_out', 'effect_seen'].includes(r?.state) && r;
   });
   assert.equal(row.target, 'customer');
@@ -88,7 +88,7 @@ test('a say is not observable where transcripts are not subscribed', async () =>
   const { call } = await running(QUIET, { subscribe: 'default' });
   const answer = await command(call, { verb: 'say', text: 'Words that no webhook will show.' });
   const row = await until('final', async () => {
-    const r = await stateOf(answer.body.command_id ?? answer.body.id);
+    const r = await stateOf(answer.body.command_id);
     return ['not_observable', 'effect_seen'].includes(r?.state) && r; // the history may still show it
   }, { timeoutMs: 12000 });
   assert.ok(row);
@@ -111,7 +111,7 @@ test('reset in the middle: unknown, and a failed POST is not retried', async () 
   sim.server.fail({ mode: 'reset', when: 'after', callId: call.id, times: 1 });
   const before = sim.server.controlRequests.length;
   const answer = await command(call, { verb: 'say', text: 'Spoken, but the answer is lost.' });
-  const id = answer.body.command_id ?? answer.body.id ?? answer.body.command?.command_id;
+  const id = answer.body.command_id ?? answer.body.command?.command_id;
   const row = await until('final or seen', async () => {
     const r = await stateOf(id);
     return ['unknown', 'effect_seen'].includes(r?.state) && r;
@@ -127,7 +127,7 @@ test('the same key is the same command, at once, later and across a crash of the
   const { sim, call } = await running(QUIET);
   const ask = () => command(call, { verb: 'say', text: 'Only once, whatever happens.' }, { key: 'key-1' });
   const answers = await Promise.all([ask(), ask(), ask()]);
-  const ids = new Set(answers.map((a) => a.body.command_id ?? a.body.id));
+  const ids = new Set(answers.map((a) => a.body.command_id));
   assert.equal(ids.size, 1);
   const old = w().product.kill('core');
   assert.ok(old);
@@ -137,11 +137,11 @@ test('the same key is the same command, at once, later and across a crash of the
     const a = await ask();
     return a.status < 500 && a;
   });
-  assert.equal(after.body.command_id ?? after.body.id, [...ids][0]);
+  assert.equal(after.body.command_id, [...ids][0]);
   assert.equal(sim.effects()[call.id]['say Only once, whatever happens.'], 1);
   const other = await command(call, { verb: 'say', text: 'A command after the crash.' });
   assert.equal(other.status, 200, 'the control URL survived the crash');
-  await reaches(other.body.command_id ?? other.body.id, 'effect_seen');
+  await reaches(other.body.command_id, 'effect_seen');
   call.hangUp();
 });
 

@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
 const send = (m) => w().product.webhook('main', m);

@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
 const final = (call, text) => w().product.webhook('main', message('transcript', call, { role: 'user', transcriptType: 'final', transcript: text }));
@@ -63,8 +63,8 @@ test('resume: what was missed, no snapshot; after a crash of the core a new snap
   first.close();
   await final('live-5', 'missed');
   const owners = Math.max(...Object.keys(last).map(Number)) + 1;
-  const after = Array.from({ length: owners }, (_, i) => last[i] ?? 0);
-  const second = await w().product.live({ subscribe: { type: 'subscribe', resume: { epoch, after } } });
+  const after = Object.fromEntries(Array.from({ length: owners }, (_, i) => [i, last[i] ?? 0]));
+  const second = await w().product.live({ subscribe: { type: 'subscribe', all: true, resume: { epoch, after } } });
   await second.event('transcript.final', (e) => e.text === 'missed');
   assert.ok(!second.events.some((e) => e.text === 'seen'), 'not again');
   second.close();
@@ -72,7 +72,7 @@ test('resume: what was missed, no snapshot; after a crash of the core a new snap
   const old = w().product.kill('core');
   await w().product.restarted('core', old);
   await w().product.ready();
-  const third = await w().product.live({ subscribe: { type: 'subscribe', resume: { epoch, after } } });
+  const third = await w().product.live({ subscribe: { type: 'subscribe', all: true, resume: { epoch, after } } });
   await third.ready();
   assert.ok(third.snapshots.length > 0, 'another epoch: a snapshot instead');
   assert.notEqual(third.snapshots[0].epoch, epoch);
@@ -82,7 +82,7 @@ test('resume: what was missed, no snapshot; after a crash of the core a new snap
 });
 
 test('partials coalesced on request: fewer, and the last one counts', async () => {
-  const live = await w().product.live({ subscribe: { type: 'subscribe', coalesce_ms: 100 } });
+  const live = await w().product.live({ subscribe: { type: 'subscribe', all: true, coalesce_ms: 100 } });
   const plain = await w().product.live();
   await Promise.all([live.ready(), plain.ready()]);
   for (let i = 0; i < 60; i++)
@@ -125,11 +125,11 @@ test('commands over the socket, with correlation ids', async () => {
   await live.ready();
   await until('connected', () => call.status === 'in-progress');
   await live.event('call.status', (e) => e.data.status === 'in-progress');
-  live.send({ type: 'command', id: 'corr-1', call: call.id, command: { verb: 'say', text: 'Said over the socket.' } });
+  live.send({ type: 'command', id: 'corr-1', call: call.id, verb: 'say', text: 'Said over the socket.' });
   const answer = await live.until('answer', () => live.messages.find((m) => m.id === 'corr-1' && m.type !== 'ready'));
   assert.ok(JSON.stringify(answer).includes('accepted') || JSON.stringify(answer).includes('effect_seen'), JSON.stringify(answer));
   await live.event('command', (e) => e.data.state === 'effect_seen');
-  live.send({ type: 'command', id: 'corr-2', call: 'no-such-call', command: { verb: 'end' } });
+  live.send({ type: 'command', id: 'corr-2', call: 'no-such-call', verb: 'end' });
   const refused = await live.until('refusal', () => live.messages.find((m) => m.id === 'corr-2'));
   assert.ok(JSON.stringify(refused).includes('404') || /not.found/.test(JSON.stringify(refused)));
   live.send('{"type":');
@@ -144,7 +144,7 @@ test('no token, wrong token: refused; a viewer watches but does not steer', asyn
   const viewer = await w().product.makeToken('viewer');
   const live = await w().product.live({ token: viewer });
   await live.ready();
-  live.send({ type: 'command', id: 'c', call: 'live-1', command: { verb: 'end' } });
+  live.send({ type: 'command', id: 'c', call: 'live-1', verb: 'end' });
   const refused = await live.until('refusal', () => live.messages.find((m) => m.id === 'c' && m.type !== 'ready'));
   assert.ok(/403|forbidden/.test(JSON.stringify(refused)));
   live.close();
@@ -153,14 +153,10 @@ test('no token, wrong token: refused; a viewer watches but does not steer', asyn
 test('a watcher sees its own organisation only', async () => {
   const { product } = w();
   const org = '01890000-0000-7000-8000-00000000000a';
-  await product.sql(`with o as (insert into organisations (id, name) values ('${org}', 'other') returning id),
-    t as (insert into api_tokens (org_id, name, role, hash) select id, 'other', 'admin', sha256('other-organisation-token'::bytea) from o returning id) select * from t`)
-    .catch(async () => { // a data-modifying WITH must be at the top level
-      await product.run?.('');
-    });
-  const known = await product.api('GET', '/api/v1/calls', undefined, { token: 'other-organisation-token' });
-  if (known.status !== 200)
-    return;
+  await product.exec(`insert into organisations (id, name) values ('${org}', 'other');
+    insert into api_tokens (org_id, name, role, hash) values ('${org}', 'other', 'admin', sha256('other-organisation-token'::bytea))`);
+  await until('the token is known', async () => (await product.api('GET', '/api/v1/calls', undefined, { token: 'other-organisation-token' })).status === 200);
+  assert.equal((await product.api('GET', `/api/v1/calls/live-1`, undefined, { token: 'other-organisation-token' })).status, 404);
   const live = await product.live({ token: 'other-organisation-token' });
   await live.ready();
   await final('live-8', 'not yours');

@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after }, { settings: { idle_close_ms: 1500 } });
 const TALK = { name: 'talk', assistant: { name: 'A', prompt: ['p'] }, script: [{ user: 'Hello?' }, { assistant: 'Hello, how are you?' }] };
@@ -58,7 +58,7 @@ test('warnings: transcript not subscribed, retries off, with what to set', async
   await sim.finished(sim.start('voicemail', 1));
   const source = await until('warned', async () => {
     const list = await w().product.must('GET', '/api/v1/sources');
-    const one = (list.sources ?? list.items ?? list.data ?? list).find((s) => s.name === 'warned');
+    const one = list.sources.find((s) => s.name === 'warned');
     const full = await w().product.must('GET', `/api/v1/sources/${one.id}`);
     return full.warnings?.length >= 2 && full;
   });

@@ -3,7 +3,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message, assertLossless, assertNoEffectTwice } from './lib/world.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 import { alive } from './lib/product.mjs';
 
 const w = worldFor({ before, after });

@@ -7,7 +7,7 @@ import { loadScenarios, SCENARIOS_DIR, checkScenario } from '../../tools/vapi-si
 import { signatureHeaders } from '../../tools/vapi-sim/lib/delivery.mjs';
 import { ToolServer } from '../../tools/vapi-sim/tool-server.mjs';
 import { Receiver } from './lib/receiver.mjs';
-import { until } from './lib/wait.mjs';
+import { until } from '../../tools/lib/wait.mjs';
 
 const toolsAnswer = (message) => (message.type === 'tool-calls'
   ? { body: { results: message.toolCallList.map((c) => ({ toolCallId: c.id, name: c.name ?? c.function.name, result: 'ok' })) } } : undefined);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "journal_kit.h"
 
 static struct journal *journal;
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	struct fault f = { 0 };
+	log_init(LOG_ERROR, LOG_TEXT);
 	struct journal_config config = kit_config(argv[1]);
 	config.segment_bytes = strtoull(argv[2], NULL, 10);
 	config.on_durable = on_durable;
@@ -36,15 +38,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "appender: %s\n", f.text);
 		return 1;
 	}
-	bool full = false;
+	unsigned refused = 0;
 	while (!journal_failed(journal)) {
 		uint64_t next = journal_last(journal) + 1;
-		int rc = kit_append(journal, next % 50 ? next % 300 : 9000);
-		if (rc == E_FULL && !full) /* how far it came, for those who hold the disk */
+		if (kit_append(journal, next % 50 ? next % 300 : 9000) != E_FULL)
+			continue;
+		if (refused++ % 1000 == 0) /* how far it came, for those who hold the disk */
 			report(journal_durable(journal));
-		full = rc == E_FULL;
-		if (full)
-			sched_yield();
+		sched_yield();
 	}
+	journal_free(journal);
 	return 3;
 }

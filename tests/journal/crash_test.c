@@ -52,9 +52,9 @@ static bool appender_report(struct appender *a)
 	ssize_t n = read(a->out, pair, sizeof(pair)); /* pipes don't part writes this small */
 	if (n != sizeof(pair))
 		return false;
-	assert_true(pair[1] >= a->durable);
-	a->last = pair[0];
-	a->durable = pair[1];
+	/* Two threads of the appender report. */
+	a->last = pair[0] > a->last ? pair[0] : a->last;
+	a->durable = pair[1] > a->durable ? pair[1] : a->durable;
 	a->reports++;
 	return true;
 }

@@ -1,6 +1,7 @@
 /* Appending, committing, reading behind, running out of room, failing. The disk calls go through
  * wrappers that can hold, count and refuse them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -642,6 +643,88 @@ static void release_under_a_reader(void **state)
 	journal_free(j);
 }
 
+/* Retention counts from the last write to a segment, over restarts. */
+static void retention(void **state)
+{
+	struct stage *s = *state;
+	struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct journal *j;
+	for (int i = 0; i < 3; i++) {
+		j = kit_start(&s->config);
+		assert_int_equal(kit_append(j, 10), 0);
+		journal_free(j);
+	}
+	char *first = kit_path(s->dir, "0000000000000001.seg");
+	/* As a crash leaves it: not cut. What recovery does to it is no last write. */
+	assert_int_equal(truncate(first, KIT_SEGMENT), 0);
+	assert_int_equal(utimensat(AT_FDCWD, first, old, 0), 0);
+	free(first);
+	s->config.retention_ms = 3600 * 1000;
+	j = kit_start(&s->config);
+	journal_release(j, 100);
+	struct files files = { s->dir, 2 };
+	kit_wait(has_files, &files, "the old one to go");
+	assert_true(kit_exists(s->dir, "0000000000000002.seg"));
+	journal_free(j);
+	assert_true(has_files(&files));
+}
+
+static void overwrite(const char *dir, const char *name, size_t at, size_t n)
+{
+	struct buf zeros AUTO_BUF = { 0 };
+	char *path = kit_path(dir, name);
+	int fd = open(path, O_WRONLY);
+	while (zeros.n < n)
+		buf_addc(&zeros, 0);
+	assert_int_equal(pwrite(fd, zeros.p, n, (off_t)at), n);
+	close(fd);
+	free(path);
+}
+
+/* Somebody writes over the file under a running journal. */
+static void damage_under_a_reader(void **state)
+{
+	struct stage *s = *state;
+	struct fault f = { 0 };
+	struct record out;
+	struct journal_reader *r;
+	struct journal *j = kit_start(&s->config);
+	size_t step = segment_record_bytes(100);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(kit_append(j, 100), 0);
+	kit_wait_durable(j, 6);
+	/* 2 and 3, with whole ones behind them; then 5 and 6, with nothing behind them. */
+	overwrite(s->dir, "0000000000000001.seg", SEGMENT_HEADER + step, 2 * step);
+	overwrite(s->dir, "0000000000000001.seg", SEGMENT_HEADER + 4 * step, 2 * step);
+	assert_int_equal(journal_reader_new(&r, j, 1, &f), 0);
+	assert_int_equal(journal_read(r, 0, &out, &f), 0);
+	assert_int_equal(out.number, 1);
+	assert_int_equal(journal_read(r, 0, &out, &f), 0);
+	assert_int_equal(out.number, 4);
+	assert_int_equal(journal_read(r, 0, &out, &f), E_CORRUPT);
+	assert_non_null(strstr(f.text, "5 to 6"));
+	assert_int_equal(journal_read(r, 0, &out, &f), E_NOT_FOUND);
+	assert_int_equal(kit_append(j, 100), 0);
+	assert_int_equal(journal_read(r, KIT_PATIENCE_MS, &out, &f), 0);
+	assert_int_equal(out.number, 7);
+	journal_reader_free(r);
+	journal_free(j);
+}
+
+/* Started on a full disk: everything is refused until there is room. */
+static void full_disk_at_the_start(void **state)
+{
+	struct stage *s = *state;
+	atomic_store(&disk.no_space, true);
+	struct journal *j = kit_start(&s->config);
+	assert_int_equal(kit_append(j, 100), E_FULL);
+	assert_false(journal_failed(j));
+	atomic_store(&disk.no_space, false);
+	kit_wait(fits_again, j, "room on the disk");
+	journal_free(j);
+	check_all(s->dir, 1);
+}
+
 static void scan_beside_a_writer(void **state)
 {
 	struct stage *s = *state;
@@ -705,6 +788,9 @@ int main(void)
 		STAGED(failing_sync_at_a_segments_end),
 		STAGED(release),
 		STAGED(release_under_a_reader),
+		STAGED(retention),
+		STAGED(damage_under_a_reader),
+		STAGED(full_disk_at_the_start),
 		STAGED(scan_beside_a_writer),
 		STAGED(counts),
 		STAGED(kinds_have_names),

@@ -1,13 +1,7 @@
 /* The bounded set and the input list. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "callmend/input.h"
 #include "callmend/seen.h"
+#include "tests/unit/cmocka_all.h"
 
 static void test_zeroed_knows_nothing(void **state)
 {

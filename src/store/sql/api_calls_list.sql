@@ -3,7 +3,7 @@
 -- $8 from (time)  $9 to (time)  $10 text (part of summary or of what was said)  $11 cursor  $12 limit (1 to 200, default 50)
 -- {"calls": [call], "next_cursor": text or null}
 with page as (
-	select c.* from calls c, callmend_uncursor($11::text, 2) as k
+	select c.id, c.started_at, callmend_call(c) as doc from calls c, callmend_uncursor($11::text, 2) as k
 	where c.org_id = $1::uuid
 		and ($2::uuid is null or c.project_id = $2::uuid)
 		and ($3::text is null or c.status = $3::text)
@@ -24,7 +24,6 @@ with page as (
 	select * from page order by started_at desc, id desc limit callmend_limit($12::text, 200)
 )
 select json_build_object(
-	'calls', (select coalesce(json_agg(callmend_call(c.*::calls) order by c.started_at desc, c.id desc), '[]')
-		from (select * from shown) c),
+	'calls', (select coalesce(json_agg(doc order by started_at desc, id desc), '[]') from shown),
 	'next_cursor', case when (select count(*) from page) > callmend_limit($12::text, 200) then
 		(select callmend_cursor(callmend_time(started_at), id::text) from shown order by started_at, id limit 1) end)

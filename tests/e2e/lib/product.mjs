@@ -5,8 +5,8 @@ import { mkdtempSync, mkdirSync, writeFileSync, readFileSync, readdirSync, exist
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { until } from './wait.mjs';
-import { LiveClient } from './live.mjs';
+import { until } from '../../../tools/lib/wait.mjs';
+import { LiveClient } from '../../../tools/lib/live.mjs';
 
 const run = promisify(execFile);
 
@@ -129,7 +129,7 @@ export class Product {
   }
 
   async makeToken(role = 'admin', name = `e2e ${role}`) {
-    const { code, stdout, stderr } = await this.cli(['token', 'create', '--role', role, '--name', name, '--config', this.configFile]);
+    const { code, stdout, stderr } = await this.cli(['token', 'create', name, '--role', role, '--config', this.configFile]);
     if (code !== 0)
       throw new Error(`token create: ${stderr || stdout}`);
     const token = stdout.trim().split(/\s+/).filter((word) => /^[A-Za-z0-9_-]{20,}$/.test(word)).at(-1);
@@ -200,14 +200,23 @@ export class Product {
     return look(join(this.stateDir, 'postgres'), 2);
   }
 
-  // Rows as objects.
-  async sql(query) {
+  async #psql(text) {
     const { host, port } = this.#socketDir() ?? {};
     if (!host)
       throw new Error('no PostgreSQL socket');
-    const { stdout } = await run('psql', ['-h', host, '-p', port, '-U', 'callmend', '-d', 'callmend', '-v', 'ON_ERROR_STOP=1', '-XAtq', '-c',
-      `select coalesce(json_agg(x), '[]') from (${query}) x`], { maxBuffer: 1 << 28, timeout: 30000 });
-    return JSON.parse(stdout);
+    const { stdout } = await run('psql', ['-h', host, '-p', port, '-U', 'callmend', '-d', 'callmend', '-v', 'ON_ERROR_STOP=1', '-XAtq', '-c', text],
+      { maxBuffer: 1 << 28, timeout: 30000 });
+    return stdout;
+  }
+
+  // Rows as objects.
+  async sql(query) {
+    return JSON.parse(await this.#psql(`select coalesce(json_agg(x), '[]') from (${query}) x`));
+  }
+
+  // A statement that changes something.
+  exec(statement) {
+    return this.#psql(statement);
   }
 
   // --- processes -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // What nearly every end-to-end test needs: a product, a project, a source, tools, a simulator; and what "nothing is lost" means.
 import assert from 'node:assert/strict';
 import { Product } from './product.mjs';
-import { until } from './wait.mjs';
+import { until } from '../../../tools/lib/wait.mjs';
 import { Simulator } from '../../../tools/vapi-sim/lib/simulator.mjs';
 import { ToolServer } from '../../../tools/vapi-sim/tool-server.mjs';
 
@@ -42,7 +42,7 @@ export class World {
   // A source with a shared secret, unless `fields` say otherwise; usable when this returns.
   async addSource(name, fields = {}) {
     const source = await this.product.must('POST', '/api/v1/sources', {
-      name, dialect: 'vapi', project_id: this.project.id, auth: [{ mode: 'secret', secret: this.product.secret('shared', SECRET) }], ...fields,
+      name, dialect: 'vapi', project_id: this.project.id, auth: [{ type: 'secret', secret: this.product.secret('shared', SECRET) }], ...fields,
     });
     await this.sourceKnown(name);
     return source;

@@ -6,8 +6,8 @@ const require = createRequire('/usr/share/nodejs/');
 const WebSocket = require('ws');
 
 export class LiveClient {
-  // `subscribe`: the message that asks for calls; null: none is sent.
-  static async connect(product, { subscribe = { type: 'subscribe' }, token = product.token, paused = false } = {}) {
+  // `product`: {port, token}. `subscribe`: the message that asks for calls; null: none is sent.
+  static async connect(product, { subscribe = { type: 'subscribe', all: true }, token = product.token, paused = false } = {}) {
     const client = new LiveClient();
     client.messages = [];
     client.events = [];
@@ -36,8 +36,10 @@ export class LiveClient {
     message.receivedAt = performance.now();
     this.messages.push(message);
     const events = message.type === 'event' ? [message] : message.type === 'events' ? message.events : [];
-    for (const { event, owner } of events)
+    for (const { event, owner } of events) {
       this.events.push({ ...event, owner, receivedAt: message.receivedAt });
+      this.onEvent?.(event);
+    }
     if (message.type === 'snapshot')
       this.snapshots.push(message);
   }

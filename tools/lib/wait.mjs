@@ -1,5 +1,5 @@
-// Waiting for a condition with a deadline: the only way tests wait.
-export async function until(what, condition, { timeoutMs = 15000, everyMs = 25 } = {}) {
+// Waiting for a condition with a deadline: the only way tests wait. `fatal` tells which errors make waiting pointless.
+export async function until(what, condition, { timeoutMs = 15000, everyMs = 25, fatal = () => false } = {}) {
   const deadline = Date.now() + timeoutMs;
   let last;
   for (;;) {
@@ -8,6 +8,8 @@ export async function until(what, condition, { timeoutMs = 15000, everyMs = 25 }
       if (last)
         return last;
     } catch (error) {
+      if (fatal(error))
+        throw error;
       last = error;
     }
     if (Date.now() > deadline)

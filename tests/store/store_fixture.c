@@ -1,0 +1,107 @@
+#include "store_fixture.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+struct fixture fixture;
+struct fault oops;
+
+int fixture_start(void **state)
+{
+	(void)state;
+	struct fault f = { 0 };
+	log_init(LOG_ERROR, LOG_TEXT);
+	snprintf(fixture.dir, sizeof(fixture.dir), "/tmp/callmend-store-XXXXXX");
+	if (!mkdtemp(fixture.dir))
+		return -1;
+	if (cluster_start(&fixture.cluster, fixture.dir, &f)) {
+		print_error("cluster: %s\n", f.text);
+		return -1;
+	}
+	return 0;
+}
+
+int fixture_start_migrated(void **state)
+{
+	struct fault f = { 0 };
+	if (fixture_start(state))
+		return -1;
+	int rc = store_migrate(fixture_url(), NULL, &f);
+	if (rc)
+		print_error("migrate: %s\n", f.text);
+	return rc;
+}
+
+int fixture_stop(void **state)
+{
+	(void)state;
+	struct buf command AUTO_BUF = { 0 };
+	cluster_stop(fixture.cluster);
+	buf_printf(&command, "rm -rf '%s'", fixture.dir);
+	return system(buf_z(&command));
+}
+
+const char *fixture_url(void)
+{
+	return cluster_url(fixture.cluster);
+}
+
+static char *run_sql(const char *text)
+{
+	PGconn *conn = PQconnectdb(fixture_url());
+	PGresult *result = PQexec(conn, text);
+	ExecStatusType status = PQresultStatus(result);
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		print_error("%s: %s", text, PQerrorMessage(conn));
+	char *value = strdup(status == PGRES_TUPLES_OK && PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
+	PQclear(result);
+	PQfinish(conn);
+	return value;
+}
+
+const char *sql(const char *fmt, ...)
+{
+	static _Thread_local char *kept[8];
+	static _Thread_local unsigned next;
+	char *text = NULL;
+	va_list args;
+	va_start(args, fmt);
+	int n = vasprintf(&text, fmt, args);
+	va_end(args);
+	CHECK(n >= 0);
+	next = (next + 1) % 8;
+	free(kept[next]);
+	kept[next] = run_sql(text);
+	free(text);
+	return kept[next];
+}
+
+const char *fresh_database(const char *name)
+{
+	static char url[300];
+	const char *base = fixture_url();
+	const char *cut = strstr(base, " dbname=");
+	CHECK(cut);
+	sql("create database %s", name);
+	snprintf(url, sizeof(url), "%.*s dbname=%s", (int)(cut - base), base, name);
+	return url;
+}
+
+bool sql_becomes_true(const char *query)
+{
+	int64_t until = clock_monotonic_us() + 10 * SECOND_US;
+	while (clock_monotonic_us() < until) {
+		if (strcmp(sql("%s", query), "t") == 0)
+			return true;
+		nanosleep(&(struct timespec){ .tv_nsec = 5 * 1000000 }, NULL);
+	}
+	return false;
+}

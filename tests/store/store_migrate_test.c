@@ -1,0 +1,110 @@
+/* I2: migrations - once, by whoever comes first, and never on a database from the future. */
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/sql.h"
+
+static void runs_everything_once(void **state)
+{
+	(void)state;
+	unsigned applied = 99;
+	assert_ok(store_migrate(fixture_url(), &applied, &oops));
+	assert_int_equal(applied, sql_migrations_n);
+	assert_ok(store_migrate(fixture_url(), &applied, &oops));
+	assert_int_equal(applied, 0);
+	char expected[16];
+	snprintf(expected, sizeof(expected), "%zu", sql_migrations_n);
+	assert_string_equal(sql("select count(*) from schema_migrations"), expected);
+}
+
+static void four_processes_at_once(void **state)
+{
+	(void)state;
+	enum { PROCESSES = 4 };
+	pid_t pids[PROCESSES];
+	unsigned total = 0;
+	const char *url = fresh_database("together");
+	for (int i = 0; i < PROCESSES; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			unsigned applied = 0;
+			_exit(store_migrate(url, &applied, NULL) ? 100 : (int)applied);
+		}
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFEXITED(status));
+		assert_int_not_equal(WEXITSTATUS(status), 100);
+		total += (unsigned)WEXITSTATUS(status);
+	}
+	assert_int_equal(total, sql_migrations_n);
+}
+
+static void every_table_and_column_is_described(void **state)
+{
+	(void)state;
+	assert_string_equal(sql("select coalesce(string_agg(c.relname, ' '), '') from pg_class c"
+				" where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+				" and obj_description(c.oid, 'pg_class') is null"),
+			    "");
+	assert_string_equal(sql("select coalesce(string_agg(c.relname || '.' || a.attname, ' '), '') from pg_class c"
+				" join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+				" where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+				" and col_description(c.oid, a.attnum) is null"),
+			    "");
+}
+
+static void rows_belong_to_an_organisation(void **state)
+{
+	(void)state;
+	/* All but what is about the database itself. */
+	assert_string_equal(
+		sql("select coalesce(string_agg(c.relname, ' ' order by c.relname), '') from pg_class c"
+		    " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not exists"
+		    " (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'org_id')"),
+		"directory_version organisations schema_migrations");
+}
+
+static void refuses_a_newer_schema(void **state)
+{
+	(void)state;
+	sql("insert into schema_migrations (version, name, checksum) values (9999, '9999_future', 'x')");
+	assert_int_equal(store_migrate(fixture_url(), NULL, &oops), E_CONFLICT);
+	assert_non_null(strstr(oops.text, "9999_future"));
+	assert_non_null(strstr(oops.text, "newer"));
+	sql("delete from schema_migrations where version = 9999");
+	assert_ok(store_migrate(fixture_url(), NULL, &oops));
+}
+
+static void refuses_a_changed_migration(void **state)
+{
+	(void)state;
+	sql("update schema_migrations set checksum = 'other' where version = 1");
+	assert_int_equal(store_migrate(fixture_url(), NULL, &oops), E_CONFLICT);
+	assert_non_null(strstr(oops.text, "0001"));
+}
+
+static void unreachable(void **state)
+{
+	(void)state;
+	assert_int_equal(store_migrate("host=/nowhere dbname=x", NULL, &oops), E_UNAVAILABLE);
+	assert_true(oops.text[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runs_everything_once),
+		cmocka_unit_test(four_processes_at_once),
+		cmocka_unit_test(every_table_and_column_is_described),
+		cmocka_unit_test(rows_belong_to_an_organisation),
+		cmocka_unit_test(refuses_a_newer_schema),
+		cmocka_unit_test(refuses_a_changed_migration),
+		cmocka_unit_test(unreachable),
+	};
+	return cmocka_run_group_tests_name("store_migrate", tests, fixture_start, fixture_stop);
+}

@@ -1,0 +1,68 @@
+// What the demo shows: steps with the command to do them oneself, and the calls' transcripts as they are spoken.
+const COLOURS = [36, 33, 35, 32, 34, 31, 96, 93];
+
+export class Screen {
+  constructor(out) {
+    this.out = out;
+    this.names = new Map(); // our call id → scenario
+  }
+
+  #paint(colour, text) {
+    return this.out.isTTY ? `\x1b[${colour}m${text}\x1b[0m` : text;
+  }
+
+  #line(text = '') {
+    this.out.write(`${text}\n`);
+  }
+
+  step(title, how) {
+    this.#line();
+    this.#line(this.#paint(1, `▸ ${title}`));
+    this.#line(`  do it yourself: ${how}`);
+  }
+
+  observed(what) {
+    this.#line(this.#paint(32, `  ✓ ${what}`));
+  }
+
+  failed(why) {
+    this.#line(this.#paint(31, `  ✗ ${why}`));
+  }
+
+  nameOf(callId) {
+    return this.names.get(callId);
+  }
+
+  // Prints what a watcher gets. Customers' numbers tell the scenarios apart.
+  follow(live, calls) {
+    const byNumber = new Map(calls.map((call) => [call.scenario.customer?.number, call.scenario.name]));
+    const show = (event) => {
+      if (event.type === 'call.started')
+        this.names.set(event.call_id, byNumber.get(event.data.customer?.number));
+      const name = this.names.get(event.call_id);
+      const line = name && LINES[event.type]?.(event);
+      if (line)
+        this.#line(`  ${this.#paint(COLOURS[[...byNumber.values()].indexOf(name) % COLOURS.length], name.padEnd(14))} ${line}`);
+    };
+    live.onEvent = show;
+    live.events.forEach(show);
+  }
+
+  summary(steps) {
+    this.#line();
+    for (const { title, ok, error } of steps)
+      this.#line(`  ${ok ? this.#paint(32, 'observed    ') : this.#paint(31, 'NOT OBSERVED')} ${title}${error ? ` (${error})` : ''}`);
+  }
+}
+
+const LINES = {
+  'transcript.final': (e) => `${e.speaker === 'ai' ? 'assistant' : 'caller   '}  ${e.text}`,
+  'call.status': (e) => `· ${e.data.status}`,
+  'tool.requested': (e) => `· tool ${e.data.name} ${JSON.stringify(e.data.arguments)}`,
+  'tool.finished': (e) => `· tool ${e.data.name} ${e.data.success ? 'succeeded' : `failed: ${e.data.error}`}`,
+  'interruption': () => '· the caller interrupts',
+  'signal': (e) => `· signal ${e.data.signal} ${e.data.state} (${e.data.score})`,
+  'sentiment': (e) => `· ${e.speaker || 'call'} is ${e.data.sentiment}`,
+  'command': (e) => `· command ${e.data.verb}: ${e.data.state}`,
+  'call.ended': (e) => `· ended: ${e.data.reason}`,
+};
