@@ -8,6 +8,7 @@
 #include "api/call_ids.h"
 #include "api/commands.h"
 #include "api/endpoint.h"
+#include "api/usage.h"
 #include "api/watcher.h"
 #include "base/clock.h"
 
@@ -465,9 +466,12 @@ static bool check_draining(const struct api *api, struct problem *p)
 static bool admit(struct api *api, struct exchange *x, struct caller *caller, struct problem *p)
 {
 	const struct directory *d = live_directory(api_live(api), api->shard);
-	return check_url(x, p) && auth_identify(d, token_of(x), clock_now_us(), caller, p) &&
-	       auth_rate_take(&api->common->rate, caller, clock_monotonic_us(), p) &&
-	       auth_role(caller, ROLE_VIEWER, p) && check_draining(api, p);
+	int64_t now_us = clock_monotonic_us();
+	if (!check_url(x, p) || !auth_identify(d, token_of(x), clock_now_us(), caller, p) ||
+	    !auth_rate_take(&api->common->rate, caller, now_us, p))
+		return false;
+	usage_note(api, caller, now_us);
+	return auth_role(caller, ROLE_VIEWER, p) && check_draining(api, p);
 }
 
 static int on_accept(struct exchange *x, struct ws *ws)

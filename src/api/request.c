@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "api/usage.h"
 #include "base/clock.h"
 
 static struct request *request_new(struct exchange *x)
@@ -158,12 +159,15 @@ static bool admit(struct request *r, struct problem *p)
 	if (r->endpoint->role == ROLE_NONE)
 		return true;
 	struct span header = { 0 };
+	int64_t now_us = clock_monotonic_us();
 	if (!exchange_header(r->x, "authorization", &header))
 		header = (struct span){ 0 };
-	return auth_identify(live_directory(api_live(r->api), r->api->shard), auth_bearer(header),
-			     clock_now_us(), &r->caller, p) &&
-	       auth_rate_take(&r->api->common->rate, &r->caller, clock_monotonic_us(), p) &&
-	       auth_role(&r->caller, r->endpoint->role, p);
+	if (!auth_identify(live_directory(api_live(r->api), r->api->shard), auth_bearer(header),
+			   clock_now_us(), &r->caller, p) ||
+	    !auth_rate_take(&r->api->common->rate, &r->caller, now_us, p))
+		return false;
+	usage_note(r->api, &r->caller, now_us);
+	return auth_role(&r->caller, r->endpoint->role, p);
 }
 
 static bool read_path(struct request *r, struct problem *p)

@@ -136,11 +136,8 @@ static bool looks_like(const struct plain *text, const char *words, bool anywher
 	return whole && (anywhere || p == text->text + 1);
 }
 
-static const char *guess_json(struct span result)
+static const char *guess_json(struct json v)
 {
-	if (!result.n || json_check(result, NULL))
-		return NULL;
-	struct json v = json_of(result);
 	if (empty(v))
 		return "nothing found";
 	if (truthy(json_get(v, "error")) || truthy(json_get(v, "errors")))
@@ -150,14 +147,26 @@ static const char *guess_json(struct span result)
 	return NULL;
 }
 
-void tool_rule_guess(struct span result, struct verdict *out)
+static const char *guess_text(struct span result, bool prose)
 {
 	struct plain text;
-	const char *why = guess_json(result);
 	words_plain(kept_clip(result, PLAIN_MAX / 2), &text);
-	for (size_t i = 0; !why && i < sizeof(looks) / sizeof(*looks); i++)
-		if (looks_like(&text, looks[i].words, looks[i].anywhere))
-			why = looks[i].why;
+	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++)
+		if ((prose || looks[i].anywhere) &&
+		    looks_like(&text, looks[i].words, looks[i].anywhere))
+			return looks[i].why;
+	return NULL;
+}
+
+void tool_rule_guess(struct span result, struct verdict *out)
+{
+	struct json v = { 0 };
+	if (result.n && !json_check(result, NULL))
+		v = json_of(result);
+	bool structured = v.kind == JSON_OBJECT || v.kind == JSON_ARRAY;
+	const char *why = v.kind == JSON_NONE ? NULL : guess_json(v);
+	if (!why)
+		why = guess_text(result, !structured);
 	*out = (struct verdict){ .success = !why, .usable = true, .text = result, .why = why };
 }
 

@@ -181,6 +181,8 @@ static void read_entry(struct reading *r, struct entry *e)
 	const struct role *known = role_of(role);
 	bool calls = json_has(vapi_either(e->e[E_toolCalls], e->e[E_tool_calls]));
 	e->text = entry_text(e, r->v->arena);
+	if (role.n == 0 && e->text.n == 0)
+		return;
 	e->name = known ? known->name : arena_printf(r->v->arena, "%.*s", SPAN_ARG(role));
 	if (!known)
 		read_text(r, e, SPEAKER_NONE);

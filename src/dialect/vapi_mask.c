@@ -3,7 +3,9 @@
  *
  * Names are compared as they are written, in either case; nobody escapes ASCII letters in names. What a caller said or a model
  * wrote (arguments, structured data) is never masked: a tool may well need its argument "token". */
+#ifdef __SSE2__
 #include <emmintrin.h>
+#endif
 #include <strings.h>
 
 #include "dialect/scan.h"
@@ -175,11 +177,12 @@ static const char *at_quote(struct masking *m, const char *start, const char *p)
 	return rule ? apply(m, rule, skip_space(colon + 1, m->end)) : NULL;
 }
 
-/* Bit per byte: a quote with a colon or white space behind it. */
+/* Bit per byte: a quote with a colon or white space behind it. Reads one byte more than the block. */
 static inline uint64_t name_ends(const char *p)
 {
-	const __m128i quote = _mm_set1_epi8('"'), colon = _mm_set1_epi8(':'), space = _mm_set1_epi8(' ');
 	uint64_t bits = 0;
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), colon = _mm_set1_epi8(':'), space = _mm_set1_epi8(' ');
 	for (int i = 0; i < BLOCK; i += 16) {
 		__m128i here = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
 		__m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
@@ -188,6 +191,10 @@ static inline uint64_t name_ends(const char *p)
 					    _mm_or_si128(_mm_cmpeq_epi8(next, colon), blank));
 		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(hit) << i;
 	}
+#else
+	for (int i = 0; i < BLOCK; i++)
+		bits |= (uint64_t)(p[i] == '"' && (p[i + 1] == ':' || (unsigned char)p[i + 1] <= ' ')) << i;
+#endif
 	return bits;
 }
 
@@ -224,6 +231,14 @@ void vapi_mask(struct span body, const struct envelope *e, struct buf *out)
 {
 	(void)e;
 	mask(body, secrets, COUNT(secrets), out);
+}
+
+struct span vapi_mask_name(size_t i)
+{
+	if (i < COUNT(secrets))
+		return secrets[i].name;
+	i -= COUNT(secrets);
+	return i < COUNT(capabilities) ? capabilities[i].name : (struct span){ 0 };
 }
 
 struct span vapi_mask_capabilities(struct span json, struct arena *arena)

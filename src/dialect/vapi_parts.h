@@ -90,11 +90,15 @@ struct vapi_type {
 };
 /* Never NULL: unknown types have a line of their own. */
 const struct vapi_type *vapi_type_of(struct span name);
+/* The i-th known type, NULL behind the last; docs/vapi.md is tested against it. */
+const struct vapi_type *vapi_type_at(size_t i);
 MUST int vapi_read(struct span reduced, struct arena *arena, struct inputs *out, struct fault *f);
 
 /* --- the others ---------------------------------------------------------------------------------- */
 MUST int vapi_classify(struct span body, struct arena *arena, struct envelope *out, struct fault *f);
 void vapi_mask(struct span body, const struct envelope *e, struct buf *out);
+/* The i-th member name that is masked (secret or capability), empty behind the last; docs/vapi.md is tested against it. */
+struct span vapi_mask_name(size_t i);
 /* Replaces what must not be published (monitor and presigned URLs). */
 struct span vapi_mask_capabilities(struct span json, struct arena *arena);
 void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen, struct buf *out);
@@ -114,6 +118,8 @@ struct vapi_tool_call {
 	uint64_t key;          /* of id, name and arguments, whatever their spelling */
 };
 void vapi_tool_call(struct json item, struct arena *arena, struct vapi_tool_call *out);
+/* {"a":1,"b":"x"} and { "b": "x", "a": 1 } get the same key. */
+uint64_t vapi_value_key(struct json v, struct arena *arena);
 /* The array of a tool-calls message to go by. */
 struct json vapi_tool_calls(const struct vapi_view *v);
 

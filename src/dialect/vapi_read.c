@@ -151,11 +151,12 @@ static bool read_language(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
+/* Only of what the message says itself: `call` may have been left out as seen. */
 static bool read_assistant(const struct vapi_view *v, struct inputs *out)
 {
 	struct json now = vapi_either(v->m[M_newAssistant], v->m[M_assistant]);
 	struct input *in = add(v, out, INPUT_ASSISTANT);
-	in->id = VAPI_FIRST_TEXT(v->arena, json_get(now, "id"), v->call[C_assistantId]);
+	in->id = vapi_text(json_get(now, "id"), v->arena);
 	in->name = vapi_text(json_get(now, "name"), v->arena);
 	in->key = timed(v, key_text(key_text(key_start("assistant"), in->id), in->name));
 	return true;
@@ -207,10 +208,11 @@ static bool read_question(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
-/* Of all that is the message's own: the parts that every message carries are left out. */
+/* Of all that is the message's own. The parts that many messages carry are left out: they may be reduced or not. */
 static uint64_t raw_key(const struct vapi_view *v)
 {
-	static const char *const common[] = { "call", "assistant", "artifact", "phoneNumber", "customer" };
+	static const char *const common[] = { "call",	  "assistant", "artifact",		    "phoneNumber",
+					      "customer", "messages",  "messagesOpenAIFormatted", "conversation" };
 	uint64_t key = key_start("raw");
 	struct json_iter it = json_iter(v->message);
 	struct span name;
@@ -286,6 +288,11 @@ const struct vapi_type *vapi_type_of(struct span name)
 		if (span_is(name, types[i].name))
 			return &types[i];
 	return &unknown;
+}
+
+const struct vapi_type *vapi_type_at(size_t i)
+{
+	return i < sizeof(types) / sizeof(*types) ? &types[i] : NULL;
 }
 
 static enum vapi_source source_of(const struct vapi_type *type)

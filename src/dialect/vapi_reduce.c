@@ -217,7 +217,7 @@ static const char *walk_each(struct pass *w, const struct rule *rule, const char
 	return s.p;
 }
 
-/* --- what is repeated where; docs/vapi.md lists it, a test compares ---------------------------------- */
+/* --- what is repeated where (docs/vapi.md) --------------------------------------------------------- */
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 #define INNER(table) (table), COUNT(table)
 

@@ -56,12 +56,13 @@ static void read_parts(const struct vapi_view *v, struct call_report *r)
 }
 
 /* Of what the report says, not of its bytes: presigned URLs differ at every attempt. A report that knows more is another one. */
-static uint64_t report_key(const struct call_report *r)
+static uint64_t report_key(const struct call_report *r, struct arena *arena)
 {
 	uint64_t key = key_text(key_start("report"), r->ended_reason);
 	key = key_number(key_number(key, r->started_us), r->ended_us);
 	key = key_text(key_text(key, r->summary), r->success_evaluation);
-	key = key_text(key_text(key, r->structured_data.raw), r->structured_outputs.raw);
+	key = key_number(key, (int64_t)vapi_value_key(r->structured_data, arena));
+	key = key_number(key, (int64_t)vapi_value_key(r->structured_outputs, arena));
 	return key_end(key_number(key, (int64_t)(r->cost_usd * 1e6)));
 }
 
@@ -75,6 +76,6 @@ bool vapi_report(const struct vapi_view *v, struct inputs *out)
 	in->report = report;
 	in->at_us = v->at_us ? v->at_us : report->ended_us;
 	in->reason = report->ended_reason;
-	in->key = report_key(report);
+	in->key = report_key(report, v->arena);
 	return true;
 }

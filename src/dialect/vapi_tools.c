@@ -1,8 +1,8 @@
 /* Tool calls come in three shapes, arguments as object or as text of one; all become the same input. */
 #include "dialect/vapi_parts.h"
 
-/* {"a":1,"b":"x"} and { "b": "x", "a": 1 } get the same key: members are summed, so their order does not matter. */
-static uint64_t value_key(struct json v, struct arena *arena)
+/* Members are summed, so that their order does not matter. */
+uint64_t vapi_value_key(struct json v, struct arena *arena)
 {
 	struct json_iter it = json_iter(v);
 	struct span name;
@@ -12,9 +12,13 @@ static uint64_t value_key(struct json v, struct arena *arena)
 		return key_text(key, json_text(v, arena));
 	if (v.kind != JSON_ARRAY && v.kind != JSON_OBJECT)
 		return key_text(key, v.raw);
-	while (json_next(&it, &name, &item))
-		key = v.kind == JSON_ARRAY ? key_number(key, (int64_t)value_key(item, arena)) :
-					     key + key_number(key_text(1, name), (int64_t)value_key(item, arena));
+	while (json_next(&it, &name, &item)) {
+		int64_t part = (int64_t)vapi_value_key(item, arena);
+		if (v.kind == JSON_ARRAY)
+			key = key_number(key, part);
+		else
+			key += key_number(key_text(1, name), part);
+	}
 	return key;
 }
 
@@ -72,7 +76,7 @@ void vapi_tool_call(struct json item, struct arena *arena, struct vapi_tool_call
 	out->arguments = arguments_of(given, arena);
 	out->key = key_start("tool-call");
 	out->key = key_text(key_text(out->key, out->id), out->name);
-	out->key = key_number(out->key, (int64_t)value_key(out->arguments, arena));
+	out->key = key_number(out->key, (int64_t)vapi_value_key(out->arguments, arena));
 }
 
 struct json vapi_tool_calls(const struct vapi_view *v)

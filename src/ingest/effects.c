@@ -274,8 +274,10 @@ static void on_intent_durable(struct waiter *w, struct lane *l)
 {
 	struct effect_task *t = (struct effect_task *)((char *)w - offsetof(struct effect_task, waiter));
 
-	(void)l;
-	doers[t->kind](t);
+	if (l->http)
+		doers[t->kind](t);
+	else
+		settle_not_sent(t, "the core is stopping");
 }
 
 void effect_start(struct lane *l, struct effect_task *t)

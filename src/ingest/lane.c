@@ -3,11 +3,9 @@
  * Happy path: a record gets its place in the journal (number), is applied to its call at once, and whoever waits for its
  * durability stands in the lane's queue until the writer thread says so.
  *
- * Failure modes: journal full - input is refused before anything happened, except records that must not be lost (outcomes), which
- * wait in `retries`; journal failed - everything is refused and the core stops; a record that cannot be read stays in the
+ * Failure modes: journal full - input is refused before anything happened, except records that must not be lost (retry.c); journal failed - everything is refused and the core stops; a record that cannot be read stays in the
  * journal, changes nothing, and the projector puts it into quarantine. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -16,15 +14,7 @@
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
-enum { RETRY_MS = 20, SWEEP_MS = 1000, ANSWER_LIMIT_US = 19 * 1000 * 1000, STOP_WAIT_MS = 5000 };
-
-struct retry {
-	struct retry *next;
-	struct uuid call;
-	enum record_kind kind;
-	size_t n;
-	char body[];
-};
+enum { JOURNAL_FULL_PAUSE_MS = 20, ANSWER_LIMIT_US = 19 * 1000 * 1000 };
 
 struct lane *lane_of(struct ingest *in, struct shard *s)
 {
@@ -34,74 +24,6 @@ struct lane *lane_of(struct ingest *in, struct shard *s)
 struct lane *lane_owner(struct ingest *in, const struct uuid *call)
 {
 	return in->lanes[uuid_hash(call) % in->lanes_n];
-}
-
-/* --- waiting for the disk --------------------------------------------------------------------------------- */
-
-static void run_durable(struct lane *l)
-{
-	uint64_t durable = journal_durable(l->in->journal);
-
-	while (l->first && l->first->number <= durable) {
-		struct waiter *w = l->first;
-
-		l->first = w->next;
-		if (!l->first)
-			l->last = &l->first;
-		w->durable(w, l);
-	}
-	atomic_store(&l->waiting, l->first != NULL);
-}
-
-static void on_durable_mail(struct mail *m, struct shard *here)
-{
-	struct lane *l = (struct lane *)((char *)m - offsetof(struct lane, durable_mail));
-
-	(void)here;
-	atomic_store(&l->durable_sent, false);
-	run_durable(l);
-	/* The writer may have looked between the last test and `waiting`. */
-	if (l->first && l->first->number <= journal_durable(l->in->journal))
-		run_durable(l);
-}
-
-static void ring(struct lane *l)
-{
-	if (!atomic_exchange(&l->durable_sent, true))
-		shard_post_sure(l->shard, &l->durable_mail);
-}
-
-void lane_wait(struct lane *l, struct waiter *w, uint64_t number)
-{
-	CHECK(!l->first || ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <= number);
-	w->next = NULL;
-	w->number = number;
-	*l->last = w;
-	l->last = &w->next;
-	atomic_store(&l->waiting, true);
-	if (journal_durable(l->in->journal) >= l->first->number)
-		ring(l);
-}
-
-static void on_durable(void *user, uint64_t number)
-{
-	struct ingest *in = user;
-
-	(void)number;
-	for (unsigned i = 0; i < in->lanes_n; i++) {
-		if (in->lanes[i] && atomic_load(&in->lanes[i]->waiting))
-			ring(in->lanes[i]);
-	}
-}
-
-static void on_journal_failed(void *user, const struct fault *f)
-{
-	struct ingest *in = user;
-
-	log_error("journal", "failed for good: %s", f->text);
-	atomic_store(&in->failed, true);
-	if (in->on_failed)
-		in->on_failed(in->user);
 }
 
 /* --- what a session asks for ------------------------------------------------------------------------------- */
@@ -182,7 +104,7 @@ static void call_free(uv_handle_t *timer)
 	free(timer->data);
 }
 
-static void call_close(struct lane *l, struct call_entry *c)
+void lane_call_close(struct lane *l, struct call_entry *c)
 {
 	while (c->pending) {
 		struct pending_answer *p = c->pending;
@@ -204,7 +126,7 @@ static void call_close(struct lane *l, struct call_entry *c)
 	uv_close((uv_handle_t *)&c->timer, call_free);
 }
 
-static void count_live(struct lane *l, struct call_entry *c)
+void lane_count_live(struct lane *l, struct call_entry *c)
 {
 	bool live = c->session && !session_ended(c->session);
 
@@ -217,7 +139,7 @@ static void count_live(struct lane *l, struct call_entry *c)
 
 static void on_deadline(uv_timer_t *t);
 
-static void arm(struct lane *l, struct call_entry *c)
+void lane_arm(struct lane *l, struct call_entry *c)
 {
 	int64_t due = session_deadline(c->session);
 	int64_t wait_us = due - clock_now_us();
@@ -253,14 +175,14 @@ static int lane_apply(struct lane *l, struct call_entry *c, const struct record 
 	l->applying = NULL;
 	asked = l->asked;
 	hub_flush(l);
-	count_live(l, c);
+	lane_count_live(l, c);
 	start_asked(l, asked);
 	if (c->session)
-		arm(l, c);
+		lane_arm(l, c);
 	return rc;
 }
 
-static struct call_entry *call_new(struct lane *l, const struct uuid *id)
+struct call_entry *lane_call_new(struct lane *l, const struct uuid *id)
 {
 	struct call_entry *c = calloc(1, sizeof(*c));
 
@@ -312,66 +234,16 @@ static void on_deadline(uv_timer_t *t)
 	int64_t now = clock_now_us();
 
 	if (session_expired(c->session, now)) {
-		call_close(l, c);
+		lane_call_close(l, c);
 		return;
 	}
 	if (session_deadline(c->session) > now) {
-		arm(l, c);
+		lane_arm(l, c);
 		return;
 	}
 	int rc = lane_input(l, c, RECORD_TICK, (struct span){ 0 }, NULL, &f);
 	if (rc == E_FULL)
-		uv_timer_start(&c->timer, on_deadline, RETRY_MS, 0);
-}
-
-/* --- records that must not be lost --------------------------------------------------------------------------- */
-
-static int try_sure(struct lane *l, const struct uuid *call, enum record_kind kind, struct span body)
-{
-	struct call_entry *c = lane_call(l, call);
-	struct fault f;
-	int rc;
-
-	if (!c || !c->session)
-		return 0; /* the call is gone: nothing to tell */
-	rc = lane_input(l, c, kind, body, NULL, &f);
-	if (rc && rc != E_FULL)
-		log_warn("lane", "%s record: %s", record_kind_name(kind), f.text);
-	return rc == E_FULL ? E_FULL : 0;
-}
-
-static void on_retry(uv_timer_t *t)
-{
-	struct lane *l = t->data;
-
-	while (l->retries) {
-		struct retry *r = l->retries;
-
-		if (try_sure(l, &r->call, r->kind, (struct span){ r->body, r->n }) == E_FULL) {
-			uv_timer_start(t, on_retry, RETRY_MS, 0);
-			return;
-		}
-		l->retries = r->next;
-		if (!l->retries)
-			l->retries_last = &l->retries;
-		free(r);
-	}
-}
-
-void lane_input_sure(struct lane *l, const struct uuid *call, enum record_kind kind, struct span body)
-{
-	struct retry *r;
-
-	if (!l->retries && try_sure(l, call, kind, body) != E_FULL)
-		return;
-	r = malloc(sizeof(*r) + body.n);
-	CHECK(r);
-	*r = (struct retry){ .call = *call, .kind = kind, .n = body.n };
-	if (body.n)
-		memcpy(r->body, body.p, body.n);
-	*l->retries_last = r;
-	l->retries_last = &r->next;
-	uv_timer_start(&l->retry_timer, on_retry, RETRY_MS, 0);
+		uv_timer_start(&c->timer, on_deadline, JOURNAL_FULL_PAUSE_MS, 0);
 }
 
 /* --- deliveries ------------------------------------------------------------------------------------------------ */
@@ -414,7 +286,7 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	if (!c && atomic_load(&l->in->calls) >= l->in->max_calls)
 		return fault(f, E_FULL, "this node already holds %u calls", l->in->max_calls);
 	if (!c)
-		c = call_new(l, &d->call);
+		c = lane_call_new(l, &d->call);
 	if (c->session && session_expired(c->session, stamp(c))) {
 		session_free(c->session);
 		c->session = NULL;
@@ -426,7 +298,7 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	rc = append_bound(l, c, d, body, r, &n, &bind);
 	if (rc) {
 		if (!c->session)
-			call_close(l, c);
+			lane_call_close(l, c);
 		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
 	}
 	*number = r[n - 1].number;
@@ -459,7 +331,7 @@ static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 	}
 }
 
-static void on_sweep(uv_timer_t *t)
+void lane_on_sweep(uv_timer_t *t)
 {
 	struct lane *l = t->data;
 	int64_t now = clock_monotonic_us();
@@ -469,315 +341,4 @@ static void on_sweep(uv_timer_t *t)
 			sweep_call(l, c, now);
 	}
 	assistants_refresh(l);
-}
-
-/* --- start and stop --------------------------------------------------------------------------------------------- */
-
-struct restore {
-	struct ingest *in;
-	uint64_t applied;
-};
-
-static void nothing_published(void *self, const struct event *e)
-{
-	(void)self;
-	(void)e;
-}
-
-static int restore_record(void *user, const struct record *r)
-{
-	const struct call_host silent = host_for_events(NULL, nothing_published);
-	struct restore *re = user;
-	struct call_entry *c;
-	struct fault f;
-
-	if (uuid_is_nil(&r->call))
-		return 0;
-	HASH_FIND(hh, re->in->restored, &r->call, sizeof(r->call), c);
-	if (!c) {
-		c = calloc(1, sizeof(*c));
-		CHECK(c);
-		c->id = r->call;
-		HASH_ADD(hh, re->in->restored, id, sizeof(c->id), c);
-	}
-	c->last_at_us = r->at_us;
-	if (step(&c->session, r, &silent, re->in->poison, POISON_SLOT_REPLAY, &f))
-		log_debug("replay", "%s", f.text);
-	re->applied++;
-	return 0;
-}
-
-static void forget_expired(struct ingest *in)
-{
-	struct call_entry *c, *next;
-	int64_t now = clock_now_us();
-
-	HASH_ITER(hh, in->restored, c, next) {
-		if (c->session && !session_expired(c->session, now))
-			continue;
-		HASH_DEL(in->restored, c);
-		session_free(c->session);
-		free(c);
-	}
-}
-
-int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct fault *f)
-{
-	struct ingest *in = calloc(1, sizeof(*in));
-	struct journal_config jc = cfg->journal;
-	struct restore re = { .in = in };
-	uint64_t epoch;
-
-	CHECK(in && cfg->lanes > 0 && cfg->lanes < POISON_SLOT_REPLAY);
-	in->lanes_n = cfg->lanes;
-	in->lanes = calloc(cfg->lanes, sizeof(struct lane *));
-	CHECK(in->lanes);
-	in->live.in = in;
-	in->warnings = warnings_new();
-	in->max_calls = cfg->max_calls;
-	in->max_effects = cfg->max_effects;
-	in->on_failed = cfg->on_failed;
-	in->on_directory = cfg->on_directory;
-	in->user = cfg->user;
-	crypto_random(&epoch, sizeof(epoch));
-	snprintf(in->epoch, sizeof(in->epoch), "%016llx", (unsigned long long)epoch);
-	jc.on_durable = on_durable;
-	jc.on_failed = on_journal_failed;
-	jc.user = in;
-	int rc = poison_open(&in->poison, cfg->state_dir, f);
-	if (!rc)
-		rc = journal_open(&in->journal, &jc, f);
-	if (!rc)
-		rc = journal_replay(in->journal, restore_record, &re, f);
-	if (!rc)
-		rc = journal_start(in->journal, f);
-	if (rc) {
-		ingest_free(in);
-		return rc;
-	}
-	forget_expired(in);
-	log_info("replay", "%llu records read again, %u calls in memory", (unsigned long long)re.applied,
-		 HASH_COUNT(in->restored));
-	*out = in;
-	return 0;
-}
-
-void ingest_free(struct ingest *in)
-{
-	struct call_entry *c, *next;
-
-	if (!in)
-		return;
-	HASH_ITER(hh, in->restored, c, next) {
-		HASH_DEL(in->restored, c);
-		session_free(c->session);
-		free(c);
-	}
-	journal_free(in->journal);
-	poison_free(in->poison);
-	warnings_free(in->warnings);
-	for (unsigned i = 0; i < in->lanes_n; i++) {
-		if (in->lanes[i])
-			free(in->lanes[i]->gap);
-		free(in->lanes[i]);
-	}
-	free(in->lanes);
-	free(in);
-}
-
-/* Serial: start hooks run one after another. */
-static void adopt_restored(struct lane *l)
-{
-	struct call_entry *c, *next;
-
-	HASH_ITER(hh, l->in->restored, c, next) {
-		if (lane_owner(l->in, &c->id) != l)
-			continue;
-		HASH_DEL(l->in->restored, c);
-		struct call_entry *mine = call_new(l, &c->id);
-		mine->session = c->session;
-		mine->last_at_us = c->last_at_us;
-		count_live(l, mine);
-		free(c);
-	}
-}
-
-int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
-{
-	struct lane *l = calloc(1, sizeof(*l));
-
-	CHECK(l);
-	l->in = in;
-	l->shard = s;
-	l->index = shard_index(s);
-	l->last = &l->first;
-	l->retries_last = &l->retries;
-	l->durable_mail.run = on_durable_mail;
-	l->gap = calloc(in->lanes_n, sizeof(*l->gap));
-	CHECK(l->gap);
-	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f)) {
-		free(l->gap);
-		free(l);
-		return f->code;
-	}
-	uv_timer_init(shard_loop(s), &l->retry_timer);
-	uv_timer_init(shard_loop(s), &l->sweep_timer);
-	l->retry_timer.data = l;
-	l->sweep_timer.data = l;
-	uv_timer_start(&l->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
-	in->lanes[l->index] = l;
-	adopt_restored(l);
-	return 0;
-}
-
-
-void ingest_lane_finish(struct ingest *in, struct shard *s)
-{
-	struct lane *l = lane_of(in, s);
-
-	for (int i = 0; l->first && i < STOP_WAIT_MS && !journal_failed(l->in->journal); i++) {
-		run_durable(l);
-		if (l->first)
-			usleep(1000);
-	}
-}
-
-void ingest_lane_stop(struct ingest *in, struct shard *s)
-{
-	struct lane *l = lane_of(in, s);
-	struct call_entry *c, *next;
-
-	http_client_free(l->http);
-	l->http = NULL;
-	HASH_ITER(hh, l->calls, c, next)
-		call_close(l, c);
-	while (l->retries) {
-		struct retry *r = l->retries;
-
-		l->retries = r->next;
-		free(r);
-	}
-	hub_free(l);
-	assistants_free(l);
-	directory_unref(l->dir);
-	l->dir = NULL;
-	l->stopped = true;
-	uv_close((uv_handle_t *)&l->retry_timer, NULL);
-	uv_close((uv_handle_t *)&l->sweep_timer, NULL);
-}
-
-/* --- after a crash: settle what is open ------------------------------------------------------------------------- */
-
-struct open_effect {
-	struct open_effect *next;
-	struct uuid id;
-	enum outcome_end end;
-};
-
-static void note_open(void *user, const struct uuid *effect, enum effect_kind kind, bool intent_seen)
-{
-	struct open_effect **list = user, *e = calloc(1, sizeof(*e));
-
-	(void)kind;
-	CHECK(e);
-	*e = (struct open_effect){ *list, *effect, intent_seen ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT };
-	*list = e;
-}
-
-static void settle(struct lane *l, struct call_entry *c)
-{
-	struct open_effect *open = NULL;
-
-	session_open_effects(c->session, note_open, &open);
-	while (open) {
-		struct open_effect *e = open;
-		struct buf body AUTO_BUF = { 0 };
-		struct outcome o = { .effect = e->id, .end = e->end, .error = SPAN("the core was restarted meanwhile") };
-
-		outcome_write(&o, &body);
-		lane_input_sure(l, &c->id, RECORD_OUTCOME, buf_span(&body));
-		open = e->next;
-		free(e);
-	}
-}
-
-static void run_resume(struct mail *m, struct shard *here)
-{
-	struct lane *l = ((struct lane_mail *)m)->lane;
-	struct call_entry *c, *next;
-
-	(void)here;
-	HASH_ITER(hh, l->calls, c, next) {
-		settle(l, c);
-		arm(l, c);
-	}
-	free(m);
-}
-
-static void post_lane(struct lane *l, void (*run)(struct mail *, struct shard *), void *arg)
-{
-	struct lane_mail *m = calloc(1, sizeof(*m));
-
-	CHECK(m);
-	m->mail.run = run;
-	m->lane = l;
-	m->arg = arg;
-	shard_post_sure(l->shard, &m->mail);
-}
-
-void ingest_resume(struct ingest *in)
-{
-	for (unsigned i = 0; i < in->lanes_n; i++)
-		post_lane(in->lanes[i], run_resume, NULL);
-}
-
-static void run_directory(struct mail *m, struct shard *here)
-{
-	struct lane_mail *lm = (struct lane_mail *)m;
-	struct lane *l = lm->lane;
-
-	(void)here;
-	if (l->stopped) {
-		directory_unref(lm->arg);
-		free(m);
-		return;
-	}
-	directory_unref(l->dir);
-	l->dir = lm->arg;
-	if (l->in->on_directory)
-		l->in->on_directory(l->in->user, l->shard, l->dir);
-	free(m);
-	assistants_refresh(l);
-}
-
-void ingest_set_directory(struct ingest *in, const struct directory *dir)
-{
-	for (unsigned i = 0; i < in->lanes_n; i++)
-		post_lane(in->lanes[i], run_directory, (void *)(uintptr_t)directory_ref(dir));
-	directory_unref(dir);
-}
-
-void ingest_drain(struct ingest *in)
-{
-	atomic_store(&in->draining, true);
-}
-
-bool ingest_draining(const struct ingest *in)
-{
-	return atomic_load(&in->draining);
-}
-
-unsigned ingest_live_calls(const struct ingest *in)
-{
-	return atomic_load(&in->live_calls);
-}
-
-struct journal *ingest_journal(struct ingest *in)
-{
-	return in->journal;
-}
-
-struct live *ingest_live(struct ingest *in)
-{
-	return &in->live;
 }

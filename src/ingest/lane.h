@@ -139,14 +139,25 @@ struct ingest {
 struct lane *lane_of(struct ingest *, struct shard *);
 struct lane *lane_owner(struct ingest *, const struct uuid *call);
 
+/* --- durable.c ------------------------------------------------------------------------------------------- */
+void lane_wait(struct lane *, struct waiter *, uint64_t number); /* calls back by mail when durable already */
+void lane_on_durable(void *ingest, uint64_t number);             /* the writer's thread */
+void lane_durable_mail(struct mail *, struct shard *here);
+void lane_finish_waiters(struct lane *);
+
 /* --- lane.c: calls and records --------------------------------------------------------------------------- */
-void lane_wait(struct lane *, struct waiter *, uint64_t number); /* calls back at once by mail when durable already */
+struct call_entry *lane_call_new(struct lane *, const struct uuid *id);
+void lane_call_close(struct lane *, struct call_entry *);
+void lane_count_live(struct lane *, struct call_entry *); /* after its session has changed */
+void lane_arm(struct lane *, struct call_entry *);        /* its next deadline */
+void lane_on_sweep(uv_timer_t *);
 struct call_entry *lane_call(struct lane *, const struct uuid *id);
 /* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's E_INVALID (it is journaled). */
 MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body, uint64_t *number,
 		    struct fault *f);
 /* As lane_input, but kept and tried again while the journal is full: for records that must not be lost (outcomes). */
-void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind, struct span body);
+void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind, struct span body); /* retry.c */
+void lane_drop_retries(struct lane *);
 /* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. */
 MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number, struct fault *f);
 /* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison ------------------ */

@@ -29,7 +29,7 @@ static void on_done(void *user, const struct client_response *r)
 
 int upstream_forward(struct lane *l, struct delivery *d, client_done_fn *on_answer, void *user)
 {
-	struct forward *fw = calloc(1, sizeof(*fw));
+	struct forward *fw;
 	struct client_request rq = {
 		.method = HTTP_POST,
 		.url = d->source->upstream_url,
@@ -42,6 +42,9 @@ int upstream_forward(struct lane *l, struct delivery *d, client_done_fn *on_answ
 	struct fault f;
 	int rc;
 
+	if (!l->http)
+		return E_CLOSED; /* stopping */
+	fw = calloc(1, sizeof(*fw));
 	CHECK(fw);
 	*fw = (struct forward){ d, on_answer, user };
 	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);

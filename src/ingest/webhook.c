@@ -46,10 +46,6 @@ void delivery_unref(struct delivery *d)
 
 static void send_answer(struct delivery *d)
 {
-	if (lane_of(d->ingest, d->home)->stopped) {
-		delivery_unref(d); /* the connection went with its server */
-		return;
-	}
 	if (d->retry_after)
 		exchange_answer_header(d->exchange, "Retry-After", SPAN("1"));
 	metric_add_label(METRIC_WEBHOOKS, d->result, 1);

@@ -89,14 +89,17 @@ static void deal(struct acceptor *a, int fd)
 	shard_post_sure(http_server_shard(server), &d->mail);
 }
 
-static void shed_one(struct acceptor *a, int listen_fd)
+/* False when nobody was waiting (accept4 wants a descriptor before it looks). */
+static bool shed_one(struct acceptor *a, int listen_fd)
 {
 	close(a->spare_fd);
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	a->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warn("acceptor", "out of file descriptors: a connection was refused");
+	if (fd >= 0)
+		log_warn("acceptor", "out of file descriptors: a connection was refused");
+	return fd >= 0;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -109,7 +112,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		if (fd >= 0)
 			deal(l->acceptor, fd);
 		else if (errno == EMFILE || errno == ENFILE)
-			shed_one(l->acceptor, l->fd);
+			status = shed_one(l->acceptor, l->fd) ? 0 : -1;
 		else if (errno != ECONNABORTED && errno != EINTR)
 			return;
 	}

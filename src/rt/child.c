@@ -209,12 +209,13 @@ void child_free(struct child *c)
 
 /* --- in the child --- */
 
-struct lifeline {
+/* One descriptor, hence one per process; not on the heap, so that whoever closes the loop's handles need not know it. */
+static struct lifeline {
 	uv_pipe_t pipe;
 	void (*on_parent_gone)(void *);
 	void *user;
 	char scrap[16];
-};
+} lifeline;
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
@@ -231,7 +232,7 @@ static void on_lifeline(uv_stream_t *stream, ssize_t n, const uv_buf_t *scrap)
 		return;
 	void (*gone)(void *) = l->on_parent_gone;
 	void *user = l->user;
-	uv_close((uv_handle_t *)stream, on_closed);
+	uv_close((uv_handle_t *)stream, NULL);
 	gone(user);
 }
 
@@ -249,8 +250,7 @@ int child_watch_lifeline(uv_loop_t *loop, void (*on_parent_gone)(void *), void *
 {
 	TRY(lifeline_check(f));
 	fcntl(CHILD_LIFELINE_FD, F_SETFD, FD_CLOEXEC);
-	struct lifeline *l = calloc(1, sizeof(*l));
-	CHECK(l);
+	struct lifeline *l = &lifeline;
 	l->on_parent_gone = on_parent_gone;
 	l->user = user;
 	uv_pipe_init(loop, &l->pipe, 0);
@@ -259,7 +259,7 @@ int child_watch_lifeline(uv_loop_t *loop, void (*on_parent_gone)(void *), void *
 	if (!rc)
 		rc = uv_read_start((uv_stream_t *)&l->pipe, on_alloc, on_lifeline);
 	if (rc) {
-		uv_close((uv_handle_t *)&l->pipe, on_closed);
+		uv_close((uv_handle_t *)&l->pipe, NULL);
 		return fault(f, E_IO, "lifeline: %s", uv_strerror(rc));
 	}
 	uv_unref((uv_handle_t *)&l->pipe); /* watching alone keeps no loop alive */

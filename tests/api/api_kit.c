@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "schema.h"
 
 static struct kit *kit_of(struct rig *r)
 {
@@ -191,6 +192,7 @@ void kit_start(struct kit *k)
 void kit_stop(struct kit *k)
 {
 	struct buf out AUTO_BUF = { 0 };
+	reply_free(&k->openapi);
 	rig_stop(&k->rig);
 	store_free(k->store);
 	api_common_free(k->common);
@@ -264,6 +266,46 @@ const char *kit_text(struct json v, const char *path, char *out, size_t room)
 	snprintf(out, room, "%.*s", SPAN_ARG(json_text(at, &a)));
 	arena_fini(&a);
 	return out;
+}
+
+static struct json operation_of(struct kit *k, const char *method, const char *pattern)
+{
+	char lower[16] = "";
+	if (!k->openapi.body.n)
+		assert_int_equal(200, kit_ask(k, "GET", "/openapi.json", NULL, NULL, &k->openapi));
+	for (size_t i = 0; method[i]; i++)
+		lower[i] = (char)(method[i] | 0x20);
+	struct json paths = json_get(kit_json(&k->openapi), "paths");
+	struct json operation = json_get(json_get(paths, pattern), lower);
+	if (operation.kind != JSON_OBJECT)
+		fail_msg("openapi.json has no %s %s", method, pattern);
+	return operation;
+}
+
+static struct json response_of(struct kit *k, struct json operation, int status)
+{
+	char name[8];
+	snprintf(name, sizeof(name), "%d", status);
+	struct json responses = json_get(operation, "responses"), r = json_get(responses, name);
+	if (r.kind == JSON_NONE && status >= 400)
+		r = json_get(responses, "default");
+	if (r.kind == JSON_NONE)
+		fail_msg("status %d is not promised: %.*s", status, SPAN_ARG(responses.raw));
+	struct json ref = json_get(r, "$ref");
+	return ref.kind == JSON_STRING ? schema_ref(kit_json(&k->openapi), (struct span){ ref.raw.p + 1, ref.raw.n - 2 }) : r;
+}
+
+void kit_expect_promised(struct kit *k, struct reply *reply, const char *method, const char *pattern)
+{
+	struct buf why AUTO_BUF = { 0 };
+	struct json r = response_of(k, operation_of(k, method, pattern), reply->status);
+	struct json_iter types = json_iter(json_get(r, "content"));
+	struct span type;
+	struct json media;
+	if (!json_next(&types, &type, &media))
+		return; /* not JSON */
+	if (!schema_fits(kit_json(&k->openapi), json_get(media, "schema"), kit_json(reply), &why))
+		fail_msg("%s %s: %d does not fit openapi.json:\n%s", method, pattern, reply->status, buf_z(&why));
 }
 
 /* --- calls and events ------------------------------------------------------------------------------------------------ */

@@ -33,6 +33,7 @@ struct kit {
 	size_t routes_n;
 	_Atomic bool draining, journal_failed;
 	char state_dir[64];
+	struct reply openapi; /* fetched once */
 	/* before kit_start; zero: a default */
 	unsigned shards;         /* 2 */
 	unsigned rate_per_s;     /* no limit */
@@ -57,6 +58,8 @@ int kit_ask_with(struct kit *k, const char *method, const char *path, const char
 struct json kit_json(struct reply *reply);
 /* Asserts status, content type and the members of a problem document. */
 void kit_expect_problem(struct reply *reply, int status, const char *slug);
+/* Proves that the answer is one that /openapi.json promises for this operation: the status is listed and the body fits. */
+void kit_expect_promised(struct kit *k, struct reply *reply, const char *method, const char *pattern);
 /* Text at a dotted path; fails the test when it is no text. */
 const char *kit_text(struct json v, const char *path, char *out, size_t room);
 

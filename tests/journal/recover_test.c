@@ -72,9 +72,14 @@ static size_t whole_before(const struct sample *s, uint64_t cut)
 	return n;
 }
 
+static uint64_t padded(uint64_t end)
+{
+	return (end + SEGMENT_ALIGN - 1) & ~(uint64_t)(SEGMENT_ALIGN - 1);
+}
+
 /* Opens, expects records 1..n and nothing aside, appends one more and finds it in the next start.
  */
-static void check_torn(char *dir, size_t n)
+static void check_torn(const struct sample *s, char *dir, size_t n)
 {
 	struct journal_config config = kit_config(dir);
 	struct fault f = { 0 };
@@ -82,6 +87,9 @@ static void check_torn(char *dir, size_t n)
 	struct kit_found found = kit_replay(j);
 	check_first(&found, n);
 	kit_found_free(&found);
+	struct buf cut = kit_read_file(dir, SEG);
+	assert_true(cut.n <= padded(s->ends[n]));
+	buf_free(&cut);
 	assert_int_equal(journal_last(j), n);
 	assert_int_equal(kit_count(dir, "damaged", ".bin"), 0);
 	assert_int_equal(journal_start(j, &f), 0);
@@ -99,7 +107,7 @@ static void cut_at_every_byte(void **state)
 	struct sample s = { 0 };
 	sample_make(&s, sizes, RECORDS);
 	for (size_t cut = 0; cut <= s.segment.n; cut++)
-		check_torn(folder_with(buf_span(&s.id), (struct span){ s.segment.p, cut }),
+		check_torn(&s, folder_with(buf_span(&s.id), (struct span){ s.segment.p, cut }),
 			   whole_before(&s, cut));
 	sample_free(&s);
 }
@@ -122,7 +130,7 @@ static void torn_at_every_byte(void **state)
 		while (more < RECORDS && s.ends[more + 1] <= s.segment.n &&
 		       memcmp(torn.p, s.segment.p, s.ends[more + 1]) == 0)
 			more++;
-		check_torn(folder_with(buf_span(&s.id), buf_span(&torn)), more);
+		check_torn(&s, folder_with(buf_span(&s.id), buf_span(&torn)), more);
 	}
 	sample_free(&s);
 }
@@ -138,7 +146,7 @@ static size_t owner(const struct sample *s, size_t byte)
 	for (size_t i = 1; i <= RECORDS; i++) {
 		if (byte < s->ends[i])
 			return byte >= at ? i : RECORDS + 1;
-		at = (s->ends[i] + SEGMENT_ALIGN - 1) & ~(uint64_t)(SEGMENT_ALIGN - 1);
+		at = padded(s->ends[i]);
 	}
 	return RECORDS + 1;
 }

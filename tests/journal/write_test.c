@@ -659,6 +659,7 @@ static void retention(void **state)
 	assert_int_equal(truncate(first, KIT_SEGMENT), 0);
 	assert_int_equal(utimensat(AT_FDCWD, first, old, 0), 0);
 	free(first);
+	journal_free(kit_open(&s->config));
 	s->config.retention_ms = 3600 * 1000;
 	j = kit_start(&s->config);
 	journal_release(j, 100);

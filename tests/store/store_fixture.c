@@ -105,3 +105,20 @@ bool sql_becomes_true(const char *query)
 	}
 	return false;
 }
+
+/* The connection itself, seen from outside as something else. */
+struct held_lock *sql_lock(const char *table)
+{
+	PGconn *conn = PQconnectdb(fixture_url());
+	char text[128];
+	snprintf(text, sizeof(text), "begin; lock table %s in access exclusive mode", table);
+	PGresult *result = PQexec(conn, text);
+	CHECK(PQresultStatus(result) == PGRES_COMMAND_OK);
+	PQclear(result);
+	return (struct held_lock *)conn;
+}
+
+void sql_unlock(struct held_lock *lock)
+{
+	PQfinish((PGconn *)lock);
+}

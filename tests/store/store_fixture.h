@@ -32,6 +32,11 @@ const char *fresh_database(const char *name);
 /* True as soon as the SQL gives "t"; false when it did not within 10 s. */
 bool sql_becomes_true(const char *query);
 
+/* Keeps everybody else out of a table. */
+struct held_lock;
+struct held_lock *sql_lock(const char *table);
+void sql_unlock(struct held_lock *);
+
 /* For whatever is called last. */
 extern struct fault oops;
 #define assert_ok(expr)                                                                     \

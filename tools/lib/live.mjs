@@ -1,9 +1,6 @@
 // A watcher: connects to WS /api/v1/live, collects what comes, waits for what should come.
-import { createRequire } from 'node:module';
+import WebSocket from './ws.mjs';
 import { until } from './wait.mjs';
-
-const require = createRequire('/usr/share/nodejs/');
-const WebSocket = require('ws');
 
 export class LiveClient {
   // `product`: {port, token}. `subscribe`: the message that asks for calls; null: none is sent.

@@ -14,7 +14,7 @@ const HELP = `usage: node tools/vapi-sim/sim.mjs --target URL [options]
   --auth MODE           none, secret, bearer, hmac (default none)
   --secret TEXT         the secret for it (or environment VAPI_SIM_SECRET)
   --retries N           backoffPlan.maxRetries (default 0, as Vapi)
-  --subscribe WHAT      all, default, finals (serverMessages; default all)
+  --subscribe WHAT      all, default, live (default and transcript), finals (serverMessages; default all)
   --turns N             play each script again and again until so many utterances
   --report-bytes N      pad end-of-call-reports to about N bytes
   --duplicates P        probability that a message is sent twice

@@ -44,7 +44,8 @@ on conflict (id) do update set
 	conversation_id = coalesce(c.conversation_id, excluded.conversation_id),
 	provider_call_id = coalesce(excluded.provider_call_id, c.provider_call_id),
 	kind = coalesce(excluded.kind, c.kind),
-	status = case when excluded.event_count < c.event_count and c.ended_at is not null and excluded.live
+	status = case when excluded.event_count < c.event_count
+			and (excluded.status = 'unknown' or (c.ended_at is not null and excluded.live))
 		then c.status else excluded.status end,
 	live = case when excluded.event_count < c.event_count and c.ended_at is not null
 		then false else excluded.live end,
@@ -58,13 +59,19 @@ on conflict (id) do update set
 		then coalesce(excluded.ended_reason, c.ended_reason) else excluded.ended_reason end,
 	ended_class = case when excluded.event_count < c.event_count
 		then coalesce(excluded.ended_class, c.ended_class) else excluded.ended_class end,
-	customer = coalesce(excluded.customer, c.customer),
+	customer = coalesce(c.customer, '{}') || coalesce(jsonb_strip_nulls(excluded.customer), '{}'),
 	customer_number = coalesce(excluded.customer_number, c.customer_number),
-	assistant = coalesce(excluded.assistant, c.assistant),
+	assistant = coalesce(c.assistant, '{}') || coalesce(jsonb_strip_nulls(excluded.assistant), '{}'),
 	phone_number = coalesce(excluded.phone_number, c.phone_number),
-	user_sentiment = coalesce(excluded.user_sentiment, c.user_sentiment),
-	ai_sentiment = coalesce(excluded.ai_sentiment, c.ai_sentiment),
-	call_sentiment = coalesce(excluded.call_sentiment, c.call_sentiment),
+	user_sentiment = case when excluded.event_count < c.event_count
+		then coalesce(c.user_sentiment, excluded.user_sentiment)
+		else coalesce(excluded.user_sentiment, c.user_sentiment) end,
+	ai_sentiment = case when excluded.event_count < c.event_count
+		then coalesce(c.ai_sentiment, excluded.ai_sentiment)
+		else coalesce(excluded.ai_sentiment, c.ai_sentiment) end,
+	call_sentiment = case when excluded.event_count < c.event_count
+		then coalesce(c.call_sentiment, excluded.call_sentiment)
+		else coalesce(excluded.call_sentiment, c.call_sentiment) end,
 	event_count = greatest(c.event_count, excluded.event_count),
 	turn_count = greatest(c.turn_count, excluded.turn_count),
 	message_count = greatest(c.message_count, excluded.message_count),

@@ -81,7 +81,7 @@ export class SimulatedCall {
     const server = { url: options.target, timeoutSeconds: 20, secret: 'sim-server-secret-must-never-be-kept', retries: options.retries ?? 0,
       backoffType: options.backoffType ?? 'exponential', baseDelaySeconds: options.baseDelaySeconds ?? 1 };
     const common = { orgId, scenario, at: this.startAt };
-    this.subscribed = { all: wire.SERVER_MESSAGES, default: null,
+    this.subscribed = { all: wire.SERVER_MESSAGES, default: null, live: [...wire.DEFAULT_SERVER_MESSAGES, 'transcript'],
       finals: [...wire.DEFAULT_SERVER_MESSAGES, 'transcript[transcriptType="final"]'] }[options.subscribe ?? 'all'];
     this.assistantId = options.assistantId ?? random.uuid(1700000000000);
     this.controlUrl = `${baseUrl}/${id}/control`;

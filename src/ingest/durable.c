@@ -1,0 +1,74 @@
+/* Waiting for the disk.
+ *
+ * Whoever needs a record to be durable stands in the lane's queue, in the order of the numbers. The writer thread tells each lane that has
+ * waiters once, by one mail; the lane then lets go everybody up to the durable number. */
+#include <unistd.h>
+
+#include "ingest/lane.h"
+
+enum { STOP_WAIT_MS = 5000 };
+
+static void run_durable(struct lane *l)
+{
+	uint64_t durable = journal_durable(l->in->journal);
+
+	while (l->first && l->first->number <= durable) {
+		struct waiter *w = l->first;
+
+		l->first = w->next;
+		if (!l->first)
+			l->last = &l->first;
+		w->durable(w, l);
+	}
+	atomic_store(&l->waiting, l->first != NULL);
+}
+
+void lane_durable_mail(struct mail *m, struct shard *here)
+{
+	struct lane *l = (struct lane *)((char *)m - offsetof(struct lane, durable_mail));
+
+	(void)here;
+	atomic_store(&l->durable_sent, false);
+	run_durable(l);
+	/* The writer may have looked between the last test and `waiting`. */
+	if (l->first && l->first->number <= journal_durable(l->in->journal))
+		run_durable(l);
+}
+
+static void ring(struct lane *l)
+{
+	if (!atomic_exchange(&l->durable_sent, true))
+		shard_post_sure(l->shard, &l->durable_mail);
+}
+
+void lane_wait(struct lane *l, struct waiter *w, uint64_t number)
+{
+	CHECK(!l->first || ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <= number);
+	w->next = NULL;
+	w->number = number;
+	*l->last = w;
+	l->last = &w->next;
+	atomic_store(&l->waiting, true);
+	if (journal_durable(l->in->journal) >= l->first->number)
+		ring(l);
+}
+
+void lane_on_durable(void *user, uint64_t number)
+{
+	struct ingest *in = user;
+
+	(void)number;
+	for (unsigned i = 0; i < in->lanes_n; i++) {
+		if (in->lanes[i] && atomic_load(&in->lanes[i]->waiting))
+			ring(in->lanes[i]);
+	}
+}
+
+void lane_finish_waiters(struct lane *l)
+{
+	for (int i = 0; l->first && i < STOP_WAIT_MS && !journal_failed(l->in->journal); i++) {
+		run_durable(l);
+		if (l->first)
+			usleep(1000);
+	}
+}

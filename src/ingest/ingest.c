@@ -1,0 +1,324 @@
+/* A core's ingest from start to stop.
+ *
+ * Happy path: open the journal, read it all again into sessions, give each lane its calls as its shard starts, settle what a crash left
+ * open, run; at the stop every lane lets its waiters go, closes its calls (the journal has them) and stays as an empty shell for
+ * mail that is still under way. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "ingest/lane.h"
+#include "ingest/tasks.h"
+
+enum { SWEEP_MS = 1000 };
+
+static void on_journal_failed(void *user, const struct fault *f)
+{
+	struct ingest *in = user;
+
+	log_error("journal", "failed for good: %s", f->text);
+	atomic_store(&in->failed, true);
+	if (in->on_failed)
+		in->on_failed(in->user);
+}
+
+struct restore {
+	struct ingest *in;
+	uint64_t applied;
+};
+
+static void nothing_published(void *self, const struct event *e)
+{
+	(void)self;
+	(void)e;
+}
+
+static int restore_record(void *user, const struct record *r)
+{
+	const struct call_host silent = host_for_events(NULL, nothing_published);
+	struct restore *re = user;
+	struct call_entry *c;
+	struct fault f;
+
+	if (uuid_is_nil(&r->call))
+		return 0;
+	HASH_FIND(hh, re->in->restored, &r->call, sizeof(r->call), c);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		CHECK(c);
+		c->id = r->call;
+		HASH_ADD(hh, re->in->restored, id, sizeof(c->id), c);
+	}
+	c->last_at_us = r->at_us;
+	if (step(&c->session, r, &silent, re->in->poison, POISON_SLOT_REPLAY, &f))
+		log_debug("replay", "%s", f.text);
+	re->applied++;
+	return 0;
+}
+
+static void forget_expired(struct ingest *in)
+{
+	struct call_entry *c, *next;
+	int64_t now = clock_now_us();
+
+	HASH_ITER(hh, in->restored, c, next) {
+		if (c->session && !session_expired(c->session, now))
+			continue;
+		HASH_DEL(in->restored, c);
+		session_free(c->session);
+		free(c);
+	}
+}
+
+int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct fault *f)
+{
+	struct ingest *in = calloc(1, sizeof(*in));
+	struct journal_config jc = cfg->journal;
+	struct restore re = { .in = in };
+	uint64_t epoch;
+
+	CHECK(in && cfg->lanes > 0 && cfg->lanes < POISON_SLOT_REPLAY);
+	in->lanes_n = cfg->lanes;
+	in->lanes = calloc(cfg->lanes, sizeof(struct lane *));
+	CHECK(in->lanes);
+	in->live.in = in;
+	in->warnings = warnings_new();
+	in->max_calls = cfg->max_calls;
+	in->max_effects = cfg->max_effects;
+	in->on_failed = cfg->on_failed;
+	in->on_directory = cfg->on_directory;
+	in->user = cfg->user;
+	crypto_random(&epoch, sizeof(epoch));
+	snprintf(in->epoch, sizeof(in->epoch), "%016llx", (unsigned long long)epoch);
+	jc.on_durable = lane_on_durable;
+	jc.on_failed = on_journal_failed;
+	jc.user = in;
+	int rc = poison_open(&in->poison, cfg->state_dir, f);
+	if (!rc)
+		rc = journal_open(&in->journal, &jc, f);
+	if (!rc)
+		rc = journal_replay(in->journal, restore_record, &re, f);
+	if (!rc)
+		rc = journal_start(in->journal, f);
+	if (rc) {
+		ingest_free(in);
+		return rc;
+	}
+	forget_expired(in);
+	log_info("replay", "%llu records read again, %u calls in memory", (unsigned long long)re.applied,
+		 HASH_COUNT(in->restored));
+	*out = in;
+	return 0;
+}
+
+void ingest_free(struct ingest *in)
+{
+	struct call_entry *c, *next;
+
+	if (!in)
+		return;
+	HASH_ITER(hh, in->restored, c, next) {
+		HASH_DEL(in->restored, c);
+		session_free(c->session);
+		free(c);
+	}
+	journal_free(in->journal);
+	poison_free(in->poison);
+	warnings_free(in->warnings);
+	for (unsigned i = 0; i < in->lanes_n; i++) {
+		if (in->lanes[i])
+			free(in->lanes[i]->gap);
+		free(in->lanes[i]);
+	}
+	free(in->lanes);
+	free(in);
+}
+
+/* Serial: start hooks run one after another. */
+static void adopt_restored(struct lane *l)
+{
+	struct call_entry *c, *next;
+
+	HASH_ITER(hh, l->in->restored, c, next) {
+		if (lane_owner(l->in, &c->id) != l)
+			continue;
+		HASH_DEL(l->in->restored, c);
+		struct call_entry *mine = lane_call_new(l, &c->id);
+		mine->session = c->session;
+		mine->last_at_us = c->last_at_us;
+		lane_count_live(l, mine);
+		free(c);
+	}
+}
+
+int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
+{
+	struct lane *l = calloc(1, sizeof(*l));
+
+	CHECK(l);
+	l->in = in;
+	l->shard = s;
+	l->index = shard_index(s);
+	l->last = &l->first;
+	l->retries_last = &l->retries;
+	l->durable_mail.run = lane_durable_mail;
+	l->gap = calloc(in->lanes_n, sizeof(*l->gap));
+	CHECK(l->gap);
+	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f)) {
+		free(l->gap);
+		free(l);
+		return f->code;
+	}
+	uv_timer_init(shard_loop(s), &l->retry_timer);
+	uv_timer_init(shard_loop(s), &l->sweep_timer);
+	l->retry_timer.data = l;
+	l->sweep_timer.data = l;
+	uv_timer_start(&l->sweep_timer, lane_on_sweep, SWEEP_MS, SWEEP_MS);
+	in->lanes[l->index] = l;
+	adopt_restored(l);
+	return 0;
+}
+
+
+void ingest_lane_finish(struct ingest *in, struct shard *s)
+{
+	lane_finish_waiters(lane_of(in, s));
+}
+
+void ingest_lane_stop(struct ingest *in, struct shard *s)
+{
+	struct lane *l = lane_of(in, s);
+	struct call_entry *c, *next;
+
+	http_client_free(l->http);
+	l->http = NULL;
+	HASH_ITER(hh, l->calls, c, next)
+		lane_call_close(l, c);
+	lane_drop_retries(l);
+	lane_finish_waiters(l); /* what the last outcomes have brought */
+	hub_free(l);
+	assistants_free(l);
+	directory_unref(l->dir);
+	l->dir = NULL;
+	l->stopped = true;
+	uv_close((uv_handle_t *)&l->retry_timer, NULL);
+	uv_close((uv_handle_t *)&l->sweep_timer, NULL);
+}
+
+/* --- after a crash: settle what is open ------------------------------------------------------------------------- */
+
+struct open_effect {
+	struct open_effect *next;
+	struct uuid id;
+	enum outcome_end end;
+};
+
+static void note_open(void *user, const struct uuid *effect, enum effect_kind kind, bool intent_seen)
+{
+	struct open_effect **list = user, *e = calloc(1, sizeof(*e));
+
+	(void)kind;
+	CHECK(e);
+	*e = (struct open_effect){ *list, *effect, intent_seen ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT };
+	*list = e;
+}
+
+static void settle(struct lane *l, struct call_entry *c)
+{
+	struct open_effect *open = NULL;
+
+	session_open_effects(c->session, note_open, &open);
+	while (open) {
+		struct open_effect *e = open;
+		struct buf body AUTO_BUF = { 0 };
+		struct outcome o = { .effect = e->id, .end = e->end, .error = SPAN("the core was restarted meanwhile") };
+
+		outcome_write(&o, &body);
+		lane_input_sure(l, &c->id, RECORD_OUTCOME, buf_span(&body));
+		open = e->next;
+		free(e);
+	}
+}
+
+static void run_resume(struct mail *m, struct shard *here)
+{
+	struct lane *l = ((struct lane_mail *)m)->lane;
+	struct call_entry *c, *next;
+
+	(void)here;
+	HASH_ITER(hh, l->calls, c, next) {
+		settle(l, c);
+		lane_arm(l, c);
+	}
+	free(m);
+}
+
+static void post_lane(struct lane *l, void (*run)(struct mail *, struct shard *), void *arg)
+{
+	struct lane_mail *m = calloc(1, sizeof(*m));
+
+	CHECK(m);
+	m->mail.run = run;
+	m->lane = l;
+	m->arg = arg;
+	shard_post_sure(l->shard, &m->mail);
+}
+
+void ingest_resume(struct ingest *in)
+{
+	for (unsigned i = 0; i < in->lanes_n; i++)
+		post_lane(in->lanes[i], run_resume, NULL);
+}
+
+static void run_directory(struct mail *m, struct shard *here)
+{
+	struct lane_mail *lm = (struct lane_mail *)m;
+	struct lane *l = lm->lane;
+
+	(void)here;
+	if (l->stopped) {
+		directory_unref(lm->arg);
+		free(m);
+		return;
+	}
+	directory_unref(l->dir);
+	l->dir = lm->arg;
+	if (l->in->on_directory)
+		l->in->on_directory(l->in->user, l->shard, l->dir);
+	free(m);
+	assistants_refresh(l);
+}
+
+void ingest_set_directory(struct ingest *in, const struct directory *dir)
+{
+	for (unsigned i = 0; i < in->lanes_n; i++)
+		post_lane(in->lanes[i], run_directory, (void *)(uintptr_t)directory_ref(dir));
+	directory_unref(dir);
+}
+
+void ingest_drain(struct ingest *in)
+{
+	atomic_store(&in->draining, true);
+}
+
+bool ingest_draining(const struct ingest *in)
+{
+	return atomic_load(&in->draining);
+}
+
+unsigned ingest_live_calls(const struct ingest *in)
+{
+	return atomic_load(&in->live_calls);
+}
+
+struct journal *ingest_journal(struct ingest *in)
+{
+	return in->journal;
+}
+
+struct live *ingest_live(struct ingest *in)
+{
+	return &in->live;
+}
