@@ -1,6 +1,8 @@
-/* What a conversation-update of about 30 KB costs on its way to inputs, beside what jansson takes only to load it.
+/* What a conversation-update of about 30 KB costs on its way to inputs, beside what jansson takes
+ * only to load it.
  *
- * Prints microseconds per body and the ratio. The call has seen everything but the newest entry, as in life. */
+ * Prints microseconds per body and the ratio. The call has seen everything but the newest entry, as
+ * in life. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -122,9 +124,10 @@ int main(void)
 	double classify = each(repeat(do_classify, &w)), mask = each(repeat(do_mask, &w));
 	double reduce = each(repeat(do_reduce, &w)), read = each(repeat(do_read, &w));
 	double jansson = each(repeat(do_jansson, &w)), sum = classify + mask + reduce + read;
-	printf("conversation-update of %zu bytes, %zu entries, %zu bytes reduced\n", body.n, entries,
-	       w.reduced.n);
-	printf("classify %.1f us (of which json_check %.1f), mask %.1f, reduce %.1f, read %.1f: %.1f us\n",
+	printf("conversation-update of %zu bytes, %zu entries, %zu bytes reduced\n", body.n,
+	       entries, w.reduced.n);
+	printf("classify %.1f us (of which json_check %.1f), mask %.1f, reduce %.1f, read %.1f: "
+	       "%.1f us\n",
 	       classify, check, mask, reduce, read, sum);
 	printf("jansson load %.1f us: ratio %.3f\n", jansson, sum / jansson);
 	arena_fini(&w.arena);

@@ -355,26 +355,26 @@ static void apply_tick(struct session *s, const struct record *r, struct content
 	(void)c;
 }
 
-static void apply_refused(struct session *s, const struct record *r, struct content *c)
+static void emit_flagged(struct session *s, uint64_t record, struct span why)
 {
 	struct draft d;
-	(void)c;
 	session_flag(s, FLAG_QUARANTINED);
 	draft_begin(s, &d, EVENT_CALL_FLAGGED, 0);
-	json_put_i64(&d.o, "record", (int64_t)r->number);
-	json_put_z(&d.o, "why", "an input of this call could not be read and is in quarantine");
+	json_put_i64(&d.o, "record", (int64_t)record);
+	json_put_text(&d.o, "why", why);
 	draft_emit(s, &d);
+}
+
+static void apply_refused(struct session *s, const struct record *r, struct content *c)
+{
+	(void)c;
+	emit_flagged(s, r->number, SPAN("an input of this call could not be read"));
 }
 
 static void apply_quarantined(struct session *s, const struct record *r, struct content *c)
 {
-	struct draft d;
 	(void)c;
-	session_flag(s, FLAG_QUARANTINED);
-	draft_begin(s, &d, EVENT_CALL_FLAGGED, 0);
-	json_put_i64(&d.o, "record", (int64_t)r->number);
-	json_put_text(&d.o, "why", r->body);
-	draft_emit(s, &d);
+	emit_flagged(s, r->number, r->body);
 }
 
 static void apply_served(struct session *s, const struct record *r, struct content *c)

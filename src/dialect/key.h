@@ -1,6 +1,6 @@
-/* Duplicate keys: 64 bits mixed from what identifies a message. Start with key_start("family"), add what tells two messages of the
- * family apart, end with key_end(). Equal parts in equal order give equal keys, on every machine and in every version: replay
- * depends on it. */
+/* Duplicate keys: 64 bits mixed from what identifies a message. Start with key_start("family"), add
+ * what tells two messages of the family apart, end with key_end(). Equal parts in equal order give
+ * equal keys, on every machine and in every version: replay depends on it. */
 #ifndef CALLMEND_DIALECT_KEY_H
 #define CALLMEND_DIALECT_KEY_H
 

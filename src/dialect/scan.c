@@ -1,6 +1,7 @@
 #include "dialect/scan.h"
 
-/* As json_next() skips white space and takes any value, an "array" that begins here serves to find one value's end. */
+/* As json_next() skips white space and takes any value, an "array" that begins here serves to find
+ * one value's end. */
 struct json scan_at(const char *p, const char *end)
 {
 	struct json_iter it = { .p = p, .end = end, .of = JSON_ARRAY };
@@ -58,10 +59,16 @@ bool scan_next(struct scan *s, struct span *key)
 	return !over;
 }
 
+/* Most names differ in their first byte. */
+static bool is_name(struct span key, const char *name)
+{
+	return key.n && *key.p == *name && span_is(key, name);
+}
+
 static size_t index_of(struct span key, const char *const *names, size_t n)
 {
 	size_t i = 0;
-	while (i < n && !span_is(key, names[i]))
+	while (i < n && !is_name(key, names[i]))
 		i++;
 	return i;
 }

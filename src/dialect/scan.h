@@ -1,5 +1,5 @@
-/* Moving over JSON that json_check() has proved, in one pass: unlike with json_next(), a container is entered without finding its
- * end first. Nothing here allocates or looks beyond `end`. */
+/* Moving over JSON that json_check() has proved, in one pass: unlike with json_next(), a container
+ * is entered without finding its end first. Nothing here allocates or looks beyond `end`. */
 #ifndef CALLMEND_DIALECT_SCAN_H
 #define CALLMEND_DIALECT_SCAN_H
 
@@ -16,10 +16,13 @@ struct json scan_at(const char *p, const char *end);
 const char *scan_value(const char *p, const char *end);
 /* Enters the container that begins at p. */
 struct scan scan_open(const char *p, const char *end);
-/* Stands the scan before the next value (`key` is its raw name, empty in arrays); the caller moves s->p behind that value before
- * the next turn. False at the end: s->p is then behind the container. */
+/* Stands the scan before the next value (`key` is its raw name, empty in arrays); the caller moves
+ * s->p behind that value before the next turn. False at the end: s->p is then behind the container.
+ */
 bool scan_next(struct scan *s, struct span *key);
-/* First members of the object at p with the n given names, JSON_NONE when absent; gives what is behind the object. */
-const char *scan_pick(const char *p, const char *end, const char *const *names, size_t n, struct json *out);
+/* First members of the object at p with the n given names, JSON_NONE when absent; gives what is
+ * behind the object. */
+const char *scan_pick(const char *p, const char *end, const char *const *names, size_t n,
+		      struct json *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Open addressing with linear probing beside a ring in order of insertion. The table is at least twice as large as the
- * ring, so that probes stay short and always meet an empty slot (0). */
+/* Open addressing with linear probing beside a ring in order of insertion. The table is at least
+ * twice as large as the ring, so that probes stay short and always meet an empty slot (0). */
 #include "callmend/seen.h"
 
 #include <stdlib.h>

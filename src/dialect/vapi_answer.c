@@ -28,7 +28,8 @@ static void put_function_result(struct json_out *o, const struct tool_answer *an
 	json_put_text(o, "result", n ? one_line(answers[0].result, arena) : SPAN(""));
 }
 
-void vapi_tool_answer(struct span type, const struct tool_answer *answers, size_t n, struct buf *out)
+void vapi_tool_answer(struct span type, const struct tool_answer *answers, size_t n,
+		      struct buf *out)
 {
 	struct json_out o = { .b = out };
 	struct arena arena = { 0 };
@@ -61,7 +62,8 @@ static struct tool_answer read_result(struct json item, struct arena *arena)
 		.name = vapi_text(json_get(item, "name"), arena),
 		.failed = json_has(error) && !json_has(result),
 	};
-	struct json said = vapi_either(result, vapi_either(error, json_path(item, "message.content")));
+	struct json said =
+		vapi_either(result, vapi_either(error, json_path(item, "message.content")));
 	answer.result = value_text(said, arena);
 	return answer;
 }
@@ -78,7 +80,8 @@ static void read_results(struct json list, struct arena *arena, struct tool_answ
 			(*out)[(*n)++] = read_result(item, arena);
 }
 
-/* The function-call form and a failure of the whole answer: for every call that was asked, so without an id. */
+/* The function-call form and a failure of the whole answer: for every call that was asked, so
+ * without an id. */
 static bool read_single(struct json top, struct arena *arena, struct tool_answer **out, size_t *n)
 {
 	if (!json_has(json_get(top, "result")) && !json_has(json_get(top, "error")))
@@ -89,7 +92,8 @@ static bool read_single(struct json top, struct arena *arena, struct tool_answer
 	return true;
 }
 
-bool vapi_read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out, size_t *n)
+bool vapi_read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out,
+			   size_t *n)
 {
 	*out = NULL;
 	*n = 0;
@@ -115,7 +119,8 @@ static void put_failed_tools(struct span type, struct span body, struct buf *out
 	struct json list = vapi_tool_calls(&v), item;
 	struct json_iter it = json_iter(list);
 	struct span key;
-	struct tool_answer *answers = arena_alloc(&arena, (json_count(list) + 1) * sizeof(*answers));
+	struct tool_answer *answers =
+		arena_alloc(&arena, (json_count(list) + 1) * sizeof(*answers));
 	size_t n = 0;
 	while (json_next(&it, &key, &item)) {
 		struct vapi_tool_call call;
@@ -132,16 +137,21 @@ static const struct fallback {
 	const char *type, *answer, *content_type;
 } fallbacks[] = {
 	{ "assistant-request",
-	  "{\"error\":\"We are sorry, we cannot take your call right now. Please try again later.\"}", NULL },
-	{ "transfer-destination-request", "{\"error\":\"No transfer destination is available.\"}", NULL },
-	{ "handoff-destination-request", "{\"error\":\"No handoff destination is available.\"}", NULL },
+	  "{\"error\":\"We are sorry, we cannot take your call right now. Please try again "
+	  "later.\"}",
+	  NULL },
+	{ "transfer-destination-request", "{\"error\":\"No transfer destination is available.\"}",
+	  NULL },
+	{ "handoff-destination-request", "{\"error\":\"No handoff destination is available.\"}",
+	  NULL },
 	{ "knowledge-base-request", "{\"documents\":[]}", NULL },
 	{ "voice-request", "", "application/octet-stream" },
 	{ "call.endpointing.request", "{\"timeoutSeconds\":0.5}", NULL },
 	{ "campaign.predial", "{\"eligible\":false}", NULL },
 };
 
-void vapi_default_answer(struct span type, struct span body, struct buf *out, const char **content_type)
+void vapi_default_answer(struct span type, struct span body, struct buf *out,
+			 const char **content_type)
 {
 	*content_type = "application/json";
 	if (vapi_type_of(type)->answer == ANSWER_TOOLS) {

@@ -1,9 +1,12 @@
-/* assistant-request (vapi.md 1.5): a complete assistant whose system message is replaced by the project's instructions, or an
- * assistant id with variable values. The server's own members of a fetched assistant (id, orgId, createdAt ...) are left out,
- * because Vapi refuses them in an inline assistant. */
+/* assistant-request (vapi.md 1.5): a complete assistant whose system message is replaced by the
+ * project's instructions, or an assistant id with variable values. The server's own members of a
+ * fetched assistant (id, orgId, createdAt ...) are left out, because Vapi refuses them in an inline
+ * assistant. */
 #include "dialect/vapi_parts.h"
 
-static const char *const server_members[] = { "id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet" };
+static const char *const server_members[] = {
+	"id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet"
+};
 
 static bool is_server_member(struct span key)
 {
@@ -14,16 +17,15 @@ static bool is_server_member(struct span key)
 	return false;
 }
 
-/* `key` is raw, that is, already escaped. */
+/* `key` stands between its quotes, escaped; the writer escapes again. */
 static void put_member(struct json_out *o, struct span key, struct span raw)
 {
-	char z[256];
+	struct arena arena = { 0 };
+	struct json quoted = { JSON_STRING, { key.p - 1, key.n + 2 } };
+	struct span name = json_text(quoted, &arena);
 
-	if (key.n >= sizeof(z))
-		return;
-	memcpy(z, key.p, key.n);
-	z[key.n] = 0;
-	json_put_raw(o, z, raw);
+	json_put_raw(o, arena_printf(&arena, "%.*s", SPAN_ARG(name)), raw);
+	arena_fini(&arena);
 }
 
 static void put_system_message(struct json_out *o, struct span instructions)
@@ -107,7 +109,8 @@ int vapi_answer_assistant(const struct assistant_choice *c, struct buf *out, str
 	struct json_out o = { .b = out };
 
 	if (c->assistant.kind == JSON_NONE && !c->id.n)
-		return fault(f, E_INVALID, "neither an assistant nor an assistant id is configured");
+		return fault(f, E_INVALID,
+			     "neither an assistant nor an assistant id is configured");
 	if (c->assistant.kind != JSON_NONE && c->assistant.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "the configured assistant is no JSON object");
 	json_begin(&o, NULL);
@@ -119,13 +122,15 @@ int vapi_answer_assistant(const struct assistant_choice *c, struct buf *out, str
 	return 0;
 }
 
-int vapi_fetch_assistant(struct span api_base, struct span id, struct arena *a, struct provider_request *out)
+int vapi_fetch_assistant(struct span api_base, struct span id, struct arena *a,
+			 struct provider_request *out)
 {
 	if (!id.n)
 		return E_INVALID;
 	*out = (struct provider_request){
 		.method = SPAN("GET"),
-		.url = span_of(arena_printf(a, "%.*s/assistant/%.*s", SPAN_ARG(api_base), SPAN_ARG(id))),
+		.url = span_of(
+			arena_printf(a, "%.*s/assistant/%.*s", SPAN_ARG(api_base), SPAN_ARG(id))),
 		.needs_private_key = true,
 	};
 	return 0;

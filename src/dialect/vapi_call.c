@@ -39,7 +39,8 @@ static void add_status(const struct vapi_view *v, struct span status, struct inp
 	in->reason = vapi_text(v->m[M_endedReason], v->arena);
 	in->at_us = v->at_us;
 	in->data = vapi_either(v->m[M_destination], (struct json){ 0 });
-	in->key = v->at_us ? key_end(key_number(key_text(key_start("status"), status), v->at_us)) : 0;
+	in->key =
+		v->at_us ? key_end(key_number(key_text(key_start("status"), status), v->at_us)) : 0;
 }
 
 int vapi_read_call(struct span body, struct arena *arena, struct inputs *out, struct fault *f)

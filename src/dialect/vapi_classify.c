@@ -1,13 +1,14 @@
 /* Happy path: a proved JSON text with {"message": {"type", "call": {"id"}, "timestamp"}}.
- * Failure: no JSON; no object; neither `message` nor a type; the fault tells the sender what was found instead. */
+ * Failure: no JSON; no object; neither `message` nor a type; the fault tells the sender what was
+ * found instead. */
 #include "dialect/scan.h"
 #include "dialect/vapi_parts.h"
 
 static const char *kind_name(enum json_kind kind)
 {
 	static const char *const names[] = {
-		[JSON_NONE] = "nothing",   [JSON_NULL] = "null",      [JSON_FALSE] = "a boolean",
-		[JSON_TRUE] = "a boolean", [JSON_NUMBER] = "a number", [JSON_STRING] = "a string",
+		[JSON_NONE] = "nothing",   [JSON_NULL] = "null",	[JSON_FALSE] = "a boolean",
+		[JSON_TRUE] = "a boolean", [JSON_NUMBER] = "a number",	[JSON_STRING] = "a string",
 		[JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 	};
 	return names[kind];
@@ -42,7 +43,8 @@ int vapi_classify(struct span body, struct arena *arena, struct envelope *out, s
 		out->type = vapi_message_type(body, arena);
 	if (out->type.n == 0)
 		return fault(f, E_INVALID, "member \"message.type\" must be a text, found %s",
-			     found[TYPE].kind == JSON_STRING ? "an empty one" : kind_name(found[TYPE].kind));
+			     found[TYPE].kind == JSON_STRING ? "an empty one"
+							     : kind_name(found[TYPE].kind));
 	out->call_id = VAPI_FIRST_TEXT(arena, json_get(found[CALL], "id"), found[CALL_ID]);
 	out->at_us = vapi_time(found[TIMESTAMP], arena);
 	const struct vapi_type *type = vapi_type_of(out->type);

@@ -51,12 +51,9 @@ static void put_transfer(struct json_out *o, const struct command *c)
 }
 
 static void (*const writers[COMMAND_COUNT])(struct json_out *, const struct command *) = {
-	[COMMAND_SAY] = put_say,
-	[COMMAND_ADD_MESSAGE] = put_add_message,
-	[COMMAND_MUTE] = put_mute,
-	[COMMAND_UNMUTE] = put_unmute,
-	[COMMAND_END] = put_end,
-	[COMMAND_TRANSFER] = put_transfer,
+	[COMMAND_SAY] = put_say,   [COMMAND_ADD_MESSAGE] = put_add_message,
+	[COMMAND_MUTE] = put_mute, [COMMAND_UNMUTE] = put_unmute,
+	[COMMAND_END] = put_end,   [COMMAND_TRANSFER] = put_transfer,
 };
 
 static bool is_http(struct span url)

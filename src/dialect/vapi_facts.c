@@ -1,5 +1,5 @@
-/* Facts about the call from whatever a message carries of it. A body that was reduced carries fewer; the session keeps those of
- * earlier messages. */
+/* Facts about the call from whatever a message carries of it. A body that was reduced carries
+ * fewer; the session keeps those of earlier messages. */
 #include "dialect/vapi_parts.h"
 
 /* "twilio pstn"; newer messages name the provider in `transport` only. */
@@ -40,30 +40,31 @@ static void read_subscription(const struct vapi_view *v, struct json assistant,
 	facts->transcript_subscribed = proved || lists_transcript(list, v->arena);
 }
 
-/* The server that gets this call's messages: the assistant's before the number's. One of the organisation is not shown. */
+/* The server that gets this call's messages: the assistant's before the number's. One of the
+ * organisation is not shown. */
 static void read_retries(struct json assistant, struct json number, struct call_facts *facts)
 {
 	struct json server = vapi_either(json_get(assistant, "server"), json_get(number, "server"));
 	int64_t retries = 0;
 	facts->retries_known = server.kind == JSON_OBJECT;
-	facts->retries_on = json_i64(json_path(server, "backoffPlan.maxRetries"), &retries) &&
-			    retries > 0;
+	facts->retries_on =
+		json_i64(json_path(server, "backoffPlan.maxRetries"), &retries) && retries > 0;
 }
 
 static void read_people(const struct vapi_view *v, struct call_facts *facts)
 {
 	struct json customer = v->m[M_customer], of_call = v->call[C_customer];
 	struct json number = v->m[M_phoneNumber], of_call_number = v->call[C_phoneNumber];
-	facts->customer_number = VAPI_FIRST_TEXT(
-		v->arena, json_get(customer, "number"), json_get(of_call, "number"),
-		json_get(customer, "sipUri"), json_get(of_call, "sipUri"));
-	facts->customer_name = VAPI_FIRST_TEXT(v->arena, json_get(customer, "name"),
-					       json_get(of_call, "name"));
+	facts->customer_number =
+		VAPI_FIRST_TEXT(v->arena, json_get(customer, "number"), json_get(of_call, "number"),
+				json_get(customer, "sipUri"), json_get(of_call, "sipUri"));
+	facts->customer_name =
+		VAPI_FIRST_TEXT(v->arena, json_get(customer, "name"), json_get(of_call, "name"));
 	facts->phone_number = VAPI_FIRST_TEXT(
 		v->arena, json_get(number, "number"), json_get(of_call_number, "number"),
 		json_get(of_call_number, "twilioPhoneNumber"), json_get(number, "sipUri"));
-	facts->phone_number_id = VAPI_FIRST_TEXT(v->arena, v->call[C_phoneNumberId],
-						 json_get(number, "id"));
+	facts->phone_number_id =
+		VAPI_FIRST_TEXT(v->arena, v->call[C_phoneNumberId], json_get(number, "id"));
 }
 
 static void read_assistant(const struct vapi_view *v, struct call_facts *facts)
@@ -71,10 +72,10 @@ static void read_assistant(const struct vapi_view *v, struct call_facts *facts)
 	struct json assistant = v->m[M_assistant], of_call = v->call[C_assistant];
 	facts->assistant_id = VAPI_FIRST_TEXT(v->arena, json_get(assistant, "id"),
 					      v->call[C_assistantId], json_get(of_call, "id"));
-	facts->assistant_name = VAPI_FIRST_TEXT(v->arena, json_get(assistant, "name"),
-						json_get(of_call, "name"));
-	facts->assistant_version = VAPI_FIRST_TEXT(v->arena, v->m[M_assistantVersion],
-						   v->call[C_assistantVersion]);
+	facts->assistant_name =
+		VAPI_FIRST_TEXT(v->arena, json_get(assistant, "name"), json_get(of_call, "name"));
+	facts->assistant_version =
+		VAPI_FIRST_TEXT(v->arena, v->m[M_assistantVersion], v->call[C_assistantVersion]);
 	struct json config = vapi_either(assistant, of_call);
 	read_subscription(v, config, facts);
 	read_retries(config, vapi_either(v->m[M_phoneNumber], v->call[C_phoneNumber]), facts);
@@ -87,7 +88,8 @@ static void read_call(const struct vapi_view *v, struct call_facts *facts)
 	facts->provider_org_id = vapi_text(v->call[C_orgId], a);
 	facts->kind = json_text(v->call[C_type], a);
 	facts->squad_id = vapi_text(v->call[C_squadId], a);
-	facts->session_id = VAPI_FIRST_TEXT(a, v->call[C_sessionId], json_get(v->m[M_session], "id"));
+	facts->session_id =
+		VAPI_FIRST_TEXT(a, v->call[C_sessionId], json_get(v->m[M_session], "id"));
 	facts->telephony_id = VAPI_FIRST_TEXT(a, v->call[C_phoneCallProviderId],
 					      json_get(v->call[C_transport], "callSid"));
 	facts->control_url = json_text(json_get(v->call[C_monitor], "controlUrl"), a);

@@ -1,17 +1,20 @@
-/* The running conversation that nearly every message carries: entries of messages[] (Vapi's form) or, only where no such array has
- * any, of the OpenAI-formatted arrays.
+/* The running conversation that nearly every message carries: entries of messages[] (Vapi's form)
+ * or, only where no such array has any, of the OpenAI-formatted arrays.
  *
- * The same entry comes again and again, in two arrays of one body, and with endTime, duration and secondsFromStart filled in or
- * changed later. Its key is made of what stays: role, time, text (or tool calls, or result). OpenAI-formatted entries have no
- * time; there the place in the array stands for it. */
+ * The same entry comes again and again, in two arrays of one body, and with endTime, duration and
+ * secondsFromStart filled in or changed later. Its key is made of what stays: role, time, text (or
+ * tool calls, or result). OpenAI-formatted entries have no time; there the place in the array
+ * stands for it. */
 #include <stdlib.h>
 
 #include "dialect/scan.h"
 #include "dialect/vapi_parts.h"
 
-#define ENTRY_MEMBERS(X)                                                                           \
-	X(role) X(message) X(content) X(time) X(endTime) X(toolCalls) X(tool_calls) X(toolCallId)  \
-	X(tool_call_id) X(name) X(result)
+/* clang-format off */
+#define ENTRY_MEMBERS(X) \
+	X(role) X(message) X(content) X(time) X(endTime) X(toolCalls) X(tool_calls) \
+	X(toolCallId) X(tool_call_id) X(name) X(result)
+/* clang-format on */
 #define X(name) E_##name,
 enum { ENTRY_MEMBERS(X) E_COUNT };
 #undef X
@@ -35,11 +38,11 @@ struct entry {
 };
 
 /* What a role means. Unknown ones keep their name. */
-static const struct role {
+struct role {
 	const char *role, *name;
 	enum speaker speaker;
 	void (*read)(struct reading *, struct entry *, enum speaker);
-} *role_of(struct span role);
+};
 
 static struct input *add(struct reading *r, const struct entry *e, enum input_type type)
 {
@@ -194,21 +197,41 @@ static void read_entry(struct reading *r, struct entry *e)
 	}
 }
 
+/* The entry that begins at p; gives what is behind it. */
+static const char *read_element(struct reading *r, const char *p, const char *end, size_t index)
+{
+	struct entry e = { 0 };
+	const char *behind = scan_pick(p, end, entry_names, E_COUNT, e.e);
+	e.raw = (struct json){ JSON_OBJECT, { p, (size_t)(behind - p) } };
+	e.at_us = vapi_time(e.e[E_time], r->v->arena);
+	e.end_us = vapi_time(e.e[E_endTime], r->v->arena);
+	e.place = e.at_us ? (uint64_t)e.at_us : index;
+	read_entry(r, &e);
+	return behind;
+}
+
+/* A marker stands for several entries, which keep their places. */
+static const char *skip_element(const char *p, const char *end, size_t *count)
+{
+	struct json v = scan_at(p, end);
+	(void)vapi_is_marker(v, count);
+	return v.raw.p + v.raw.n;
+}
+
 static void read_array(struct reading *r, struct json array)
 {
-	struct json_iter it = json_iter(array);
 	struct span key;
-	struct json item;
-	size_t index = 0, count;
-	for (; json_next(&it, &key, &item); index += count) {
-		if (vapi_is_marker(item, &count) || item.kind != JSON_OBJECT)
-			continue;
-		struct entry e = { .raw = item };
-		scan_pick(item.raw.p, item.raw.p + item.raw.n, entry_names, E_COUNT, e.e);
-		e.at_us = vapi_time(e.e[E_time], r->v->arena);
-		e.end_us = vapi_time(e.e[E_endTime], r->v->arena);
-		e.place = e.at_us ? (uint64_t)e.at_us : index;
-		read_entry(r, &e);
+	size_t index = 0;
+	if (array.kind != JSON_ARRAY)
+		return;
+	struct scan s = scan_open(array.raw.p, array.raw.p + array.raw.n);
+	while (scan_next(&s, &key)) {
+		size_t count = 1;
+		if (*s.p == '{' && !vapi_is_marker_at(s.p, s.end))
+			s.p = read_element(r, s.p, s.end, index);
+		else
+			s.p = skip_element(s.p, s.end, &count);
+		index += count;
 	}
 }
 
@@ -236,7 +259,8 @@ static bool needs_sorting(const struct input *in, size_t n)
 	return disorder;
 }
 
-/* secondsFromStart starts anew after a transfer, so order is by time; calls of one entry stay together. */
+/* secondsFromStart starts anew after a transfer, so order is by time; calls of one entry stay
+ * together. */
 static void sort_by_time(struct input *in, size_t n, struct arena *arena)
 {
 	if (!needs_sorting(in, n))

@@ -1,8 +1,10 @@
-/* Secret values are replaced by "***" before anything is kept. One pass that looks at member names only: a quote with a colon behind it
- * ends a name (inside a text it would have a backslash before it).
+/* Secret values are replaced by "***" before anything is kept. One pass that looks at member names
+ * only: a quote with a colon behind it ends a name (inside a text it would have a backslash before
+ * it).
  *
- * Names are compared as they are written, in either case; nobody escapes ASCII letters in names. What a caller said or a model
- * wrote (arguments, structured data) is never masked: a tool may well need its argument "token". */
+ * Names are compared as they are written, in either case; nobody escapes ASCII letters in names.
+ * What a caller said or a model wrote (arguments, structured data) is never masked: a tool may well
+ * need its argument "token". */
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -11,11 +13,11 @@
 #include "dialect/scan.h"
 #include "dialect/vapi_parts.h"
 
-enum { BLOCK = 64 };
+enum { BLOCK = 64, NAME_MAX_LEN = 32 };
 
 enum action {
 	MASK_TEXT,   /* a text value */
-	MASK_INSIDE, /* every text in an object or array, except what MASK_PUBLIC names */
+	MASK_INSIDE, /* every text in an object or array, except is_public() ones */
 	MASK_VALUES, /* of an array of {"key","value"}: the values */
 	MASK_PASS,   /* go on behind this object */
 };
@@ -71,12 +73,18 @@ static const struct mask_rule secrets[] = {
 
 /* Whoever knows one of these can listen, steer or download. */
 static const struct mask_rule capabilities[] = {
-	{ SPAN("controlUrl"), MASK_TEXT },	      { SPAN("listenUrl"), MASK_TEXT },
-	{ SPAN("websocketCallUrl"), MASK_TEXT },    { SPAN("callUrl"), MASK_TEXT },
-	{ SPAN("webCallUrl"), MASK_TEXT },	      { SPAN("presignedMonoUrl"), MASK_TEXT },
-	{ SPAN("presignedStereoUrl"), MASK_TEXT },  { SPAN("presignedVideoUrl"), MASK_TEXT },
-	{ SPAN("presignedAssistantUrl"), MASK_TEXT }, { SPAN("presignedCustomerUrl"), MASK_TEXT },
-	{ SPAN("presignedPcapUrl"), MASK_TEXT },    { SPAN("presignedLogUrl"), MASK_TEXT },
+	{ SPAN("controlUrl"), MASK_TEXT },
+	{ SPAN("listenUrl"), MASK_TEXT },
+	{ SPAN("websocketCallUrl"), MASK_TEXT },
+	{ SPAN("callUrl"), MASK_TEXT },
+	{ SPAN("webCallUrl"), MASK_TEXT },
+	{ SPAN("presignedMonoUrl"), MASK_TEXT },
+	{ SPAN("presignedStereoUrl"), MASK_TEXT },
+	{ SPAN("presignedVideoUrl"), MASK_TEXT },
+	{ SPAN("presignedAssistantUrl"), MASK_TEXT },
+	{ SPAN("presignedCustomerUrl"), MASK_TEXT },
+	{ SPAN("presignedPcapUrl"), MASK_TEXT },
+	{ SPAN("presignedLogUrl"), MASK_TEXT },
 };
 
 static const struct span stars = { "\"***\"", 5 };
@@ -84,7 +92,8 @@ static const struct span stars = { "\"***\"", 5 };
 struct masking {
 	const struct mask_rule *rules;
 	size_t n;
-	uint32_t last; /* bit per last letter of a rule's name */
+	uint32_t last;			/* bit per last letter of the rules' names */
+	uint32_t last_of[NAME_MAX_LEN]; /* the same for names of each length */
 	const char *copied, *end;
 	struct buf *out;
 };
@@ -102,14 +111,28 @@ static uint32_t letter_bit(char c)
 }
 
 /* The rule for the name that ends before the quote at `close`. */
-static const struct mask_rule *rule_for(const struct masking *m, const char *start, const char *close)
+static const struct mask_rule *rule_for(const struct masking *m, const char *start,
+					const char *close)
 {
 	const char *open = memrchr(start, '"', (size_t)(close - start));
 	size_t n = open ? (size_t)(close - open) - 1 : 0;
+	if (n >= NAME_MAX_LEN || !(m->last_of[n] & letter_bit(close[-1])))
+		return NULL;
 	for (size_t i = 0; i < m->n; i++)
 		if (m->rules[i].name.n == n && strncasecmp(m->rules[i].name.p, open + 1, n) == 0)
 			return &m->rules[i];
 	return NULL;
+}
+
+static void index_names(struct masking *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct span name = m->rules[i].name;
+		uint32_t bit = letter_bit(name.p[name.n - 1]);
+		CHECK(name.n < NAME_MAX_LEN);
+		m->last |= bit;
+		m->last_of[name.n] |= bit;
+	}
 }
 
 /* Who a credential is for may stay. */
@@ -165,7 +188,8 @@ static const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
-/* A quote at p with a colon or white space behind it: NULL when it ends no name that matters, else where to go on. */
+/* A quote at p with a colon or white space behind it: NULL when it ends no name that matters, else
+ * where to go on. */
 static const char *at_quote(struct masking *m, const char *start, const char *p)
 {
 	if (p == start || !(m->last & letter_bit(p[-1])))
@@ -177,12 +201,14 @@ static const char *at_quote(struct masking *m, const char *start, const char *p)
 	return rule ? apply(m, rule, skip_space(colon + 1, m->end)) : NULL;
 }
 
-/* Bit per byte: a quote with a colon or white space behind it. Reads one byte more than the block. */
+/* Bit per byte: a quote with a colon or white space behind it. Reads one byte more than the block.
+ */
 static inline uint64_t name_ends(const char *p)
 {
 	uint64_t bits = 0;
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), colon = _mm_set1_epi8(':'), space = _mm_set1_epi8(' ');
+	const __m128i quote = _mm_set1_epi8('"'), colon = _mm_set1_epi8(':'),
+		      space = _mm_set1_epi8(' ');
 	for (int i = 0; i < BLOCK; i += 16) {
 		__m128i here = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
 		__m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
@@ -193,7 +219,9 @@ static inline uint64_t name_ends(const char *p)
 	}
 #else
 	for (int i = 0; i < BLOCK; i++)
-		bits |= (uint64_t)(p[i] == '"' && (p[i + 1] == ':' || (unsigned char)p[i + 1] <= ' ')) << i;
+		bits |= (uint64_t)(p[i] == '"' &&
+				   (p[i + 1] == ':' || (unsigned char)p[i + 1] <= ' '))
+			<< i;
 #endif
 	return bits;
 }
@@ -211,9 +239,10 @@ static const char *mask_block(struct masking *m, const char *start, const char *
 
 static void mask(struct span json, const struct mask_rule *rules, size_t n, struct buf *out)
 {
-	struct masking m = { rules, n, 0, json.p, json.p + json.n, out };
-	for (size_t i = 0; i < n; i++)
-		m.last |= letter_bit(rules[i].name.p[rules[i].name.n - 1]);
+	struct masking m = {
+		.rules = rules, .n = n, .copied = json.p, .end = json.p + json.n, .out = out
+	};
+	index_names(&m);
 	buf_reserve(out, json.n);
 	const char *p = json.p;
 	while (m.end - p > BLOCK)

@@ -5,25 +5,27 @@
 #include "callmend/dialect.h"
 #include "dialect/key.h"
 
-/* Members that are read, one line each; a view finds them all in one pass per object.
- * `M` of the message (and of a Call object, which uses the same names), `C` of its call, `A` of its artifact. */
-#define VAPI_MESSAGE_MEMBERS(X)                                                                    \
-	X(type) X(timestamp) X(call) X(callId) X(assistant) X(assistantVersion) X(phoneNumber)     \
-	X(customer) X(artifact) X(status) X(endedReason) X(destination) X(role) X(transcriptType)  \
-	X(transcript) X(turn) X(text) X(output) X(turnId) X(input) X(language) X(newAssistant)     \
-	X(toAssistant) X(fromAssistant) X(toStepRecord) X(fromStepRecord) X(messages)              \
-	X(messagesOpenAIFormatted) X(conversation) X(toolCallList) X(toolCalls)                    \
-	X(toolWithToolCallList) X(functionCall) X(toolCallResult) X(reason) X(startedAt)           \
-	X(endedAt) X(updatedAt) X(durationMs) X(durationSeconds) X(durationMinutes) X(cost)        \
+/* Members that are read; a view finds them all in one pass per object. `M` of the message (and of a
+ * Call object, which uses the same names), `C` of its call, `A` of its artifact. */
+/* clang-format off */
+#define VAPI_MESSAGE_MEMBERS(X) \
+	X(type) X(timestamp) X(call) X(callId) X(assistant) X(assistantVersion) X(phoneNumber) \
+	X(customer) X(artifact) X(status) X(endedReason) X(destination) X(role) \
+	X(transcriptType) X(transcript) X(turn) X(text) X(output) X(turnId) X(input) X(language) \
+	X(newAssistant) X(toAssistant) X(fromAssistant) X(toStepRecord) X(fromStepRecord) \
+	X(messages) X(messagesOpenAIFormatted) X(conversation) X(toolCallList) X(toolCalls) \
+	X(toolWithToolCallList) X(functionCall) X(toolCallResult) X(reason) X(startedAt) \
+	X(endedAt) X(updatedAt) X(durationMs) X(durationSeconds) X(durationMinutes) X(cost) \
 	X(costBreakdown) X(summary) X(analysis) X(recordingUrl) X(stereoRecordingUrl) X(session)
-#define VAPI_CALL_MEMBERS(X)                                                                       \
-	X(id) X(orgId) X(type) X(createdAt) X(startedAt) X(endedAt) X(assistantId) X(assistant)    \
-	X(assistantVersion) X(squadId) X(sessionId) X(phoneNumberId) X(phoneNumber) X(customer)    \
-	X(phoneCallProvider) X(phoneCallTransport) X(phoneCallProviderId) X(transport) X(monitor)  \
-	X(cost) X(costBreakdown) X(analysis) X(endedReason)
-#define VAPI_ARTIFACT_MEMBERS(X)                                                                   \
-	X(messages) X(messagesOpenAIFormatted) X(transcript) X(recording) X(recordingUrl)          \
+#define VAPI_CALL_MEMBERS(X) \
+	X(id) X(orgId) X(type) X(createdAt) X(startedAt) X(endedAt) X(assistantId) X(assistant) \
+	X(assistantVersion) X(squadId) X(sessionId) X(phoneNumberId) X(phoneNumber) X(customer) \
+	X(phoneCallProvider) X(phoneCallTransport) X(phoneCallProviderId) X(transport) \
+	X(monitor) X(cost) X(costBreakdown) X(analysis) X(endedReason)
+#define VAPI_ARTIFACT_MEMBERS(X) \
+	X(messages) X(messagesOpenAIFormatted) X(transcript) X(recording) X(recordingUrl) \
 	X(stereoRecordingUrl) X(structuredOutputs) X(performanceMetrics)
+/* clang-format on */
 
 #define X(name) M_##name,
 enum { VAPI_MESSAGE_MEMBERS(X) M_COUNT };
@@ -43,8 +45,9 @@ struct vapi_view {
 	struct arena *arena;
 };
 
-/* --- vapi_view.c: finding and lenient reading ---------------------------------------------------- */
-/* Where the message begins: the object under `message`, or the body itself when it is flat (websocket form). NULL: neither. */
+/* --- vapi_view.c: finding and lenient reading --- */
+/* Where the message begins: the object under `message`, or the body itself when it is flat
+ * (websocket form). NULL: neither. */
 const char *vapi_find_message(struct span body);
 /* The same as a value; JSON_NONE when there is none. */
 struct json vapi_message(struct span body);
@@ -60,8 +63,8 @@ struct span vapi_deduce_type(struct json message);
 struct span vapi_text(struct json v, struct arena *arena);
 /* The first of n values that has a text. */
 struct span vapi_first_text(const struct json *values, size_t n, struct arena *arena);
-#define VAPI_FIRST_TEXT(arena, ...)                                                   \
-	vapi_first_text((const struct json[]){ __VA_ARGS__ },                         \
+#define VAPI_FIRST_TEXT(arena, ...)                           \
+	vapi_first_text((const struct json[]){ __VA_ARGS__ }, \
 			sizeof((const struct json[]){ __VA_ARGS__ }) / sizeof(struct json), arena)
 /* The first of two values that is there and not null. */
 struct json vapi_either(struct json a, struct json b);
@@ -70,14 +73,17 @@ int64_t vapi_time(struct json v, struct arena *arena);
 enum speaker vapi_speaker(struct json role);
 /* True for what reduce left in place of something seen; *count: array elements it stands for. */
 bool vapi_is_marker(struct json v, size_t *count);
+/* Whether one begins at p. */
+bool vapi_is_marker_at(const char *p, const char *end);
 /* An array with at least one element (a marker counts). */
 bool vapi_has_elements(struct json v);
 
-/* --- vapi_read.c: one line per message type ------------------------------------------------------ */
+/* --- vapi_read.c: one line per message type --- */
 enum vapi_history {
-	VAPI_HISTORY_NONE,   /* questions and unknown types: kept whole, their history is not read */
+	VAPI_HISTORY_NONE, /* questions and unknown types: kept whole, their history is not read */
 	VAPI_HISTORY_BEFORE, /* entries first: they are older than the message */
-	VAPI_HISTORY_AFTER,  /* tool calls: ours first, so that the session knows them when it meets them in the history */
+	VAPI_HISTORY_AFTER,  /* tool calls: ours first, so that the session knows them when it meets
+				them in the history */
 };
 
 struct vapi_type {
@@ -94,14 +100,17 @@ const struct vapi_type *vapi_type_of(struct span name);
 const struct vapi_type *vapi_type_at(size_t i);
 MUST int vapi_read(struct span reduced, struct arena *arena, struct inputs *out, struct fault *f);
 
-/* --- the others ---------------------------------------------------------------------------------- */
-MUST int vapi_classify(struct span body, struct arena *arena, struct envelope *out, struct fault *f);
+/* --- the others --- */
+MUST int vapi_classify(struct span body, struct arena *arena, struct envelope *out,
+		       struct fault *f);
 void vapi_mask(struct span body, const struct envelope *e, struct buf *out);
-/* The i-th member name that is masked (secret or capability), empty behind the last; docs/vapi.md is tested against it. */
+/* The i-th member name that is masked (secret or capability), empty behind the last; docs/vapi.md
+ * is tested against it. */
 struct span vapi_mask_name(size_t i);
 /* Replaces what must not be published (monitor and presigned URLs). */
 struct span vapi_mask_capabilities(struct span json, struct arena *arena);
-void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen, struct buf *out);
+void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen,
+		 struct buf *out);
 void vapi_remember(struct span reduced, struct seen *seen);
 void vapi_facts(const struct vapi_view *v, struct inputs *out);
 enum vapi_source { VAPI_FROM_MESSAGE, VAPI_FROM_REPORT };
@@ -115,7 +124,7 @@ bool vapi_read_tool_result(const struct vapi_view *v, struct inputs *out);
 struct vapi_tool_call {
 	struct span id, name;
 	struct json arguments; /* an object */
-	uint64_t key;          /* of id, name and arguments, whatever their spelling */
+	uint64_t key;	       /* of id, name and arguments, whatever their spelling */
 };
 void vapi_tool_call(struct json item, struct arena *arena, struct vapi_tool_call *out);
 /* {"a":1,"b":"x"} and { "b": "x", "a": 1 } get the same key. */
@@ -125,8 +134,10 @@ struct json vapi_tool_calls(const struct vapi_view *v);
 
 MUST int vapi_command(const struct command *c, struct span control_url, struct arena *arena,
 		      struct provider_request *out, struct fault *f);
-void vapi_tool_answer(struct span type, const struct tool_answer *answers, size_t n, struct buf *out);
-bool vapi_read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out, size_t *n);
+void vapi_tool_answer(struct span type, const struct tool_answer *answers, size_t n,
+		      struct buf *out);
+bool vapi_read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out,
+			   size_t *n);
 void vapi_default_answer(struct span type, struct span body, struct buf *out,
 			 const char **content_type);
 MUST int vapi_reconcile(struct span api_base, struct span call_id, struct arena *arena,

@@ -1,5 +1,6 @@
-/* Happy path: reduced bytes -> CALL, then the conversation's new entries and the message's own inputs.
- * Failure: only bytes that classify would have refused. A known type in an unknown shape is kept raw, as unknown types are. */
+/* Happy path: reduced bytes -> CALL, then the conversation's new entries and the message's own
+ * inputs. Failure: only bytes that classify would have refused. A known type in an unknown shape is
+ * kept raw, as unknown types are. */
 #include "dialect/scan.h"
 #include "dialect/vapi_parts.h"
 
@@ -10,7 +11,8 @@ static struct input *add(const struct vapi_view *v, struct inputs *out, enum inp
 	return in;
 }
 
-/* Without a time a repeated message cannot be told from a genuine repetition: then nothing is a duplicate. */
+/* Without a time a repeated message cannot be told from a genuine repetition: then nothing is a
+ * duplicate. */
 static uint64_t timed(const struct vapi_view *v, uint64_t key)
 {
 	return v->at_us ? key_end(key_number(key, v->at_us)) : 0;
@@ -51,8 +53,8 @@ static bool read_call_ended(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
-/* A subscriber to finals alone gets the type transcript[transcriptType="final"]. Unless it says partial it is final: a partial would be
- * replaced by the next one and lost. */
+/* A subscriber to finals alone gets the type transcript[transcriptType="final"]. Unless it says
+ * partial it is final: a partial would be replaced by the next one and lost. */
 static bool is_final(const struct vapi_view *v)
 {
 	return !json_is_text(v->m[M_transcriptType], "partial");
@@ -184,7 +186,8 @@ static bool read_transfer(const struct vapi_view *v, struct inputs *out)
 	json_begin(&o, NULL);
 	if (json_has(v->m[M_destination]))
 		json_put_raw(&o, "destination", v->m[M_destination].raw);
-	put_assistant(&o, "from", vapi_either(v->m[M_fromAssistant], v->m[M_fromStepRecord]), v->arena);
+	put_assistant(&o, "from", vapi_either(v->m[M_fromAssistant], v->m[M_fromStepRecord]),
+		      v->arena);
 	put_assistant(&o, "to", vapi_either(v->m[M_toAssistant], v->m[M_toStepRecord]), v->arena);
 	json_end(&o);
 	struct input *in = add(v, out, INPUT_TRANSFER);
@@ -208,11 +211,18 @@ static bool read_question(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
-/* Of all that is the message's own. The parts that many messages carry are left out: they may be reduced or not. */
+/* Of all that is the message's own. The parts that many messages carry are left out: they may be
+ * reduced or not. */
 static uint64_t raw_key(const struct vapi_view *v)
 {
-	static const char *const common[] = { "call",	  "assistant", "artifact",		    "phoneNumber",
-					      "customer", "messages",  "messagesOpenAIFormatted", "conversation" };
+	static const char *const common[] = { "call",
+					      "assistant",
+					      "artifact",
+					      "phoneNumber",
+					      "customer",
+					      "messages",
+					      "messagesOpenAIFormatted",
+					      "conversation" };
 	uint64_t key = key_start("raw");
 	struct json_iter it = json_iter(v->message);
 	struct span name;
@@ -238,7 +248,8 @@ static bool read_raw(const struct vapi_view *v, struct inputs *out)
 
 #define REDUCED false
 #define WHOLE true
-/* Every type of docs/vapi.md. Those that end in read_raw have no meaning for a call yet and are kept as they are. */
+/* Every type of docs/vapi.md. Those that end in read_raw have no meaning for a call yet and are
+ * kept as they are. */
 static const struct vapi_type types[] = {
 	{ "status-update", ANSWER_NONE, VAPI_HISTORY_BEFORE, REDUCED, read_status },
 	{ "transcript", ANSWER_NONE, VAPI_HISTORY_BEFORE, REDUCED, read_transcript },

@@ -1,16 +1,19 @@
-/* Every Vapi message repeats prompt, tools and the whole conversation so far. What the call has seen before is replaced here by
+/* Every Vapi message repeats prompt, tools and the whole conversation so far. What the call has
+ * seen before is replaced here by
  *
  *	{"$seen":{"bytes":n,"xxh3":"16 hex digits"}}            an object or text
  *	{"$seen":{"count":k,"bytes":n,"xxh3":"..."}}            k elements of an array in a row
  *
- * so that a call of n turns costs the journal O(n) bytes, not O(n^2). A marker keeps `id` and `name` where read() needs them.
+ * so that a call of n turns costs the journal O(n) bytes, not O(n^2). A marker keeps `id` and
+ * `name` where read() needs them.
  *
- * Reducing and remembering walk the same tables over the same bytes: reduce asks the seen set and writes, remember adds to it. The call, whose
- * insides are reduced too, is compared in its reduced form, as that is all that remember gets to see. The artifact is never replaced as a
- * whole: read() must see whether it has messages.
+ * Reducing and remembering walk the same tables over the same bytes: reduce asks the seen set and
+ * writes, remember adds to it. The call, whose insides are reduced too, is compared in its reduced
+ * form, as that is all that remember gets to see. The artifact is never replaced as a whole: read()
+ * must see whether it has messages.
  *
- * Array elements are known by their bytes if they carry a time, else by bytes and place: two "yes" at different places of an
- * OpenAI-formatted history are two entries. */
+ * Array elements are known by their bytes if they carry a time, else by bytes and place: two "yes"
+ * at different places of an OpenAI-formatted history are two entries. */
 #include <inttypes.h>
 
 #include "dialect/scan.h"
@@ -20,15 +23,16 @@ enum { MARKER_MIN = 80 }; /* shorter parts stay: a marker would save nothing */
 
 struct pass {
 	const char *end;
-	const char *copied;       /* reduce: all before this is in out */
-	struct buf *out;          /* NULL: remember */
+	const char *copied;	  /* reduce: all before this is in out */
+	struct buf *out;	  /* NULL: remember */
 	const struct seen *known; /* reduce */
-	struct seen *learn;       /* remember */
+	struct seen *learn;	  /* remember */
 };
 
 struct rule {
 	struct span name;
-	const char *(*walk)(struct pass *, const struct rule *, const char *p); /* gives what is behind the value */
+	/* Gives what is behind the value that begins at p. */
+	const char *(*walk)(struct pass *, const struct rule *, const char *p);
 	const struct rule *inner;
 	size_t inner_n;
 };
@@ -63,8 +67,9 @@ static void put_member(struct buf *out, const char *name, struct json value)
 		buf_printf(out, ",\"%s\":%.*s", name, SPAN_ARG(value.raw));
 }
 
-/* `kept`: members of the part that its marker still shows, or NULL. */
-static void put_marker(struct pass *w, size_t count, struct span part, uint64_t hash, struct json kept)
+/* `kept`: members of the part that its marker still shows. */
+static void put_marker(struct pass *w, size_t count, struct span part, uint64_t hash,
+		       struct json kept)
 {
 	buf_addz(w->out, "{\"$seen\":{");
 	if (count)
@@ -119,14 +124,16 @@ static const char *walk_inside(struct pass *w, const struct rule *rule, const ch
 	return *p == '{' ? walk_object(w, p, rule->inner, rule->inner_n) : scan_value(p, w->end);
 }
 
-/* An object with parts of its own that also repeats as a whole: its reduced form is what is known or not. */
+/* An object with parts of its own that also repeats as a whole: its reduced form is what is known
+ * or not. */
 static const char *walk_whole(struct pass *w, const struct rule *rule, const char *p)
 {
 	if (*p != '{')
 		return scan_value(p, w->end);
 	if (w->learn) {
 		const char *behind = walk_object(w, p, rule->inner, rule->inner_n);
-		return pass_part(w, (struct json){ JSON_OBJECT, between(p, behind) }, (struct json){ 0 });
+		return pass_part(w, (struct json){ JSON_OBJECT, between(p, behind) },
+				 (struct json){ 0 });
 	}
 	copy_up_to(w, p);
 	size_t start = w->out->n;
@@ -139,7 +146,8 @@ static const char *walk_whole(struct pass *w, const struct rule *rule, const cha
 	    !seen_has(w->known, key_end(hash)))
 		return behind;
 	w->out->n = start;
-	put_marker(w, 0, between(p, behind), hash, (struct json){ JSON_OBJECT, between(p, behind) });
+	put_marker(w, 0, between(p, behind), hash,
+		   (struct json){ JSON_OBJECT, between(p, behind) });
 	return behind;
 }
 
@@ -217,7 +225,7 @@ static const char *walk_each(struct pass *w, const struct rule *rule, const char
 	return s.p;
 }
 
-/* --- what is repeated where (docs/vapi.md) --------------------------------------------------------- */
+/* --- what is repeated where (docs/vapi.md) --- */
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 #define INNER(table) (table), COUNT(table)
 
@@ -277,16 +285,20 @@ static void walk_top(struct pass *w, struct span body)
 		(void)walk_object(w, message, INNER(message_rules));
 }
 
-void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen, struct buf *out)
+void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen,
+		 struct buf *out)
 {
-	struct pass w = { .end = masked.p + masked.n, .copied = masked.p, .out = out, .known = seen };
+	struct pass w = {
+		.end = masked.p + masked.n, .copied = masked.p, .out = out, .known = seen
+	};
 	buf_reserve(out, masked.n);
 	if (!e->keep_whole)
 		walk_top(&w, masked);
 	copy_up_to(&w, w.end);
 }
 
-/* Of messages that are kept whole nothing is remembered: their history was not read, so what they brought is not known yet. */
+/* Of messages that are kept whole nothing is remembered: their history was not read, so what they
+ * brought is not known yet. */
 void vapi_remember(struct span reduced, struct seen *seen)
 {
 	struct pass w = { .end = reduced.p + reduced.n, .learn = seen };

@@ -1,4 +1,5 @@
-/* end-of-call-report, and a Call object asked for: the same facts under the artifact, the message or the call, in this order of trust. */
+/* end-of-call-report, and a Call object asked for: the same facts under the artifact, the message
+ * or the call, in this order of trust. */
 #include "base/clock.h"
 #include "dialect/vapi_parts.h"
 
@@ -51,11 +52,13 @@ static void read_parts(const struct vapi_view *v, struct call_report *r)
 	r->structured_outputs = v->artifact[A_structuredOutputs];
 	r->performance = v->artifact[A_performanceMetrics];
 	r->cost_breakdown = vapi_either(v->m[M_costBreakdown], v->call[C_costBreakdown]);
-	r->has_cost = json_f64(v->m[M_cost], &r->cost_usd) || json_f64(v->call[C_cost], &r->cost_usd) ||
+	r->has_cost = json_f64(v->m[M_cost], &r->cost_usd) ||
+		      json_f64(v->call[C_cost], &r->cost_usd) ||
 		      json_f64(json_get(r->cost_breakdown, "total"), &r->cost_usd);
 }
 
-/* Of what the report says, not of its bytes: presigned URLs differ at every attempt. A report that knows more is another one. */
+/* Of what the report says, not of its bytes: presigned URLs differ at every attempt. A report that
+ * knows more is another one. */
 static uint64_t report_key(const struct call_report *r, struct arena *arena)
 {
 	uint64_t key = key_text(key_start("report"), r->ended_reason);

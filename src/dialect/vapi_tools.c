@@ -1,4 +1,5 @@
-/* Tool calls come in three shapes, arguments as object or as text of one; all become the same input. */
+/* Tool calls come in three shapes, arguments as object or as text of one; all become the same
+ * input. */
 #include "dialect/vapi_parts.h"
 
 /* Members are summed, so that their order does not matter. */
@@ -33,7 +34,8 @@ static struct json object_of(const char *member, struct json value, struct arena
 	return (struct json){ JSON_OBJECT, arena_copy(arena, buf_span(&text)) };
 }
 
-/* Always an object: what else a model wrote stands under "$value" (JSON) or "$text" (no JSON at all). */
+/* Always an object: what else a model wrote stands under "$value" (JSON) or "$text" (no JSON at
+ * all). */
 static struct json arguments_of(struct json given, struct arena *arena)
 {
 	if (given.kind == JSON_OBJECT)
@@ -121,7 +123,8 @@ bool vapi_read_function_call(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
-/* Websocket form only: {"type":"tool-calls-result","toolCallResult":{"toolCallId","name","result"}}. */
+/* Websocket form only:
+ * {"type":"tool-calls-result","toolCallResult":{"toolCallId","name","result"}}. */
 bool vapi_read_tool_result(const struct vapi_view *v, struct inputs *out)
 {
 	struct json result = vapi_either(v->m[M_toolCallResult], v->message);

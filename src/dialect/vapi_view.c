@@ -120,12 +120,16 @@ enum speaker vapi_speaker(struct json role)
 	return SPEAKER_NONE;
 }
 
+bool vapi_is_marker_at(const char *p, const char *end)
+{
+	return span_starts((struct span){ p, (size_t)(end - p) }, SPAN("{\"$seen\":{"));
+}
+
 bool vapi_is_marker(struct json v, size_t *count)
 {
-	static const char opening[] = "{\"$seen\":{";
 	int64_t n = 1;
 	*count = 1;
-	if (v.kind != JSON_OBJECT || !span_starts(v.raw, SPAN(opening)))
+	if (v.kind != JSON_OBJECT || !vapi_is_marker_at(v.raw.p, v.raw.p + v.raw.n))
 		return false;
 	if (json_i64(json_path(v, "$seen.count"), &n) && n > 0 && n < INT32_MAX)
 		*count = (size_t)n;

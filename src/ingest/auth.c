@@ -56,8 +56,9 @@ static bool check_bearer(struct attempt *a)
 
 	if (!header(a, a->auth->header, &given))
 		return refuse(a, "the bearer token's header is missing");
-	if (given.n >= 7 && strncasecmp(given.p, "bearer ", 7) == 0)
-		given = span_from(given, 7);
+	if (given.n < 7 || strncasecmp(given.p, "bearer ", 7) != 0)
+		return refuse(a, "the header has no \"Bearer \" before the token (for a bare token use type secret)");
+	given = span_from(given, 7);
 	return crypto_equal(given, a->auth->secret.value) || refuse(a, "the bearer token is wrong");
 }
 

@@ -1,20 +1,24 @@
 /* The durable log: what was answered 200 is in here first.
  *
- * Happy path. Shards append records (numbered in one order, copied into memory); the writer thread takes everything that
- * gathered while the last sync ran, writes it to the current segment and calls fdatasync once; then it tells the shards up to
- * which number everything is durable. Readers (projector, replay) follow behind the durable number.
+ * Happy path. Shards append records (numbered in one order, copied into memory); the writer thread
+ * takes everything that gathered while the last sync ran, writes it to the current segment and
+ * calls fdatasync once; then it tells the shards up to which number everything is durable. Readers
+ * (projector, replay) follow behind the durable number.
  *
  * Failure modes.
- *  - Memory limit or disk cap reached: journal_append answers E_FULL; nothing is half taken. Space comes back when the writer
- *    catches up, or journal_release lets segments go.
- *  - A write or sync fails: the journal is failed for good. on_failed is called once, appends answer E_IO, nothing that was
- *    waiting is ever called durable. The parent restarts the core, which recovers from what is on disk.
- *  - Power or process dies: at open the tail after the last whole record is cut; a damaged record in the middle is copied
- *    aside to damaged/, logged, counted and skipped up to the next whole record. Numbers go on after the largest seen.
+ *  - Memory limit or disk cap reached: journal_append answers E_FULL; nothing is half taken. Space
+ * comes back when the writer catches up, or journal_release lets segments go.
+ *  - A write or sync fails: the journal is failed for good. on_failed is called once, appends
+ * answer E_IO, nothing that was waiting is ever called durable. The parent restarts the core, which
+ * recovers from what is on disk.
+ *  - Power or process dies: at open the tail after the last whole record is cut; a damaged record
+ * in the middle is copied aside to damaged/, logged, counted and skipped up to the next whole
+ * record. Numbers go on after the largest seen.
  *
- * On disk: <dir>/<16 hex digits of first number>.seg, preallocated, header {magic, version, journal id, first number}; records
- * {magic, length, kind, number, at_us, call, XXH3 of all that and the body}, 8-byte aligned. <dir>/journal.id names the
- * journal. Files are mode 0600. A restart always begins a new segment. */
+ * On disk: <dir>/<16 hex digits of first number>.seg, preallocated, header {magic, version, journal
+ * id, first number}; records {magic, length, kind, number, at_us, call, XXH3 of all that and the
+ * body}, 8-byte aligned. <dir>/journal.id names the journal. Files are mode 0600. A restart always
+ * begins a new segment. */
 #ifndef CALLMEND_JOURNAL_H
 #define CALLMEND_JOURNAL_H
 
@@ -24,9 +28,9 @@
 struct journal_config {
 	const char *dir;
 	uint64_t segment_bytes;
-	uint64_t memory_bytes;   /* not yet durable */
+	uint64_t memory_bytes;	 /* not yet durable */
 	uint64_t disk_cap_bytes; /* all segments */
-	int64_t retention_ms;    /* a segment is kept at least this long after its last write */
+	int64_t retention_ms;	 /* a segment is kept at least this long after its last write */
 	/* On the writer's thread; must not block (post mail). */
 	void (*on_durable)(void *user, uint64_t number);
 	void (*on_failed)(void *user, const struct fault *);
@@ -37,40 +41,45 @@ struct journal;
 
 /* Opens or creates, recovers, and locks the folder against a second process (E_CONFLICT). */
 MUST int journal_open(struct journal **out, const struct journal_config *, struct fault *f);
-/* Between open and start: every whole record on disk in order. Stops at the first non-zero answer of `each` and returns it. */
-MUST int journal_replay(struct journal *, int (*each)(void *user, const struct record *), void *user, struct fault *f);
+/* Between open and start: every whole record on disk in order. Stops at the first non-zero answer
+ * of `each` and returns it. */
+MUST int journal_replay(struct journal *, int (*each)(void *user, const struct record *),
+			void *user, struct fault *f);
 /* Starts the writer thread. */
 MUST int journal_start(struct journal *, struct fault *f);
 /* Makes everything durable, stops the writer, cuts the segment to size. */
 void journal_free(struct journal *);
 
-/* Any thread, also between open and start. Copies the body, gives the record its number (r->number). Order of numbers = order on
- * disk. E_FULL, E_IO; E_TOO_LARGE for a body above 64 MiB. */
+/* Any thread, also between open and start. Copies the body, gives the record its number
+ * (r->number). Order of numbers = order on disk. E_FULL, E_IO; E_TOO_LARGE for a body above 64 MiB.
+ */
 MUST int journal_append(struct journal *, struct record *r);
 /* Several records with consecutive numbers, all or none. */
 MUST int journal_append_all(struct journal *, struct record *r, size_t n);
 
-uint64_t journal_durable(const struct journal *);  /* largest durable number; any thread */
-uint64_t journal_last(const struct journal *);     /* largest number given; any thread */
+uint64_t journal_durable(const struct journal *); /* largest durable number; any thread */
+uint64_t journal_last(const struct journal *);	  /* largest number given; any thread */
 struct uuid journal_id(const struct journal *);
 bool journal_failed(const struct journal *);
 uint64_t journal_disk_bytes(const struct journal *);
 uint64_t journal_memory_used(const struct journal *);
 
-/* Everything below `number` is no longer needed by anybody: whole segments below it go once their retention is over.
- * Any thread. */
+/* Everything below `number` is no longer needed by anybody: whole segments below it go once their
+ * retention is over. Any thread. */
 void journal_release(struct journal *, uint64_t number);
 
 /* A reader has its own descriptors and may live on any one thread. */
 struct journal_reader;
-MUST int journal_reader_new(struct journal_reader **out, struct journal *, uint64_t from_number, struct fault *f);
-/* The next durable record; its body is valid until the next call. E_NOT_FOUND: nothing yet (after waiting up to wait_ms for
- * something to become durable). E_CORRUPT: durable records can't be read back; the next call goes on behind them. Records
- * lost to damage are missing numbers. */
+MUST int journal_reader_new(struct journal_reader **out, struct journal *, uint64_t from_number,
+			    struct fault *f);
+/* The next durable record; its body is valid until the next call. E_NOT_FOUND: nothing yet (after
+ * waiting up to wait_ms for something to become durable). E_CORRUPT: durable records can't be read
+ * back; the next call goes on behind them. Records lost to damage are missing numbers. */
 MUST int journal_read(struct journal_reader *, int wait_ms, struct record *out, struct fault *f);
 void journal_reader_free(struct journal_reader *);
 
 /* Offline, read only, without lock: for `callmend replay` and tests. */
-MUST int journal_scan(const char *dir, int (*each)(void *user, const struct record *), void *user, struct fault *f);
+MUST int journal_scan(const char *dir, int (*each)(void *user, const struct record *), void *user,
+		      struct fault *f);
 
 #endif

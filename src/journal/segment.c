@@ -125,17 +125,23 @@ static int allocate(int fd, uint64_t bytes)
 	return rc;
 }
 
+static int no_file(int code, const char *path, uint64_t bytes, struct fault *f)
+{
+	bool full = code == ENOSPC || code == EDQUOT;
+	return fault(f, full ? E_FULL : E_IO, "reserve %" PRIu64 " bytes for %s: %s", bytes, path,
+		     strerror(code));
+}
+
 int segment_create(int *fd, const char *path, uint64_t bytes, struct fault *f)
 {
 	int new = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (new < 0)
-		return fault(f, E_IO, "create %s: %s", path, strerror(errno));
+		return no_file(errno, path, bytes, f);
 	if (allocate(new, bytes) < 0) {
 		int code = errno;
 		close(new);
 		unlink(path);
-		return fault(f, E_IO, "reserve %" PRIu64 " bytes for %s: %s", bytes, path,
-			     strerror(code));
+		return no_file(code, path, bytes, f);
 	}
 	*fd = new;
 	return 0;

@@ -55,7 +55,7 @@ void segment_stamp(char *at, uint64_t number, uint64_t salt);
 
 void segment_name(uint64_t first_number, char out[SEGMENT_NAME + 1]);
 bool segment_name_read(const char *name, uint64_t *first_number);
-/* A new preallocated file at `path`, mode 0600. */
+/* A new preallocated file at `path`, mode 0600. E_FULL: the disk is. */
 MUST int segment_create(int *fd, const char *path, uint64_t bytes, struct fault *f);
 /* Writes the segment header. */
 MUST int segment_begin(int fd, const struct segment_key *, uint64_t first_number, struct fault *f);

@@ -9,8 +9,9 @@
  * spare), because a promise is usually kept with the spare.
  *
  * Failure modes.
- *  - The spare can't be made (disk full): promises are refused, so that nothing is taken that can't
- * be written; the helper tries again every second.
+ *  - The spare can't be made (disk full): promises are refused; the helper tries again every
+ * second. A promise given just before is kept as soon as there is room: nothing was written and
+ * lost, so the writer waits and the journal has not failed.
  *  - Cutting or deleting fails: logged; it costs room, not records, and the next start cuts again.
  */
 #include "journal/shelf.h"
@@ -53,7 +54,7 @@ struct shelf {
 	pthread_cond_t work;  /* for the helper */
 	pthread_cond_t spare; /* its state has changed */
 	pthread_t helper;
-	bool running, stopping;
+	bool running, stopping, wait_no_more;
 
 	struct shelved *segments; /* oldest first */
 	size_t n, cap;
@@ -199,16 +200,21 @@ static void delete_oldest(struct shelf *s)
 	report_bytes(s);
 }
 
-static void wait_for_work(struct shelf *s)
+static void wait_a_while(struct shelf *s, pthread_cond_t *on)
 {
 	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += RETRY_S;
+	pthread_cond_timedwait(on, &s->lock, &until);
+}
+
+static void wait_for_work(struct shelf *s)
+{
 	if (s->spare_state != SPARE_FAILED) {
 		pthread_cond_wait(&s->work, &s->lock);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_S;
-	pthread_cond_timedwait(&s->work, &s->lock, &until);
+	wait_a_while(s, &s->work);
 	if (s->spare_state == SPARE_FAILED && !s->stopping)
 		make_spare(s);
 }
@@ -250,7 +256,7 @@ struct shelf *shelf_new(const struct shelf_config *config)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, &monotonic);
-	pthread_cond_init(&s->spare, NULL);
+	pthread_cond_init(&s->spare, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return s;
 }
@@ -373,21 +379,36 @@ static void keep_promise(struct shelf *s, uint64_t bytes)
 	pthread_cond_signal(&s->work);
 }
 
-/* An empty file of this size under BEGUN_NAME: the spare, or a new one. */
-static int begun_file(struct shelf *s, uint64_t bytes, int *fd, struct fault *f)
+/* One try: the spare, or a new file. With the lock, which is let go meanwhile. */
+static int try_begun_file(struct shelf *s, uint64_t bytes, int *fd, struct fault *f)
 {
 	char path[PATH_MAX];
-	int rc = 0;
+	if (bytes == s->config.segment_bytes)
+		TRY(take_spare(s, fd, f));
+	if (*fd >= 0)
+		return 0;
+	path_of(s, BEGUN_NAME, path);
+	pthread_mutex_unlock(&s->lock);
+	int rc = segment_create(fd, path, bytes, f);
+	pthread_mutex_lock(&s->lock);
+	return rc;
+}
+
+/* An empty file of this size under BEGUN_NAME. */
+static int begun_file(struct shelf *s, uint64_t bytes, int *fd, struct fault *f)
+{
 	*fd = -1;
 	pthread_mutex_lock(&s->lock);
-	if (bytes == s->config.segment_bytes)
-		rc = take_spare(s, fd, f);
+	int rc = try_begun_file(s, bytes, fd, f);
+	if (rc == E_FULL)
+		log_error("journal", "records wait for room: %s", f->text);
+	while (rc == E_FULL && !s->wait_no_more) {
+		wait_a_while(s, &s->spare);
+		rc = try_begun_file(s, bytes, fd, f);
+	}
 	keep_promise(s, bytes);
 	pthread_mutex_unlock(&s->lock);
-	if (rc || *fd >= 0)
-		return rc;
-	path_of(s, BEGUN_NAME, path);
-	return segment_create(fd, path, bytes, f);
+	return rc;
 }
 
 static int name_segment(struct shelf *s, int fd, uint64_t first_number, struct fault *f)
@@ -428,6 +449,14 @@ int shelf_begin(struct shelf *s, uint64_t first_number, uint64_t room, int *fd, 
 	pthread_mutex_unlock(&s->lock);
 	*fd = new;
 	return 0;
+}
+
+void shelf_wait_no_more(struct shelf *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->wait_no_more = true;
+	pthread_cond_broadcast(&s->spare);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void shelf_seal(struct shelf *s, int fd, uint64_t bytes)

@@ -29,9 +29,12 @@ void shelf_free(struct shelf *);
  * E_FULL: the disk cap would be passed, or the disk itself is full. Each promise is kept by one
  * shelf_begin(), in order. */
 MUST int shelf_promise(struct shelf *, uint64_t need, uint64_t *room);
-/* The promised segment, named and lasting; the caller writes it from SEGMENT_HEADER on. */
+/* The promised segment, named and lasting; the caller writes it from SEGMENT_HEADER on. Waits while
+ * the disk is full. */
 MUST int shelf_begin(struct shelf *, uint64_t first_number, uint64_t room, int *fd,
 		     struct fault *f);
+/* From now on shelf_begin() fails on a full disk instead of waiting. */
+void shelf_wait_no_more(struct shelf *);
 /* The last segment begun is complete, durable and `bytes` long; takes the descriptor. */
 void shelf_seal(struct shelf *, int fd, uint64_t bytes);
 /* Segments with nothing at or above `number` go once their retention is over; the newest one always

@@ -13,9 +13,10 @@
  *
  * Failure modes.
  *  - No room in memory or on disk: refused before anything is taken.
- *  - Write, sync, or the next segment fails: `failed` is set for good and the queue is dropped. The
- * file may hold more than was called durable, never less. Nothing is tried again: after a failed
- * fdatasync the kernel forgets which pages were not written (recover.c writes them anew). */
+ *  - Write or sync fails, or a segment can't be begun for another reason than a full disk: `failed`
+ * is set for good and the queue is dropped. The file may hold more than was called durable, never
+ * less. Nothing is tried again: after a failed fdatasync the kernel forgets which pages were not
+ * written (recover.c writes them anew). */
 #include "journal/writer.h"
 
 #include <errno.h>
@@ -419,6 +420,7 @@ static void stop(struct writer *w)
 	w->stopping = true;
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
+	shelf_wait_no_more(w->config.shelf);
 	if (w->running)
 		pthread_join(w->thread, NULL);
 	else

@@ -1,7 +1,7 @@
 /* Accepts on all listening sockets and deals each connection to the server with the fewest.
  *
- * Failure modes: out of descriptors (a spare one is given up to accept and close the waiting connection: otherwise the loop would spin
- * on it); every server full (503 and closed). */
+ * Failure modes: out of descriptors (a spare one is given up to accept and close the waiting
+ * connection: otherwise the loop would spin on it); every server full (503 and closed). */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -188,7 +188,8 @@ void acceptor_free(struct acceptor *a)
 	free_when_closed(a);
 }
 
-/* --- listening ------------------------------------------------------------------------------------------ */
+/* --- listening
+ * ------------------------------------------------------------------------------------------ */
 
 static int bind_one(const struct addrinfo *ai, int *fd)
 {

@@ -56,9 +56,22 @@ struct body_frame body_frame_of(enum http_method method, struct span content_len
 	return frame;
 }
 
-/* --- chunks: size [;extension] CRLF data CRLF ... 0 CRLF trailers CRLF ------------------------------ */
+/* --- chunks: size [;extension] CRLF data CRLF ... 0 CRLF trailers CRLF
+ * ------------------------------ */
 
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_START, TRAILER, LAST_LF, DONE, BAD };
+enum {
+	SIZE,
+	EXTENSION,
+	SIZE_LF,
+	DATA,
+	DATA_CR,
+	DATA_LF,
+	TRAILER_START,
+	TRAILER,
+	LAST_LF,
+	DONE,
+	BAD
+};
 enum { MAX_DIGITS = 12, MAX_LINES = 8192 };
 
 static int hex_digit(char c)
@@ -131,14 +144,9 @@ static int on_last_lf(struct chunks *c, char ch)
 }
 
 static int (*const on_char[])(struct chunks *, char) = {
-	[SIZE] = on_size,
-	[EXTENSION] = on_extension,
-	[SIZE_LF] = on_size_lf,
-	[DATA_CR] = on_data_cr,
-	[DATA_LF] = on_data_lf,
-	[TRAILER_START] = on_trailer_start,
-	[TRAILER] = on_trailer,
-	[LAST_LF] = on_last_lf,
+	[SIZE] = on_size,	[EXTENSION] = on_extension, [SIZE_LF] = on_size_lf,
+	[DATA_CR] = on_data_cr, [DATA_LF] = on_data_lf,	    [TRAILER_START] = on_trailer_start,
+	[TRAILER] = on_trailer, [LAST_LF] = on_last_lf,
 };
 
 static size_t take_data(struct chunks *c, struct span in, struct buf *out)

@@ -1,4 +1,5 @@
-/* How the body of a request is framed, and the chunked coding, which libwebsockets 4.1 hands on undecoded. Pure. */
+/* How the body of a request is framed, and the chunked coding, which libwebsockets 4.1 hands on
+ * undecoded. Pure. */
 #ifndef CALLMEND_NET_BODY_H
 #define CALLMEND_NET_BODY_H
 
@@ -17,9 +18,9 @@ enum body_kind {
 struct body_frame {
 	enum body_kind kind;
 	uint64_t length; /* BODY_SIZED */
-	bool opaque;     /* libwebsockets waits for a body that we know does not come, or cannot see its end: the
-			  * connection cannot carry another request */
-	int refusal;     /* 0, or the status to answer */
+	bool opaque; /* libwebsockets waits for a body that we know does not come, or cannot see its
+		      * end: the connection cannot carry another request */
+	int refusal; /* 0, or the status to answer */
 	const char *detail;
 };
 

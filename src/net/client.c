@@ -2,15 +2,18 @@
  *
  *   http_client_send ─► waiting (FIFO, bounded) ─► running (at most max_in_flight) ─► done
  *
- * Did the server see it? curl counts the bytes of the request it has written (CURLINFO_REQUEST_SIZE): zero means surely not. Anything
- * else without a whole answer is CLIENT_UNKNOWN.
+ * Did the server see it? curl counts the bytes of the request it has written
+ * (CURLINFO_REQUEST_SIZE): zero means surely not. Anything else without a whole answer is
+ * CLIENT_UNKNOWN.
  *
- * curl sends a request again by itself when a connection it used before dies without a byte of answer (Curl_retry_request, up to 5
- * times, POST too), although the server may have carried it out. The pre-request callback comes before every such attempt: it stops all
- * that follow one which has written anything. A cached connection found dead before that is replaced, harmlessly.
+ * curl sends a request again by itself when a connection it used before dies without a byte of
+ * answer (Curl_retry_request, up to 5 times, POST too), although the server may have carried it
+ * out. The pre-request callback comes before every such attempt: it stops all that follow one which
+ * has written anything. A cached connection found dead before that is replaced, harmlessly.
  *
- * Failure modes: name or connection (NOT_SENT), certificate (NOT_SENT), timeout (either), reset or a half answer (UNKNOWN), an answer
- * above the limit (ANSWERED, truncated; the connection is dropped), redirects (handed to the caller). */
+ * Failure modes: name or connection (NOT_SENT), certificate (NOT_SENT), timeout (either), reset or
+ * a half answer (UNKNOWN), an answer above the limit (ANSWERED, truncated; the connection is
+ * dropped), redirects (handed to the caller). */
 #include "net/client.h"
 
 #include <curl/curl.h>
@@ -37,6 +40,7 @@ struct transfer {
 	int64_t started_us, deadline_us;
 	size_t limit;
 	bool truncated;
+	bool head_read;	  /* curl takes a head without its end for an answer */
 	bool sent_before; /* the pre-request callback stopped a repetition */
 	struct buf response;
 	char error[CURL_ERROR_SIZE];
@@ -52,7 +56,7 @@ struct watch {
 struct http_client {
 	struct shard *shard;
 	CURLM *multi;
-	uv_timer_t timer;       /* curl's */
+	uv_timer_t timer;	/* curl's */
 	uv_timer_t queue_timer; /* the first deadline among the waiting */
 	unsigned max_in_flight, max_waiting;
 	unsigned running_n, waiting_n;
@@ -62,7 +66,8 @@ struct http_client {
 	bool freed;
 };
 
-/* --- handles ------------------------------------------------------------------------------------------- */
+/* --- handles
+ * ------------------------------------------------------------------------------------------- */
 
 static void free_when_closed(struct http_client *c)
 {
@@ -95,7 +100,8 @@ static void watch_free(struct watch *w)
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 }
 
-/* --- one transfer --------------------------------------------------------------------------------------- */
+/* --- one transfer
+ * --------------------------------------------------------------------------------------- */
 
 static void transfer_free(struct transfer *t)
 {
@@ -128,6 +134,18 @@ static size_t on_response(char *p, size_t size, size_t n, void *user)
 	t->truncated = n > left;
 	buf_add(&t->response, (struct span){ p, t->truncated ? left : n });
 	return t->truncated ? 0 : n;
+}
+
+static size_t on_head_line(char *p, size_t size, size_t n, void *user)
+{
+	struct transfer *t = user;
+
+	n *= size;
+	if (n > 5 && memcmp(p, "HTTP/", 5) == 0)
+		t->head_read = false; /* of a 1xx that came before */
+	if (n && n <= 2 && p[n - 1] == '\n')
+		t->head_read = true;
+	return n;
 }
 
 static int on_prerequest(void *user, char *peer, char *local, int peer_port, int local_port)
@@ -177,6 +195,8 @@ static void set_options(struct transfer *t, int64_t left_ms)
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_response);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head_line);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_prerequest);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, t);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
@@ -205,19 +225,21 @@ static struct client_response outcome(struct transfer *t, CURLcode code)
 
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	r.status = (int)status;
-	if (code == CURLE_OK || (t->truncated && code == CURLE_WRITE_ERROR))
+	if (t->head_read && (code == CURLE_OK || (t->truncated && code == CURLE_WRITE_ERROR)))
 		return r;
 	r.truncated = false;
 	r.status = 0;
 	r.end = was_sent(t) ? CLIENT_UNKNOWN : CLIENT_NOT_SENT;
 	r.timed_out = code == CURLE_OPERATION_TIMEDOUT;
-	r.error = t->sent_before  ? "the connection was closed before the answer" :
-		  t->error[0]	  ? t->error :
-				    curl_easy_strerror(code);
+	r.error = t->sent_before ? "the connection was closed before the answer"
+		  : t->error[0]	 ? t->error
+		  : code	 ? curl_easy_strerror(code)
+				 : "the answer ended in its head";
 	return r;
 }
 
-/* --- running and waiting ------------------------------------------------------------------------------- */
+/* --- running and waiting
+ * ------------------------------------------------------------------------------- */
 
 static void start_waiting(struct http_client *c);
 
@@ -304,7 +326,8 @@ static void arm_queue_timer(struct http_client *c)
 	struct transfer *t;
 	int64_t first = INT64_MAX;
 
-	DL_FOREACH(c->waiting, t) {
+	DL_FOREACH(c->waiting, t)
+	{
 		if (t->deadline_us < first)
 			first = t->deadline_us;
 	}
@@ -318,7 +341,8 @@ static void arm_queue_timer(struct http_client *c)
 		       left_us > 0 ? (uint64_t)(left_us / MS_US) + 1 : 0, 0);
 }
 
-/* --- curl and libuv ------------------------------------------------------------------------------------- */
+/* --- curl and libuv
+ * ------------------------------------------------------------------------------------- */
 
 static void act(struct http_client *c, curl_socket_t fd, int what)
 {
@@ -392,7 +416,8 @@ static int on_set_timer(CURLM *multi, long ms, void *user)
 	return 0;
 }
 
-/* --- the contract --------------------------------------------------------------------------------------- */
+/* --- the contract
+ * --------------------------------------------------------------------------------------- */
 
 static void init_curl(void)
 {
@@ -460,8 +485,8 @@ static int check_url(struct span url, struct fault *f)
 
 	CHECK(u);
 	buf_add(&z, url);
-	CURLUcode rc = memchr(z.p, 0, z.n) ? CURLUE_MALFORMED_INPUT :
-					     curl_url_set(u, CURLUPART_URL, buf_z(&z), 0);
+	CURLUcode rc = memchr(z.p, 0, z.n) ? CURLUE_MALFORMED_INPUT
+					   : curl_url_set(u, CURLUPART_URL, buf_z(&z), 0);
 	if (rc == CURLUE_OK)
 		rc = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
 	bool web = scheme && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);

@@ -48,8 +48,9 @@ struct client_response {
 
 typedef void client_done_fn(void *user, const struct client_response *);
 
-/* Copies everything it needs. E_FULL when max_waiting is reached, E_INVALID for a bad URL (fault says what); `done` is called
- * later, exactly once, unless this fails. Redirects are not followed. */
+/* Copies everything it needs. E_FULL when max_waiting is reached, E_INVALID for a bad URL or header (fault says what), E_CLOSED while
+ * the client is being freed; `done` is called later, exactly once, unless this fails, and may send again. Redirects are not
+ * followed, proxies of the environment not used, and no request is ever repeated once a byte of it was sent. */
 MUST int http_client_send(struct http_client *, const struct client_request *, client_done_fn *done, void *user,
 			  struct fault *f);
 

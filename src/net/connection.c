@@ -1,15 +1,17 @@
 /* Plain HTTP on one socket.
  *
- * Happy path: on_request (headers are there) -> on_body ... -> body_complete -> the route's handler -> connection_answer ->
- * on_writeable until all is sent -> lws takes the next request.
+ * Happy path: on_request (headers are there) -> on_body ... -> body_complete -> the route's handler
+ * -> connection_answer -> on_writeable until all is sent -> lws takes the next request.
  *
- * Failure modes: a refusal known from the headers (404, 405, 413 ...) of a request with a small body waits for it, so that the connection can
- * be used again; with a large or endless one it is answered at once and the rest of the body is read and dropped for a
- * while, because a socket closed with unread bytes is reset, and a reset can overtake the answer. A client that leaves
- * makes the exchange an orphan; its answer is dropped. A request with a body that was sent before the answer to the one in front of it is
- * not taken and its connection closed (RFC 9112 9.3.2 lets us; clients send it again): lws 4.1 reads such a body from the wrong
- * place, or loops for ever. Reading pauses while a handler owes an answer: libwebsockets does not
- * consume input then and would be called for it in every loop turn. */
+ * Failure modes: a refusal known from the headers (404, 405, 413 ...) of a request with a small
+ * body waits for it, so that the connection can be used again; with a large or endless one it is
+ * answered at once and the rest of the body is read and dropped for a while, because a socket
+ * closed with unread bytes is reset, and a reset can overtake the answer. A client that leaves
+ * makes the exchange an orphan; its answer is dropped. A request with a body that was sent before
+ * the answer to the one in front of it is not taken and its connection closed (RFC 9112 9.3.2 lets
+ * us; clients send it again): lws 4.1 reads such a body from the wrong place, or loops for ever.
+ * Reading pauses while a handler owes an answer: libwebsockets does not consume input then and
+ * would be called for it in every loop turn. */
 #include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -21,9 +23,9 @@
 
 enum {
 	PIECE_BYTES = 256 * 1024,
-	SMALL_BODY_BYTES = 256 * 1024,	     /* a refusal waits for such a body */
-	DROPPED_BODY_BYTES = 64 << 20,	     /* read after an early refusal */
-	BODY_SECONDS = 60,		     /* for a whole body, plus one for each SLOW_BYTES announced */
+	SMALL_BODY_BYTES = 256 * 1024, /* a refusal waits for such a body */
+	DROPPED_BODY_BYTES = 64 << 20, /* read after an early refusal */
+	BODY_SECONDS = 60, /* for a whole body, plus one for each SLOW_BYTES announced */
 	SLOW_BYTES = 32 * 1024,
 	LINGER_SECONDS = 15,
 	WRITE_SECONDS = 30, /* for one piece of an answer */
@@ -114,8 +116,17 @@ void connection_answer(struct connection *c, char *answer, size_t n, enum http_a
 	c->after = after;
 	c->state = CONNECTION_ANSWERING;
 	resume_reading(c);
-	lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, WRITE_SECONDS);
+	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* what lws gives a body to arrive */
+	c->deadline_us = clock_monotonic_us() + WRITE_SECONDS * SECOND_US;
 	lws_callback_on_writable(c->wsi);
+}
+
+/* Not with lws_set_timeout: its list is sorted and searched from the front, which costs more than a
+ * request. */
+bool connection_is_stuck(const struct connection *c, int64_t now_us)
+{
+	return c->wsi && now_us > c->deadline_us &&
+	       (c->state == CONNECTION_ANSWERING || c->state == CONNECTION_LINGERING);
 }
 
 static int next_request(struct connection *c)
@@ -138,7 +149,6 @@ static int answer_sent(struct connection *c)
 	if (!c->body_read) {
 		c->state = CONNECTION_LINGERING;
 		c->deadline_us = clock_monotonic_us() + LINGER_SECONDS * SECOND_US;
-		lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LINGER_SECONDS);
 		return 0;
 	}
 	return c->after == HTTP_CLOSES ? -1 : next_request(c);
@@ -152,12 +162,13 @@ int connection_on_writeable(struct connection *c, struct lws *wsi, void *in, siz
 	size_t left = c->answer_n - c->answer_at;
 	size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
 	if (piece) {
-		/* What the socket does not take of a piece is copied by lws, and we are not called until it has gone. */
+		/* What the socket does not take of a piece is copied by lws, and we are not called
+		 * until it has gone. */
 		if (lws_write(wsi, (unsigned char *)c->answer + c->answer_at, piece,
 			      LWS_WRITE_HTTP_HEADERS) < 0)
 			return -1;
 		c->answer_at += piece;
-		lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, WRITE_SECONDS);
+		c->deadline_us = clock_monotonic_us() + WRITE_SECONDS * SECOND_US;
 	}
 	if (c->answer_at == c->answer_n && !lws_partial_buffered(wsi))
 		return answer_sent(c);
@@ -165,7 +176,8 @@ int connection_on_writeable(struct connection *c, struct lws *wsi, void *in, siz
 	return 0;
 }
 
-/* --- the body ------------------------------------------------------------------------------------------ */
+/* --- the body
+ * ------------------------------------------------------------------------------------------ */
 
 /* The rest of the body is not wanted: answer now, end the connection afterwards. */
 static void refuse_at_once(struct connection *c, int status, const char *detail)
@@ -272,7 +284,8 @@ int connection_on_body_end(struct connection *c, struct lws *wsi, void *in, size
 	return c->body_read ? 0 : body_complete(c);
 }
 
-/* --- the headers --------------------------------------------------------------------------------------- */
+/* --- the headers
+ * --------------------------------------------------------------------------------------- */
 
 static void refusal(struct exchange *x, int status, const char *detail)
 {
@@ -372,7 +385,8 @@ int connection_on_request(struct connection *c, struct lws *wsi, void *in, size_
 	return expects_continue ? write_continue(wsi) : 0;
 }
 
-/* --- Upgrade: --------------------------------------------------------------------------------------- */
+/* --- Upgrade:
+ * --------------------------------------------------------------------------------------- */
 
 static bool is_ws_route(struct connection *c, struct lws *wsi)
 {
@@ -401,12 +415,14 @@ static void take_subprotocol(struct http_server *s, struct lws *wsi)
 	s->subprotocol[n] = '\0';
 }
 
-/* LWS_CALLBACK_HTTP_CONFIRM_UPGRADE. After an unknown Upgrade on a kept connection lws has answered 403 and freed what `in` points
- * at (the flaw NN-2025-0102) and reads it itself when we return 0. So `in` is touched only after the header table has confirmed one of the
- * two words lws knows, and everything else is closed here.
+/* LWS_CALLBACK_HTTP_CONFIRM_UPGRADE. After an unknown Upgrade on a kept connection lws has answered
+ * 403 and freed what `in` points at (the flaw NN-2025-0102) and reads it itself when we return 0.
+ * So `in` is touched only after the header table has confirmed one of the two words lws knows, and
+ * everything else is closed here.
  *
- * A server may ignore an Upgrade it does not like (RFC 9110 7.8): spoiling the word in lws' own header table makes it serve the
- * request as plain HTTP. That keeps out HTTP/2 over plain TCP and gives failed handshakes a proper answer. */
+ * A server may ignore an Upgrade it does not like (RFC 9110 7.8): spoiling the word in lws' own
+ * header table makes it serve the request as plain HTTP. That keeps out HTTP/2 over plain TCP and
+ * gives failed handshakes a proper answer. */
 int connection_on_upgrade(struct connection *c, struct lws *wsi, void *in, size_t n)
 {
 	char word[16] = "";

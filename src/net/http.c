@@ -3,8 +3,9 @@
 #include "net/internal.h"
 
 static const char *const method_names[] = {
-	[HTTP_GET] = "GET",	  [HTTP_POST] = "POST", [HTTP_PUT] = "PUT",	    [HTTP_PATCH] = "PATCH",
-	[HTTP_DELETE] = "DELETE", [HTTP_HEAD] = "HEAD", [HTTP_OPTIONS] = "OPTIONS",
+	[HTTP_GET] = "GET",	    [HTTP_POST] = "POST",     [HTTP_PUT] = "PUT",
+	[HTTP_PATCH] = "PATCH",	    [HTTP_DELETE] = "DELETE", [HTTP_HEAD] = "HEAD",
+	[HTTP_OPTIONS] = "OPTIONS",
 };
 enum { METHODS = sizeof(method_names) / sizeof(method_names[0]) };
 
@@ -117,6 +118,6 @@ void http_put_head(struct buf *out, int status, const char *content_type, size_t
 	if (has_length(status))
 		buf_printf(out, "Content-Length: %zu\r\n", length);
 	buf_add(out, more);
-	buf_addz(out, after == HTTP_CLOSES ? "Connection: close\r\n\r\n" :
-					     "Connection: keep-alive\r\n\r\n");
+	buf_addz(out, after == HTTP_CLOSES ? "Connection: close\r\n\r\n"
+					   : "Connection: keep-alive\r\n\r\n");
 }

@@ -1,13 +1,14 @@
-/* What the files of src/net share. Everything belongs to one shard's thread unless a comment says otherwise.
+/* What the files of src/net share. Everything belongs to one shard's thread unless a comment says
+ * otherwise.
  *
  *   acceptor ──fd──► http_server (one lws context, one vhost)
  *                      └─ connection (one per socket; the opaque pointer of its lws wsi)
- *                           ├─ exchange   while a request is read or handled; belongs to the handler until it is answered
- *                           ├─ answer     bytes on their way out
- *                           └─ ws         after an upgrade
+ *                           ├─ exchange   while a request is read or handled; belongs to the
+ * handler until it is answered ├─ answer     bytes on their way out └─ ws         after an upgrade
  *
- * A connection dies in LWS_CALLBACK_WSI_DESTROY, the last callback that mentions it, one loop turn or more after it was closed.
- * An exchange outlives its connection (`connection` is NULL then) until it is answered. */
+ * A connection dies in LWS_CALLBACK_WSI_DESTROY, the last callback that mentions it, one loop turn
+ * or more after it was closed. An exchange outlives its connection (`connection` is NULL then)
+ * until it is answered. */
 #ifndef CALLMEND_NET_INTERNAL_H
 #define CALLMEND_NET_INTERNAL_H
 
@@ -25,7 +26,7 @@ enum { SUBPROTOCOL_MAX = 64 };
 struct capture {
 	const char *name; /* "content-type" */
 	const char *key;  /* "content-type:" */
-	int token;        /* enum lws_token_indexes, -1: a header lws does not know */
+	int token;	  /* enum lws_token_indexes, -1: a header lws does not know */
 };
 
 struct http_server {
@@ -35,13 +36,15 @@ struct http_server {
 	struct lws_context *context; /* lws sets it to NULL when the last of it is gone */
 	struct lws_vhost *vhost;
 	struct lws_protocols protocols[3];
-	char subprotocol[SUBPROTOCOL_MAX]; /* name of protocols[1]: what the client being upgraded offers */
+	char subprotocol[SUBPROTOCOL_MAX]; /* name of protocols[1]: what the client being upgraded
+					      offers */
 	struct arena names;
 	struct capture captures[HTTP_MAX_HEADERS];
 	size_t captures_n;
 	struct connection *connections;
 	atomic_uint count; /* open or dealt to us; any thread */
 	bool draining;
+	uv_timer_t sweeper; /* ends stuck connections */
 	uv_prepare_t reaper;
 };
 
@@ -50,7 +53,8 @@ enum connection_state {
 	CONNECTION_RECEIVING, /* the body is being read */
 	CONNECTION_HANDLING,  /* the handler owes an answer */
 	CONNECTION_ANSWERING, /* the answer is being written */
-	CONNECTION_LINGERING, /* answered before the body was read: read on, so that the client can read the answer */
+	CONNECTION_LINGERING, /* answered before the body was read: read on, so that the client can
+				 read the answer */
 	CONNECTION_UPGRADED,
 };
 
@@ -65,11 +69,11 @@ struct connection {
 	struct ws *ws;
 	struct body_frame frame;
 	struct chunks chunks;
-	bool body_read;      /* all of it has arrived */
+	bool body_read; /* all of it has arrived */
 	bool rx_paused;
-	bool pipelined;      /* the next request's first bytes came with the one before */
+	bool pipelined;	     /* the next request's first bytes came with the one before */
 	uint64_t dropped;    /* bytes of body read and thrown away */
-	int64_t deadline_us; /* for the body */
+	int64_t deadline_us; /* for the body, or the next piece of the answer */
 	char *answer;
 	size_t answer_n, answer_at;
 	enum http_after after;
@@ -102,8 +106,8 @@ const char *http_phrase(int status);
 const char *http_class(int status); /* "2xx" */
 void http_put_methods(struct buf *out, unsigned methods);
 void http_put_problem(struct buf *out, int status, const char *detail);
-void http_put_head(struct buf *out, int status, const char *content_type, size_t length, struct span more,
-		   enum http_after after);
+void http_put_head(struct buf *out, int status, const char *content_type, size_t length,
+		   struct span more, enum http_after after);
 
 /* message.c */
 struct span message_frame(const struct message *m); /* the whole frame, ready to be sent */
@@ -111,12 +115,14 @@ struct span message_frame(const struct message *m); /* the whole frame, ready to
 /* request.c: reads what lws holds, while it holds it */
 struct exchange *request_capture(struct connection *c);
 bool request_method(struct lws *wsi, enum http_method *method, int *token);
-struct span request_header(struct lws *wsi, struct arena *a, const struct capture *capture); /* p NULL: absent */
+struct span request_header(struct lws *wsi, struct arena *a,
+			   const struct capture *capture); /* p NULL: absent */
 struct capture request_header_named(const char *name, struct arena *a);
 enum http_after request_after(struct lws *wsi);
 struct body_frame request_frame(struct lws *wsi, enum http_method method);
 bool request_expects_continue(struct lws *wsi);
-/* Whether lws holds a header table for this connection: after a completed request exactly when it has read on into the next. */
+/* Whether lws holds a header table for this connection: after a completed request exactly when it
+ * has read on into the next. */
 bool request_has_table(struct lws *wsi);
 /* NULL when it is a proper WebSocket handshake, else what is wrong with it. */
 const char *request_ws_fault(struct lws *wsi);
@@ -127,11 +133,14 @@ void exchange_free(struct exchange *x);
 /* Problem body made by net itself. The exchange is gone afterwards. */
 void exchange_refuse(struct exchange *x, int status, const char *detail);
 /* The whole answer as bytes in one malloc'ed piece. */
-char *exchange_render(struct exchange *x, int status, const char *content_type, struct span body, size_t *n);
+char *exchange_render(struct exchange *x, int status, const char *content_type, struct span body,
+		      size_t *n);
 
 /* connection.c: the callbacks of plain HTTP. Nonzero closes the connection. */
 struct connection *connection_new(struct http_server *s, struct lws *wsi);
 void connection_answer(struct connection *c, char *answer, size_t n, enum http_after after);
+/* An answer that the client does not take, or a body that does not end after a refusal. */
+bool connection_is_stuck(const struct connection *c, int64_t now_us);
 bool connection_peer_left(const struct connection *c);
 int connection_on_upgrade(struct connection *c, struct lws *wsi, void *in, size_t n);
 int connection_on_request(struct connection *c, struct lws *wsi, void *in, size_t n);
@@ -149,7 +158,8 @@ int ws_on_writeable(struct connection *c, struct lws *wsi, void *in, size_t n);
 int ws_on_peer_close(struct connection *c, struct lws *wsi, void *in, size_t n);
 int ws_on_closed(struct connection *c, struct lws *wsi, void *in, size_t n);
 
-/* server.c: for the acceptor. Any thread: takes a place for a connection, false when all are taken. */
+/* server.c: for the acceptor. Any thread: takes a place for a connection, false when all are taken.
+ */
 bool http_server_reserve(struct http_server *s);
 void http_server_release(struct http_server *s);
 /* This shard's thread: a connection whose place was reserved. */

@@ -1,5 +1,6 @@
-/* A message holds the finished WebSocket frame, header included: frames of a server are not masked, so the same bytes go to every
- * socket on every thread and nobody ever writes to them (lws_write would put the header in front of the payload, in place). */
+/* A message holds the finished WebSocket frame, header included: frames of a server are not masked,
+ * so the same bytes go to every socket on every thread and nobody ever writes to them (lws_write
+ * would put the header in front of the payload, in place). */
 #include <stdatomic.h>
 #include <stdlib.h>
 

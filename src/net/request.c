@@ -1,8 +1,10 @@
-/* Reads a request out of libwebsockets' header table, which is freed early: everything that is needed later is copied here.
+/* Reads a request out of libwebsockets' header table, which is freed early: everything that is
+ * needed later is copied here.
  *
- * What lws 4.1 does to the request line before we see it: percent-decoding, "+" to space, removal of "//", "/./", "/../"; in the
- * query each "&" or ";" starts a new fragment before decoding, so decoded ones in values are safe. A path with a bare "&" or ";" in it comes
- * in fragments as well and is refused: their separator is lost. */
+ * What lws 4.1 does to the request line before we see it: percent-decoding, "+" to space, removal
+ * of "//", "/./", "/../"; in the query each "&" or ";" starts a new fragment before decoding, so
+ * decoded ones in values are safe. A path with a bare "&" or ";" in it comes in fragments as well
+ * and is refused: their separator is lost. */
 #include <strings.h>
 
 #include "net/internal.h"
@@ -72,10 +74,12 @@ struct span request_header(struct lws *wsi, struct arena *a, const struct captur
 
 struct capture request_header_named(const char *name, struct arena *a)
 {
-	struct capture c = { .name = arena_printf(a, "%s", name),
-			     .key = arena_printf(a, "%s:", name),
-			     .token = -1 };
+	char *key = arena_printf(a, "%s:", name);
+	struct capture c = { .name = arena_printf(a, "%s", name), .key = key, .token = -1 };
 
+	for (char *p = key; *p; p++) /* as lws keeps them */
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p | 0x20);
 	for (int t = 0; t < WSI_TOKEN_COUNT; t++) {
 		const unsigned char *known = lws_token_to_string((enum lws_token_indexes)t);
 		if (known && strcmp((const char *)known, c.key) == 0)
@@ -146,7 +150,8 @@ struct exchange *request_capture(struct connection *c)
 	if (!request_method(c->wsi, &x->method, &token) ||
 	    !request_path(c->wsi, token, &x->arena, &x->path)) {
 		x->refusal = 400;
-		x->detail = "no method or path that can be read; & and ; in a path must be percent-encoded";
+		x->detail = "no method or path that can be read; & and ; in a path must be "
+			    "percent-encoded";
 		return x;
 	}
 	capture_query(c->wsi, x);
@@ -195,7 +200,8 @@ static bool is_token_char(char c)
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-/* lws looks the offered names up among its own: the first one becomes the name of protocols[1] before it does. */
+/* lws looks the offered names up among its own: the first one becomes the name of protocols[1]
+ * before it does. */
 static const char *subprotocol_fault(struct lws *wsi)
 {
 	char offered[127] = "";
@@ -224,7 +230,8 @@ const char *request_ws_fault(struct lws *wsi)
 	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_CONNECTION) <= 0 ||
 	    !strcasestr(text, "upgrade"))
 		return "Connection: Upgrade is missing";
-	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_VERSION) <= 0 || strcmp(text, "13") != 0)
+	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_VERSION) <= 0 ||
+	    strcmp(text, "13") != 0)
 		return "Sec-WebSocket-Version must be 13";
 	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_KEY) != 24)
 		return "Sec-WebSocket-Key must be 16 bytes in base64";
@@ -233,7 +240,8 @@ const char *request_ws_fault(struct lws *wsi)
 	return subprotocol_fault(wsi);
 }
 
-/* Nothing public says so, but this writes its terminator before it fails to find the name, and not without a table. */
+/* Nothing public says so, but this writes its terminator before it fails to find the name, and not
+ * without a table. */
 bool request_has_table(struct lws *wsi)
 {
 	char written = 'x';

@@ -1,15 +1,18 @@
 /* The libwebsockets context of a shard.
  *
- * Happy path: created in the shard's start hook on its own libuv loop (one after another over the process, lws needs that), fed with
- * accepted sockets, destroyed in the stop hook; its handles close while the loop drains, then the reaper frees the rest.
+ * Happy path: created in the shard's start hook on its own libuv loop (one after another over the
+ * process, lws needs that), fed with accepted sockets, destroyed in the stop hook; its handles
+ * close while the loop drains, then the reaper frees the rest.
  *
- * Failure modes: the plugin libwebsockets-evlib-uv is missing (start fails and says so); no descriptor or memory for a
- * connection (it is closed); all places taken (503 by the acceptor). permessage-deflate is never offered: in 4.1.6 a crafted message
- * aborts the process. */
+ * Failure modes: the plugin libwebsockets-evlib-uv is missing (start fails and says so); no
+ * descriptor or memory for a connection (it is closed); all places taken (503 by the acceptor).
+ * permessage-deflate is never offered: in 4.1.6 a crafted message aborts the process. */
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/internal.h"
 
@@ -23,16 +26,37 @@ enum {
 	IDLE_SECONDS = 75,
 	PING_SECONDS = 20,
 	HANG_UP_SECONDS = 30,
+	SWEEP_MS = 2000,
 };
 
 static const char *const standard_captures[] = {
-	"authorization",     "content-type",	 "idempotency-key",	   "user-agent",
-	"accept",	     "accept-encoding",	 "last-event-id",	   "x-forwarded-for",
-	"x-call-id",	     "x-vapi-secret",	 "x-vapi-signature",	   "x-signature",
-	"x-timestamp",	     "webhook-id",	 "webhook-timestamp",	   "webhook-signature",
-	"svix-id",	     "host",		 "origin",		   "cookie",
-	"if-none-match",     "if-match",	 "if-modified-since",	   "sec-websocket-protocol",
-	"x-forwarded-proto", "x-forwarded-host", "validation-token",
+	"authorization",
+	"content-type",
+	"idempotency-key",
+	"user-agent",
+	"accept",
+	"accept-encoding",
+	"last-event-id",
+	"x-forwarded-for",
+	"x-call-id",
+	"x-vapi-secret",
+	"x-vapi-signature",
+	"x-signature",
+	"x-timestamp",
+	"webhook-id",
+	"webhook-timestamp",
+	"webhook-signature",
+	"svix-id",
+	"host",
+	"origin",
+	"cookie",
+	"if-none-match",
+	"if-match",
+	"if-modified-since",
+	"sec-websocket-protocol",
+	"x-forwarded-proto",
+	"x-forwarded-host",
+	"validation-token",
 };
 
 /* Only reasons that belong to one real connection: protocol-level ones come with a fake wsi. */
@@ -62,7 +86,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	return c ? on_reason[reason](c, wsi, in, n) : 0;
 }
 
-/* --- what lws says ------------------------------------------------------------------------------------- */
+/* --- what lws says
+ * ------------------------------------------------------------------------------------- */
 
 /* lws' log has no user pointer; a context is created on one thread at a time. */
 static _Thread_local char last_complaint[160];
@@ -82,7 +107,8 @@ static int complain(struct fault *f, const char *what)
 		     last_complaint[0] ? last_complaint : "no reason given");
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
 
 static void server_free(struct http_server *s)
 {
@@ -96,7 +122,7 @@ static void server_free(struct http_server *s)
 static void capture(struct http_server *s, const char *name)
 {
 	for (size_t i = 0; i < s->captures_n; i++)
-		if (strcmp(s->captures[i].name, name) == 0)
+		if (strcasecmp(s->captures[i].name, name) == 0)
 			return;
 	CHECK(s->captures_n < HTTP_MAX_HEADERS);
 	s->captures[s->captures_n++] = request_header_named(name, &s->names);
@@ -169,6 +195,24 @@ static int create_context(struct http_server *s, struct fault *f)
 	return s->vhost ? 0 : complain(f, "cannot create a libwebsockets vhost");
 }
 
+static void hang_up(struct connection *c)
+{
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+static void sweep(uv_timer_t *timer)
+{
+	struct http_server *s = timer->data;
+	struct connection *c, *next;
+	int64_t now_us = clock_monotonic_us();
+
+	DL_FOREACH_SAFE(s->connections, c, next)
+	{
+		if (connection_is_stuck(c, now_us))
+			hang_up(c);
+	}
+}
+
 int http_server_new(struct http_server **out, struct shard *shard,
 		    const struct http_server_config *config, struct fault *f)
 {
@@ -186,7 +230,9 @@ int http_server_new(struct http_server **out, struct shard *shard,
 		return rc;
 	}
 	CHECK(uv_prepare_init(shard_loop(shard), &s->reaper) == 0);
-	s->reaper.data = s;
+	CHECK(uv_timer_init(shard_loop(shard), &s->sweeper) == 0);
+	s->reaper.data = s->sweeper.data = s;
+	uv_timer_start(&s->sweeper, sweep, SWEEP_MS, SWEEP_MS);
 	rc = create_context(s, f);
 	if (rc)
 		http_server_free(s);
@@ -200,8 +246,9 @@ static void on_reaper_closed(uv_handle_t *h)
 	server_free(h->data);
 }
 
-/* On a foreign loop lws takes two calls to go: the first closes its handles, the second, when they are closed, frees the
- * memory. They are closed when the loop would wait again: it does not as long as a handle is closing. */
+/* On a foreign loop lws takes two calls to go: the first closes its handles, the second, when they
+ * are closed, frees the memory. They are closed when the loop would wait again: it does not as long
+ * as a handle is closing. */
 static void reap(uv_prepare_t *h)
 {
 	struct http_server *s = h->data;
@@ -219,6 +266,7 @@ void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
+	uv_close((uv_handle_t *)&s->sweeper, NULL); /* gone before the reaper, which waits for it */
 	uv_prepare_start(&s->reaper, reap);
 	if (s->context)
 		lws_context_destroy(s->context);
@@ -234,7 +282,8 @@ struct shard *http_server_shard(const struct http_server *s)
 	return s->shard;
 }
 
-/* --- connections --------------------------------------------------------------------------------------- */
+/* --- connections
+ * --------------------------------------------------------------------------------------- */
 
 unsigned http_server_connections(const struct http_server *s)
 {
@@ -277,8 +326,9 @@ void http_server_drain(struct http_server *s)
 	struct connection *c, *next;
 
 	s->draining = true;
-	DL_FOREACH_SAFE(s->connections, c, next) {
+	DL_FOREACH_SAFE(s->connections, c, next)
+	{
 		if (c->wsi && c->state == CONNECTION_IDLE && c->served)
-			lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+			hang_up(c);
 	}
 }

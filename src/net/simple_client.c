@@ -53,10 +53,14 @@ static const struct {
 	CURLcode curl;
 	int code;
 } meanings[] = {
-	{ CURLE_UNSUPPORTED_PROTOCOL, E_INVALID },   { CURLE_URL_MALFORMAT, E_INVALID },
-	{ CURLE_COULDNT_RESOLVE_HOST, E_UNAVAILABLE }, { CURLE_COULDNT_CONNECT, E_UNAVAILABLE },
-	{ CURLE_COULDNT_RESOLVE_PROXY, E_UNAVAILABLE }, { CURLE_SSL_CONNECT_ERROR, E_UNAVAILABLE },
-	{ CURLE_PEER_FAILED_VERIFICATION, E_UNAVAILABLE }, { CURLE_OPERATION_TIMEDOUT, E_TIMEOUT },
+	{ CURLE_UNSUPPORTED_PROTOCOL, E_INVALID },
+	{ CURLE_URL_MALFORMAT, E_INVALID },
+	{ CURLE_COULDNT_RESOLVE_HOST, E_UNAVAILABLE },
+	{ CURLE_COULDNT_CONNECT, E_UNAVAILABLE },
+	{ CURLE_COULDNT_RESOLVE_PROXY, E_UNAVAILABLE },
+	{ CURLE_SSL_CONNECT_ERROR, E_UNAVAILABLE },
+	{ CURLE_PEER_FAILED_VERIFICATION, E_UNAVAILABLE },
+	{ CURLE_OPERATION_TIMEDOUT, E_TIMEOUT },
 };
 
 static int judge(CURLcode rc, const struct sink *sink, const char *error, struct fault *f)
@@ -65,10 +69,14 @@ static int judge(CURLcode rc, const struct sink *sink, const char *error, struct
 
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		code = meanings[i].curl == rc ? meanings[i].code : code;
-	return fault(f, code, "%s", sink->full ? "the answer is too large" : *error ? error : curl_easy_strerror(rc));
+	return fault(f, code, "%s",
+		     sink->full ? "the answer is too large"
+		     : *error	? error
+				: curl_easy_strerror(rc));
 }
 
-int simple_client_send(const struct simple_request *r, int *status, struct buf *body, struct fault *f)
+int simple_client_send(const struct simple_request *r, int *status, struct buf *body,
+		       struct fault *f)
 {
 	char error[CURL_ERROR_SIZE] = "";
 	struct sink sink = { .out = body, .limit = r->response_limit };

@@ -1,9 +1,10 @@
 /* A WebSocket after its upgrade.
  *
- * Sending: one message of the queue per WRITEABLE callback; lws withholds the callback while the socket is full, so the queue is
- * the backpressure and its bound the answer to a slow reader. Receiving: fragments are put together up to the route's limit; a message in one piece
- * is handed on without a copy. Closing: what is queued, then the close frame, then at most
- * CLOSE_SECONDS for the other side's. */
+ * Sending: one message of the queue per WRITEABLE callback; lws withholds the callback while the
+ * socket is full, so the queue is the backpressure and its bound the answer to a slow reader.
+ * Receiving: fragments are put together up to the route's limit; a message in one piece is handed
+ * on without a copy. Closing: what is queued, then the close frame, then at most CLOSE_SECONDS for
+ * the other side's. */
 #include <stdlib.h>
 
 #include "base/metrics.h"
@@ -28,9 +29,9 @@ struct ws {
 	size_t queued_bytes;
 	struct buf received;
 	bool open;
-	bool closing;    /* ws_close was called */
+	bool closing;	 /* ws_close was called */
 	bool close_sent; /* a close frame has gone out, or the other side's came */
-	int close_code;  /* for `closed` */
+	int close_code;	 /* for `closed` */
 	size_t reason_n;
 	char reason[REASON_MAX];
 };
@@ -60,7 +61,8 @@ size_t ws_queued_bytes(const struct ws *ws)
 	return ws->queued_bytes;
 }
 
-/* --- the queue ------------------------------------------------------------------------------------------ */
+/* --- the queue
+ * ------------------------------------------------------------------------------------------ */
 
 static void queue_grow(struct ws *ws)
 {
@@ -112,7 +114,8 @@ int ws_send(struct ws *ws, struct message *m)
 	return 0;
 }
 
-/* --- closing -------------------------------------------------------------------------------------------- */
+/* --- closing
+ * -------------------------------------------------------------------------------------------- */
 
 void ws_close(struct ws *ws, int code, const char *reason)
 {
@@ -129,8 +132,9 @@ void ws_close(struct ws *ws, int code, const char *reason)
 		lws_callback_on_writable(ws->connection->wsi);
 }
 
-/* Not lws_close_reason(): Debian's lws closes twice when a WRITEABLE callback asks for it ("uv repeat test" of debug builds), and the second
- * time kills the connection before the frame is out. */
+/* Not lws_close_reason(): Debian's lws closes twice when a WRITEABLE callback asks for it ("uv
+ * repeat test" of debug builds), and the second time kills the connection before the frame is out.
+ */
 static int send_close(struct ws *ws, struct lws *wsi)
 {
 	unsigned char frame[4 + REASON_MAX] = { FRAME_CLOSE, (unsigned char)(2 + ws->reason_n),
@@ -190,9 +194,11 @@ int ws_on_closed(struct connection *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
-/* --- the handshake -------------------------------------------------------------------------------------- */
+/* --- the handshake
+ * -------------------------------------------------------------------------------------- */
 
-/* The role is already WebSocket's, but the answer is still plain bytes; lws closes when we return nonzero. */
+/* The role is already WebSocket's, but the answer is still plain bytes; lws closes when we return
+ * nonzero. */
 static int refuse(struct exchange *x, struct lws *wsi, int status)
 {
 	struct buf body AUTO_BUF = { 0 };
@@ -246,7 +252,8 @@ int ws_on_established(struct connection *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
-/* --- messages ------------------------------------------------------------------------------------------- */
+/* --- messages
+ * ------------------------------------------------------------------------------------------- */
 
 static bool is_utf8(struct span s)
 {
@@ -267,8 +274,8 @@ static bool is_utf8(struct span s)
 static int deliver(struct ws *ws, struct lws *wsi, struct span message)
 {
 	bool binary = lws_frame_is_binary(wsi) != 0;
-	void (*handler)(struct ws *, struct span) = binary ? ws->handlers->binary :
-							     ws->handlers->text;
+	void (*handler)(struct ws *, struct span) =
+		binary ? ws->handlers->binary : ws->handlers->text;
 
 	if (!binary && !is_utf8(message))
 		return fail(ws, wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "text is not UTF-8");

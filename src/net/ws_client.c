@@ -1,8 +1,11 @@
-/* Happy path: connect → uv_getaddrinfo → lws gets a literal address → handshake with the token → messages until one side closes.
+/* Happy path: connect → uv_getaddrinfo → lws gets a literal address → handshake with the token →
+ * messages until one side closes.
  *
- * Failure modes: the name is unknown; nobody listens at an address (the next one is tried); the server refuses the upgrade (its
- * status is handed on); a message above the limit (closed 1009); the server stops answering pings (closed by lws). Each ends in `closed`, always from the loop and
- * never from within connect. permessage-deflate is never offered: in 4.1.6 a crafted message aborts the process. */
+ * Failure modes: the name is unknown; nobody listens at an address (the next one is tried); the
+ * server refuses the upgrade (its status is handed on); a message above the limit (closed 1009);
+ * the server stops answering pings (closed by lws). Each ends in `closed`, always from the loop and
+ * never from within connect. permessage-deflate is never offered: in 4.1.6 a crafted message aborts
+ * the process. */
 #include "net/ws_client.h"
 
 #include <libwebsockets.h>
@@ -30,7 +33,13 @@ struct outgoing {
 	unsigned char bytes[]; /* LWS_PRE, then the text; lws masks it in place */
 };
 
-enum ws_client_state { WS_CLIENT_IDLE, WS_CLIENT_RESOLVING, WS_CLIENT_CONNECTING, WS_CLIENT_OPEN, WS_CLIENT_ENDING };
+enum ws_client_state {
+	WS_CLIENT_IDLE,
+	WS_CLIENT_RESOLVING,
+	WS_CLIENT_CONNECTING,
+	WS_CLIENT_OPEN,
+	WS_CLIENT_ENDING
+};
 
 struct ws_client {
 	uv_loop_t *loop;
@@ -56,7 +65,8 @@ struct ws_client {
 	struct buf received;
 };
 
-/* --- the end of a connection ------------------------------------------------------------------------------ */
+/* --- the end of a connection
+ * ------------------------------------------------------------------------------ */
 
 static void drop_queue(struct ws_client *c)
 {
@@ -81,7 +91,8 @@ static void on_soon(uv_timer_t *t)
 static void explain(struct ws_client *c, const char *why)
 {
 	if (!c->why[0])
-		snprintf(c->why, sizeof(c->why), "%s", why && *why ? why : "the connection was lost");
+		snprintf(c->why, sizeof(c->why), "%s",
+			 why && *why ? why : "the connection was lost");
 }
 
 static void end(struct ws_client *c, const char *why)
@@ -100,7 +111,8 @@ static void end(struct ws_client *c, const char *why)
 		uv_timer_start(&c->soon, on_soon, 0, 0);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------- */
+/* --- connecting
+ * ------------------------------------------------------------------------------------------- */
 
 static void try_next(struct ws_client *c)
 {
@@ -126,7 +138,8 @@ static void try_next(struct ws_client *c)
 	}
 	c->next_address = a->ai_next;
 	c->state = WS_CLIENT_CONNECTING;
-	if (getnameinfo(a->ai_addr, a->ai_addrlen, literal, sizeof(literal), NULL, 0, NI_NUMERICHOST))
+	if (getnameinfo(a->ai_addr, a->ai_addrlen, literal, sizeof(literal), NULL, 0,
+			NI_NUMERICHOST))
 		end(c, "an address that cannot be written down");
 	else if (!lws_client_connect_via_info(&info) && c->state == WS_CLIENT_CONNECTING && !c->wsi)
 		try_next(c);
@@ -217,7 +230,8 @@ void ws_client_disconnect(struct ws_client *c)
 	end(c, "closed here");
 }
 
-/* --- what lws says ---------------------------------------------------------------------------------------- */
+/* --- what lws says
+ * ---------------------------------------------------------------------------------------- */
 
 static int on_headers(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 {
@@ -227,8 +241,8 @@ static int on_headers(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 
 	if (!c->token[0])
 		return 0;
-	return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (unsigned char *)value,
-					    length, p, *p + n);
+	return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION,
+					    (unsigned char *)value, length, p, *p + n);
 }
 
 static int on_open(struct ws_client *c, struct lws *wsi, void *in, size_t n)
@@ -241,7 +255,8 @@ static int on_open(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
-/* lws tells the reason in words only; an answer other than 101 is a refusal by somebody who is there. */
+/* lws tells the reason in words only; an answer other than 101 is a refusal by somebody who is
+ * there. */
 static int on_refused(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 {
 	char why[160];
@@ -254,7 +269,8 @@ static int on_refused(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 		try_next(c);
 		return 0;
 	}
-	snprintf(why, sizeof(why), "%.*s", in ? (int)n : 18, in ? (const char *)in : "connection refused");
+	snprintf(why, sizeof(why), "%.*s", in ? (int)n : 18,
+		 in ? (const char *)in : "connection refused");
 	end(c, why);
 	return 0;
 }
@@ -331,7 +347,8 @@ static int (*const on_reason[])(struct ws_client *, struct lws *, void *, size_t
 	[LWS_CALLBACK_WSI_DESTROY] = on_closed,
 };
 
-/* Protocol-level reasons come with a fake wsi, which has no opaque data; a connection given up has none any more. */
+/* Protocol-level reasons come with a fake wsi, which has no opaque data; a connection given up has
+ * none any more. */
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
 {
 	(void)user;
@@ -342,7 +359,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	return ours ? on_reason[reason](c, wsi, in, n) : 0;
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------- */
+/* --- sending
+ * ---------------------------------------------------------------------------------------------- */
 
 int ws_client_send(struct ws_client *c, struct span text)
 {
@@ -362,7 +380,9 @@ int ws_client_send(struct ws_client *c, struct span text)
 	return 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void on_lws_log(int level, const char *line)
 {
@@ -415,7 +435,8 @@ int ws_client_new(struct ws_client **out, uv_loop_t *loop, size_t message_limit,
 	};
 	if (create_context(c)) {
 		free(c);
-		return fault(f, E_UNAVAILABLE, "libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
+		return fault(f, E_UNAVAILABLE,
+			     "libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
 	}
 	CHECK(uv_prepare_init(loop, &c->reaper) == 0 && uv_timer_init(loop, &c->soon) == 0);
 	c->reaper.data = c->soon.data = c;

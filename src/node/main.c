@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static const struct verb verbs[] = {
 	  HELP_TRANSFER, .talks = TALKS_TO_NODE },
 	{ "replay", "[JOURNAL-FOLDER]", 0, 1, "print the events of a journal, one JSON object a line", verb_replay,
 	  replay_options, HELP_REPLAY },
-	{ "demo", "[words]", 0, INT32_MAX, "a whole session with simulated calls, explained step by step", verb_demo,
-	  .help = HELP_DEMO },
+	{ "demo", "[words]", 0, INT_MAX, "a whole session with simulated calls, explained step by step", verb_demo,
+	  .help = HELP_DEMO, .reads = READS_NOTHING },
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 

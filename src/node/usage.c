@@ -96,6 +96,11 @@ static int check_words(const struct verb *verb, const struct verb_call *v)
 	return EXIT_DONE;
 }
 
+static bool passes_on(const struct verb *verb, const char *arg)
+{
+	return verb->reads == READS_NOTHING && strcmp(arg, "--help") != 0 && strcmp(arg, "-h") != 0;
+}
+
 int usage_read(const struct verb *verb, int argc, char **argv, struct verb_call *v, struct command_line *line)
 {
 	bool only_words = false;
@@ -107,7 +112,7 @@ int usage_read(const struct verb *verb, int argc, char **argv, struct verb_call 
 		used = 1;
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
-		} else if (only_words || strncmp(argv[i], "-", 1) != 0 || argv[i][1] == '\0') {
+		} else if (only_words || passes_on(verb, argv[i]) || strncmp(argv[i], "-", 1) != 0 || argv[i][1] == '\0') {
 			line->words[v->words_n++] = argv[i];
 		} else if (strcmp(argv[i], "-h") == 0) {
 			line->help = true;
@@ -225,6 +230,8 @@ void usage_verb(FILE *to, const struct verb *v)
 		v->line ? v->line : "");
 	if (v->help)
 		fprintf(to, "\n%s", v->help);
+	if (v->reads == READS_NOTHING)
+		return;
 	fprintf(to, "\noptions:\n");
 	print_options(to, own(v));
 	if (v->talks == TALKS_TO_NODE)

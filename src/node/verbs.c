@@ -88,30 +88,22 @@ int verb_migrate(const struct verb_call *v)
 
 /* --- token ------------------------------------------------------------------------------------------------------------- */
 
-static const char *option(const struct verb_call *v, const char *name, const char *missing)
-{
-	for (int i = 0; i + 1 < v->words_n; i++) {
-		if (strcmp(v->words[i], name) == 0)
-			return v->words[i + 1];
-	}
-	return missing;
-}
+const struct verb_option token_options[] = {
+	{ "--role", "ROLE", "viewer (default), supervisor, manager or admin" },
+	{ 0 },
+};
 
 int verb_token(const struct verb_call *v)
 {
 	struct buf url AUTO_BUF = { 0 }, token AUTO_BUF = { 0 }, hash AUTO_BUF = { 0 }, answer AUTO_BUF = { 0 };
-	const char *role = option(v, "--role", "viewer");
+	const char *role = verb_option(v, "--role") ? verb_option(v, "--role") : "viewer";
 	enum role known;
 	struct fault f = { 0 };
 
-	if (v->words_n < 2 || strcmp(v->words[0], "create") != 0 || v->words[1][0] == '-') {
-		fprintf(stderr, "usage: callmend token create NAME [--role viewer|supervisor|manager|admin]\n");
-		return 2;
-	}
-	if (!role_from(span_of(role), &known)) {
-		fprintf(stderr, "callmend: token: no role `%s`; there are viewer, supervisor, manager, admin\n", role);
-		return 2;
-	}
+	if (strcmp(v->words[0], "create") != 0)
+		return verb_misused(v, "do not understand `%s`: there is only create", v->words[0]);
+	if (!role_from(span_of(role), &known))
+		return verb_misused(v, "no role `%s`; there are viewer, supervisor, manager, admin", role);
 	token_make(&token, &hash);
 	const char *params[] = { DEFAULT_ORG, "cli", v->words[1], role, buf_z(&hash), NULL, NULL };
 	if (database_url(v->config, &url, &f) ||
@@ -126,6 +118,11 @@ int verb_token(const struct verb_call *v)
 
 /* --- replay ------------------------------------------------------------------------------------------------------------ */
 
+const struct verb_option replay_options[] = {
+	{ "--call", "ID", "only this call (Callmend's id)" },
+	{ 0 },
+};
+
 static void print_event(void *user, struct span json)
 {
 	(void)user;
@@ -137,14 +134,12 @@ int verb_replay(const struct verb_call *v)
 {
 	struct buf dir AUTO_BUF = { 0 };
 	struct uuid call;
-	const char *only = option(v, "--call", NULL);
+	const char *only = verb_option(v, "--call");
 	struct fault f = { 0 };
 
-	if (only && uuid_parse(&call, span_of(only))) {
-		fprintf(stderr, "callmend: replay: --call takes Callmend's id of a call (a UUID)\n");
-		return 2;
-	}
-	if (v->words_n && v->words[0][0] != '-')
+	if (only && uuid_parse(&call, span_of(only)))
+		return verb_misused(v, "--call takes Callmend's id of a call (a UUID)");
+	if (v->words_n)
 		buf_addz(&dir, v->words[0]);
 	else
 		buf_printf(&dir, "%s/journal", v->config->state_dir);

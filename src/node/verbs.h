@@ -32,6 +32,7 @@ struct verb {
 	const struct verb_option *options; /* ends with a row without name; NULL: none but the common ones */
 	const char *help;                  /* paragraphs and examples for --help */
 	enum verb_needs { NEEDS_GOOD_CONFIG, NEEDS_ANY_CONFIG } needs;
+	enum verb_reads { READS_OPTIONS, READS_NOTHING } reads; /* READS_NOTHING: all it gets are words for somebody else */
 	enum verb_talks { TALKS_TO_NOBODY, TALKS_TO_NODE } talks; /* TALKS_TO_NODE: --url and --token make sense */
 };
 

@@ -296,7 +296,7 @@ static void set_signal(struct watch_call *c, const char *name, bool raised)
 
 static void put_signal(struct watch_call *c, struct json signal)
 {
-	char name[WATCH_TEXT_MAX * 4] = "";
+	char name[WATCH_TEXT_MAX] = "";
 
 	GET_TEXT(signal, "signal", name);
 	set_signal(c, name, json_is_text(json_get(signal, "state"), "raised"));
@@ -337,20 +337,22 @@ struct watch_call *watch_model_find(const struct watch_model *m, const char *id)
 	return c;
 }
 
-static struct watch_call *call_of(struct watch_model *m, struct json object, const char *name)
+/* What is told of a call after we forgot it (a late report) must not bring it back. */
+static struct watch_call *call_of(struct watch_model *m, struct json object, const char *name, bool may_be_new)
 {
 	char id[UUID_TEXT + 1];
 
 	get_id(object, name, id);
 	struct watch_call *c = watch_model_find(m, id);
-	if (!c) {
+	if (!c && may_be_new) {
 		c = calloc(1, sizeof(*c));
 		CHECK(c);
 		memcpy(c->id, id, sizeof(id));
 		c->duration_ms = -1;
 		HASH_ADD_STR(m->calls, id, c);
 	}
-	c->generation = m->generation;
+	if (c)
+		c->generation = m->generation;
 	return c;
 }
 
@@ -446,7 +448,7 @@ static void put_snapshot(struct watch_model *m, struct json s)
 
 	if (!json_true(json_get(s, "live")))
 		return;
-	struct watch_call *c = call_of(m, s, "id");
+	struct watch_call *c = call_of(m, s, "id", true);
 	put_people(c, s);
 	GET_TEXT(s, "status", c->status);
 	GET_TEXT(json_get(s, "sentiment"), "user", c->mood);
@@ -500,8 +502,7 @@ struct news {
 static void on_started(struct watch_call *c, const struct news *n)
 {
 	put_people(c, n->data);
-	if (!c->started_us)
-		c->started_us = n->at_us;
+	c->started_us = c->started_us ? c->started_us : n->at_us;
 }
 
 static void on_updated(struct watch_call *c, const struct news *n)
@@ -512,8 +513,6 @@ static void on_updated(struct watch_call *c, const struct news *n)
 static void on_status(struct watch_call *c, const struct news *n)
 {
 	GET_TEXT(n->data, "status", c->status);
-	if (strcmp(c->status, "in-progress") == 0 && n->offset_ms >= 0 && n->at_us)
-		c->started_us = n->at_us - n->offset_ms * MS_US;
 }
 
 static void on_ended(struct watch_call *c, const struct news *n)
@@ -625,13 +624,13 @@ static void on_sentiment(struct watch_call *c, const struct news *n)
 
 static void on_signal(struct watch_call *c, const struct news *n)
 {
-	char line[WATCH_TEXT_MAX + 16], name[WATCH_TEXT_MAX * 4] = "";
+	char line[WATCH_TEXT_MAX + 16], name[WATCH_TEXT_MAX] = "";
 
 	put_signal(c, n->data);
 	if (!json_is_text(json_get(n->data, "state"), "raised"))
 		return;
 	GET_TEXT(n->data, "signal", name);
-	snprintf(line, sizeof(line), "signal: %.*s", WATCH_TEXT_MAX, name);
+	snprintf(line, sizeof(line), "signal: %s", name);
 	note(c, n, line);
 	c->lines[c->lines_n - 1].state = WATCH_LINE_BAD;
 }
@@ -666,6 +665,14 @@ static bool event_type_of(struct json event, enum event_type *type)
 	return known;
 }
 
+static void apply_news(struct watch_call *c, enum event_type type, const struct news *n)
+{
+	if (n->offset_ms >= 0 && n->at_us)
+		c->started_us = n->at_us - n->offset_ms * MS_US;
+	if (on_event[type])
+		on_event[type](c, n);
+}
+
 static void apply_event(struct watch_model *m, struct json event, int64_t now_us, watch_event_fn *each, void *user)
 {
 	struct news n = { .event = event,
@@ -679,11 +686,12 @@ static void apply_event(struct watch_model *m, struct json event, int64_t now_us
 	if (json_get(event, "call_id").kind != JSON_STRING)
 		return;
 	m->events++;
-	struct watch_call *c = call_of(m, event, "call_id");
-	bool ended = c->ended;
-	if (event_type_of(event, &type) && on_event[type])
-		on_event[type](c, &n);
-	m->ended += c->ended && !ended;
+	bool known = event_type_of(event, &type);
+	struct watch_call *c = call_of(m, event, "call_id", known && type == EVENT_CALL_STARTED);
+	bool ended = c && c->ended;
+	if (c && known)
+		apply_news(c, type, &n);
+	m->ended += c && c->ended && !ended;
 	if (each)
 		each(user, c, event);
 }
@@ -720,8 +728,6 @@ static void on_hello(struct watch_model *m, struct json message, int64_t now_us,
 	(void)each;
 	(void)user;
 	m->owners = owners > 0 && owners <= WATCH_OWNERS_MAX ? (unsigned)owners : 1;
-	get_text(message, "epoch", m->epoch, sizeof(m->epoch) * 4 > 0 ? sizeof(m->epoch) : 0);
-	GET_TEXT(message, "server", m->server);
 	GET_TEXT(message, "role", m->role);
 }
 

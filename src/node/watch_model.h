@@ -16,7 +16,7 @@
 enum {
 	WATCH_LINES_MAX = 400,   /* of one call's transcript; the oldest go */
 	WATCH_SIGNALS_MAX = 8,
-	WATCH_TEXT_MAX = 48,
+	WATCH_TEXT_MAX = 128, /* bytes; shown in at most a quarter as many columns */
 	WATCH_ENDED_MS = 20000,  /* how long an ended call stays in sight */
 	WATCH_OWNERS_MAX = 256,
 };
@@ -59,7 +59,7 @@ struct watch_model {
 	unsigned generation; /* of snapshots */
 	bool owner_done[WATCH_OWNERS_MAX];
 	unsigned owners, owners_done;
-	char epoch[24], server[WATCH_TEXT_MAX], role[WATCH_TEXT_MAX];
+	char role[WATCH_TEXT_MAX]; /* what our token may do */
 	uint64_t events; /* seen in all */
 	unsigned ended;  /* calls whose end was seen */
 };
@@ -67,8 +67,8 @@ struct watch_model {
 void watch_model_fini(struct watch_model *);
 /* A new connection: what is not in its snapshots has ended unseen, and goes when they are complete. */
 void watch_model_restart(struct watch_model *);
-/* A checked message of the server. `each` (NULL: nobody) hears every event, after it was applied. Unknown messages and events
- * are ignored. */
+/* A checked message of the server. `each` (NULL: nobody) hears every event, after it was applied; the call is NULL when it is
+ * not among ours (it ended long ago). Unknown messages and events are ignored. */
 typedef void watch_event_fn(void *user, const struct watch_call *, struct json event);
 void watch_model_apply(struct watch_model *, struct json message, int64_t now_us, watch_event_fn *each, void *user);
 /* Forgets calls that ended long enough ago. */

@@ -209,7 +209,8 @@ void child_free(struct child *c)
 
 /* --- in the child --- */
 
-/* One descriptor, hence one per process; not on the heap, so that whoever closes the loop's handles need not know it. */
+/* One descriptor, hence one per process; not on the heap, so that whoever closes the loop's handles
+ * need not know it. */
 static struct lifeline {
 	uv_pipe_t pipe;
 	void (*on_parent_gone)(void *);

@@ -1,22 +1,26 @@
-/* Happy path: initdb once into a folder that gets its final name only when it is complete; postgres on a unix socket; wait until it
- * answers; make the database.
+/* Happy path: initdb once into a folder that gets its final name only when it is complete; postgres
+ * on a unix socket; wait until it answers; make the database.
  *
  * Failure modes.
- *  - No PostgreSQL installed, or another major version than the data was made with: the fault names the package.
+ *  - No PostgreSQL installed, or another major version than the data was made with: the fault names
+ * the package.
  *  - Killed during initdb: the unfinished folder is thrown away the next time.
- *  - A postmaster of this folder is still running (its parent was killed): it is taken over when it answers, else stopped.
- *  - The postmaster was killed: server processes it left behind hold the shared memory; they are found by their working folder,
- *    the data folder, and stopped. A postmaster.pid that names no postmaster of ours is removed.
- *  - Run as root: PostgreSQL refuses root, so it runs as an unprivileged user. Where that user cannot reach the state folder (below
- *    /root, say), data live in /var/lib/callmend-XXXXXX and <state>/postgres links there.
+ *  - A postmaster of this folder is still running (its parent was killed): it is taken over when it
+ * answers, else stopped.
+ *  - The postmaster was killed: server processes it left behind hold the shared memory; they are
+ * found by their working folder, the data folder, and stopped. A postmaster.pid that names no
+ * postmaster of ours is removed.
+ *  - Run as root: PostgreSQL refuses root, so it runs as an unprivileged user. Where that user
+ * cannot reach the state folder (below /root, say), data live in /var/lib/callmend-XXXXXX and
+ * <state>/postgres links there.
  *  - Socket path too long for sockaddr_un: the socket is in a private folder below /tmp instead. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <pwd.h>
-#include <dirent.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +36,13 @@
 #include "callmend/store.h"
 #include "store/pg.h"
 
-enum { START_MS = 60000, STOP_MS = 20000, LEFTOVER_MS = 5000, ADOPT_MS = 10000, SOCKET_DIR_MAX = 90 };
+enum {
+	START_MS = 60000,
+	STOP_MS = 20000,
+	LEFTOVER_MS = 2000,
+	ADOPT_MS = 10000,
+	SOCKET_DIR_MAX = 90
+};
 
 #define PORT "5432" /* part of the socket's name only; nothing listens on TCP */
 #define OWNER "callmend"
@@ -40,8 +50,8 @@ enum { START_MS = 60000, STOP_MS = 20000, LEFTOVER_MS = 5000, ADOPT_MS = 10000, 
 
 struct cluster {
 	pid_t pid;
-	bool ours;   /* our child: to be reaped by waitpid */
-	uid_t uid;   /* runs as; 0: as ourselves */
+	bool ours; /* our child: to be reaped by waitpid */
+	uid_t uid; /* runs as; 0: as ourselves */
 	gid_t gid;
 	struct buf home, data, socket_dir, log, bin, url;
 };
@@ -76,7 +86,8 @@ static void cluster_free(struct cluster *c)
 }
 DEFINE_SCOPED(cluster)
 
-/* --- other programs -------------------------------------------------------------------------------------- */
+/* --- other programs
+ * -------------------------------------------------------------------------------------- */
 
 /* In the child, before exec. A session of its own: the terminal's Ctrl-C is not for the server. */
 static void child_setup(const struct cluster *c, const char *log)
@@ -103,7 +114,8 @@ static pid_t spawn(const struct cluster *c, const char *const *argv, const char 
 	if (pid != 0)
 		return pid;
 	child_setup(c, log);
-	/* Our own environment may hold secrets, and PG* variables that are not meant for this server. */
+	/* Our own environment may hold secrets, and PG* variables that are not meant for this
+	 * server. */
 	char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
 	if (chdir("/") == 0)
 		execve(argv[0], (char *const *)(uintptr_t)argv, env);
@@ -119,11 +131,13 @@ static int run(const struct cluster *c, const char *const *argv, const char *log
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
-		return fault(f, E_IO, "%s failed (status %d); its messages are in %s", argv[0], status, log);
+		return fault(f, E_IO, "%s failed (status %d); its messages are in %s", argv[0],
+			     status, log);
 	return 0;
 }
 
-/* --- where PostgreSQL is installed ------------------------------------------------------------------------ */
+/* --- where PostgreSQL is installed
+ * ------------------------------------------------------------------------ */
 
 static bool has_programs(const char *bin)
 {
@@ -194,15 +208,19 @@ static int find_programs(struct cluster *c, struct fault *f)
 		return 0;
 	if (wanted)
 		return fault(f, E_NOT_FOUND,
-			     "the data in %s were made by PostgreSQL %d, which is not installed: install the package "
+			     "the data in %s were made by PostgreSQL %d, which is not installed: "
+			     "install the package "
 			     "postgresql-%d",
 			     buf_z(&c->data), wanted, wanted);
 	return fault(f, E_NOT_FOUND,
-		     "PostgreSQL's server programs (initdb, postgres) are not installed: install the package "
-		     "postgresql (Debian, Ubuntu) or postgresql-server (Fedora), or configure a database URL");
+		     "PostgreSQL's server programs (initdb, postgres) are not installed: install "
+		     "the package "
+		     "postgresql (Debian, Ubuntu) or postgresql-server (Fedora), or configure a "
+		     "database URL");
 }
 
-/* --- folders --------------------------------------------------------------------------------------------- */
+/* --- folders
+ * --------------------------------------------------------------------------------------------- */
 
 static void find_user(struct cluster *c)
 {
@@ -217,7 +235,8 @@ static void find_user(struct cluster *c)
 	}
 }
 
-/* Can the server's user get into this folder? Only trying as that user tells (modes, ACLs, mounts). */
+/* Can the server's user get into this folder? Only trying as that user tells (modes, ACLs, mounts).
+ */
 static bool reachable(const struct cluster *c, const char *dir)
 {
 	if (!c->uid)
@@ -247,7 +266,8 @@ static int make_link(const char *link, struct fault *f)
 	char elsewhere[] = FALLBACK;
 	if (!mkdtemp(elsewhere) || symlink(elsewhere, link))
 		return fault(f, E_IO, "%s: %s", elsewhere, strerror(errno));
-	log_info("postgres", "the server's user cannot reach %s: its data are in %s", link, elsewhere);
+	log_info("postgres", "the server's user cannot reach %s: its data are in %s", link,
+		 elsewhere);
 	return 0;
 }
 
@@ -264,7 +284,8 @@ static int make_home(struct cluster *c, const char *state_dir, struct fault *f)
 		let_through(real);
 	int rc = 0;
 	if (!exists(buf_z(&link)))
-		rc = reachable(c, real) ? file_make_dir(buf_z(&link), 0700, f) : make_link(buf_z(&link), f);
+		rc = reachable(c, real) ? file_make_dir(buf_z(&link), 0700, f)
+					: make_link(buf_z(&link), f);
 	free(real);
 	if (rc)
 		return rc;
@@ -278,13 +299,15 @@ static int make_home(struct cluster *c, const char *state_dir, struct fault *f)
 	return 0;
 }
 
-/* A short private folder when the proper place has too long a name for a socket. Its name follows from the data folder, so a leftover
- * server's socket is found again; whoever else has made it first is refused. */
+/* A short private folder when the proper place has too long a name for a socket. Its name follows
+ * from the data folder, so a leftover server's socket is found again; whoever else has made it
+ * first is refused. */
 static int short_socket_dir(struct cluster *c, struct fault *f)
 {
 	struct stat st;
 	buf_clear(&c->socket_dir);
-	buf_printf(&c->socket_dir, "/tmp/callmend-%016llx", (unsigned long long)hash64(buf_span(&c->data)));
+	buf_printf(&c->socket_dir, "/tmp/callmend-%016llx",
+		   (unsigned long long)hash64(buf_span(&c->data)));
 	const char *dir = buf_z(&c->socket_dir);
 	uid_t owner = c->uid ? c->uid : geteuid();
 	if (mkdir(dir, 0700) == 0 && c->uid && chown(dir, c->uid, c->gid))
@@ -313,7 +336,9 @@ static int make_folders(struct cluster *c, const char *state_dir, struct fault *
 	return make_socket_dir(c, f);
 }
 
-/* --- data ------------------------------------------------------------------------------------------------ */
+/* --- data
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int init_data(struct cluster *c, struct fault *f)
 {
@@ -325,17 +350,26 @@ static int init_data(struct cluster *c, struct fault *f)
 	const char *const remove[] = { "/bin/rm", "-rf", buf_z(&fresh), NULL };
 	TRY(run(c, remove, buf_z(&c->log), f));
 	log_info("postgres", "making a database in %s (once)", buf_z(&c->home));
-	/* trust: whoever gets through the socket's folder (mode 0700) is the server's user or root anyway. */
-	const char *const init[] = { buf_z(&initdb), "-D",		 buf_z(&fresh),	     "-U",
-				     OWNER,	     "--auth=trust",	 "--encoding=UTF8", "--locale=C.UTF-8",
-				     "--no-instructions", NULL };
+	/* trust: whoever gets through the socket's folder (mode 0700) is the server's user or root
+	 * anyway. */
+	const char *const init[] = { buf_z(&initdb),
+				     "-D",
+				     buf_z(&fresh),
+				     "-U",
+				     OWNER,
+				     "--auth=trust",
+				     "--encoding=UTF8",
+				     "--locale=C.UTF-8",
+				     "--no-instructions",
+				     NULL };
 	TRY(run(c, init, buf_z(&c->log), f));
 	if (rename(buf_z(&fresh), buf_z(&c->data)))
 		return fault(f, E_IO, "%s: %s", buf_z(&c->data), strerror(errno));
 	return 0;
 }
 
-/* --- leftovers ------------------------------------------------------------------------------------------- */
+/* --- leftovers
+ * ------------------------------------------------------------------------------------------- */
 
 /* Every process of PostgreSQL has the data folder as its working folder, and nothing else has. */
 static bool works_here(const struct cluster *c, pid_t pid)
@@ -376,23 +410,6 @@ static unsigned signal_leftovers(const struct cluster *c, int signal)
 	return n;
 }
 
-static int stop_leftovers(const struct cluster *c, struct fault *f)
-{
-	static const int signals[] = { SIGINT, SIGQUIT, SIGKILL };
-	for (size_t i = 0; i < 3; i++) {
-		if (signal_leftovers(c, signals[i]) == 0)
-			return 0;
-		log_warn("postgres", "stopping processes that an earlier server left in %s", c->data.p);
-		int64_t until = clock_monotonic_us() + LEFTOVER_MS * MS_US;
-		while (clock_monotonic_us() < until) {
-			if (signal_leftovers(c, 0) == 0)
-				return 0;
-			sleep_ms(20);
-		}
-	}
-	return fault(f, E_CONFLICT, "processes of an earlier server in %s do not stop", c->data.p);
-}
-
 /* The number in postmaster.pid, 0 when that file names no postmaster of this folder. */
 static pid_t running_postmaster(struct cluster *c)
 {
@@ -403,7 +420,30 @@ static pid_t running_postmaster(struct cluster *c)
 	return pid > 0 && works_here(c, pid) && is_postgres(pid) ? pid : 0;
 }
 
-/* Only called when no process works in the data folder: what these files name is somebody else by now. */
+/* A postmaster gets the chance of a proper (fast) shutdown; processes without one can only end at
+ * once, and the data are recovered at the next start as after any crash. */
+static int stop_leftovers(struct cluster *c, struct fault *f)
+{
+	static const struct {
+		int signal, ms;
+	} steps[] = { { SIGINT, STOP_MS }, { SIGQUIT, LEFTOVER_MS }, { SIGKILL, LEFTOVER_MS } };
+	for (size_t i = running_postmaster(c) ? 0 : 1; i < 3; i++) {
+		if (signal_leftovers(c, steps[i].signal) == 0)
+			return 0;
+		log_warn("postgres", "stopping processes that an earlier server left in %s",
+			 c->data.p);
+		int64_t until = clock_monotonic_us() + steps[i].ms * MS_US;
+		while (clock_monotonic_us() < until) {
+			if (signal_leftovers(c, 0) == 0)
+				return 0;
+			sleep_ms(20);
+		}
+	}
+	return fault(f, E_CONFLICT, "processes of an earlier server in %s do not stop", c->data.p);
+}
+
+/* Only called when no process works in the data folder: what these files name is somebody else by
+ * now. */
 static void remove_stale(struct cluster *c)
 {
 	struct buf path AUTO_BUF = { 0 };
@@ -412,7 +452,8 @@ static void remove_stale(struct cluster *c)
 	unlink(in(&path, &c->socket_dir, ".s.PGSQL." PORT));
 }
 
-/* --- starting -------------------------------------------------------------------------------------------- */
+/* --- starting
+ * -------------------------------------------------------------------------------------------- */
 
 static bool answers(const char *url)
 {
@@ -439,17 +480,30 @@ static int start_server(struct cluster *c, struct fault *f)
 	in(&postgres, &c->bin, "postgres");
 	buf_printf(&sockets, "unix_socket_directories=%s", buf_z(&c->socket_dir));
 	/* Only what must be so; everything else can be set in postgresql.conf there. */
-	const char *const argv[] = { buf_z(&postgres), "-D", buf_z(&c->data),
-				     "-c", "listen_addresses=",
-				     "-c", buf_z(&sockets),
-				     "-c", "port=" PORT,
-				     "-c", "unix_socket_permissions=0700",
-				     "-c", "shared_buffers=64MB",
-				     "-c", "max_connections=60",
-				     "-c", "fsync=on",
-				     "-c", "logging_collector=off",
-				     "-c", "log_destination=stderr",
-				     "-c", "log_line_prefix=%m [%p] ", NULL };
+	const char *const argv[] = { buf_z(&postgres),
+				     "-D",
+				     buf_z(&c->data),
+				     "-c",
+				     "listen_addresses=",
+				     "-c",
+				     buf_z(&sockets),
+				     "-c",
+				     "port=" PORT,
+				     "-c",
+				     "unix_socket_permissions=0700",
+				     "-c",
+				     "shared_buffers=64MB",
+				     "-c",
+				     "max_connections=60",
+				     "-c",
+				     "fsync=on",
+				     "-c",
+				     "logging_collector=off",
+				     "-c",
+				     "log_destination=stderr",
+				     "-c",
+				     "log_line_prefix=%m [%p] ",
+				     NULL };
 	c->pid = spawn(c, argv, buf_z(&c->log));
 	if (c->pid < 0)
 		return fault(f, E_IO, "fork: %s", strerror(errno));
@@ -468,8 +522,8 @@ static int wait_until_answering(struct cluster *c, const char *url, int ms, stru
 				     buf_z(&c->log));
 		sleep_ms(20);
 	}
-	return fault(f, E_TIMEOUT, "the server does not answer after %d s; its messages are in %s", ms / 1000,
-		     buf_z(&c->log));
+	return fault(f, E_TIMEOUT, "the server does not answer after %d s; its messages are in %s",
+		     ms / 1000, buf_z(&c->log));
 }
 
 static int make_database(const char *url, struct fault *f)
@@ -499,7 +553,8 @@ static bool adopt(struct cluster *c, const char *url)
 		c->pid = 0;
 		return false;
 	}
-	log_info("postgres", "taking over the server that is running already (pid %d)", (int)c->pid);
+	log_info("postgres", "taking over the server that is running already (pid %d)",
+		 (int)c->pid);
 	return true;
 }
 
@@ -545,7 +600,9 @@ int cluster_find_url(const char *state_dir, struct buf *out, struct fault *f)
 		return fault(f, E_NOMEM, "cluster");
 	buf_printf(&data, "%s/postgres/data", state_dir);
 	if (!exists(buf_z(&data)))
-		return fault(f, E_NOT_FOUND, "there is no private PostgreSQL in %s yet (callmend up makes it)", state_dir);
+		return fault(f, E_NOT_FOUND,
+			     "there is no private PostgreSQL in %s yet (callmend up makes it)",
+			     state_dir);
 	find_user(c);
 	TRY(make_folders(c, state_dir, f));
 	conninfo(c, OWNER, out);

@@ -1,9 +1,11 @@
-/* Happy path: the document is copied into the directory's arena and read row by row into plain arrays that point into it.
+/* Happy path: the document is copied into the directory's arena and read row by row into plain
+ * arrays that point into it.
  *
  * Failure modes.
  *  - The document is no JSON object with a version: E_INVALID, no directory.
  *  - One row cannot be used: it is left out and logged by kind and id; the rest is served.
- *  - A secret cannot be resolved: the row stays, `missing` says why; whoever needs the secret refuses. */
+ *  - A secret cannot be resolved: the row stays, `missing` says why; whoever needs the secret
+ * refuses. */
 #include "callmend/directory.h"
 
 #include <limits.h>
@@ -15,7 +17,9 @@
 #include "base/log.h"
 #include "store/directory_rows.h"
 
-/* --- roles ----------------------------------------------------------------------------------------------- */
+/* --- roles
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *name;
@@ -44,7 +48,8 @@ bool role_from(struct span name, enum role *out)
 	return false;
 }
 
-/* --- reading rows ---------------------------------------------------------------------------------------- */
+/* --- reading rows
+ * ---------------------------------------------------------------------------------------- */
 
 struct reading {
 	struct directory *d;
@@ -105,7 +110,8 @@ static struct dir_secret optional_secret(struct reading *r, struct json ref)
 	return json_has(ref) ? secret_of(r, ref) : (struct dir_secret){ 0 };
 }
 
-/* --- tokens ---------------------------------------------------------------------------------------------- */
+/* --- tokens
+ * ---------------------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -140,7 +146,8 @@ static int read_token(struct reading *r, struct json row, void *out, struct faul
 	return 0;
 }
 
-/* --- sources --------------------------------------------------------------------------------------------- */
+/* --- sources
+ * --------------------------------------------------------------------------------------------- */
 
 static struct span lower(struct reading *r, struct span s)
 {
@@ -150,7 +157,8 @@ static struct span lower(struct reading *r, struct span s)
 	return (struct span){ copy, s.n };
 }
 
-static struct span text_or(struct reading *r, struct json object, const char *name, const char *dflt)
+static struct span text_or(struct reading *r, struct json object, const char *name,
+			   const char *dflt)
 {
 	struct json v = json_get(object, name);
 	return v.kind == JSON_STRING ? json_text(v, r->a) : span_of(dflt);
@@ -216,7 +224,8 @@ static const void *read_rows(struct reading *r, struct json rows, const char *ki
 	return items;
 }
 
-/* A way in that cannot be read must not become another, wider one: the others stay, this one is gone. */
+/* A way in that cannot be read must not become another, wider one: the others stay, this one is
+ * gone. */
 static int read_source(struct reading *r, struct json row, void *out, struct fault *f)
 {
 	struct dir_source *s = out;
@@ -227,8 +236,8 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	s->dialect = text(r, row, "dialect");
 	if (!s->name.n || !s->dialect.n)
 		return fault(f, E_INVALID, "name and dialect are needed");
-	s->auth = read_rows(r, json_get(row, "auth"), "auth of a source", sizeof(*s->auth), read_auth,
-			    &s->auth_n);
+	s->auth = read_rows(r, json_get(row, "auth"), "auth of a source", sizeof(*s->auth),
+			    read_auth, &s->auth_n);
 	s->private_key = optional_secret(r, json_get(row, "private_key"));
 	s->control_key = optional_secret(r, json_get(row, "control_key"));
 	s->api_base = text(r, row, "api_base");
@@ -244,7 +253,8 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	return 0;
 }
 
-/* --- projects -------------------------------------------------------------------------------------------- */
+/* --- projects
+ * -------------------------------------------------------------------------------------------- */
 
 static int read_header(struct reading *r, struct json row, void *out, struct fault *f)
 {
@@ -308,7 +318,8 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	return 0;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------- */
+/* --- the whole
+ * ------------------------------------------------------------------------------------------- */
 
 static int read_document(struct reading *r, struct json document, struct fault *f)
 {
@@ -317,8 +328,8 @@ static int read_document(struct reading *r, struct json document, struct fault *
 	if (!json_i64(json_get(document, "version"), &version) || version < 1)
 		return fault(f, E_INVALID, "directory: no version");
 	d->version = (uint64_t)version;
-	d->tokens = read_rows(r, json_get(document, "tokens"), "token", sizeof(*d->tokens), read_token,
-			      &d->tokens_n);
+	d->tokens = read_rows(r, json_get(document, "tokens"), "token", sizeof(*d->tokens),
+			      read_token, &d->tokens_n);
 	d->sources = read_rows(r, json_get(document, "sources"), "source", sizeof(*d->sources),
 			       read_source, &d->sources_n);
 	d->projects = read_rows(r, json_get(document, "projects"), "project", sizeof(*d->projects),
@@ -334,7 +345,9 @@ int directory_new(struct directory **out, struct span document, const char *secr
 	if (!d)
 		return fault(f, E_NOMEM, "directory");
 	d->refs = 1;
-	struct reading r = { .d = d, .a = &d->arena, .secrets_dir = secrets_dir ? secrets_dir : "" };
+	struct reading r = { .d = d,
+			     .a = &d->arena,
+			     .secrets_dir = secrets_dir ? secrets_dir : "" };
 	int rc = read_document(&r, json_of(arena_copy(&d->arena, document)), f);
 	if (rc) {
 		directory_unref(d);
@@ -366,7 +379,8 @@ void directory_unref(const struct directory *d)
 	arena_fini(&arena);
 }
 
-/* --- looking up ------------------------------------------------------------------------------------------ */
+/* --- looking up
+ * ------------------------------------------------------------------------------------------ */
 
 const struct dir_source *directory_source(const struct directory *d, struct span dialect,
 					  struct span name)
@@ -409,7 +423,8 @@ const struct dir_tool *directory_tool(const struct directory *d, const struct uu
 	return found;
 }
 
-const struct dir_token *directory_token(const struct directory *d, struct span token, int64_t now_us)
+const struct dir_token *directory_token(const struct directory *d, struct span token,
+					int64_t now_us)
 {
 	uint8_t hash[32];
 	struct span given = { (const char *)hash, sizeof(hash) };

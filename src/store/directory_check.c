@@ -29,7 +29,9 @@ bool directory_digest(struct span algorithm, int *out)
 	static const struct {
 		const char *name;
 		enum digest digest;
-	} digests[] = { { "sha1", DIGEST_SHA1 }, { "sha256", DIGEST_SHA256 }, { "sha512", DIGEST_SHA512 } };
+	} digests[] = { { "sha1", DIGEST_SHA1 },
+			{ "sha256", DIGEST_SHA256 },
+			{ "sha512", DIGEST_SHA512 } };
 	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
 		if (span_is(algorithm, digests[i].name)) {
 			*out = (int)digests[i].digest;
@@ -38,7 +40,8 @@ bool directory_digest(struct span algorithm, int *out)
 	return false;
 }
 
-/* --- members by table ------------------------------------------------------------------------------------ */
+/* --- members by table
+ * ------------------------------------------------------------------------------------ */
 
 struct rule {
 	const char *name;
@@ -48,7 +51,8 @@ struct rule {
 
 enum { PATH_MAX_TEXT = 96 };
 
-static int is_kind(struct json v, enum json_kind kind, const char *name, const char *at, struct fault *f)
+static int is_kind(struct json v, enum json_kind kind, const char *name, const char *at,
+		   struct fault *f)
 {
 	return v.kind == kind ? 0 : fault(f, E_INVALID, "%s: must be %s", at, name);
 }
@@ -68,9 +72,9 @@ static int check_object(struct json v, const char *at, struct arena *a, struct f
 static int check_bool(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return v.kind == JSON_TRUE || v.kind == JSON_FALSE ?
-		       0 :
-		       fault(f, E_INVALID, "%s: must be true or false", at);
+	return v.kind == JSON_TRUE || v.kind == JSON_FALSE
+		       ? 0
+		       : fault(f, E_INVALID, "%s: must be true or false", at);
 }
 
 static int between(struct json v, int64_t least, int64_t most, const char *at, struct fault *f)
@@ -107,7 +111,8 @@ static int one_of(struct json v, const char *const *words, const char *at, struc
 	for (; *words; words++) {
 		if (json_is_text(v, *words))
 			return 0;
-		used += (size_t)snprintf(known + used, sizeof(known) - used, " %s", **words ? *words : "\"\"");
+		used += (size_t)snprintf(known + used, sizeof(known) - used, " %s",
+					 **words ? *words : "\"\"");
 	}
 	return fault(f, E_INVALID, "%s: must be one of:%s", at, known);
 }
@@ -144,14 +149,16 @@ static int check_url(struct json v, const char *at, struct arena *a, struct faul
 {
 	TRY(check_text(v, at, a, f));
 	struct span url = json_text(v, a);
-	struct span host = span_starts(url, SPAN("https://")) ? span_from(url, 8) :
-			   span_starts(url, SPAN("http://"))  ? span_from(url, 7) :
-								(struct span){ 0 };
+	struct span host = span_starts(url, SPAN("https://"))  ? span_from(url, 8)
+			   : span_starts(url, SPAN("http://")) ? span_from(url, 7)
+							       : (struct span){ 0 };
 	if (!host.n || host.p[0] == '/' || host.p[0] == ':')
-		return fault(f, E_INVALID, "%s: must be an http:// or https:// URL with a host", at);
+		return fault(f, E_INVALID, "%s: must be an http:// or https:// URL with a host",
+			     at);
 	for (size_t i = 0; i < url.n; i++)
 		if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 127)
-			return fault(f, E_INVALID, "%s: must not contain spaces or control characters", at);
+			return fault(f, E_INVALID,
+				     "%s: must not contain spaces or control characters", at);
 	return 0;
 }
 
@@ -187,15 +194,16 @@ static int check_pattern(struct json v, const char *at, struct arena *a, struct 
 	if (pattern.n > 1000)
 		return fault(f, E_INVALID, "%s: longer than 1000 bytes", at);
 	/* Empty means none; and pcre2 must not be given a null pointer. */
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)(pattern.n ? pattern.p : ""), pattern.n, PCRE2_UTF,
-					 &error, &offset, NULL);
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)(pattern.n ? pattern.p : ""), pattern.n,
+					 PCRE2_UTF, &error, &offset, NULL);
 	if (code) {
 		pcre2_code_free(code);
 		return 0;
 	}
 	PCRE2_UCHAR why[128];
 	pcre2_get_error_message(error, why, sizeof(why));
-	return fault(f, E_INVALID, "%s: not a regular expression: %s at %zu", at, (char *)why, offset);
+	return fault(f, E_INVALID, "%s: not a regular expression: %s at %zu", at, (char *)why,
+		     offset);
 }
 
 static int check_secret(struct json v, const char *at, struct arena *a, struct fault *f)
@@ -238,8 +246,8 @@ static int check_settings(struct json v, const char *at, struct arena *a, struct
 }
 
 /* Every member is known and passes its rule; null counts as absent. */
-static int check_members(struct json object, const struct rule *rules, const char *at, struct arena *a,
-			 struct fault *f)
+static int check_members(struct json object, const struct rule *rules, const char *at,
+			 struct arena *a, struct fault *f)
 {
 	struct json_iter it = json_iter(object);
 	struct span key;
@@ -276,8 +284,8 @@ static int check_each(struct json array, const char *at, struct arena *a,
 	return 0;
 }
 
-static int check_document(struct span json, const struct rule *rules, struct arena *a, struct json *out,
-			  struct fault *f)
+static int check_document(struct span json, const struct rule *rules, struct arena *a,
+			  struct json *out, struct fault *f)
 {
 	TRY(json_check(json, f));
 	*out = json_of(json);
@@ -286,14 +294,16 @@ static int check_document(struct span json, const struct rule *rules, struct are
 	return check_members(*out, rules, "", a, f);
 }
 
-/* Members that the server writes: allowed, so that what was read can be written back; their values count for nothing. */
-#define WRITTEN_BY_US                                                                            \
-	{ "id", NULL }, { "org_id", NULL }, { "created_at", NULL }, { "updated_at", NULL },      \
-	{                                                                                        \
-		"archived_at", NULL                                                              \
+/* Members that the server writes: allowed, so that what was read can be written back; their values
+ * count for nothing. */
+#define WRITTEN_BY_US                                                                       \
+	{ "id", NULL }, { "org_id", NULL }, { "created_at", NULL }, { "updated_at", NULL }, \
+	{                                                                                   \
+		"archived_at", NULL                                                         \
 	}
 
-/* --- sources --------------------------------------------------------------------------------------------- */
+/* --- sources
+ * --------------------------------------------------------------------------------------------- */
 
 static const struct rule auth_rules[] = {
 	{ "type", check_text },
@@ -341,13 +351,15 @@ static int check_failure(struct json v, const char *at, struct arena *a, struct 
 /* The path /in/{dialect}/{name} is made of these. */
 static int check_word(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	TRY(check_text(v, at, a, f));
 	struct span word = json_text(v, a);
 	bool ok = word.n > 0 && word.n <= 100;
 	for (size_t i = 0; i < word.n && ok; i++)
 		ok = word.p[i] && strchr(allowed, word.p[i]);
-	return ok ? 0 : fault(f, E_INVALID, "%s: must be 1 to 100 of letters, digits and . _ -", at);
+	return ok ? 0
+		  : fault(f, E_INVALID, "%s: must be 1 to 100 of letters, digits and . _ -", at);
 }
 
 static int check_id(struct json v, const char *at, struct arena *a, struct fault *f)
@@ -387,13 +399,15 @@ int directory_check_source(struct span json, struct fault *f)
 	return rc;
 }
 
-/* --- tools ----------------------------------------------------------------------------------------------- */
+/* --- tools
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* Headers that carry credentials by nature: their value may only be a reference. */
 static bool is_credential(struct span name)
 {
-	static const char *const words[] = { "authorization", "cookie", "token", "secret", "api-key",
-					     "apikey",	      "password" };
+	static const char *const words[] = { "authorization", "cookie", "token",   "secret",
+					     "api-key",	      "apikey", "password" };
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
 		size_t n = strlen(words[w]);
 		for (size_t i = 0; i + n <= name.n; i++)
@@ -426,10 +440,11 @@ static int check_header(struct json v, const char *at, struct arena *a, struct f
 	if (value == secret)
 		return fault(f, E_INVALID, "%s: either value or secret is needed", at);
 	if (value && is_credential(json_text(json_get(v, "name"), a)))
-		return fault(f, E_INVALID,
-			     "%s.value: a credential must be given by reference: \"secret\": {\"env\": "
-			     "\"CALLMEND_SECRET_...\"}",
-			     at);
+		return fault(
+			f, E_INVALID,
+			"%s.value: a credential must be given by reference: \"secret\": {\"env\": "
+			"\"CALLMEND_SECRET_...\"}",
+			at);
 	return 0;
 }
 
@@ -441,16 +456,19 @@ static int check_headers(struct json v, const char *at, struct arena *a, struct 
 static int check_success(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	static const struct rule rules[] = {
-		{ "status_min", check_status }, { "status_max", check_status },
-		{ "json_path", check_text },	{ "pattern", check_pattern },
-		{ "empty_path", check_text },	{ "empty_pattern", check_pattern },
+		{ "status_min", check_status },
+		{ "status_max", check_status },
+		{ "json_path", check_text },
+		{ "pattern", check_pattern },
+		{ "empty_path", check_text },
+		{ "empty_pattern", check_pattern },
 		{ NULL, NULL },
 	};
 	int64_t least, most;
 	TRY(check_object(v, at, a, f));
 	TRY(check_members(v, rules, at, a, f));
-	if (json_i64(json_get(v, "status_min"), &least) && json_i64(json_get(v, "status_max"), &most) &&
-	    least > most)
+	if (json_i64(json_get(v, "status_min"), &least) &&
+	    json_i64(json_get(v, "status_max"), &most) && least > most)
 		return fault(f, E_INVALID, "%s.status_min: is above status_max", at);
 	return 0;
 }

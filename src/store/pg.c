@@ -1,8 +1,10 @@
 /* Happy path: open once, then send, wait, take the result.
  *
  * Failure modes.
- *  - Server unreachable: pg_open fails after at most PG_CONNECT_S per address; refused connections fail at once.
- *  - Server stopped or network gone: the deadline of pg_wait; the connection is closed, E_UNAVAILABLE.
+ *  - Server unreachable: pg_open fails after at most PG_CONNECT_S per address; refused connections
+ * fail at once.
+ *  - Server stopped or network gone: the deadline of pg_wait; the connection is closed,
+ * E_UNAVAILABLE.
  *  - Server closed the connection while it was idle: pg_alive() sees it before anything is sent.
  *  - Statement refused: E_INVALID or E_CONFLICT with PostgreSQL's message; the connection stays. */
 #include "store/pg.h"
@@ -33,8 +35,8 @@ static struct span first_line(const char *text)
 static int lost(struct pg *pg, struct fault *f)
 {
 	struct span why = first_line(pg->conn ? PQerrorMessage(pg->conn) : "");
-	int rc = why.n ? fault(f, E_UNAVAILABLE, "PostgreSQL: %.*s", SPAN_ARG(why)) :
-			 fault(f, E_UNAVAILABLE, "PostgreSQL: the connection was lost");
+	int rc = why.n ? fault(f, E_UNAVAILABLE, "PostgreSQL: %.*s", SPAN_ARG(why))
+		       : fault(f, E_UNAVAILABLE, "PostgreSQL: the connection was lost");
 	pg_close(pg);
 	return rc;
 }
@@ -50,10 +52,14 @@ void pg_close(struct pg *pg)
 
 int pg_open(struct pg *pg, const char *url, struct fault *f)
 {
-	static const char *const keys[] = { "fallback_application_name", "connect_timeout",
-					    "client_encoding",		 "keepalives_idle",
-					    "keepalives_interval",	 "keepalives_count",
-					    "tcp_user_timeout",		 "dbname",
+	static const char *const keys[] = { "fallback_application_name",
+					    "connect_timeout",
+					    "client_encoding",
+					    "keepalives_idle",
+					    "keepalives_interval",
+					    "keepalives_count",
+					    "tcp_user_timeout",
+					    "dbname",
 					    NULL };
 	/* The URL comes last: what it says itself wins. */
 	const char *const values[] = { "callmend", "3", "UTF8", "5", "3", "3", "10000", url, NULL };
@@ -78,7 +84,8 @@ bool pg_alive(struct pg *pg)
 	if (!pg->conn)
 		return false;
 	struct pollfd p = { .fd = PQsocket(pg->conn), .events = POLLIN };
-	/* The reason for closing comes first, the end after it: read until there is nothing more. */
+	/* The reason for closing comes first, the end after it: read until there is nothing more.
+	 */
 	while (poll(&p, 1, 0) > 0)
 		if (!PQconsumeInput(pg->conn)) {
 			pg_close(pg);
@@ -134,7 +141,8 @@ bool pg_refused(const PGresult *result)
 
 int pg_verdict(const struct pg *pg, const PGresult *result, struct fault *f)
 {
-	/* By class of SQLSTATE (PostgreSQL, appendix A), first match. All else is no fault of the asker. */
+	/* By class of SQLSTATE (PostgreSQL, appendix A), first match. All else is no fault of the
+	 * asker. */
 	static const struct {
 		const char *class;
 		int code;
@@ -201,7 +209,8 @@ int pg_prepare(struct pg *pg, const struct sql_file *file, struct fault *f)
 	PGresult *result = NULL;
 	int rc = take_result(pg, &result, f);
 	PQclear(result);
-	/* A statement that cannot be prepared does not fit this schema: nobody's input is to blame. */
+	/* A statement that cannot be prepared does not fit this schema: nobody's input is to blame.
+	 */
 	if (rc) {
 		fault_wrap(f, "%s.sql", file->name);
 		if (f)

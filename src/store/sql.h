@@ -1,4 +1,5 @@
-/* The SQL files, compiled in: src/store/sql/<name>.sql and migrations/<number>_<name>.sql. Sorted by name. */
+/* The SQL files, compiled in: src/store/sql/<name>.sql and migrations/<number>_<name>.sql. Sorted
+ * by name. */
 #ifndef CALLMEND_STORE_SQL_H
 #define CALLMEND_STORE_SQL_H
 

@@ -1,12 +1,13 @@
-/* Happy path: a query waits in one bounded queue, a query thread takes it, runs it on its own connection and mails the answer to the
- * shard that asked.
+/* Happy path: a query waits in one bounded queue, a query thread takes it, runs it on its own
+ * connection and mails the answer to the shard that asked.
  *
  * Failure modes.
  *  - Queue full: store_query answers E_FULL at once.
- *  - PostgreSQL away: one thread tries to connect, with back-off; every other query is answered E_UNAVAILABLE without trying, so
- *    nothing piles up.
- *  - Connection lost during a query: a query that only reads is asked once more on a fresh connection; one that changes something
- *    may have been carried out, so its asker is told E_UNAVAILABLE.
+ *  - PostgreSQL away: one thread tries to connect, with back-off; every other query is answered
+ * E_UNAVAILABLE without trying, so nothing piles up.
+ *  - Connection lost during a query: a query that only reads is asked once more on a fresh
+ * connection; one that changes something may have been carried out, so its asker is told
+ * E_UNAVAILABLE.
  *  - Server silent: statement_timeout there, pg_wait's deadline here.
  *  - store_free: what still waits is answered E_UNAVAILABLE. */
 #include <stdlib.h>
@@ -56,7 +57,9 @@ static void on_answer(struct mail *mail, struct shard *here)
 
 static const char *result_label(int code)
 {
-	return code == 0 || code == E_NOT_FOUND ? "ok" : code == E_UNAVAILABLE ? "unavailable" : "refused";
+	return code == 0 || code == E_NOT_FOUND ? "ok"
+	       : code == E_UNAVAILABLE		? "unavailable"
+						: "refused";
 }
 
 static void job_answer(struct store_job *job)
@@ -66,7 +69,8 @@ static void job_answer(struct store_job *job)
 	shard_post_sure(job->here, &job->mail);
 }
 
-/* --- running one query ----------------------------------------------------------------------------------- */
+/* --- running one query
+ * ----------------------------------------------------------------------------------- */
 
 /* One row, one column; no row or JSON null: not found. */
 static int take_json(PGresult *result, struct buf *out, struct fault *f)
@@ -90,7 +94,8 @@ static int ask(struct pg *pg, const struct sql_file *query, const char *const *p
 	return rc;
 }
 
-/* May this thread try to connect now? Known to be away: only one at a time, and not before the time is up. */
+/* May this thread try to connect now? Known to be away: only one at a time, and not before the time
+ * is up. */
 static bool may_connect(struct store *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -106,9 +111,7 @@ static void note_connect(struct store *s, int rc)
 	pthread_mutex_lock(&s->lock);
 	s->trying = false;
 	s->away = rc != 0;
-	s->retry_ms = rc == 0	       ? 0 :
-		      s->retry_ms == 0 ? STORE_RETRY_LEAST_MS :
-					 s->retry_ms * 2;
+	s->retry_ms = rc == 0 ? 0 : s->retry_ms == 0 ? STORE_RETRY_LEAST_MS : s->retry_ms * 2;
 	if (s->retry_ms > STORE_RETRY_MOST_MS)
 		s->retry_ms = STORE_RETRY_MOST_MS;
 	s->retry_at_us = clock_monotonic_us() + s->retry_ms * MS_US;
@@ -145,7 +148,8 @@ static void job_run(struct store *s, struct pg *pg, struct store_job *job)
 	job_answer(job);
 }
 
-/* --- threads --------------------------------------------------------------------------------------------- */
+/* --- threads
+ * --------------------------------------------------------------------------------------------- */
 
 static struct store_job *take_job(struct store *s)
 {
@@ -208,7 +212,8 @@ int store_new(struct store **out, const struct store_config *config, struct faul
 	s->max_waiting = config->max_waiting ? config->max_waiting : STORE_WAITING;
 	s->on_directory = config->on_directory;
 	s->user = config->user;
-	TRY(start_threads(s, within(config->connections, STORE_CONNECTIONS, STORE_CONNECTIONS_MAX), f));
+	TRY(start_threads(s, within(config->connections, STORE_CONNECTIONS, STORE_CONNECTIONS_MAX),
+			  f));
 	*out = take(s);
 	return 0;
 }
@@ -248,7 +253,8 @@ bool store_connected(const struct store *s)
 	return atomic_load_explicit(&s->connected, memory_order_relaxed);
 }
 
-/* --- asking ---------------------------------------------------------------------------------------------- */
+/* --- asking
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct store_job *job_new(struct shard *here, const struct sql_file *query,
 				 const char *const *params, size_t n, store_done_fn *done,

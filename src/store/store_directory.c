@@ -1,9 +1,11 @@
-/* Happy path: LISTEN, load, hand it on, save it; then wait for a notification, or look at the version every few seconds.
+/* Happy path: LISTEN, load, hand it on, save it; then wait for a notification, or look at the
+ * version every few seconds.
  *
  * Failure modes.
- *  - PostgreSQL away at start: the directory of the local file is handed on, once, and serves until PostgreSQL is back.
- *  - Connection lost later: the directory in memory goes on serving; reconnect with back-off, then load again (notifications may
- *    have been missed).
+ *  - PostgreSQL away at start: the directory of the local file is handed on, once, and serves until
+ * PostgreSQL is back.
+ *  - Connection lost later: the directory in memory goes on serving; reconnect with back-off, then
+ * load again (notifications may have been missed).
  *  - Local file missing, damaged or not writable: logged; nothing else depends on it.
  *  - A document that cannot be used: logged, the one before goes on serving. */
 #include <poll.h>
@@ -54,7 +56,8 @@ static void save(struct follower *w, struct span document)
 	struct buf path AUTO_BUF = { 0 };
 	struct fault why = { 0 };
 	if (file_replace(file_path(w->s, &path), 0600, document, &why))
-		log_warn("directory", "cannot save a copy for times without PostgreSQL: %s", why.text);
+		log_warn("directory", "cannot save a copy for times without PostgreSQL: %s",
+			 why.text);
 }
 
 /* Only while nothing better was ever had. */
@@ -69,12 +72,14 @@ static void use_file(struct follower *w)
 	if (rc == 0)
 		rc = hand_on(w, buf_span(&document), &why);
 	if (rc)
-		log_warn("directory", "PostgreSQL is away and there is no copy to start from: %s", why.text);
+		log_warn("directory", "PostgreSQL is away and there is no copy to start from: %s",
+			 why.text);
 	else
 		log_info("directory", "PostgreSQL is away: serving the copy in %s", buf_z(&path));
 }
 
-/* --- loading --------------------------------------------------------------------------------------------- */
+/* --- loading
+ * --------------------------------------------------------------------------------------------- */
 
 static int fetch(struct follower *w, const char *name, struct buf *out, struct fault *f)
 {
@@ -92,7 +97,8 @@ static int load(struct follower *w, struct fault *f)
 	struct fault why = { 0 };
 	TRY(fetch(w, "directory", &document, f));
 	if (hand_on(w, buf_span(&document), &why))
-		log_error("directory", "cannot be used, the one before goes on serving: %s", why.text);
+		log_error("directory", "cannot be used, the one before goes on serving: %s",
+			  why.text);
 	else
 		save(w, buf_span(&document));
 	return 0;
@@ -115,13 +121,14 @@ static int connect_follower(struct follower *w, struct fault *f)
 	PGresult *result = NULL;
 	TRY(pg_exec(&w->pg, "listen callmend_directory", &result, f));
 	PQclear(result);
-	TRY(load(w, f));
 	atomic_store(&w->s->connected, true);
+	TRY(load(w, f));
 	w->retry_ms = 0;
 	return 0;
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * --------------------------------------------------------------------------------------------- */
 
 static bool take_notifications(PGconn *conn)
 {

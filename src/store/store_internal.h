@@ -22,8 +22,8 @@ struct store {
 	pthread_cond_t more;
 	struct store_job *first, **last;
 	unsigned waiting, max_waiting;
-	bool away;          /* the last attempt to connect failed */
-	bool trying;        /* some thread is connecting while away */
+	bool away;	     /* the last attempt to connect failed */
+	bool trying;	     /* some thread is connecting while away */
 	int64_t retry_at_us; /* monotonic */
 	int64_t retry_ms;
 

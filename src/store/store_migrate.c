@@ -1,9 +1,12 @@
-/* Happy path: advisory lock; every migration not yet in schema_migrations runs in a transaction of its own, with its row.
+/* Happy path: advisory lock; every migration not yet in schema_migrations runs in a transaction of
+ * its own, with its row.
  *
  * Failure modes.
- *  - Several processes at once: the lock lets one after the other in; the later ones find nothing left to do.
+ *  - Several processes at once: the lock lets one after the other in; the later ones find nothing
+ * left to do.
  *  - A migration fails: its transaction is rolled back, the earlier ones stay, the fault names it.
- *  - The database knows a migration that this program does not: it belongs to a newer Callmend; refused.
+ *  - The database knows a migration that this program does not: it belongs to a newer Callmend;
+ * refused.
  *  - A migration that has run was changed afterwards: its checksum differs; refused. */
 #include <stdlib.h>
 
@@ -13,15 +16,17 @@
 #include "store/pg.h"
 
 /* Any constant will do; shared by all versions of Callmend. */
-#define LOCK_SQL "set statement_timeout = '10min'; set lock_timeout = 0; select pg_advisory_lock(7106430801)"
-#define TABLE_SQL                                                                              \
-	"create table if not exists schema_migrations ("                                       \
-	"version int primary key, name text not null, checksum text not null,"                 \
-	" applied_at timestamptz not null default now());"                                     \
-	"comment on table schema_migrations is 'Migrations that have run in this database';"   \
-	"comment on column schema_migrations.version is 'Number of the migration';"            \
-	"comment on column schema_migrations.name is 'Name of its file';"                      \
-	"comment on column schema_migrations.checksum is 'SHA-256 of its text';"               \
+#define LOCK_SQL                                                         \
+	"set statement_timeout = '10min'; set lock_timeout = 0; select " \
+	"pg_advisory_lock(7106430801)"
+#define TABLE_SQL                                                                            \
+	"create table if not exists schema_migrations ("                                     \
+	"version int primary key, name text not null, checksum text not null,"               \
+	" applied_at timestamptz not null default now());"                                   \
+	"comment on table schema_migrations is 'Migrations that have run in this database';" \
+	"comment on column schema_migrations.version is 'Number of the migration';"          \
+	"comment on column schema_migrations.name is 'Name of its file';"                    \
+	"comment on column schema_migrations.checksum is 'SHA-256 of its text';"             \
 	"comment on column schema_migrations.applied_at is 'When it ran'"
 #define KNOWN_SQL "select version, name, checksum from schema_migrations order by version"
 
@@ -54,14 +59,16 @@ static int check_known(const PGresult *known, int row, struct fault *f)
 	const struct sql_file *ours = migration(number);
 	if (!ours)
 		return fault(f, E_CONFLICT,
-			     "the database has migration %s, which this Callmend (%s) does not know: it was used by a newer "
+			     "the database has migration %s, which this Callmend (%s) does not "
+			     "know: it was used by a newer "
 			     "Callmend; use that one, or another database",
 			     PQgetvalue(known, row, 1), CALLMEND_VERSION);
 	struct buf sum AUTO_BUF = { 0 };
 	checksum(ours, &sum);
 	if (!span_is(buf_span(&sum), PQgetvalue(known, row, 2)))
 		return fault(f, E_CONFLICT,
-			     "migration %s has run in this database with another content than this Callmend has",
+			     "migration %s has run in this database with another content than this "
+			     "Callmend has",
 			     ours->name);
 	return 0;
 }
@@ -70,7 +77,9 @@ static int apply(struct pg *pg, const struct sql_file *m, struct fault *f)
 {
 	struct buf sql AUTO_BUF = { 0 }, sum AUTO_BUF = { 0 };
 	checksum(m, &sum);
-	buf_printf(&sql, "begin;\n%s;\ninsert into schema_migrations (version, name, checksum) values (%d, '%s', '%s');\ncommit",
+	buf_printf(&sql,
+		   "begin;\n%s;\ninsert into schema_migrations (version, name, checksum) values "
+		   "(%d, '%s', '%s');\ncommit",
 		   m->text, sql_migration_number(m), m->name, buf_z(&sum));
 	int rc = run(pg, buf_z(&sql), f);
 	if (rc) {

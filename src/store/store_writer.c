@@ -1,14 +1,17 @@
-/* Happy path: one pipeline per batch: begin, move the position, every row, commit, one sync; then the answers.
+/* Happy path: one pipeline per batch: begin, move the position, every row, commit, one sync; then
+ * the answers.
  *
  * Failure modes.
- *  - A row is refused: all is rolled back and done again, this time the rows in groups under savepoints; a group that fails is halved
- *    until the refused row stands alone, and that one goes to quarantine. Same transaction, same position.
+ *  - A row is refused: all is rolled back and done again, this time the rows in groups under
+ * savepoints; a group that fails is halved until the refused row stands alone, and that one goes to
+ * quarantine. Same transaction, same position.
  *  - The position is not `from`: E_CONFLICT, nothing is written. Another projector is at work.
- *  - The connection is lost: E_UNAVAILABLE. Whether a commit that was on its way arrived is not known then; the caller tries the
- *    same again, and a position that already is `upto` says that it did. An old server process that still has our
- *    statements before it can come in between at any point: its move or ours finds the position changed, so only
- *    one of them commits.
- *  - Partition of an event's day missing: made first when the day is within what is kept, else the row is refused. */
+ *  - The connection is lost: E_UNAVAILABLE. Whether a commit that was on its way arrived is not
+ * known then; the caller tries the same again, and a position that already is `upto` says that it
+ * did. An old server process that still has our statements before it can come in between at any
+ * point: its move or ours finds the position changed, so only one of them commits.
+ *  - Partition of an event's day missing: made first when the day is within what is kept, else the
+ * row is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,7 +24,8 @@
 
 enum { DAY_TEXT = 10, DEFAULT_KEEP_DAYS = 30, KEY_TEXT = 24 };
 
-/* What the projector may write. `call` is the parameter with the call id, -1: none; `arrived` likewise. */
+/* What the projector may write. `call` is the parameter with the call id, -1: none; `arrived`
+ * likewise. */
 static const struct row_kind {
 	const char *file;
 	int params, call, arrived;
@@ -85,7 +89,8 @@ static const struct sql_file *query(const char *name)
 	return file;
 }
 
-/* Everything the pipeline uses is prepared beforehand: a statement that does not fit the schema shows up here. */
+/* Everything the pipeline uses is prepared beforehand: a statement that does not fit the schema
+ * shows up here. */
 static int connect_writer(struct store_writer *w, struct fault *f)
 {
 	if (pg_alive(&w->pg))
@@ -128,7 +133,8 @@ int store_writer_position(struct store_writer *w, uint64_t *position, struct fau
 	return 0;
 }
 
-/* --- partitions ------------------------------------------------------------------------------------------ */
+/* --- partitions
+ * ------------------------------------------------------------------------------------------ */
 
 int store_writer_partitions(struct store_writer *w, unsigned keep_days, struct fault *f)
 {
@@ -165,7 +171,8 @@ static int ensure_partitions(struct batch *b, struct fault *f)
 	return 0;
 }
 
-/* --- pipeline -------------------------------------------------------------------------------------------- */
+/* --- pipeline
+ * -------------------------------------------------------------------------------------------- */
 
 static int send_text(PGconn *conn, const char *sql)
 {
@@ -212,7 +219,8 @@ static int take_answers(struct pg *pg, struct pipeline_end *end, struct fault *f
 	}
 }
 
-/* Sends what `fill` puts in and waits for the answers. Nonzero: the connection is gone (and closed). */
+/* Sends what `fill` puts in and waits for the answers. Nonzero: the connection is gone (and
+ * closed). */
 static int pipeline(struct batch *b, int (*fill)(struct batch *, size_t, size_t), size_t from,
 		    size_t to, struct pipeline_end *end, struct fault *f)
 {
@@ -249,7 +257,8 @@ static int fill_group(struct batch *b, size_t from, size_t to)
 	       send_text(conn, "release rows");
 }
 
-/* --- refused rows ---------------------------------------------------------------------------------------- */
+/* --- refused rows
+ * ---------------------------------------------------------------------------------------- */
 
 static void params_json(const struct store_row *row, struct buf *out)
 {
@@ -265,7 +274,8 @@ static const char *param(const struct store_row *row, int at)
 	return at < 0 ? NULL : row->params[at];
 }
 
-/* A row whose own quarantine form is refused too (a time that is none) goes in without call and time. */
+/* A row whose own quarantine form is refused too (a time that is none) goes in without call and
+ * time. */
 static int quarantine(struct batch *b, const struct store_row *row, const struct fault *why,
 		      struct fault *f)
 {
@@ -275,9 +285,8 @@ static int quarantine(struct batch *b, const struct store_row *row, const struct
 	params_json(row, &json);
 	crypto_hex(buf_span(&json), &hex);
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)row->record);
-	const char *params[] = { b->w->journal, number,	      param(row, kind->call),
-				 kind->file,	why->text,    buf_z(&hex),
-				 param(row, kind->arrived) };
+	const char *params[] = { b->w->journal, number,	     param(row, kind->call),   kind->file,
+				 why->text,	buf_z(&hex), param(row, kind->arrived) };
 	TRY(run(b->w, "savepoint quarantine", f));
 	int rc = run_query(b->w, "row_quarantine", params, 7, f);
 	if (rc == E_INVALID) {
@@ -324,7 +333,8 @@ static int write_isolating(struct batch *b, struct fault *f)
 	return run(b->w, "commit", f);
 }
 
-/* --- the batch ------------------------------------------------------------------------------------------- */
+/* --- the batch
+ * ------------------------------------------------------------------------------------------- */
 
 static int write_batch(struct batch *b, struct fault *f)
 {

@@ -192,7 +192,6 @@ static void test_wrong_requests(void **state)
 		{ "GET", "/api/v1/calls?status=a&status=b", NULL, 400, "bad-parameter", "status" },
 		{ "GET", "/api/v1/calls?from=yesterday", NULL, 400, "bad-parameter", "from" },
 		{ "GET", "/api/v1/calls?project_id=1", NULL, 400, "bad-parameter", "project_id" },
-		{ "GET", "/api/v1/calls?status=%00", NULL, 400, "bad-parameter", "status" },
 		{ "GET", "/api/v1/calls?status=%ff", NULL, 400, "bad-parameter", "status" },
 		{ "GET", "/api/v1/calls?live=maybe", NULL, 400, "bad-parameter", "live" },
 		{ "GET", "/api/v1/calls/a%20b", NULL, 400, "bad-parameter", "id" },

@@ -1,6 +1,7 @@
-/* Any body on its way through the Vapi dialect, as the running product does it: what classify accepts must be masked, reduced, read and
- * remembered without a crash, stay JSON, mask and reduce to itself, and give the same inputs reduced as whole. The other readers of
- * foreign bytes (Call objects, upstream answers, default answers) get the same bytes. */
+/* Any body on its way through the Vapi dialect, as the running product does it: what classify
+ * accepts must be masked, reduced, read and remembered without a crash, stay JSON, mask and reduce
+ * to itself, and give the same inputs reduced as whole. The other readers of foreign bytes (Call
+ * objects, upstream answers, default answers) get the same bytes. */
 #include <stdlib.h>
 
 #include "dialect/vapi.h"
@@ -41,7 +42,8 @@ static void check_again(struct span masked, const struct envelope *e, const stru
 /* The same body twice: whole to one reader, reduced to the other. */
 static void deliver(struct span body, const struct envelope *e)
 {
-	struct seen whole = { .limit = 4096 }, reduced = { .limit = 4096 }, parts = { .limit = 4096 };
+	struct seen whole = { .limit = 4096 }, reduced = { .limit = 4096 },
+		    parts = { .limit = 4096 };
 	struct buf masked AUTO_BUF = { 0 };
 	vapi_dialect.mask(body, e, &masked);
 	for (int turn = 0; turn < 2; turn++) {

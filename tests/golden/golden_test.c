@@ -1,8 +1,11 @@
 /* A1: every recorded body becomes exactly the inputs beside it.
  *
- *	golden_test                    compares GOLDEN_DIR/{dialect}/{family}/NAME.json with NAME.inputs or NAME.error
- *	golden_test --update           writes NAME.inputs and NAME.error anew (then read the diff!)
- *	golden_test --show DIALECT DIR prints what becomes of the bodies in a folder
+ * golden_test
+ *	compares GOLDEN_DIR/{dialect}/{family}/NAME.json with NAME.inputs or NAME.error
+ * golden_test --update
+ *	writes NAME.inputs and NAME.error anew; then read the difference
+ * golden_test --show DIALECT FOLDER
+ *	prints what becomes of the bodies in a folder
  *
  * Bodies in the family "get-call" are what the provider answers when asked for a call. */
 #include <dirent.h>
@@ -87,13 +90,15 @@ static void compare(struct run *run, const char *path, const struct buf *got)
 	if (span_eq(buf_span(&want), buf_span(got)))
 		return;
 	run->failed++;
-	printf("FAILED %s\n--- want\n%.*s--- got\n%.*s", path, (int)want.n, want.p, (int)got->n, got->p);
+	printf("FAILED %s\n--- want\n%.*s--- got\n%.*s", path, (int)want.n, want.p, (int)got->n,
+	       got->p);
 }
 
 /* "dir/name.json" -> "dir/name.inputs" */
 static void with_ending(char *out, size_t size, const char *json_path, const char *ending)
 {
-	snprintf(out, size, "%.*s%s", (int)(strlen(json_path) - strlen(".json")), json_path, ending);
+	snprintf(out, size, "%.*s%s", (int)(strlen(json_path) - strlen(".json")), json_path,
+		 ending);
 }
 
 static void check_body(struct run *run, const char *path)
@@ -157,6 +162,7 @@ static int check_all(enum mode mode)
 		check_folder(&run, folder, 1);
 		printf("%s: %d bodies, %d failed\n", (*d)->name, run.checked, run.failed);
 		failed += run.failed + (run.checked == 0);
+		failed += dialect_find(span_of((*d)->name)) != *d;
 	}
 	return failed != 0;
 }

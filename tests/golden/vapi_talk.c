@@ -17,14 +17,22 @@ static uint64_t draw(const struct talk *t, uint64_t place, uint64_t below)
 	return mix(t->seed * 1000003 + place) % below;
 }
 
+/* One word in thirty or so needs an escape or is not ASCII, or looks like JSON. */
+static const char *word(const struct talk *t, uint64_t place)
+{
+	static const char *const plain[] = { "the",    "order", "is",	    "please",
+					     "a",      "when",	"yes",	    "thanks",
+					     "number", "of",	"tomorrow", "my" };
+	static const char *const odd[] = { "\\\"late\\\"", "caf\303\251", "{", "],", "\\u00e9" };
+	if (draw(t, place + 5, 30) == 0)
+		return odd[draw(t, place, sizeof(odd) / sizeof(*odd))];
+	return plain[draw(t, place, sizeof(plain) / sizeof(*plain))];
+}
+
 static void add_words(const struct talk *t, uint64_t place, size_t n, struct buf *out)
 {
-	static const char *const words[] = { "the",   "order", "is",	"\\\"late\\\"", "please", "a",
-					     "caf\303\251", "when", "{",	"tomorrow",	"],",	  "yes",
-					     "number", "of",	"\\u00e9", "thanks",	"my",	  "parcel" };
 	for (size_t i = 0; i < n; i++)
-		buf_printf(out, "%s%s", i ? " " : "",
-			   words[draw(t, place * 64 + i, sizeof(words) / sizeof(*words))]);
+		buf_printf(out, "%s%s", i ? " " : "", word(t, place * 64 + i));
 }
 
 enum role { BOT, USER, CALLS, RESULT };
@@ -55,15 +63,17 @@ static void add_utterance(const struct talk *t, size_t i, struct buf *out)
 
 static void add_arguments(const struct talk *t, size_t i, const char *quote, struct buf *out)
 {
-	buf_printf(out, "{%scity%s:%sB%zu%s,%sn%s:%" PRIu64 "}", quote, quote, quote, i, quote, quote,
-		   quote, draw(t, i, 5));
+	buf_printf(out, "{%scity%s:%sB%zu%s,%sn%s:%" PRIu64 "}", quote, quote, quote, i, quote,
+		   quote, quote, draw(t, i, 5));
 }
 
 static void add_tool_call(const struct talk *t, size_t i, struct buf *out)
 {
 	/* Ids repeat within a call, as Vapi's do. */
-	buf_printf(out, "{\"id\":\"call_%zu\",\"type\":\"function\",\"function\":{\"name\":\"lookup\","
-			"\"arguments\":\"", i % 16);
+	buf_printf(out,
+		   "{\"id\":\"call_%zu\",\"type\":\"function\",\"function\":{\"name\":\"lookup\","
+		   "\"arguments\":\"",
+		   i % 16);
 	add_arguments(t, i, "\\\"", out);
 	buf_addz(out, "\"}}");
 }
@@ -82,7 +92,8 @@ static void add_vapi_entry(const struct talk *t, size_t i, size_t newest, struct
 	switch (role_of(t, i)) {
 	case BOT:
 	case USER:
-		buf_printf(out, "{\"role\":\"%s\",\"message\":\"", role_of(t, i) == BOT ? "bot" : "user");
+		buf_printf(out, "{\"role\":\"%s\",\"message\":\"",
+			   role_of(t, i) == BOT ? "bot" : "user");
 		add_utterance(t, i, out);
 		buf_addc(out, '"');
 		break;
@@ -92,8 +103,11 @@ static void add_vapi_entry(const struct talk *t, size_t i, size_t newest, struct
 		buf_addz(out, "],\"role\":\"tool_calls\",\"message\":\"\"");
 		break;
 	case RESULT:
-		buf_printf(out, "{\"role\":\"tool_call_result\",\"toolCallId\":\"call_%zu\",\"name\":\"lookup\","
-				"\"result\":\"", (i - 1) % 16);
+		buf_printf(out,
+			   "{\"role\":\"tool_call_result\",\"toolCallId\":\"call_%zu\",\"name\":"
+			   "\"lookup\","
+			   "\"result\":\"",
+			   (i - 1) % 16);
 		add_utterance(t, i, out);
 		buf_addc(out, '"');
 		break;
@@ -106,7 +120,8 @@ static void add_openai_entry(const struct talk *t, size_t i, struct buf *out)
 	switch (role_of(t, i)) {
 	case BOT:
 	case USER:
-		buf_printf(out, "{\"role\":\"%s\",\"content\":\"", role_of(t, i) == BOT ? "assistant" : "user");
+		buf_printf(out, "{\"role\":\"%s\",\"content\":\"",
+			   role_of(t, i) == BOT ? "assistant" : "user");
 		add_utterance(t, i, out);
 		buf_addz(out, "\"}");
 		break;
@@ -116,14 +131,16 @@ static void add_openai_entry(const struct talk *t, size_t i, struct buf *out)
 		buf_addz(out, "]}");
 		break;
 	case RESULT:
-		buf_printf(out, "{\"role\":\"tool\",\"tool_call_id\":\"call_%zu\",\"content\":\"", (i - 1) % 16);
+		buf_printf(out, "{\"role\":\"tool\",\"tool_call_id\":\"call_%zu\",\"content\":\"",
+			   (i - 1) % 16);
 		add_utterance(t, i, out);
 		buf_addz(out, "\"}");
 		break;
 	}
 }
 
-static void add_history(const struct talk *t, const char *name, bool openai, size_t n, struct buf *out)
+static void add_history(const struct talk *t, const char *name, bool openai, size_t n,
+			struct buf *out)
 {
 	buf_printf(out, "\"%s\":[", name);
 	for (size_t i = 0; i < n; i++) {
@@ -140,22 +157,30 @@ static void add_history(const struct talk *t, const char *name, bool openai, siz
 static void add_assistant(const struct talk *t, size_t entries, struct buf *out)
 {
 	size_t which = (t->shape & TALK_SQUAD) ? entries / 10 % 2 : 0;
-	buf_printf(out, "{\"id\":\"as-%zu\",\"name\":\"Anna %zu\",\"model\":{\"provider\":\"openai\",\"messages\":"
-			"[{\"role\":\"system\",\"content\":\"", which, which);
+	buf_printf(out,
+		   "{\"id\":\"as-%zu\",\"name\":\"Anna "
+		   "%zu\",\"model\":{\"provider\":\"openai\",\"messages\":"
+		   "[{\"role\":\"system\",\"content\":\"",
+		   which, which);
 	size_t start = out->n;
 	for (uint64_t i = 0; out->n - start < t->prompt_bytes; i++) {
 		add_words(t, 900000 + i, 12, out);
 		buf_addz(out, ".\\n");
 	}
-	buf_addz(out, "\"}]},\"serverMessages\":[\"transcript\",\"tool-calls\"],\"server\":{\"url\":"
-		      "\"https://example.com\",\"secret\":\"hush\",\"backoffPlan\":{\"maxRetries\":3}}}");
+	buf_addz(
+		out,
+		"\"}]},\"serverMessages\":[\"transcript\",\"tool-calls\"],\"server\":{\"url\":"
+		"\"https://example.com\",\"secret\":\"hush\",\"backoffPlan\":{\"maxRetries\":3}}}");
 }
 
 static void add_call(const struct talk *t, struct buf *out)
 {
-	buf_printf(out, "\"call\":{\"id\":\"call-%" PRIu64 "\",\"orgId\":\"org-1\",\"createdAt\":"
-			"\"2025-10-09T08:53:20.000Z\",\"type\":\"webCall\",\"status\":\"queued\",\"monitor\":{"
-			"\"listenUrl\":\"wss://example.com/listen\",\"controlUrl\":\"https://example.com/control\"}",
+	buf_printf(out,
+		   "\"call\":{\"id\":\"call-%" PRIu64 "\",\"orgId\":\"org-1\",\"createdAt\":"
+		   "\"2025-10-09T08:53:20.000Z\",\"type\":\"webCall\",\"status\":\"queued\","
+		   "\"monitor\":{"
+		   "\"listenUrl\":\"wss://example.com/listen\",\"controlUrl\":\"https://"
+		   "example.com/control\"}",
 		   t->seed);
 	if (t->shape & TALK_CALL_ASSISTANT) {
 		buf_addz(out, ",\"assistant\":");
@@ -200,8 +225,11 @@ static void add_tools(const struct talk *t, size_t entries, struct buf *out)
 	static const char *const lists[] = { "toolCallList", "toolCalls" };
 	size_t i = last_call(t, entries);
 	for (int k = 0; k < 2; k++) {
-		buf_printf(out, ",\"%s\":[{\"id\":\"call_%zu\",\"type\":\"function\",\"function\":{\"name\":\"lookup\","
-				"\"arguments\":", lists[k], i % 16);
+		buf_printf(out,
+			   ",\"%s\":[{\"id\":\"call_%zu\",\"type\":\"function\",\"function\":{"
+			   "\"name\":\"lookup\","
+			   "\"arguments\":",
+			   lists[k], i % 16);
 		add_arguments(t, i, "\"", out);
 		buf_addz(out, "}}]");
 	}
@@ -227,8 +255,10 @@ static void add_own(const struct talk *t, enum talk_type type, size_t entries, s
 		buf_addz(out, ",\"status\":\"in-progress\"");
 		break;
 	case TALK_REPORT:
-		buf_addz(out, ",\"endedReason\":\"customer-ended-call\",\"analysis\":{\"summary\":\"Fine.\"},"
-			      "\"startedAt\":\"2025-10-09T08:53:20Z\",\"endedAt\":\"2025-10-09T08:59:20Z\"");
+		buf_addz(out, ",\"endedReason\":\"customer-ended-call\",\"analysis\":{\"summary\":"
+			      "\"Fine.\"},"
+			      "\"startedAt\":\"2025-10-09T08:53:20Z\",\"endedAt\":\"2025-10-09T08:"
+			      "59:20Z\"");
 		break;
 	case TALK_UPDATE:
 	case TALK_TYPES:

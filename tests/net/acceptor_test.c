@@ -45,7 +45,9 @@ static void connections_are_dealt_evenly_and_kept(void **state)
 		assert_int_equal(CONNECTIONS / SHARDS, http_server_connections(rig.servers[i]));
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < CONNECTIONS; i++) {
-			client_sendz(fds[i], "POST /where HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n");
+			client_sendz(
+				fds[i],
+				"POST /where HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n");
 			client_send(fds[i], body, sizeof(body));
 		}
 		for (int i = 0; i < CONNECTIONS; i++) {

@@ -94,7 +94,9 @@ static void bodies_are_framed_by_their_headers(void **state)
 static void lengths_that_two_readers_could_read_differently_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "-1", "+1", "1,1", "5 5", "0x10", "", "99999999999999999", "1.0" };
+	static const char *const bad[] = {
+		"-1", "+1", "1,1", "5 5", "0x10", "", "99999999999999999", "1.0"
+	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(400, frame(HTTP_POST, bad[i], NULL).refusal);

@@ -1,13 +1,15 @@
-/* What the network tests share: a process with shards, HTTP servers and an acceptor in it, and a plain blocking client. */
+/* What the network tests share: a process with shards, HTTP servers and an acceptor in it, and a
+ * plain blocking client. */
 #ifndef TESTS_NET_RIG_H
 #define TESTS_NET_RIG_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+
+#include <cmocka.h> /* wants the ones above */
 
 #include "base/buf.h"
 #include "net/http.h"

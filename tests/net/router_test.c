@@ -7,7 +7,10 @@ static void handle(struct exchange *x)
 	(void)x;
 }
 
-#define R(method, pattern) { HTTP_##method, pattern, 100, handle, NULL, NULL }
+#define R(method, pattern)                                      \
+	{                                                       \
+		HTTP_##method, pattern, 100, handle, NULL, NULL \
+	}
 
 static const struct http_route routes[] = {
 	R(GET, "/"),
@@ -85,9 +88,10 @@ static void parameters_are_parts_of_the_path(void **state)
 static void unknown_paths_have_no_methods(void **state)
 {
 	(void)state;
-	static const char *const unknown[] = { "/cal",	"/calls/",   "/calls/a/b", "/calls/a/commands/",
-					       "//",	"/files",    "/callsx",	   "",
-					       "calls", "/calls//x", "/CALLS" };
+	static const char *const unknown[] = {
+		"/cal",	   "/calls/", "/calls/a/b", "/calls/a/commands/", "//",	   "/files",
+		"/callsx", "",	      "calls",	    "/calls//x",	  "/CALLS"
+	};
 
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		struct route_match m = find(HTTP_GET, unknown[i]);

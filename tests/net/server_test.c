@@ -43,8 +43,9 @@ static void echo(struct exchange *x)
 
 static void inspect(struct exchange *x)
 {
-	static const char *const headers[] = { "authorization", "x-call-id",   "webhook-id", "x-vapi-secret",
-					       "x-custom",	"X-Not-Named", "content-type" };
+	static const char *const headers[] = { "authorization", "x-call-id", "webhook-id",
+					       "x-vapi-secret", "x-custom",  "X-Not-Named",
+					       "content-type" };
 	struct buf b AUTO_BUF = { 0 };
 	struct span name, value;
 
@@ -79,7 +80,7 @@ static const struct http_route routes[] = {
 	{ HTTP_POST, "/hold", 100000, hold, NULL, NULL },
 	{ HTTP_GET, "/hold", 0, hold, NULL, NULL },
 };
-static const char *const captures[] = { "x-custom" };
+static const char *const captures[] = { "X-Custom", "accept" };
 
 static int setup(void **state)
 {
@@ -87,7 +88,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < BIG; i++)
 		big[i] = (char)('a' + i % 26);
 	rig.captures = captures;
-	rig.captures_n = 1;
+	rig.captures_n = 2;
 	rig_start(&rig, 1, routes, sizeof(routes) / sizeof(routes[0]));
 	return 0;
 }
@@ -119,7 +120,8 @@ static void ask_once(const char *request, struct reply *r)
 	close(client_ask(rig.port, request, r));
 }
 
-/* ------------------------------------------------------------------------------------------------------ */
+/* ------------------------------------------------------------------------------------------------------
+ */
 
 static void a_get_is_answered(void **state)
 {
@@ -172,8 +174,10 @@ static void a_missing_body_is_empty(void **state)
 	struct reply r = { 0 };
 
 	for (int i = 0; i < 2; i++) {
-		int fd = client_ask(rig.port, i ? "PATCH /echo/a HTTP/1.1\r\nHost: x\r\n\r\n" :
-						  "POST /echo/a HTTP/1.1\r\nHost: x\r\n\r\n", &r);
+		int fd = client_ask(rig.port,
+				    i ? "PATCH /echo/a HTTP/1.1\r\nHost: x\r\n\r\n"
+				      : "POST /echo/a HTTP/1.1\r\nHost: x\r\n\r\n",
+				    &r);
 		assert_int_equal(201, r.status);
 		assert_true(reply_has(&r, " 0 "));
 		assert_true(reply_has(&r, "connection: close"));
@@ -209,8 +213,10 @@ static void many_requests_on_one_connection(void **state)
 	int fd = client_connect(rig.port);
 
 	for (int i = 0; i < 300; i++) {
-		client_sendz(fd, i % 2 ? "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n" :
-					 "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
+		client_sendz(
+			fd,
+			i % 2 ? "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+			      : "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc");
 		client_reply(fd, REPLY_FULL, &r);
 		assert_int_equal(i % 2 ? 200 : 201, r.status);
 	}
@@ -250,7 +256,8 @@ static void pipelined_bodies_are_not_taken(void **state)
 	static const char *const second[] = {
 		"POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsecond",
 		"PUT /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\nsecond",
-		"POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+		"POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
 		"POST /echo/a HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsecond",
 	};
@@ -259,7 +266,8 @@ static void pipelined_bodies_are_not_taken(void **state)
 
 	for (size_t i = 0; i < sizeof(second) / sizeof(second[0]); i++) {
 		snprintf(text, sizeof(text),
-			 "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nfirst%s", second[i]);
+			 "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nfirst%s",
+			 second[i]);
 		int fd = client_ask(rig.port, text, &r);
 		assert_string_equal("POST 5 first", buf_z(&r.body));
 		assert_int_equal(0, r.rest.n);
@@ -296,15 +304,18 @@ static void paths_queries_and_headers(void **state)
 	(void)state;
 	struct reply r = { 0 };
 
-	ask_once("GET /inspect/%2B49%2030?a=1&b=x%26y%3D%20z+q&empty=&bare&c=a=b HTTP/1.1\r\nHost: x\r\n"
-		 "AUTHORIZATION:   Bearer t \r\nX-Call-ID: c1\r\nWebhook-Id:w\r\nX-Vapi-Secret: s\r\n"
+	ask_once("GET /inspect/%2B49%2030?a=1&b=x%26y%3D%20z+q&empty=&bare&c=a=b HTTP/1.1\r\nHost: "
+		 "x\r\n"
+		 "AUTHORIZATION:   Bearer t \r\nX-Call-ID: c1\r\nWebhook-Id:w\r\nX-Vapi-Secret: "
+		 "s\r\n"
 		 "x-custom: mine\r\nX-Not-Named: no\r\n\r\n",
 		 &r);
 	assert_int_equal(200, r.status);
-	assert_string_equal("path=/inspect/+49 30\nx=+49 30\npeer=127.0.0.1\na=[1]\nb=[x&y= z q]\nempty=[]\n"
-			    "bare=[]\nc=[a=b]\nauthorization: [Bearer t]\nx-call-id: [c1]\nwebhook-id: [w]\n"
-			    "x-vapi-secret: [s]\nx-custom: [mine]\n",
-			    buf_z(&r.body));
+	assert_string_equal(
+		"path=/inspect/+49 30\nx=+49 30\npeer=127.0.0.1\na=[1]\nb=[x&y= z q]\nempty=[]\n"
+		"bare=[]\nc=[a=b]\nauthorization: [Bearer t]\nx-call-id: [c1]\nwebhook-id: [w]\n"
+		"x-vapi-secret: [s]\nx-custom: [mine]\n",
+		buf_z(&r.body));
 	ask_once("GET /inspect/../inspect/./q/ HTTP/1.1\r\nHost: x\r\n\r\n", &r);
 	assert_int_equal(404, r.status);
 	ask_once("GET //inspect//q HTTP/1.1\r\nHost: x\r\n\r\n", &r);
@@ -320,8 +331,8 @@ static void assert_problem(struct reply *r, int status, const char *title)
 
 	assert_int_equal(status, r->status);
 	assert_true(reply_has(r, "content-type: application/problem+json\r\n"));
-	snprintf(expected, sizeof(expected), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d",
-		 title, status);
+	snprintf(expected, sizeof(expected),
+		 "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d", title, status);
 	assert_memory_equal(expected, r->body.p, strlen(expected));
 }
 
@@ -347,7 +358,9 @@ static void unknown_paths_and_methods(void **state)
 	assert_int_equal(204, r.status);
 	assert_false(reply_has(&r, "content-length"));
 	assert_true(reply_has(&r, "\r\nAllow: POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
-	client_sendz(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection survived them all */
+	client_sendz(
+		fd,
+		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection survived them all */
 	client_reply(fd, REPLY_FULL, &r);
 	assert_string_equal("hello", buf_z(&r.body));
 	close(fd);
@@ -376,14 +389,18 @@ static void chunked_bodies(void **state)
 	struct reply r = { 0 };
 	int fd = client_connect(rig.port);
 
-	client_sendz(fd, "POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+	client_sendz(
+		fd,
+		"POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
 	client_sendz(fd, "lo\r\n1\r\n!\r\n0\r\n");
 	client_sendz(fd, "\r\n");
 	client_reply(fd, REPLY_FULL, &r);
 	assert_string_equal("POST 6 hello!", buf_z(&r.body));
 	assert_true(client_closed(fd));
 	close(fd);
-	fd = client_ask(rig.port, "POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", &r);
+	fd = client_ask(
+		rig.port,
+		"POST /echo/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", &r);
 	assert_problem(&r, 400, "Bad Request");
 	close(fd);
 	reply_free(&r);
@@ -414,21 +431,26 @@ static void a_chunked_body_is_capped_while_it_is_read(void **state)
 static void bad_lengths_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "Content-Length: -5\r\n", "Content-Length: 5, 5\r\n",
-					   "Content-Length: 5\r\nContent-Length: 6\r\n",
-					   "Content-Length: 99999999999999999999999999999999999999999\r\n",
-					   "Content-Length: five\r\n",
-					   "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" };
+	static const char *const bad[] = {
+		"Content-Length: -5\r\n",
+		"Content-Length: 5, 5\r\n",
+		"Content-Length: 5\r\nContent-Length: 6\r\n",
+		"Content-Length: 99999999999999999999999999999999999999999\r\n",
+		"Content-Length: five\r\n",
+		"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+	};
 	struct reply r = { 0 };
 	char text[300];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		snprintf(text, sizeof(text), "POST /echo/a HTTP/1.1\r\nHost: x\r\n%s\r\nhello", bad[i]);
+		snprintf(text, sizeof(text), "POST /echo/a HTTP/1.1\r\nHost: x\r\n%s\r\nhello",
+			 bad[i]);
 		ask_once(text, &r);
 		assert_problem(&r, 400, "Bad Request");
 		assert_true(reply_has(&r, "connection: close"));
 	}
-	ask_once("GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", &r);
+	ask_once("GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		 &r);
 	assert_problem(&r, 411, "Length Required");
 	reply_free(&r);
 }
@@ -437,22 +459,27 @@ static void expect_continue(void **state)
 {
 	(void)state;
 	struct reply r = { 0 };
-	int fd = client_ask(rig.port, "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
-				      "Expect: 100-continue\r\n\r\n", &r);
+	int fd = client_ask(rig.port,
+			    "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+			    "Expect: 100-continue\r\n\r\n",
+			    &r);
 
 	assert_int_equal(100, r.status);
 	client_sendz(fd, "hello");
 	client_reply(fd, REPLY_FULL, &r);
 	assert_string_equal("POST 5 hello", buf_z(&r.body));
 	close(fd);
-	fd = client_ask(rig.port, "POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
-				  "Expect: 100-continue\r\n\r\n", &r);
+	fd = client_ask(rig.port,
+			"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+			"Expect: 100-continue\r\n\r\n",
+			&r);
 	assert_problem(&r, 404, "Not Found");
 	close(fd);
 	reply_free(&r);
 }
 
-/* --- large bodies, with the clients people use ---------------------------------------------------------- */
+/* --- large bodies, with the clients people use
+ * ---------------------------------------------------------- */
 
 static void body_file(char path[], size_t n)
 {
@@ -473,11 +500,16 @@ static void curl_posts_10_mb(void **state)
 	struct buf out = { 0 };
 
 	body_file(path, LIMIT);
-	assert_int_equal(0, shell(&out, "curl -sS --max-time 60 --data-binary @%s -w ' %%{http_code}' "
-					"http://127.0.0.1:%u/echo/a 2>&1", path, rig.port));
+	assert_int_equal(0, shell(&out,
+				  "curl -sS --max-time 60 --data-binary @%s -w ' %%{http_code}' "
+				  "http://127.0.0.1:%u/echo/a 2>&1",
+				  path, rig.port));
 	assert_string_equal("POST 10485760  201", buf_z(&out));
-	assert_int_equal(0, shell(&out, "curl -sS --max-time 60 -H 'Transfer-Encoding: chunked' --data-binary @%s "
-					"-w ' %%{http_code}' http://127.0.0.1:%u/echo/a 2>&1", path, rig.port));
+	assert_int_equal(
+		0, shell(&out,
+			 "curl -sS --max-time 60 -H 'Transfer-Encoding: chunked' --data-binary @%s "
+			 "-w ' %%{http_code}' http://127.0.0.1:%u/echo/a 2>&1",
+			 path, rig.port));
 	assert_string_equal("POST 10485760  201", buf_z(&out));
 	unlink(path);
 	buf_free(&out);
@@ -491,9 +523,12 @@ static void curl_can_read_a_413(void **state)
 
 	body_file(path, 11 << 20);
 	for (int i = 0; i < 3; i++) {
-		static const char *const options[] = { "", "-H 'Expect:'", "-H 'Transfer-Encoding: chunked'" };
-		int rc = shell(&out, "curl -sS --max-time 60 %s --data-binary @%s -w ' %%{http_code}' "
-				     "http://127.0.0.1:%u/echo/a 2>&1", options[i], path, rig.port);
+		static const char *const options[] = { "", "-H 'Expect:'",
+						       "-H 'Transfer-Encoding: chunked'" };
+		int rc = shell(&out,
+			       "curl -sS --max-time 60 %s --data-binary @%s -w ' %%{http_code}' "
+			       "http://127.0.0.1:%u/echo/a 2>&1",
+			       options[i], path, rig.port);
 		if (rc || !strstr(buf_z(&out), "\"status\":413") || !strstr(buf_z(&out), " 413"))
 			fail_msg("curl %s: %d: %s", options[i], rc, buf_z(&out));
 	}
@@ -505,19 +540,23 @@ static void node_fetch_can_read_a_413(void **state)
 {
 	(void)state;
 	struct buf out = { 0 };
-	int rc = shell(&out, "node -e '(async () => { for (let i = 0; i < 5; i++) {"
-			     "const r = await fetch(\"http://127.0.0.1:%u/echo/a\", {method: \"POST\","
-			     " body: Buffer.alloc(11 << 20, 120)}); const j = await r.json();"
-			     "console.log(r.status, j.status); } const ok = await fetch("
-			     "\"http://127.0.0.1:%u/echo/a\", {method: \"POST\", body: \"hi\"});"
-			     "console.log(ok.status, await ok.text()); })()' 2>&1", rig.port, rig.port);
+	int rc = shell(&out,
+		       "node -e '(async () => { for (let i = 0; i < 5; i++) {"
+		       "const r = await fetch(\"http://127.0.0.1:%u/echo/a\", {method: \"POST\","
+		       " body: Buffer.alloc(11 << 20, 120)}); const j = await r.json();"
+		       "console.log(r.status, j.status); } const ok = await fetch("
+		       "\"http://127.0.0.1:%u/echo/a\", {method: \"POST\", body: \"hi\"});"
+		       "console.log(ok.status, await ok.text()); })()' 2>&1",
+		       rig.port, rig.port);
 
-	if (rc || strcmp(buf_z(&out), "413 413\n413 413\n413 413\n413 413\n413 413\n201 POST 2 hi\n") != 0)
+	if (rc || strcmp(buf_z(&out),
+			 "413 413\n413 413\n413 413\n413 413\n413 413\n201 POST 2 hi\n") != 0)
 		fail_msg("node: %d: %s", rc, buf_z(&out));
 	buf_free(&out);
 }
 
-/* --- answers that come later ---------------------------------------------------------------------------- */
+/* --- answers that come later
+ * ---------------------------------------------------------------------------- */
 
 static void later_answers(void **state)
 {
@@ -529,7 +568,8 @@ static void later_answers(void **state)
 		client_sendz(a, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 				"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
 		rig_wait(&held_n, 1);
-		client_sendz(b, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+		client_sendz(b, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: "
+				"x\r\n\r\n");
 		rig_wait(&held_n, 2);
 		answer_all(202);
 		client_reply(a, REPLY_FULL, &r);
@@ -571,8 +611,9 @@ static void clients_that_leave_before_the_answer(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		fds[i] = client_connect(rig.port);
-		client_sendz(fds[i], i ? "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" :
-					 "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+		client_sendz(fds[i],
+			     i ? "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+			       : "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 		rig_wait(&held_n, i + 1);
 	}
 	assert_int_equal(0, gone_count());
@@ -595,8 +636,11 @@ static void clients_that_leave_in_mid_body(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		int fd = client_connect(rig.port);
-		client_sendz(fd, i % 2 ? "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\nabc" :
-					 "POST /hold HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+		client_sendz(
+			fd,
+			i % 2 ? "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\nabc"
+			      : "POST /hold HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+				"chunked\r\n\r\n5\r\nab");
 		close(fd);
 	}
 	rig_wait_connections(&rig, 0);
@@ -616,7 +660,8 @@ static void clients_that_do_not_read(void **state)
 	rig_wait_connections(&rig, 0);
 }
 
-/* --- abuse ---------------------------------------------------------------------------------------------- */
+/* --- abuse
+ * ---------------------------------------------------------------------------------------------- */
 
 static void still_works(void)
 {
@@ -655,9 +700,12 @@ static void garbage_is_survived(void **state)
 		"BREW /coffee HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /hello HTTP/1.1\r\n: empty\r\n\r\n",
 		"GET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: \r\n\r\n",
-		"GET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: tls/1.0\r\n\r\nGET /hello HTTP/1.1\r\n\r\n",
-		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: irc\r\n\r\n",
-		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: irc\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+		"GET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: tls/1.0\r\n\r\nGET /hello "
+		"HTTP/1.1\r\n\r\n",
+		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: "
+		"irc\r\n\r\n",
+		"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\nUpgrade: "
+		"irc\r\n\r\nGET / HTTP/1.1\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
@@ -669,7 +717,8 @@ static void garbage_is_survived(void **state)
 	rig_wait_connections(&rig, 0);
 }
 
-/* NN-2025-0102: libwebsockets frees the headers and reads them again. The address sanitiser watches. */
+/* NN-2025-0102: libwebsockets frees the headers and reads them again. The address sanitiser
+ * watches. */
 static void an_odd_upgrade_on_a_kept_connection(void **state)
 {
 	(void)state;
@@ -677,7 +726,8 @@ static void an_odd_upgrade_on_a_kept_connection(void **state)
 
 	for (int i = 0; i < 20; i++) {
 		int fd = client_ask(rig.port, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", &r);
-		client_sendz(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: irc/6.9\r\n\r\n");
+		client_sendz(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: "
+				 "Upgrade\r\nUpgrade: irc/6.9\r\n\r\n");
 		client_reply(fd, REPLY_FULL, &r);
 		assert_int_equal(403, r.status);
 		assert_true(client_closed(fd));
@@ -692,12 +742,16 @@ static void an_h2c_upgrade_is_ignored(void **state)
 {
 	(void)state;
 	struct reply r = { 0 };
-	int fd = client_ask(rig.port, "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-				      "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", &r);
+	int fd = client_ask(
+		rig.port,
+		"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+		&r);
 
 	assert_int_equal(200, r.status);
 	assert_string_equal("hello", buf_z(&r.body));
-	client_sendz(fd, "POST /echo/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+	client_sendz(fd, "POST /echo/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, "
+			 "HTTP2-Settings\r\nUpgrade: h2c\r\n"
 			 "HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 2\r\n\r\nhi");
 	client_reply(fd, REPLY_FULL, &r);
 	assert_string_equal("POST 2 hi", buf_z(&r.body));
@@ -725,11 +779,40 @@ static void huge_headers_are_survived(void **state)
 	rig_wait_connections(&rig, 0);
 }
 
+/* Slow loris: the time for the headers does not start again with every byte. */
+static void slow_headers_are_cut_off(void **state)
+{
+	(void)state;
+	int idle = client_connect(rig.port), slow = client_connect(rig.port);
+	struct reply r = { 0 };
+	char sink[1000];
+	/* refused at once, but the announced body never comes */
+	int owing = client_ask(
+		rig.port, "POST /echo/a HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n",
+		&r);
+	assert_problem(&r, 413, "Content Too Large");
+
+	client_sendz(slow, "GET /hello HTTP/1.1\r\nX-Slow: ");
+	while (send(slow, "x", 1, MSG_NOSIGNAL) == 1 &&
+	       recv(slow, sink, sizeof(sink), MSG_DONTWAIT) != 0)
+		usleep(100000);
+	assert_true(client_closed(idle));
+	assert_true(client_closed(owing));
+	close(idle);
+	close(slow);
+	close(owing);
+	reply_free(&r);
+	rig_wait_connections(&rig, 0);
+}
+
 static void random_bytes_are_survived(void **state)
 {
 	(void)state;
-	static const char *const starts[] = { "", "GET ", "GET / HTTP/1.1\r\n", "POST /echo/a HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
-					      "POST /echo/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" };
+	static const char *const starts[] = {
+		"", "GET ", "GET / HTTP/1.1\r\n",
+		"POST /echo/a HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+		"POST /echo/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+	};
 	unsigned seed = 7;
 	char noise[500];
 
@@ -745,7 +828,8 @@ static void random_bytes_are_survived(void **state)
 	rig_wait_connections(&rig, 0);
 }
 
-/* --- the end -------------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------------- */
 
 static void drain(struct shard *s, void *arg)
 {
@@ -798,7 +882,8 @@ static void stopping_with_open_connections(void **state)
 			client_sendz(fds[i], "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
 			client_reply(fds[i], REPLY_FULL, &r);
 		} else if (i % 3 == 1) {
-			client_sendz(fds[i], "POST /echo/a HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
+			client_sendz(fds[i],
+				     "POST /echo/a HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
 		}
 	}
 	client_sendz(fds[2], "POST /hold HTTP/1.1\r\nContent-Length: 1\r\n\r\nx");
@@ -840,6 +925,7 @@ int main(void)
 		cmocka_unit_test(an_odd_upgrade_on_a_kept_connection),
 		cmocka_unit_test(an_h2c_upgrade_is_ignored),
 		cmocka_unit_test(huge_headers_are_survived),
+		cmocka_unit_test(slow_headers_are_cut_off),
 		cmocka_unit_test(random_bytes_are_survived),
 		cmocka_unit_test(draining_closes_idle_connections_and_announces_it),
 		cmocka_unit_test(stopping_with_open_connections),

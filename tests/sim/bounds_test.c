@@ -170,7 +170,7 @@ static void history_waits_in_bounds(void **state)
 	begin(&sim, "");
 	sim_webhook(&sim, "{'t':'transcript','s':'ai','text':'live','at':100,'key':5}");
 	for (int i = 0; i < 100; i++)
-		sim_webhookf(&sim, "{'t':'history','s':'user','name':'user','text':'entry number %d','at':%d,'key':%d}", i, i * 5000, 10 + i);
+		sim_webhookf(&sim, "{'t':'history','s':'user','name':'user','text':'entry%d number%d of%d','at':%d,'key':%d}", i, i, i, i * 5000, 10 + i);
 	assert_int_equal(sim.s->turns.waiting_n, HISTORY_WAITING);
 	assert_true(sim_shows(&sim, "history_waiting_full"));
 	sim_webhook(&sim, "{'t':'status','name':'ended','at':600000,'key':6}");

@@ -288,7 +288,9 @@ static void everything_else_is_an_event(void **state)
 	assert_int_equal(sim_count(&sim, "'type':'provider.message'", "'message':{'x':[1,2]}", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'speech.text'", NULL), 1);
 	assert_int_equal(sim_apply(&sim, RECORD_REFUSED, SPAN("garbage")), 0);
-	assert_int_equal(sim_count(&sim, "'type':'call.flagged'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'call.flagged'", "could not be read", NULL), 1);
+	assert_int_equal(sim_apply(&sim, RECORD_QUARANTINED, SPAN("stopped the core twice")), 0);
+	assert_int_equal(sim_count(&sim, "'type':'call.flagged'", "'why':'stopped the core twice'", NULL), 1);
 	char *json = sim_json("{'instruction_version':'33333333-3333-4333-8333-333333333333','how':'cached'}");
 	assert_int_equal(sim_apply(&sim, RECORD_SERVED, span_of(json)), 0);
 	assert_int_equal(sim_count(&sim, "'type':'instructions.served'", "33333333", "'how':'cached'", NULL), 1);

@@ -187,7 +187,8 @@ static void outcome(struct sim *sim, const struct outcome *o)
 void sim_intent(struct sim *sim, size_t effect)
 {
 	assert_true(effect < sim->effects_n);
-	struct span id = { (const char *)sim->effects[effect].id.b, 16 };
+	struct uuid copy = sim->effects[effect].id; /* timers may ask for more effects meanwhile */
+	struct span id = { (const char *)copy.b, sizeof(copy.b) };
 	assert_int_equal(sim_apply(sim, RECORD_INTENT, id), 0);
 }
 

@@ -54,22 +54,22 @@ const char *fixture_url(void)
 	return cluster_url(fixture.cluster);
 }
 
-static char *run_sql(const char *text)
+static void run_sql(const char *text, char *out, size_t size)
 {
 	PGconn *conn = PQconnectdb(fixture_url());
 	PGresult *result = PQexec(conn, text);
 	ExecStatusType status = PQresultStatus(result);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		print_error("%s: %s", text, PQerrorMessage(conn));
-	char *value = strdup(status == PGRES_TUPLES_OK && PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
+	bool value = status == PGRES_TUPLES_OK && PQntuples(result);
+	snprintf(out, size, "%s", value ? PQgetvalue(result, 0, 0) : "");
 	PQclear(result);
 	PQfinish(conn);
-	return value;
 }
 
 const char *sql(const char *fmt, ...)
 {
-	static _Thread_local char *kept[8];
+	static _Thread_local char kept[8][4096];
 	static _Thread_local unsigned next;
 	char *text = NULL;
 	va_list args;
@@ -78,8 +78,7 @@ const char *sql(const char *fmt, ...)
 	va_end(args);
 	CHECK(n >= 0);
 	next = (next + 1) % 8;
-	free(kept[next]);
-	kept[next] = run_sql(text);
+	run_sql(text, kept[next], sizeof(kept[next]));
 	free(text);
 	return kept[next];
 }

@@ -1,4 +1,5 @@
-/* A private PostgreSQL in a temporary folder for one test program, and small helpers to look into it. */
+/* A private PostgreSQL in a temporary folder for one test program, and small helpers to look into
+ * it. */
 #ifndef CALLMEND_TESTS_STORE_FIXTURE_H
 #define CALLMEND_TESTS_STORE_FIXTURE_H
 
@@ -19,13 +20,15 @@ struct fixture {
 };
 extern struct fixture fixture;
 
-/* Group set-up: folder and cluster; and migrated. Group tear-down: stops it and removes the folder. */
+/* Group set-up: folder and cluster; and migrated. Group tear-down: stops it and removes the folder.
+ */
 int fixture_start(void **state);
 int fixture_start_migrated(void **state);
 int fixture_stop(void **state);
 const char *fixture_url(void);
 
-/* Runs SQL on a connection of its own; the first value as text, "" when there is none. Valid until the thread's next call but seven. */
+/* Runs SQL on a connection of its own; the first value as text, "" when there is none. Valid until
+ * the thread's next call but seven. */
 const char *sql(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* A fresh database in the cluster; its conninfo, valid until the next call. */
 const char *fresh_database(const char *name);
@@ -39,11 +42,11 @@ void sql_unlock(struct held_lock *);
 
 /* For whatever is called last. */
 extern struct fault oops;
-#define assert_ok(expr)                                                                     \
-	do {                                                                                \
-		int rc_ = (expr);                                                           \
-		if (rc_)                                                                    \
-			fail_msg("%s: %d %s", #expr, rc_, oops.text);                       \
+#define assert_ok(expr)                                               \
+	do {                                                          \
+		int rc_ = (expr);                                     \
+		if (rc_)                                              \
+			fail_msg("%s: %d %s", #expr, rc_, oops.text); \
 	} while (0)
 
 #endif

@@ -47,32 +47,39 @@ static void four_processes_at_once(void **state)
 static void every_table_and_column_is_described(void **state)
 {
 	(void)state;
-	assert_string_equal(sql("select coalesce(string_agg(c.relname, ' '), '') from pg_class c"
-				" where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
-				" and obj_description(c.oid, 'pg_class') is null"),
-			    "");
-	assert_string_equal(sql("select coalesce(string_agg(c.relname || '.' || a.attname, ' '), '') from pg_class c"
-				" join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-				" where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
-				" and col_description(c.oid, a.attnum) is null"),
-			    "");
+	assert_string_equal(
+		sql("select coalesce(string_agg(c.relname, ' '), '') from pg_class c"
+		    " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+		    " and obj_description(c.oid, 'pg_class') is null"),
+		"");
+	assert_string_equal(
+		sql("select coalesce(string_agg(c.relname || '.' || a.attname, ' '), '') from "
+		    "pg_class c"
+		    " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not "
+		    "a.attisdropped"
+		    " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+		    " and col_description(c.oid, a.attnum) is null"),
+		"");
 }
 
 static void rows_belong_to_an_organisation(void **state)
 {
 	(void)state;
 	/* All but what is about the database itself. */
-	assert_string_equal(
-		sql("select coalesce(string_agg(c.relname, ' ' order by c.relname), '') from pg_class c"
-		    " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not exists"
-		    " (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'org_id')"),
-		"directory_version organisations schema_migrations");
+	assert_string_equal(sql("select coalesce(string_agg(c.relname, ' ' order by c.relname), "
+				"'') from pg_class c"
+				" where c.relnamespace = 'public'::regnamespace and c.relkind in "
+				"('r', 'p') and not exists"
+				" (select from pg_attribute a where a.attrelid = c.oid and "
+				"a.attname = 'org_id')"),
+			    "directory_version organisations schema_migrations");
 }
 
 static void refuses_a_newer_schema(void **state)
 {
 	(void)state;
-	sql("insert into schema_migrations (version, name, checksum) values (9999, '9999_future', 'x')");
+	sql("insert into schema_migrations (version, name, checksum) values (9999, '9999_future', "
+	    "'x')");
 	assert_int_equal(store_migrate(fixture_url(), NULL, &oops), E_CONFLICT);
 	assert_non_null(strstr(oops.text, "9999_future"));
 	assert_non_null(strstr(oops.text, "newer"));

@@ -1,4 +1,5 @@
-/* The API's queries (A2, A3, B1, B4, I1): every file of src/store/sql/api_*.sql, with data, refusals, and without PostgreSQL. */
+/* The API's queries (A2, A3, B1, B4, I1): every file of src/store/sql/api_*.sql, with data,
+ * refusals, and without PostgreSQL. */
 #include "store_fixture.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ static struct shards *shards;
 static struct store *store;
 static struct arena arena;
 
-/* --- asking ---------------------------------------------------------------------------------------------- */
+/* --- asking
+ * ---------------------------------------------------------------------------------------------- */
 
 struct question {
 	sem_t done;
@@ -59,13 +61,14 @@ static int ask_n(const char *name, const char *const *params, size_t n)
 	buf_free(&answered.text);
 	answered = (struct question){ 0 };
 	sem_init(&answered.done, 0, 0);
-	assert_int_equal(store_query(store, shards_at(shards, 0), name, params, n, on_done, &answered), 0);
+	assert_int_equal(
+		store_query(store, shards_at(shards, 0), name, params, n, on_done, &answered), 0);
 	wait_for(&answered);
 	assert_true(answered.on_shard);
 	return answered.code;
 }
-#define ask(name, ...)                                                                            \
-	ask_n(name, (const char *const[]){ __VA_ARGS__ },                                         \
+#define ask(name, ...)                                    \
+	ask_n(name, (const char *const[]){ __VA_ARGS__ }, \
 	      sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 /* What the last answer holds at "calls.0.id"; texts without quotes, "-" when there is nothing. */
@@ -97,10 +100,10 @@ static const char *at(const char *path)
 }
 
 #define expect(path, text) assert_string_equal(at(path), text)
-#define expect_ok(call)                                                                      \
-	do {                                                                                 \
-		if (call)                                                                    \
-			fail_msg("%s: %d %s", #call, answered.code, buf_z(&answered.text));  \
+#define expect_ok(call)                                                                     \
+	do {                                                                                \
+		if (call)                                                                   \
+			fail_msg("%s: %d %s", #call, answered.code, buf_z(&answered.text)); \
 	} while (0)
 
 static const char *keep(const char *text)
@@ -108,22 +111,31 @@ static const char *keep(const char *text)
 	return arena_printf(&arena, "%s", text);
 }
 
-/* --- data ------------------------------------------------------------------------------------------------ */
+/* --- data
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static char project[40];
 
 static void fill_calls(void)
 {
 	sql("insert into organisations (id, name) values ('" OTHER_ORG "', 'other')");
-	sql("insert into calls (id, org_id, project_id, provider_call_id, status, live, started_at, duration_ms, ended_class, outcome,"
-	    " customer, customer_number, user_sentiment, tool_call_count, tool_error_count, summary, cost, last_seq) values"
-	    " ('" CALL_1 "', '" DEFAULT_ORG "', '%s', 'vapi-1', 'ended', false, '2026-11-20T10:00:00Z', 60000, 'customer', 'booked',"
-	    "  '{\"number\": \"+15550001\", \"name\": \"Ann\"}', '+15550001', 'positive', 2, 1, 'Wanted a table', 0.10, 9),"
-	    " ('" CALL_2 "', '" DEFAULT_ORG "', '%s', 'vapi-2', 'ended', false, '2026-11-21T10:00:00Z', 120000, 'assistant', null,"
+	sql("insert into calls (id, org_id, project_id, provider_call_id, status, live, "
+	    "started_at, duration_ms, ended_class, outcome,"
+	    " customer, customer_number, user_sentiment, tool_call_count, tool_error_count, "
+	    "summary, cost, last_seq) values"
+	    " ('" CALL_1 "', '" DEFAULT_ORG "', '%s', 'vapi-1', 'ended', false, "
+					    "'2026-11-20T10:00:00Z', 60000, 'customer', 'booked',"
+	    "  '{\"number\": \"+15550001\", \"name\": \"Ann\"}', '+15550001', 'positive', 2, 1, "
+	    "'Wanted a table', 0.10, 9),"
+	    " ('" CALL_2 "', '" DEFAULT_ORG
+	    "', '%s', 'vapi-2', 'ended', false, '2026-11-21T10:00:00Z', 120000, 'assistant', null,"
 	    "  '{\"number\": \"+15550002\"}', '+15550002', 'frustrated', 1, 0, null, 0.30, 9),"
-	    " ('" CALL_3 "', '" DEFAULT_ORG "', null, 'vapi-3', 'in-progress', true, '2026-11-21T10:00:00Z', null, null, null,"
+	    " ('" CALL_3 "', '" DEFAULT_ORG
+	    "', null, 'vapi-3', 'in-progress', true, '2026-11-21T10:00:00Z', null, null, null,"
 	    "  null, null, null, 0, 0, null, null, 9),"
-	    " (gen_random_uuid(), '" OTHER_ORG "', null, 'foreign', 'ended', false, '2026-11-21T10:00:00Z', 1, null, null,"
+	    " (gen_random_uuid(), '" OTHER_ORG
+	    "', null, 'foreign', 'ended', false, '2026-11-21T10:00:00Z', 1, null, null,"
 	    "  null, null, null, 0, 0, null, null, 9)",
 	    project, project);
 }
@@ -131,31 +143,43 @@ static void fill_calls(void)
 static void fill_events(void)
 {
 	sql("select callmend_partition((now() at time zone 'UTC')::date)");
-	sql("insert into call_events (call_id, seq, day, org_id, type, speaker, text, is_final, at, offset_ms, data, arrived_at)"
-	    " select '" CALL_1 "', s, (now() at time zone 'UTC')::date, '" DEFAULT_ORG "', t, p, x, true, '2026-11-20T10:00:05Z', 5000,"
+	sql("insert into call_events (call_id, seq, day, org_id, type, speaker, text, is_final, "
+	    "at, offset_ms, data, arrived_at)"
+	    " select '" CALL_1 "', s, (now() at time zone 'UTC')::date, '" DEFAULT_ORG
+	    "', t, p, x, true, '2026-11-20T10:00:05Z', 5000,"
 	    " d::jsonb, now() from (values"
 	    " (1, 'call.started', null, null, '{}'),"
 	    " (2, 'turn', 'ai', 'Hello', '{\"turn\": 1, \"revision\": 0}'),"
 	    " (3, 'turn', 'user', 'A tabel', '{\"turn\": 2, \"revision\": 0}'),"
 	    " (4, 'turn', 'user', 'A table', '{\"turn\": 2, \"revision\": 1}'),"
 	    " (5, 'call.ended', null, null, '{}')) v(s, t, p, x, d)");
-	sql("insert into messages (conversation_id, call_id, seq, org_id, role, speaker, position, text, at) values"
-	    " (gen_random_uuid(), '" CALL_2 "', 1, '" DEFAULT_ORG "', 'system', null, 0, 'Be nice', now()),"
-	    " (gen_random_uuid(), '" CALL_2 "', 2, '" DEFAULT_ORG "', 'assistant', 'ai', 1, 'Good day', now()),"
-	    " (gen_random_uuid(), '" CALL_2 "', 3, '" DEFAULT_ORG "', 'user', 'user', 2, 'Cancel it', now())");
+	sql("insert into messages (conversation_id, call_id, seq, org_id, role, speaker, position, "
+	    "text, at) values"
+	    " (gen_random_uuid(), '" CALL_2 "', 1, '" DEFAULT_ORG
+	    "', 'system', null, 0, 'Be nice', now()),"
+	    " (gen_random_uuid(), '" CALL_2 "', 2, '" DEFAULT_ORG
+	    "', 'assistant', 'ai', 1, 'Good day', now()),"
+	    " (gen_random_uuid(), '" CALL_2 "', 3, '" DEFAULT_ORG
+	    "', 'user', 'user', 2, 'Cancel it', now())");
 }
 
 static void fill_tools(void)
 {
-	sql("insert into tool_calls (id, org_id, project_id, call_id, tool_call_id, tool, requested_at, duration_ms, success, error,"
+	sql("insert into tool_calls (id, org_id, project_id, call_id, tool_call_id, tool, "
+	    "requested_at, duration_ms, success, error,"
 	    " fallback, requested_seq) values"
-	    " ('" TOOL_CALL "', '" DEFAULT_ORG "', '%s', '" CALL_1 "', 'a', 'search', '2026-11-20T10:00:10Z', 100, false, 'found nothing',"
+	    " ('" TOOL_CALL "', '" DEFAULT_ORG "', '%s', '" CALL_1
+	    "', 'a', 'search', '2026-11-20T10:00:10Z', 100, false, 'found nothing',"
 	    "  true, 3),"
-	    " (gen_random_uuid(), '" DEFAULT_ORG "', '%s', '" CALL_1 "', 'b', 'search', '2026-11-20T10:00:20Z', 300, true, null, false, 4),"
-	    " (gen_random_uuid(), '" DEFAULT_ORG "', '%s', '" CALL_2 "', 'c', 'book', '2026-11-21T10:00:20Z', null, null, null, false, 4)",
+	    " (gen_random_uuid(), '" DEFAULT_ORG "', '%s', '" CALL_1
+	    "', 'b', 'search', '2026-11-20T10:00:20Z', 300, true, null, false, 4),"
+	    " (gen_random_uuid(), '" DEFAULT_ORG "', '%s', '" CALL_2
+	    "', 'c', 'book', '2026-11-21T10:00:20Z', null, null, null, false, 4)",
 	    project, project, project);
-	sql("insert into interventions (id, org_id, call_id, verb, target, state, text, actor, requested_at, latency_ms, last_seq)"
-	    " values (gen_random_uuid(), '" DEFAULT_ORG "', '" CALL_1 "', 'say', 'assistant', 'effect_seen', 'hi', 'cli', now(), 40, 8)");
+	sql("insert into interventions (id, org_id, call_id, verb, target, state, text, actor, "
+	    "requested_at, latency_ms, last_seq)"
+	    " values (gen_random_uuid(), '" DEFAULT_ORG "', '" CALL_1
+	    "', 'say', 'assistant', 'effect_seen', 'hi', 'cli', now(), 40, 8)");
 	sql("insert into quarantine (journal, record, kind, reason, body, arrived_at) values"
 	    " (gen_random_uuid(), 7, 'refused', 'not JSON', '\\x7bff', now()),"
 	    " (gen_random_uuid(), 8, 'row_event', 'bad text', 'abc', now())");
@@ -170,7 +194,8 @@ static int start(void **state)
 	config.url = fixture_url();
 	config.state_dir = fixture.dir;
 	snprintf(project, sizeof(project), "%s",
-		 sql("insert into projects (org_id, name) values ('" DEFAULT_ORG "', 'tables') returning id"));
+		 sql("insert into projects (org_id, name) values ('" DEFAULT_ORG
+		     "', 'tables') returning id"));
 	fill_calls();
 	fill_events();
 	fill_tools();
@@ -186,12 +211,15 @@ static int stop(void **state)
 	return fixture_stop(state);
 }
 
-/* --- calls ----------------------------------------------------------------------------------------------- */
+/* --- calls
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int list_calls(const char *name, const char *value)
 {
-	static const char *const filters[] = { "org", "project", "status", "live", "outcome", "class", "customer",
-					       "from", "to", "text", "cursor", "limit" };
+	static const char *const filters[] = { "org",	  "project", "status",	 "live",
+					       "outcome", "class",   "customer", "from",
+					       "to",	  "text",    "cursor",	 "limit" };
 	const char *params[12] = { DEFAULT_ORG };
 	for (size_t i = 1; i < 12; i++)
 		if (strcmp(filters[i], name) == 0)
@@ -208,9 +236,20 @@ static void calls_are_listed_newest_first(void **state)
 	expect("calls.2.id", CALL_1);
 	expect("calls.3", "-");
 	expect("next_cursor", "null");
-	static const char *const members[] = { "provider_call_id", "status", "live", "transcript_live", "customer.name",
-					       "sentiment.user", "counts.tool_errors", "counts.interventions", "duration_ms",
-					       "outcome", "cost", "summary", "flags", "last_seq" };
+	static const char *const members[] = { "provider_call_id",
+					       "status",
+					       "live",
+					       "transcript_live",
+					       "customer.name",
+					       "sentiment.user",
+					       "counts.tool_errors",
+					       "counts.interventions",
+					       "duration_ms",
+					       "outcome",
+					       "cost",
+					       "summary",
+					       "flags",
+					       "last_seq" };
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
 		assert_string_not_equal(at(arena_printf(&arena, "calls.2.%s", members[i])), "-");
 	expect("calls.2.started_at", "2026-11-20T10:00:00.000000Z");
@@ -301,7 +340,8 @@ static void events_come_in_pages(void **state)
 	expect_ok(ask("api_call_events", DEFAULT_ORG, "vapi-1", "2", "50", NULL));
 	expect("events.0.seq", "3");
 	expect("next_after", "null");
-	expect_ok(ask("api_call_events", DEFAULT_ORG, CALL_1, NULL, NULL, "call.ended,call.started"));
+	expect_ok(
+		ask("api_call_events", DEFAULT_ORG, CALL_1, NULL, NULL, "call.ended,call.started"));
 	expect("events.1.type", "call.ended");
 	expect("events.2", "-");
 	expect_ok(ask("api_call_events", DEFAULT_ORG, CALL_3, NULL, NULL, NULL));
@@ -344,12 +384,14 @@ static void tools_and_commands_of_a_call(void **state)
 	assert_int_equal(ask("api_call_commands", OTHER_ORG, CALL_1), E_NOT_FOUND);
 }
 
-/* --- changes, each of them audited ------------------------------------------------------------------------ */
+/* --- changes, each of them audited
+ * ------------------------------------------------------------------------ */
 
 static void expect_audit(const char *action, const char *kind, const char *id)
 {
-	const char *last = sql("select actor || ' ' || action || ' ' || object_kind || ' ' || object_id || ' ' ||"
-			       " coalesce(reason, '') from audit_log order by id desc limit 1");
+	const char *last = sql(
+		"select actor || ' ' || action || ' ' || object_kind || ' ' || object_id || ' ' ||"
+		" coalesce(reason, '') from audit_log order by id desc limit 1");
 	assert_string_equal(last, arena_printf(&arena, "cli %s %s %s because", action, kind, id));
 }
 
@@ -358,38 +400,52 @@ static void tool_calls_take_feedback(void **state)
 	(void)state;
 	expect_ok(ask("api_tool_call_get", DEFAULT_ORG, TOOL_CALL));
 	expect("user_feedback", "null");
-	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL, "{\"user_feedback\":\"not_helpful\"}", "because"));
+	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL,
+		      "{\"user_feedback\":\"not_helpful\"}", "because"));
 	expect("user_feedback", "not_helpful");
 	expect_audit("feedback", "tool_call", TOOL_CALL);
-	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL, "{\"correction\":{\"q\":\"sofa\"}}", "because"));
+	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL,
+		      "{\"correction\":{\"q\":\"sofa\"}}", "because"));
 	expect("user_feedback", "not_helpful");
 	expect("correction.q", "sofa");
-	assert_string_equal(sql("select old || ' ' || new from audit_log order by id desc limit 1"),
-			    "{\"correction\": null, \"user_feedback\": \"not_helpful\"} "
-			    "{\"correction\": {\"q\": \"sofa\"}, \"user_feedback\": \"not_helpful\"}");
-	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL, "{\"user_feedback\":null}", "because"));
+	assert_string_equal(
+		sql("select old::text || ' ' || new::text from audit_log order by id desc limit 1"),
+		"{\"correction\": null, \"user_feedback\": \"not_helpful\"} "
+		"{\"correction\": {\"q\": \"sofa\"}, \"user_feedback\": \"not_helpful\"}");
+	expect_ok(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL,
+		      "{\"user_feedback\":null}", "because"));
 	expect("user_feedback", "null");
-	assert_int_equal(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL, "{\"user_feedback\":\"great\"}", NULL), E_INVALID);
-	assert_int_equal(ask("api_tool_call_patch", DEFAULT_ORG, "cli", NOBODY, "{}", NULL), E_NOT_FOUND);
-	assert_int_equal(ask("api_tool_call_patch", OTHER_ORG, "cli", TOOL_CALL, "{}", NULL), E_NOT_FOUND);
+	assert_int_equal(ask("api_tool_call_patch", DEFAULT_ORG, "cli", TOOL_CALL,
+			     "{\"user_feedback\":\"great\"}", NULL),
+			 E_INVALID);
+	assert_int_equal(ask("api_tool_call_patch", DEFAULT_ORG, "cli", NOBODY, "{}", NULL),
+			 E_NOT_FOUND);
+	assert_int_equal(ask("api_tool_call_patch", OTHER_ORG, "cli", TOOL_CALL, "{}", NULL),
+			 E_NOT_FOUND);
 	assert_int_equal(ask("api_tool_call_get", OTHER_ORG, TOOL_CALL), E_NOT_FOUND);
 }
 
 static void projects_live_and_go(void **state)
 {
 	(void)state;
-	expect_ok(ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"p\",\"language\":\"es\"}", "because"));
+	expect_ok(ask("api_projects_create", DEFAULT_ORG, "cli",
+		      "{\"name\":\"p\",\"language\":\"es\"}", "because"));
 	const char *id = keep(at("id"));
 	expect("settings", "{}");
 	expect_audit("create", "project", id);
-	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"p\"}", NULL), E_CONFLICT);
+	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"p\"}", NULL),
+			 E_CONFLICT);
 	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli", "{}", NULL), E_INVALID);
-	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"q\",\"language\":\"xx\"}", NULL), E_INVALID);
-	expect_ok(ask("api_projects_update", DEFAULT_ORG, "cli", id, "{\"settings\":{\"silence_ms\":5}}", "because"));
+	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli",
+			     "{\"name\":\"q\",\"language\":\"xx\"}", NULL),
+			 E_INVALID);
+	expect_ok(ask("api_projects_update", DEFAULT_ORG, "cli", id,
+		      "{\"settings\":{\"silence_ms\":5}}", "because"));
 	expect("name", "p");
 	expect("settings.silence_ms", "5");
 	expect_audit("update", "project", id);
-	assert_string_equal(sql("select (old #>> '{settings}') || (new #>> '{settings}') from audit_log order by id desc limit 1"),
+	assert_string_equal(sql("select (old #>> '{settings}') || (new #>> '{settings}') from "
+				"audit_log order by id desc limit 1"),
 			    "{}{\"silence_ms\": 5}");
 	expect_ok(ask("api_projects_get", DEFAULT_ORG, id));
 	expect("language", "es");
@@ -399,7 +455,8 @@ static void projects_live_and_go(void **state)
 	assert_string_not_equal(at("archived_at"), "null");
 	expect_audit("archive", "project", id);
 	assert_int_equal(ask("api_projects_delete", DEFAULT_ORG, "cli", id, NULL), E_NOT_FOUND);
-	assert_int_equal(ask("api_projects_update", DEFAULT_ORG, "cli", id, "{}", NULL), E_NOT_FOUND);
+	assert_int_equal(ask("api_projects_update", DEFAULT_ORG, "cli", id, "{}", NULL),
+			 E_NOT_FOUND);
 	expect_ok(ask("api_projects_list", DEFAULT_ORG, NULL));
 	expect("projects.0.name", "tables");
 	expect("projects.1", "-");
@@ -412,15 +469,17 @@ static void instructions_have_versions(void **state)
 	(void)state;
 	expect_ok(ask("api_instructions_get", DEFAULT_ORG, project));
 	expect("current", "null");
-	expect_ok(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project, "{\"text\":\"Be kind.\",\"note\":\"first\"}",
-		      "because"));
+	expect_ok(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project,
+		      "{\"text\":\"Be kind.\",\"note\":\"first\"}", "because"));
 	const char *first = keep(at("id"));
 	expect("number", "1");
 	expect("sections", "[{\"name\": \"\", \"text\": \"Be kind.\"}]");
 	expect("parent", "null");
 	expect_audit("create", "instruction_version", first);
 	expect_ok(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project,
-		      "{\"sections\":[{\"name\":\"Role\",\"text\":\"You sell.\"},{\"name\":\"\",\"text\":\"Be quick.\"}]}", "because"));
+		      "{\"sections\":[{\"name\":\"Role\",\"text\":\"You "
+		      "sell.\"},{\"name\":\"\",\"text\":\"Be quick.\"}]}",
+		      "because"));
 	const char *second = keep(at("id"));
 	expect("number", "2");
 	expect("text", "# Role\n\nYou sell.\n\nBe quick.");
@@ -439,22 +498,31 @@ static void instructions_have_versions(void **state)
 	expect("versions.0.number", "1");
 	expect("next_cursor", "null");
 	expect_ok(ask("api_instruction_activate", DEFAULT_ORG, "cli", project, second, "because"));
-	assert_int_equal(ask("api_instruction_activate", DEFAULT_ORG, "cli", project, "3", NULL), E_NOT_FOUND);
-	assert_int_equal(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project, "{}", NULL), E_INVALID);
-	assert_int_equal(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project, "{\"sections\":[{\"name\":\"x\"}]}", NULL),
+	assert_int_equal(ask("api_instruction_activate", DEFAULT_ORG, "cli", project, "3", NULL),
+			 E_NOT_FOUND);
+	assert_int_equal(
+		ask("api_instruction_create_version", DEFAULT_ORG, "cli", project, "{}", NULL),
+		E_INVALID);
+	assert_int_equal(ask("api_instruction_create_version", DEFAULT_ORG, "cli", project,
+			     "{\"sections\":[{\"name\":\"x\"}]}", NULL),
 			 E_INVALID);
-	assert_int_equal(ask("api_instruction_create_version", OTHER_ORG, "cli", project, "{\"text\":\"\"}", NULL), E_NOT_FOUND);
+	assert_int_equal(ask("api_instruction_create_version", OTHER_ORG, "cli", project,
+			     "{\"text\":\"\"}", NULL),
+			 E_NOT_FOUND);
 	assert_int_equal(ask("api_instructions_get", OTHER_ORG, project), E_NOT_FOUND);
-	assert_int_equal(ask("api_instruction_versions", OTHER_ORG, project, NULL, NULL), E_NOT_FOUND);
+	assert_int_equal(ask("api_instruction_versions", OTHER_ORG, project, NULL, NULL),
+			 E_NOT_FOUND);
 }
 
 static void sources_live_and_go(void **state)
 {
 	(void)state;
-	const char *body = arena_printf(&arena,
-					"{\"name\":\"main\",\"project_id\":\"%s\",\"auth\":[{\"type\":\"open\"}],"
-					"\"private_key\":{\"env\":\"CALLMEND_SECRET_K\"},\"assistant_mode\":\"id\",\"assistant_id\":\"a1\"}",
-					project);
+	const char *body = arena_printf(
+		&arena,
+		"{\"name\":\"main\",\"project_id\":\"%s\",\"auth\":[{\"type\":\"open\"}],"
+		"\"private_key\":{\"env\":\"CALLMEND_SECRET_K\"},\"assistant_mode\":\"id\","
+		"\"assistant_id\":\"a1\"}",
+		project);
 	expect_ok(ask("api_sources_create", DEFAULT_ORG, "cli", body, "because"));
 	const char *id = keep(at("id"));
 	expect("dialect", "vapi");
@@ -464,16 +532,20 @@ static void sources_live_and_go(void **state)
 	assert_int_equal(ask("api_sources_create", DEFAULT_ORG, "cli", body, NULL), E_CONFLICT);
 	assert_int_equal(ask("api_sources_create", OTHER_ORG, "cli", body, NULL), E_INVALID);
 	assert_non_null(strstr(buf_z(&answered.text), "project_id"));
-	assert_int_equal(ask("api_sources_create", DEFAULT_ORG, "cli", "{\"name\":\"x\"}", NULL), E_INVALID);
+	assert_int_equal(ask("api_sources_create", DEFAULT_ORG, "cli", "{\"name\":\"x\"}", NULL),
+			 E_INVALID);
 	expect_ok(ask("api_sources_update", DEFAULT_ORG, "cli", id,
-		      "{\"private_key\":null,\"upstream_url\":\"http://u/\",\"settings\":{\"silence_ms\":1}}", "because"));
+		      "{\"private_key\":null,\"upstream_url\":\"http://u/"
+		      "\",\"settings\":{\"silence_ms\":1}}",
+		      "because"));
 	expect("private_key", "null");
 	expect("upstream_url", "http://u/");
 	expect("assistant_id", "a1");
 	expect("auth.0.type", "open");
 	expect_audit("update", "source", id);
 	sql("update calls set source_id = '%s' where id = '" CALL_1 "'", id);
-	sql("insert into call_events (call_id, seq, day, org_id, type, at, data, arrived_at) values ('" CALL_1 "', 99,"
+	sql("insert into call_events (call_id, seq, day, org_id, type, at, data, arrived_at) "
+	    "values ('" CALL_1 "', 99,"
 	    " (now() at time zone 'UTC')::date, '" DEFAULT_ORG "', 'provider.warning', now(),"
 	    " '{\"warning\": \"no transcript\", \"advice\": \"subscribe\"}', now())");
 	expect_ok(ask("api_sources_get", DEFAULT_ORG, id));
@@ -500,10 +572,12 @@ static void sources_live_and_go(void **state)
 static void tools_live_and_go(void **state)
 {
 	(void)state;
-	const char *body = arena_printf(&arena,
-					"{\"name\":\"search\",\"project_id\":\"%s\",\"url\":\"http://t/\",\"headers\":[{\"name\":\"a\",\"value\":"
-					"\"b\"}],\"success\":{\"empty_path\":\"items\"},\"fallback\":\"Sorry.\"}",
-					project);
+	const char *body = arena_printf(
+		&arena,
+		"{\"name\":\"search\",\"project_id\":\"%s\",\"url\":\"http://t/"
+		"\",\"headers\":[{\"name\":\"a\",\"value\":"
+		"\"b\"}],\"success\":{\"empty_path\":\"items\"},\"fallback\":\"Sorry.\"}",
+		project);
 	expect_ok(ask("api_tools_create", DEFAULT_ORG, "cli", body, "because"));
 	const char *id = keep(at("id"));
 	expect("method", "POST");
@@ -511,8 +585,11 @@ static void tools_live_and_go(void **state)
 	expect_audit("create", "tool", id);
 	assert_int_equal(ask("api_tools_create", DEFAULT_ORG, "cli", body, NULL), E_CONFLICT);
 	/* B1: never longer than 15 s. */
-	assert_int_equal(ask("api_tools_update", DEFAULT_ORG, "cli", id, "{\"timeout_ms\":15001}", NULL), E_INVALID);
-	expect_ok(ask("api_tools_update", DEFAULT_ORG, "cli", id, "{\"timeout_ms\":15000,\"headers\":[]}", "because"));
+	assert_int_equal(
+		ask("api_tools_update", DEFAULT_ORG, "cli", id, "{\"timeout_ms\":15001}", NULL),
+		E_INVALID);
+	expect_ok(ask("api_tools_update", DEFAULT_ORG, "cli", id,
+		      "{\"timeout_ms\":15000,\"headers\":[]}", "because"));
 	expect("timeout_ms", "15000");
 	expect("headers", "[]");
 	expect("success.empty_path", "items");
@@ -533,18 +610,27 @@ static void tools_live_and_go(void **state)
 static void tokens_live_and_go(void **state)
 {
 	(void)state;
-	static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-	expect_ok(ask("api_tokens_create", DEFAULT_ORG, "cli", "ops", "admin", hash, "2030-01-01T00:00:00Z", "because"));
+	static const char hash[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	expect_ok(ask("api_tokens_create", DEFAULT_ORG, "cli", "ops", "admin", hash,
+		      "2030-01-01T00:00:00Z", "because"));
 	const char *id = keep(at("id"));
 	expect("role", "admin");
 	expect("expires_at", "2030-01-01T00:00:00.000000Z");
 	expect_audit("create", "token", id);
 	/* Neither answer nor audit log holds the hash. */
 	assert_null(strstr(buf_z(&answered.text), "0123456789abcdef"));
-	assert_string_equal(sql("select count(*) from audit_log where new::text like '%%0123456789abcdef%%'"), "0");
-	assert_int_equal(ask("api_tokens_create", DEFAULT_ORG, "cli", "ops2", "admin", hash, NULL, NULL), E_CONFLICT);
-	assert_int_equal(ask("api_tokens_create", DEFAULT_ORG, "cli", "x", "god", "00", NULL, NULL), E_INVALID);
-	assert_int_equal(ask("api_tokens_create", DEFAULT_ORG, "cli", "x", "admin", "zz", NULL, NULL), E_INVALID);
+	assert_string_equal(
+		sql("select count(*) from audit_log where new::text like '%%0123456789abcdef%%'"),
+		"0");
+	assert_int_equal(
+		ask("api_tokens_create", DEFAULT_ORG, "cli", "ops2", "admin", hash, NULL, NULL),
+		E_CONFLICT);
+	assert_int_equal(ask("api_tokens_create", DEFAULT_ORG, "cli", "x", "god", "00", NULL, NULL),
+			 E_INVALID);
+	assert_int_equal(
+		ask("api_tokens_create", DEFAULT_ORG, "cli", "x", "admin", "zz", NULL, NULL),
+		E_INVALID);
 	expect_ok(ask("api_whoami", id));
 	expect("token.name", "ops");
 	expect("org.name", "default");
@@ -568,11 +654,13 @@ static void tokens_live_and_go(void **state)
 static void audit_and_quarantine_are_listed(void **state)
 {
 	(void)state;
-	expect_ok(ask("api_audit_list", DEFAULT_ORG, "tool_call", TOOL_CALL, "cli", NULL, NULL, NULL, "2"));
+	expect_ok(ask("api_audit_list", DEFAULT_ORG, "tool_call", TOOL_CALL, "cli", NULL, NULL,
+		      NULL, "2"));
 	expect("entries.0.action", "feedback");
 	expect("entries.0.new.user_feedback", "null");
 	expect("entries.1.object_kind", "tool_call");
-	expect_ok(ask("api_audit_list", DEFAULT_ORG, "tool_call", NULL, NULL, NULL, NULL, at("next_cursor"), "2"));
+	expect_ok(ask("api_audit_list", DEFAULT_ORG, "tool_call", NULL, NULL, NULL, NULL,
+		      at("next_cursor"), "2"));
 	expect("entries.0.old.user_feedback", "null");
 	expect("entries.1", "-");
 	expect_ok(ask("api_audit_list", OTHER_ORG, NULL, NULL, NULL, NULL, NULL, NULL, NULL));
@@ -589,14 +677,19 @@ static void audit_and_quarantine_are_listed(void **state)
 static void nobody_edits_the_audit_log(void **state)
 {
 	(void)state;
-	const char *before = sql("select count(*) || ' ' || count(*) filter (where actor = 'cli') from audit_log");
-	assert_string_equal(sql("do $$ begin update audit_log set actor = 'x'; exception when others then null; end $$;"
-				"do $$ begin delete from audit_log; exception when others then null; end $$;"
-				"select count(*) || ' ' || count(*) filter (where actor = 'cli') from audit_log"),
-			    before);
+	const char *before = sql(
+		"select count(*) || ' ' || count(*) filter (where actor = 'cli') from audit_log");
+	assert_string_equal(
+		sql("do $$ begin update audit_log set actor = 'x'; exception when others then "
+		    "null; end $$;"
+		    "do $$ begin delete from audit_log; exception when others then null; end $$;"
+		    "select count(*) || ' ' || count(*) filter (where actor = 'cli') from "
+		    "audit_log"),
+		before);
 }
 
-/* --- analytics (B4) -------------------------------------------------------------------------------------- */
+/* --- analytics (B4)
+ * -------------------------------------------------------------------------------------- */
 
 static void analytics_of_calls(void **state)
 {
@@ -614,7 +707,8 @@ static void analytics_of_calls(void **state)
 	expect("days.0.calls", "1");
 	expect("days.1.by_status.in-progress", "1");
 	expect("days.2", "-");
-	expect_ok(ask("api_analytics_calls", DEFAULT_ORG, "2026-11-21T00:00:00Z", NULL, "ended", NULL, NULL));
+	expect_ok(ask("api_analytics_calls", DEFAULT_ORG, "2026-11-21T00:00:00Z", NULL, "ended",
+		      NULL, NULL));
 	expect("total.calls", "1");
 	expect("total.by_outcome", "{}");
 	expect_ok(ask("api_analytics_calls", DEFAULT_ORG, NULL, NULL, NULL, "search", NULL));
@@ -653,7 +747,8 @@ static void analytics_of_tools(void **state)
 	expect("tools", "[]");
 }
 
-/* --- the asking itself ----------------------------------------------------------------------------------- */
+/* --- the asking itself
+ * ----------------------------------------------------------------------------------- */
 
 /* Whatever is in the folder is at least valid SQL for this schema. */
 static void every_query_can_be_prepared(void **state)
@@ -678,15 +773,18 @@ static void one_query_without_threads(void **state)
 	assert_ok(store_query_once(fixture_url(), "api_call_get", params, 2, &out, &oops));
 	assert_non_null(strstr(buf_z(&out), CALL_1));
 	params[1] = "none";
-	assert_int_equal(store_query_once(fixture_url(), "api_call_get", params, 2, &out, &oops), E_NOT_FOUND);
-	assert_int_equal(store_query_once("host=/nowhere", "api_call_get", params, 2, &out, &oops), E_UNAVAILABLE);
+	assert_int_equal(store_query_once(fixture_url(), "api_call_get", params, 2, &out, &oops),
+			 E_NOT_FOUND);
+	assert_int_equal(store_query_once("host=/nowhere", "api_call_get", params, 2, &out, &oops),
+			 E_UNAVAILABLE);
 }
 
 static void connections_that_were_ended_are_replaced(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 6; i++) {
-		sql("select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where application_name = 'callmend'");
+		sql("select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where "
+		    "application_name = 'callmend'");
 		expect_ok(ask("api_call_get", DEFAULT_ORG, CALL_1));
 	}
 }
@@ -696,15 +794,20 @@ static void connection_ended_during_a_query(void **state)
 {
 	(void)state;
 	sql("create function cut_once() returns trigger language plpgsql as $$ begin"
-	    " perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(5); return new; end $$");
-	sql("create trigger cut before insert on projects for each row execute function cut_once()");
-	assert_int_equal(ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"never\"}", NULL), E_UNAVAILABLE);
+	    " perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(5); return new; end "
+	    "$$");
+	sql("create trigger cut before insert on projects for each row execute function "
+	    "cut_once()");
+	assert_int_equal(
+		ask("api_projects_create", DEFAULT_ORG, "cli", "{\"name\":\"never\"}", NULL),
+		E_UNAVAILABLE);
 	sql("drop trigger cut on projects");
 	expect_ok(ask("api_projects_list", DEFAULT_ORG, NULL));
 	assert_string_equal(sql("select count(*) from projects where name = 'never'"), "0");
 }
 
-/* The table is locked by somebody else: the connections hold one query each, the queue fills up behind them. */
+/* The table is locked by somebody else: the connections hold one query each, the queue fills up
+ * behind them. */
 static void too_many_waiting_are_refused(void **state)
 {
 	(void)state;
@@ -715,7 +818,8 @@ static void too_many_waiting_are_refused(void **state)
 	struct held_lock *lock = sql_lock("calls");
 	for (int i = 0; i < MANY; i++) {
 		sem_init(&questions[taken].done, 0, 0);
-		int rc = store_query(store, shards_at(shards, 0), "api_call_get", params, 2, on_done, &questions[taken]);
+		int rc = store_query(store, shards_at(shards, 0), "api_call_get", params, 2,
+				     on_done, &questions[taken]);
 		taken += rc == 0;
 		full += rc == E_FULL;
 	}

@@ -1,4 +1,5 @@
-/* A2, A3, B1, I2: rows and position in one transaction, exactly once, whatever happens in between. */
+/* A2, A3, B1, I2: rows and position in one transaction, exactly once, whatever happens in between.
+ */
 #include "store_fixture.h"
 
 #include <poll.h>
@@ -37,7 +38,8 @@ static int set_up(void **state)
 	journal = uuid_v7();
 	uuid_format(&journal, journal_text);
 	snprintf(today, sizeof(today), "%s", sql("select (now() at time zone 'UTC')::date"));
-	sql("truncate calls, call_events, conversations, messages, tool_calls, interventions, quarantine");
+	sql("truncate calls, call_events, conversations, messages, tool_calls, interventions, "
+	    "quarantine");
 	return store_writer_new(&writer, fixture_url(), &journal, &oops);
 }
 
@@ -63,8 +65,8 @@ static struct store_row event_on(const char *day, uint64_t record, const char *t
 	return (struct store_row){
 		STORE_ROW_EVENT,
 		record,
-		{ CALL, number_text(seq_of(record, 0)), day, CONVERSATION, "transcript.final", "user", text, "true", AT,
-		  "1500", "{\"a\": 1}", DEFAULT_ORG, AT },
+		{ CALL, number_text(seq_of(record, 0)), day, CONVERSATION, "transcript.final",
+		  "user", text, "true", AT, "1500", "{\"a\": 1}", DEFAULT_ORG, AT },
 	};
 }
 
@@ -75,7 +77,9 @@ static struct store_row event(uint64_t record, const char *text)
 
 static const char *position(void)
 {
-	return sql("select coalesce((select position from journal_positions where journal = '%s'), 0)", journal_text);
+	return sql(
+		"select coalesce((select position from journal_positions where journal = '%s'), 0)",
+		journal_text);
 }
 
 static void rows_and_position_together(void **state)
@@ -90,10 +94,14 @@ static void rows_and_position_together(void **state)
 	assert_int_equal(refused, 0);
 	assert_ok(store_writer_position(writer, &at, &oops));
 	assert_int_equal(at, 2);
-	assert_string_equal(sql("select string_agg(text, ' ' order by seq) from call_events"), "hello w\xc3\xb6rld");
-	assert_string_equal(sql("select call_id || ' ' || conversation_id || ' ' || type || ' ' || speaker || ' ' || is_final"
-				" || ' ' || callmend_time(at) || ' ' || offset_ms || ' ' || data from call_events limit 1"),
-			    CALL " " CONVERSATION " transcript.final user true " AT " 1500 {\"a\": 1}");
+	assert_string_equal(sql("select string_agg(text, ' ' order by seq) from call_events"),
+			    "hello w\xc3\xb6rld");
+	assert_string_equal(sql("select call_id || ' ' || conversation_id || ' ' || type || ' ' || "
+				"speaker || ' ' || is_final"
+				" || ' ' || callmend_time(at) || ' ' || offset_ms || ' ' || data "
+				"from call_events limit 1"),
+			    CALL " " CONVERSATION " transcript.final user true " AT
+				 " 1500 {\"a\": 1}");
 	assert_ok(store_write(writer, NULL, 0, 2, 7, NULL, &oops));
 	assert_string_equal(position(), "7");
 }
@@ -106,7 +114,8 @@ static void unknown_speaker_text_and_offset_are_null(void **state)
 	row.params[9] = "-1";
 	row.params[3] = NULL;
 	assert_ok(store_write(writer, &row, 1, 0, 1, NULL, &oops));
-	assert_string_equal(sql("select speaker is null and text is null and offset_ms is null and conversation_id is null"
+	assert_string_equal(sql("select speaker is null and text is null and offset_ms is null and "
+				"conversation_id is null"
 				" from call_events"),
 			    "t");
 }
@@ -124,7 +133,8 @@ static void position_of_another_is_a_conflict(void **state)
 	assert_ok(store_write(writer, &row, 1, 5, 6, NULL, &oops));
 }
 
-/* --- refused rows ---------------------------------------------------------------------------------------- */
+/* --- refused rows
+ * ---------------------------------------------------------------------------------------- */
 
 static void refused_rows_go_to_quarantine(void **state)
 {
@@ -132,24 +142,26 @@ static void refused_rows_go_to_quarantine(void **state)
 	enum { ROWS = 40 };
 	struct store_row rows[ROWS];
 	size_t refused = 0;
-	int64_t counted = metric_value(METRIC_PROJECTOR_REFUSED), written = metric_value(METRIC_PROJECTOR_ROWS);
+	int64_t counted = metric_value(METRIC_PROJECTOR_REFUSED),
+		written = metric_value(METRIC_PROJECTOR_ROWS);
 	for (unsigned i = 0; i < ROWS; i++)
 		rows[i] = event(i + 1, "fine");
-	rows[0].params[10] = "{\"a\":\"\\u0000\"}";		 /* 22P05: jsonb holds no NUL */
-	rows[7].params[6] = "bad \xff utf-8";			 /* 22021 */
-	rows[8].params[5] = "robot";				 /* 23514: check */
-	rows[20] = rows[19];					 /* 23505: the same event twice */
+	rows[0].params[10] = "{\"a\":\"\\u0000\"}"; /* 22P05: jsonb holds no NUL */
+	rows[7].params[6] = "bad \xff utf-8";	    /* 22021 */
+	rows[8].params[5] = "robot";		    /* 23514: check */
+	rows[20] = rows[19];			    /* 23505: the same event twice */
 	rows[20].record = 21;
-	rows[30].params[2] = "1999-12-31";			 /* 23514: no partition, and too old for one */
-	rows[31].params[9] = "99999999999999999999";		 /* 22003 */
-	rows[39].params[0] = "no uuid";				 /* 22P02, and the id in quarantine must be null */
+	rows[30].params[2] = "1999-12-31";	     /* 23514: no partition, and too old for one */
+	rows[31].params[9] = "99999999999999999999"; /* 22003 */
+	rows[39].params[0] = "no uuid"; /* 22P02, and the id in quarantine must be null */
 	rows[39].params[12] = "no time";
 	assert_ok(store_write(writer, rows, ROWS, 0, ROWS, &refused, &oops));
 	assert_int_equal(refused, 7);
 	assert_int_equal(metric_value(METRIC_PROJECTOR_REFUSED) - counted, 7);
 	assert_int_equal(metric_value(METRIC_PROJECTOR_ROWS) - written, ROWS - 7);
 	assert_string_equal(sql("select count(*) from call_events"), "33");
-	assert_string_equal(sql("select string_agg(record::text, ',' order by record) from quarantine where journal = '%s'",
+	assert_string_equal(sql("select string_agg(record::text, ',' order by record) from "
+				"quarantine where journal = '%s'",
 				journal_text),
 			    "1,8,9,21,31,32,40");
 	assert_string_equal(position(), "40");
@@ -157,7 +169,8 @@ static void refused_rows_go_to_quarantine(void **state)
 				" convert_from(body, 'UTF8')::json->>4 = 'transcript.final')"
 				" from quarantine"),
 			    "t");
-	assert_string_equal(sql("select call_id::text || ' ' || callmend_time(arrived_at) from quarantine where record = 9"),
+	assert_string_equal(sql("select call_id::text || ' ' || callmend_time(arrived_at) from "
+				"quarantine where record = 9"),
 			    CALL " " AT);
 	assert_string_equal(sql("select call_id is null from quarantine where record = 40"), "t");
 }
@@ -185,15 +198,20 @@ static void quarantine_rows_of_the_projector(void **state)
 				 { journal_text, "4", NULL, "refused", "not JSON", "00ff7b", AT } };
 	struct store_row with_prefix = { STORE_ROW_QUARANTINE,
 					 5,
-					 { journal_text, "5", CALL, "refused", "not JSON", "\\x6869", AT } };
+					 { journal_text, "5", CALL, "refused", "not JSON",
+					   "\\x6869", AT } };
 	struct store_row rows[] = { row, with_prefix };
 	assert_ok(store_write(writer, rows, 2, 0, 5, NULL, &oops));
-	assert_string_equal(sql("select encode(body, 'hex') || kind || reason from quarantine where record = 4"),
+	assert_string_equal(sql("select encode(body, 'hex') || kind || reason from quarantine "
+				"where record = 4"),
 			    "00ff7brefusednot JSON");
-	assert_string_equal(sql("select convert_from(body, 'UTF8') || call_id from quarantine where record = 5"), "hi" CALL);
+	assert_string_equal(sql("select convert_from(body, 'UTF8') || call_id from quarantine "
+				"where record = 5"),
+			    "hi" CALL);
 }
 
-/* --- lost connections ------------------------------------------------------------------------------------ */
+/* --- lost connections
+ * ------------------------------------------------------------------------------------ */
 
 static void write_until_stored(const struct store_row *rows, size_t n, uint64_t from, uint64_t upto)
 {
@@ -213,7 +231,8 @@ static void connection_ended_between_batches(void **state)
 	(void)state;
 	struct store_row rows[] = { event(1, "one"), event(2, "two") };
 	assert_ok(store_write(writer, rows, 1, 0, 1, NULL, &oops));
-	sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid <> pg_backend_pid()"
+	sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid <> "
+	    "pg_backend_pid()"
 	    " and datname = current_database() and backend_type = 'client backend'");
 	/* It was seen to be closed before anything was sent: no failure at all. */
 	assert_ok(store_write(writer, rows + 1, 1, 1, 2, NULL, &oops));
@@ -232,7 +251,8 @@ static void *terminator(void *arg)
 			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 			continue;
 		}
-		const char *n = sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where pid <> pg_backend_pid()"
+		const char *n = sql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+				    "where pid <> pg_backend_pid()"
 				    " and query like '-- write: an event%%' and state <> 'idle'");
 		if (atoi(n) > 0) {
 			seen = atomic_load(&through);
@@ -252,7 +272,8 @@ static void connection_ended_during_batches(void **state)
 	atomic_store(&enough, false);
 	sql("create or replace function slow() returns trigger language plpgsql as"
 	    " $$ begin perform pg_sleep(0.001); return new; end $$");
-	sql("create trigger slow before insert on call_events for each row execute function slow()");
+	sql("create trigger slow before insert on call_events for each row execute function "
+	    "slow()");
 	assert_int_equal(pthread_create(&thread, NULL, terminator, NULL), 0);
 	for (; done < BATCHES_MOST && atomic_load(&ended) < WANTED; done++) {
 		struct store_row rows[ROWS];
@@ -266,13 +287,14 @@ static void connection_ended_during_batches(void **state)
 	sql("drop trigger slow on call_events");
 	assert_true(atomic_load(&ended) >= WANTED);
 	snprintf(expected, sizeof(expected), "%u %u", (unsigned)done * ROWS, (unsigned)done * ROWS);
-	assert_string_equal(sql("select count(*) || ' ' || count(distinct seq) from call_events"), expected);
+	assert_string_equal(sql("select count(*) || ' ' || count(distinct seq) from call_events"),
+			    expected);
 	assert_string_equal(position(), number_text(done * ROWS));
 	assert_string_equal(sql("select count(*) from quarantine"), "0");
 }
 
-/* Stands between writer and server: passes everything on until the commit has gone to the server, waits until it is done there,
- * and then hangs up without having passed the answer back. */
+/* Stands between writer and server: passes everything on until the commit has gone to the server,
+ * waits until it is done there, and then hangs up without having passed the answer back. */
 struct tap {
 	int listening;
 	char dir[80];
@@ -304,7 +326,8 @@ static void *tap_run(void *arg)
 	int client = accept(tap->listening, NULL, NULL), server = connect_server();
 	bool open = true;
 	while (open) {
-		struct pollfd p[] = { { .fd = client, .events = POLLIN }, { .fd = server, .events = POLLIN } };
+		struct pollfd p[] = { { .fd = client, .events = POLLIN },
+				      { .fd = server, .events = POLLIN } };
 		poll(p, 2, -1);
 		if (p[0].revents)
 			open = pass(client, server, SPAN("\0commit\0"));
@@ -325,7 +348,8 @@ static const char *tap_start(struct tap *tap)
 	mkdir(tap->dir, 0700);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/.s.PGSQL.5432", tap->dir);
 	tap->listening = socket(AF_UNIX, SOCK_STREAM, 0);
-	CHECK(bind(tap->listening, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(tap->listening, 1) == 0);
+	CHECK(bind(tap->listening, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	      listen(tap->listening, 1) == 0);
 	CHECK(pthread_create(&tap->thread, NULL, tap_run, tap) == 0);
 	snprintf(url, sizeof(url), "host=%s port=5432 user=callmend dbname=callmend", tap->dir);
 	return url;
@@ -387,8 +411,10 @@ static void server_killed_during_batches(void **state)
 			kill(cluster_pid(fixture.cluster), SIGKILL);
 			while (cluster_alive(fixture.cluster))
 				nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-			/* Its processes may live a moment longer: either it is stored or we are told to come again. */
-			int rc = store_write(writer, rows, ROWS, b * ROWS, (b + 1) * ROWS, NULL, &oops);
+			/* Its processes may live a moment longer: either it is stored or we are
+			 * told to come again. */
+			int rc = store_write(writer, rows, ROWS, b * ROWS, (b + 1) * ROWS, NULL,
+					     &oops);
 			assert_true(rc == 0 || rc == E_UNAVAILABLE);
 			cluster_stop(fixture.cluster);
 			assert_ok(cluster_start(&fixture.cluster, fixture.dir, &oops));
@@ -397,15 +423,18 @@ static void server_killed_during_batches(void **state)
 		}
 		write_until_stored(rows, ROWS, b * ROWS, (b + 1) * ROWS);
 	}
-	assert_string_equal(sql("select count(*) || ' ' || count(distinct seq) from call_events"), "1500 1500");
+	assert_string_equal(sql("select count(*) || ' ' || count(distinct seq) from call_events"),
+			    "1500 1500");
 	assert_string_equal(position(), "1500");
 }
 
-/* --- partitions ------------------------------------------------------------------------------------------ */
+/* --- partitions
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *partitions(void)
 {
-	return sql("select string_agg((to_date(right(c.relname, 8), 'YYYYMMDD') - (now() at time zone 'UTC')::date)::text, ' '"
+	return sql("select string_agg((to_date(right(c.relname, 8), 'YYYYMMDD') - (now() at time "
+		   "zone 'UTC')::date)::text, ' '"
 		   " order by c.relname) from pg_inherits join pg_class c on c.oid = inhrelid"
 		   " where inhparent = 'call_events'::regclass");
 }
@@ -415,10 +444,14 @@ static void partitions_come_and_go(void **state)
 	(void)state;
 	assert_ok(store_writer_partitions(writer, 30, &oops));
 	assert_non_null(strstr(partitions(), "-1 0 1 2"));
-	/* The journal may be behind for longer than that: what is kept at all finds its partition. */
-	struct store_row old = event_on(sql("select (now() at time zone 'UTC')::date - 30"), 1, "late");
-	struct store_row older = event_on(sql("select (now() at time zone 'UTC')::date - 31"), 2, "too late");
-	struct store_row future = event_on(sql("select (now() at time zone 'UTC')::date + 3"), 3, "too early");
+	/* The journal may be behind for longer than that: what is kept at all finds its partition.
+	 */
+	struct store_row old =
+		event_on(sql("select (now() at time zone 'UTC')::date - 30"), 1, "late");
+	struct store_row older =
+		event_on(sql("select (now() at time zone 'UTC')::date - 31"), 2, "too late");
+	struct store_row future =
+		event_on(sql("select (now() at time zone 'UTC')::date + 3"), 3, "too early");
 	struct store_row rows[] = { old, older, future };
 	size_t refused = 0;
 	assert_ok(store_write(writer, rows, 3, 0, 3, &refused, &oops));
@@ -432,19 +465,27 @@ static void partitions_come_and_go(void **state)
 	assert_string_equal(partitions(), "-1 0 1 2");
 }
 
-/* --- kinds of rows --------------------------------------------------------------------------------------- */
+/* --- kinds of rows
+ * --------------------------------------------------------------------------------------- */
 
-#define SUMMARY                                                                                                        \
-	"{\"id\":\"" CALL "\",\"provider_call_id\":\"p-1\",\"conversation_id\":\"" CONVERSATION "\",\"source_id\":\"" PROJECT \
-	"\",\"project_id\":\"" PROJECT "\",\"org_id\":\"" DEFAULT_ORG "\",\"kind\":\"inboundPhoneCall\","
-#define KNOWN                                                                                                         \
-	"\"status\":\"ended\",\"live\":false,\"started_at\":\"2026-11-21T04:00:00.000000Z\",\"ended_at\":"              \
-	"\"2026-11-21T04:05:00.000000Z\",\"duration_ms\":300000,\"ended_reason\":\"customer-ended-call\","              \
-	"\"ended_class\":\"customer\",\"customer\":{\"number\":\"+15550001\",\"name\":\"Ann\"},"                        \
-	"\"assistant\":{\"id\":\"a\",\"name\":\"Bo\",\"version\":null},\"phone_number\":\"+1555\",\"transcript_live\":true," \
-	"\"sentiment\":{\"ai\":\"neutral\",\"user\":\"frustrated\",\"call\":\"negative\"},\"counts\":{\"events\":50,"    \
-	"\"turns\":8,\"messages\":9,\"tool_calls\":2,\"tool_errors\":1,\"interruptions\":3,\"hangs\":0,"                \
-	"\"interventions\":1,\"duplicates\":4},\"outcome\":\"booked\",\"cost\":0.25,\"summary\":\"Fine.\","             \
+#define SUMMARY                                                                                 \
+	"{\"id\":\"" CALL "\",\"provider_call_id\":\"p-1\",\"conversation_id\":\"" CONVERSATION \
+	"\",\"source_id\":\"" PROJECT "\",\"project_id\":\"" PROJECT                            \
+	"\",\"org_id\":\"" DEFAULT_ORG "\",\"kind\":\"inboundPhoneCall\","
+#define KNOWN                                                                                     \
+	"\"status\":\"ended\",\"live\":false,\"started_at\":\"2026-11-21T04:00:00.000000Z\","     \
+	"\"ended_at\":"                                                                           \
+	"\"2026-11-21T04:05:00.000000Z\",\"duration_ms\":300000,\"ended_reason\":\"customer-"     \
+	"ended-call\","                                                                           \
+	"\"ended_class\":\"customer\",\"customer\":{\"number\":\"+15550001\",\"name\":\"Ann\"},"  \
+	"\"assistant\":{\"id\":\"a\",\"name\":\"Bo\",\"version\":null},\"phone_number\":\"+"      \
+	"1555\",\"transcript_live\":true,"                                                        \
+	"\"sentiment\":{\"ai\":\"neutral\",\"user\":\"frustrated\",\"call\":\"negative\"},"       \
+	"\"counts\":{\"events\":50,"                                                              \
+	"\"turns\":8,\"messages\":9,\"tool_calls\":2,\"tool_errors\":1,\"interruptions\":3,"      \
+	"\"hangs\":0,"                                                                            \
+	"\"interventions\":1,\"duplicates\":4},\"outcome\":\"booked\",\"cost\":0.25,\"summary\":" \
+	"\"Fine.\","                                                                              \
 	"\"instruction_version\":null,\"flags\":[\"f\"],"
 
 static void write_summary(uint64_t record, const char *summary)
@@ -455,7 +496,8 @@ static void write_summary(uint64_t record, const char *summary)
 	assert_ok(store_writer_position(writer, &from, &oops));
 	assert_ok(store_write(writer, &row, 1, from, from + 1, &refused, &oops));
 	if (refused)
-		fail_msg("refused: %s", sql("select reason from quarantine order by id desc limit 1"));
+		fail_msg("refused: %s",
+			 sql("select reason from quarantine order by id desc limit 1"));
 }
 
 static const char *call_json(const char *path)
@@ -468,25 +510,34 @@ static void call_rows_hold_what_a3_asks_for(void **state)
 	(void)state;
 	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
 	static const char *const expected[][2] = {
-		{ "status", "ended" },		      { "transcript_live", "true" },
-		{ "counts,tool_calls", "2" },	      { "counts,tool_errors", "1" },
-		{ "sentiment,user", "frustrated" },   { "counts,interventions", "1" },
-		{ "duration_ms", "300000" },	      { "outcome", "booked" },
-		{ "customer,number", "+15550001" },   { "cost", "0.25" },
-		{ "provider_call_id", "p-1" },	      { "flags", "[\"f\"]" },
+		{ "status", "ended" },
+		{ "transcript_live", "true" },
+		{ "counts,tool_calls", "2" },
+		{ "counts,tool_errors", "1" },
+		{ "sentiment,user", "frustrated" },
+		{ "counts,interventions", "1" },
+		{ "duration_ms", "300000" },
+		{ "outcome", "booked" },
+		{ "customer,number", "+15550001" },
+		{ "cost", "0.25" },
+		{ "provider_call_id", "p-1" },
+		{ "flags", "[\"f\"]" },
 		{ "started_at", "2026-11-21T04:00:00.000000Z" },
 	};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_string_equal(call_json(expected[i][0]), expected[i][1]);
-	assert_string_equal(sql("select customer_number || ' ' || callmend_time(last_at) from conversations"),
-			    "+15550001 2026-11-21T04:05:00.000000Z");
+	assert_string_equal(
+		sql("select customer_number || ' ' || callmend_time(last_at) from conversations"),
+		"+15550001 2026-11-21T04:05:00.000000Z");
 }
 
 static void call_rows_never_go_back(void **state)
 {
 	(void)state;
 	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
-	write_summary(2, SUMMARY "\"status\":\"ringing\",\"live\":true,\"counts\":{\"events\":1},\"last_seq\":999}");
+	write_summary(
+		2, SUMMARY
+		"\"status\":\"ringing\",\"live\":true,\"counts\":{\"events\":1},\"last_seq\":999}");
 	assert_string_equal(call_json("status"), "ended");
 	assert_string_equal(call_json("last_seq"), "1000");
 	/* The same again changes nothing. */
@@ -499,34 +550,52 @@ static void a_late_message_does_not_forget(void **state)
 {
 	(void)state;
 	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
-	write_summary(2, SUMMARY "\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-21T06:00:00.000000Z\","
-				 "\"ended_at\":null,\"duration_ms\":null,\"ended_reason\":null,\"customer\":{\"number\":null,\"name\":null},"
-				 "\"assistant\":null,\"sentiment\":{\"ai\":null,\"user\":\"neutral\",\"call\":null},\"counts\":{\"events\":2},\"outcome\":null,"
-				 "\"cost\":0.5,\"summary\":\"\",\"flags\":[\"g\"],\"last_seq\":2000}");
+	write_summary(2,
+		      SUMMARY "\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-"
+			      "21T06:00:00.000000Z\","
+			      "\"ended_at\":null,\"duration_ms\":null,\"ended_reason\":null,"
+			      "\"customer\":{\"number\":null,\"name\":null},"
+			      "\"assistant\":null,\"sentiment\":{\"ai\":null,\"user\":\"neutral\","
+			      "\"call\":null},\"counts\":{\"events\":2},\"outcome\":null,"
+			      "\"cost\":0.5,\"summary\":\"\",\"flags\":[\"g\"],\"last_seq\":2000}");
 	static const char *const expected[][2] = {
-		{ "status", "ended" },	       { "live", "false" },	      { "summary", "Fine." },
-		{ "outcome", "booked" },       { "customer,name", "Ann" },    { "counts,events", "50" },
-		{ "duration_ms", "300000" },   { "ended_class", "customer" }, { "sentiment,user", "frustrated" },
-		{ "transcript_live", "true" }, { "cost", "0.5" },	      { "flags", "[\"f\", \"g\"]" },
-		{ "last_seq", "2000" },	       { "started_at", "2026-11-21T04:00:00.000000Z" },
+		{ "status", "ended" },
+		{ "live", "false" },
+		{ "summary", "Fine." },
+		{ "outcome", "booked" },
+		{ "customer,name", "Ann" },
+		{ "counts,events", "50" },
+		{ "duration_ms", "300000" },
+		{ "ended_class", "customer" },
+		{ "sentiment,user", "frustrated" },
+		{ "transcript_live", "true" },
+		{ "cost", "0.5" },
+		{ "flags", "[\"f\", \"g\"]" },
+		{ "last_seq", "2000" },
+		{ "started_at", "2026-11-21T04:00:00.000000Z" },
 	};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_string_equal(call_json(expected[i][0]), expected[i][1]);
 }
 
-/* The same session that hears more, on the other hand, is believed: a lost call that comes back is live again. */
+/* The same session that hears more, on the other hand, is believed: a lost call that comes back is
+ * live again. */
 static void the_same_session_is_believed(void **state)
 {
 	(void)state;
 	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
-	write_summary(2, SUMMARY "\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-21T04:00:01.000000Z\","
+	write_summary(2, SUMMARY "\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-"
+				 "11-21T04:00:01.000000Z\","
 				 "\"ended_at\":null,\"counts\":{\"events\":51},\"last_seq\":2000}");
 	assert_string_equal(call_json("live"), "true");
-	assert_string_equal(sql("select ended_at is null and ended_reason is null and ended_class is null from calls"), "t");
+	assert_string_equal(sql("select ended_at is null and ended_reason is null and ended_class "
+				"is null from calls"),
+			    "t");
 	assert_string_equal(call_json("started_at"), "2026-11-21T04:00:01.000000Z");
 }
 
-static void write_one(enum store_row_kind kind, uint64_t record, const char *const *params, size_t n)
+static void write_one(enum store_row_kind kind, uint64_t record, const char *const *params,
+		      size_t n)
 {
 	struct store_row row = { kind, record, { 0 } };
 	size_t refused = 1;
@@ -536,44 +605,59 @@ static void write_one(enum store_row_kind kind, uint64_t record, const char *con
 	assert_ok(store_writer_position(writer, &from, &oops));
 	assert_ok(store_write(writer, &row, 1, from, from + 1, &refused, &oops));
 	if (refused)
-		fail_msg("refused: %s", sql("select reason from quarantine order by id desc limit 1"));
+		fail_msg("refused: %s",
+			 sql("select reason from quarantine order by id desc limit 1"));
 }
 
 static void tool_rows_hold_what_b1_asks_for(void **state)
 {
 	(void)state;
 	const char *requested[] = { DEFAULT_ORG, PROJECT, CALL, "10",
-				    "{\"type\":\"tool.requested\",\"at\":\"2026-11-21T04:00:10.000000Z\",\"data\":{\"tool_id\":\"" TOOL
-				    "\",\"tool_call_id\":\"tc\",\"name\":\"search\",\"arguments\":{\"q\":1},\"by\":\"callmend\"}}" };
-	const char *finished[] = { DEFAULT_ORG, PROJECT, CALL, "20",
-				   "{\"type\":\"tool.finished\",\"at\":\"2026-11-21T04:00:11.000000Z\",\"data\":{\"tool_id\":\"" TOOL
-				   "\",\"tool_call_id\":\"tc\",\"name\":\"search\",\"success\":false,\"result\":\"none\",\"error\":"
-				   "\"found nothing\",\"started_at\":\"2026-11-21T04:00:10.500000Z\",\"duration_ms\":420,"
-				   "\"fallback\":true,\"unknown\":false}}" };
+				    "{\"type\":\"tool.requested\",\"at\":\"2026-11-21T04:00:10."
+				    "000000Z\",\"data\":{\"tool_id\":\"" TOOL
+				    "\",\"tool_call_id\":\"tc\",\"name\":\"search\",\"arguments\":{"
+				    "\"q\":1},\"by\":\"callmend\"}}" };
+	const char *finished[] = {
+		DEFAULT_ORG, PROJECT, CALL, "20",
+		"{\"type\":\"tool.finished\",\"at\":\"2026-11-21T04:00:11.000000Z\",\"data\":{"
+		"\"tool_id\":\"" TOOL "\",\"tool_call_id\":\"tc\",\"name\":\"search\",\"success\":"
+				      "false,\"result\":\"none\",\"error\":"
+		"\"found "
+		"nothing\",\"started_at\":\"2026-11-21T04:00:10.500000Z\",\"duration_ms\":420,"
+		"\"fallback\":true,\"unknown\":false}}"
+	};
 	write_one(STORE_ROW_TOOL, 1, requested, 5);
-	assert_string_equal(sql("select success is null and finished_seq is null from tool_calls"), "t");
+	assert_string_equal(sql("select success is null and finished_seq is null from tool_calls"),
+			    "t");
 	sql("update tool_calls set user_feedback = 'helpful'");
 	write_one(STORE_ROW_TOOL, 2, finished, 5);
 	write_one(STORE_ROW_TOOL, 3, requested, 5);
 	write_one(STORE_ROW_TOOL, 4, finished, 5);
-	assert_string_equal(sql("select tool || tool_call_id || arguments || run_by || success || result || error || duration_ms"
-				" || fallback || unknown || user_feedback || callmend_time(started_at) || callmend_time(requested_at)"
-				" from tool_calls"),
-			    "searchtc{\"q\": 1}callmendfalse\"none\"found nothing420truefalsehelpful"
-			    "2026-11-21T04:00:10.500000Z2026-11-21T04:00:10.000000Z");
+	assert_string_equal(
+		sql("select tool || tool_call_id || arguments || run_by || success || result || "
+		    "error || duration_ms"
+		    " || fallback || unknown || user_feedback || callmend_time(started_at) || "
+		    "callmend_time(requested_at)"
+		    " from tool_calls"),
+		"searchtc{\"q\": 1}callmendfalse\"none\"found nothing420truefalsehelpful"
+		"2026-11-21T04:00:10.500000Z2026-11-21T04:00:10.000000Z");
 }
 
 static void command_rows_follow_the_state(void **state)
 {
 	(void)state;
-	static const char form[] = "{\"type\":\"command\",\"at\":\"2026-11-21T04:00:00.000000Z\",\"data\":{\"command_id\":\"" COMMAND
-				   "\",\"verb\":\"say\",\"target\":\"assistant\",\"state\":\"%s\",\"text\":\"hi\",\"actor\":\"cli\","
-				   "\"reason\":\"why\",\"requested_at\":\"2026-11-21T04:00:00.000000Z\",%s\"error\":null}}";
+	static const char form[] =
+		"{\"type\":\"command\",\"at\":\"2026-11-21T04:00:00.000000Z\",\"data\":{\"command_"
+		"id\":\"" COMMAND "\",\"verb\":\"say\",\"target\":\"assistant\",\"state\":\"%s\","
+				  "\"text\":\"hi\",\"actor\":\"cli\","
+		"\"reason\":\"why\",\"requested_at\":\"2026-11-21T04:00:00.000000Z\",%s\"error\":"
+		"null}}";
 	static const struct {
 		const char *seq, *state, *more, *then;
 	} steps[] = {
 		{ "10", "requested", "", "requested" },
-		{ "30", "effect_seen", "\"effect_at\":\"2026-11-21T04:00:02.000000Z\",\"evidence\":[{\"seq\":29}],",
+		{ "30", "effect_seen",
+		  "\"effect_at\":\"2026-11-21T04:00:02.000000Z\",\"evidence\":[{\"seq\":29}],",
 		  "effect_seen" },
 		{ "20", "accepted", "\"latency_ms\":80,", "effect_seen" },
 	};
@@ -584,7 +668,8 @@ static void command_rows_follow_the_state(void **state)
 		write_one(STORE_ROW_COMMAND, i + 1, params, 4);
 		assert_string_equal(sql("select state from interventions"), steps[i].then);
 	}
-	assert_string_equal(sql("select verb || target || text || actor || reason || evidence from interventions"),
+	assert_string_equal(sql("select verb || target || text || actor || reason || evidence from "
+				"interventions"),
 			    "sayassistanthicliwhy[{\"seq\": 29}]");
 }
 
@@ -592,11 +677,14 @@ static void message_rows(void **state)
 {
 	(void)state;
 	const char *params[] = { DEFAULT_ORG, CONVERSATION, CALL, "10",
-				 "{\"type\":\"message\",\"at\":\"2026-11-21T04:00:00.000000Z\",\"speaker\":\"user\",\"text\":\"yes\","
+				 "{\"type\":\"message\",\"at\":\"2026-11-21T04:00:00.000000Z\","
+				 "\"speaker\":\"user\",\"text\":\"yes\","
 				 "\"data\":{\"role\":\"user\",\"index\":3}}" };
 	write_one(STORE_ROW_MESSAGE, 1, params, 5);
 	write_one(STORE_ROW_MESSAGE, 2, params, 5);
-	assert_string_equal(sql("select count(*) || min(role || speaker || text || position) from messages"), "1useruseryes3");
+	assert_string_equal(
+		sql("select count(*) || min(role || speaker || text || position) from messages"),
+		"1useruseryes3");
 }
 
 int main(void)
@@ -623,5 +711,6 @@ int main(void)
 		T(connection_ended_during_batches),
 		T(server_killed_during_batches),
 	};
-	return cmocka_run_group_tests_name("store_writer", tests, fixture_start_migrated, fixture_stop);
+	return cmocka_run_group_tests_name("store_writer", tests, fixture_start_migrated,
+					   fixture_stop);
 }

@@ -1,6 +1,7 @@
-/* What reduce leaves out must not be missed. Two readers get the bodies of made-up calls in the same order, among them repeated, late
- * and shuffled ones: one reads whole bodies, the other reduced ones. After dropping what each has seen (by key), both
- * must have read the same inputs, in the same order, and know the same facts. */
+/* What reduce leaves out must not be missed. Two readers get the bodies of made-up calls in the
+ * same order, among them repeated, late and shuffled ones: one reads whole bodies, the other
+ * reduced ones. After dropping what each has seen (by key), both must have read the same inputs, in
+ * the same order, and know the same facts. */
 #include <stdlib.h>
 
 #include "dialect/vapi.h"
@@ -12,8 +13,8 @@ enum { MANY = 1 << 20 };
 
 struct reader {
 	struct seen duplicates, parts;
-	struct buf lines;            /* of all inputs that were new */
-	struct buf facts;            /* last value of each fact, as text */
+	struct buf lines; /* of all inputs that were new */
+	struct buf facts; /* last value of each fact, as text */
 	struct call_facts known;
 	struct arena arena;
 	uint64_t bytes;
@@ -67,7 +68,8 @@ static void take_inputs(struct reader *r, const struct inputs *inputs)
 static void read_whole(struct reader *r, struct span masked)
 {
 	struct inputs inputs = { 0 };
-	assert_int_equal(vapi_dialect.read(arena_copy(&r->arena, masked), &r->arena, &inputs, NULL), 0);
+	assert_int_equal(vapi_dialect.read(arena_copy(&r->arena, masked), &r->arena, &inputs, NULL),
+			 0);
 	take_inputs(r, &inputs);
 	r->bytes += masked.n;
 }
@@ -132,7 +134,8 @@ struct delivery {
 	size_t entries;
 };
 
-/* In order, then disturbed: every tenth comes again later, every seventh changes places with an earlier one. */
+/* In order, then disturbed: every tenth comes again later, every seventh changes places with an
+ * earlier one. */
 static size_t plan(struct delivery *out, size_t entries, unsigned *random)
 {
 	size_t n = 0;
@@ -183,7 +186,8 @@ static void test_nothing_is_missed(void **state)
 static void test_nothing_is_missed_in_long_calls(void **state)
 {
 	(void)state;
-	check_call(&(struct talk){ 501, TALK_ARTIFACT | TALK_OPENAI | TALK_LATE_ENDS, 300 }, 100, MANY);
+	check_call(&(struct talk){ 501, TALK_ARTIFACT | TALK_OPENAI | TALK_LATE_ENDS, 300 }, 100,
+		   MANY);
 	check_call(&(struct talk){ 502, TALK_OPENAI, 300 }, 100, MANY);
 	check_call(&(struct talk){ 503, TALK_ALL, 300 }, 100, MANY);
 }
@@ -214,8 +218,9 @@ static uint64_t journal_bytes(unsigned shape, size_t entries)
 /* O(turns): twice the turns may cost twice the bytes (and a little), not four times. */
 static void test_journal_bytes_grow_with_turns(void **state)
 {
-	const unsigned shapes[] = { TALK_ARTIFACT | TALK_OPENAI | TALK_CALL_ASSISTANT, TALK_TOP | TALK_OPENAI,
-				    TALK_OPENAI, TALK_ARTIFACT | TALK_TOP | TALK_LATE_ENDS };
+	const unsigned shapes[] = { TALK_ARTIFACT | TALK_OPENAI | TALK_CALL_ASSISTANT,
+				    TALK_TOP | TALK_OPENAI, TALK_OPENAI,
+				    TALK_ARTIFACT | TALK_TOP | TALK_LATE_ENDS };
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
 		uint64_t hundred = journal_bytes(shapes[i], 100);
@@ -226,7 +231,7 @@ static void test_journal_bytes_grow_with_turns(void **state)
 	}
 }
 
-/* --- exact bytes ------------------------------------------------------------------------------------ */
+/* --- exact bytes --- */
 static void reduce_with(struct seen *seen, const char *body, struct buf *out)
 {
 	struct envelope e;
@@ -238,13 +243,17 @@ static void reduce_with(struct seen *seen, const char *body, struct buf *out)
 	arena_fini(&arena);
 }
 
-#define HUNDRED "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define HUNDRED                                                                                    \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+	"xxxxxxxxxxxx"
 
 static void test_marker_keeps_who_the_assistant_is(void **state)
 {
 	struct seen seen = { .limit = 100 };
 	struct buf out AUTO_BUF = { 0 };
-	const char *body = "{\"message\":{\"type\":\"hang\",\"assistant\":{\"name\":\"Ann\",\"x\":\"" HUNDRED "\",\"id\":\"7\"}}}";
+	const char *body =
+		"{\"message\":{\"type\":\"hang\",\"assistant\":{\"name\":\"Ann\",\"x\":\"" HUNDRED
+		"\",\"id\":\"7\"}}}";
 	(void)state;
 	reduce_with(&seen, body, &out);
 	assert_string_equal(buf_z(&out), body);
@@ -260,8 +269,13 @@ static void test_equal_words_at_two_places_are_two_entries(void **state)
 	struct buf out AUTO_BUF = { 0 };
 #define YES "{\"role\":\"user\",\"content\":\"" HUNDRED "\"}"
 	(void)state;
-	reduce_with(&seen, "{\"message\":{\"type\":\"conversation-update\",\"conversation\":[" YES "]}}", &out);
-	reduce_with(&seen, "{\"message\":{\"type\":\"conversation-update\",\"conversation\":[" YES "," YES "]}}", &out);
+	reduce_with(&seen,
+		    "{\"message\":{\"type\":\"conversation-update\",\"conversation\":[" YES "]}}",
+		    &out);
+	reduce_with(&seen,
+		    "{\"message\":{\"type\":\"conversation-update\",\"conversation\":[" YES "," YES
+		    "]}}",
+		    &out);
 	assert_non_null(strstr(buf_z(&out), "\"conversation\":[{\"$seen\":{\"count\":1,"));
 	assert_non_null(strstr(buf_z(&out), "}}," YES "]}}"));
 	seen_fini(&seen);
@@ -271,7 +285,8 @@ static void test_whole_types_stay_and_teach_nothing(void **state)
 {
 	struct seen seen = { .limit = 100 };
 	struct buf out AUTO_BUF = { 0 };
-	const char *body = "{\"message\":{\"type\":\"brand-new\",\"assistant\":{\"name\":\"" HUNDRED "\"}}}";
+	const char *body =
+		"{\"message\":{\"type\":\"brand-new\",\"assistant\":{\"name\":\"" HUNDRED "\"}}}";
 	(void)state;
 	reduce_with(&seen, body, &out);
 	reduce_with(&seen, body, &out);
@@ -285,11 +300,18 @@ static void test_growing_transcript_is_left_out_except_in_reports(void **state)
 	struct seen seen = { .limit = 100 };
 	struct buf out AUTO_BUF = { 0 };
 	(void)state;
-	reduce_with(&seen, "{\"message\":{\"type\":\"hang\",\"artifact\":{\"transcript\":\"" HUNDRED "\"}}}", &out);
+	reduce_with(&seen,
+		    "{\"message\":{\"type\":\"hang\",\"artifact\":{\"transcript\":\"" HUNDRED
+		    "\"}}}",
+		    &out);
 	assert_null(strstr(buf_z(&out), HUNDRED));
-	reduce_with(&seen, "{\"message\":{\"type\":\"end-of-call-report\",\"artifact\":{\"transcript\":\"" HUNDRED "\"}}}", &out);
+	reduce_with(&seen,
+		    "{\"message\":{\"type\":\"end-of-call-report\",\"artifact\":{\"transcript\":"
+		    "\"" HUNDRED "\"}}}",
+		    &out);
 	assert_non_null(strstr(buf_z(&out), HUNDRED));
-	reduce_with(&seen, "{\"message\":{\"type\":\"transcript\",\"transcript\":\"" HUNDRED "\"}}", &out);
+	reduce_with(&seen, "{\"message\":{\"type\":\"transcript\",\"transcript\":\"" HUNDRED "\"}}",
+		    &out);
 	assert_non_null(strstr(buf_z(&out), HUNDRED));
 	seen_fini(&seen);
 }

@@ -108,9 +108,12 @@ static void test_inputs_grow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_zeroed_knows_nothing), cmocka_unit_test(test_add_tells_new_from_old),
-		cmocka_unit_test(test_zero_is_never_kept),   cmocka_unit_test(test_oldest_go_first),
-		cmocka_unit_test(test_limit_of_one),	     cmocka_unit_test(test_fini_can_be_used_again),
+		cmocka_unit_test(test_zeroed_knows_nothing),
+		cmocka_unit_test(test_add_tells_new_from_old),
+		cmocka_unit_test(test_zero_is_never_kept),
+		cmocka_unit_test(test_oldest_go_first),
+		cmocka_unit_test(test_limit_of_one),
+		cmocka_unit_test(test_fini_can_be_used_again),
 		cmocka_unit_test(test_inputs_grow),
 	};
 	return cmocka_run_group_tests_name("dialect_seen", tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Vapi beside what golden bodies show: duplicate keys, commands, answers, and that docs/vapi.md tells the truth. */
+/* Vapi beside what golden bodies show: duplicate keys, commands, answers, and that docs/vapi.md
+ * tells the truth. */
 #include "base/file.h"
 #include "dialect/vapi.h"
 #include "dialect/vapi_parts.h"
@@ -31,42 +32,52 @@ static uint64_t key_of(const char *members)
 	return inputs.items[1].key;
 }
 
-/* --- duplicates (issue: never by text alone) ----------------------------------------------------------- */
+/* --- duplicates (issue: never by text alone) --- */
 struct pair {
 	const char *what, *one, *other;
 };
 
-#define TRANSCRIPT(t, role, kind, text) \
-	"\"type\":\"transcript\",\"timestamp\":" t ",\"role\":\"" role "\",\"transcriptType\":\"" kind \
-	"\",\"transcript\":\"" text "\""
-#define TOOL(t, id, name, args) \
-	"\"type\":\"tool-calls\",\"timestamp\":" t ",\"toolCallList\":[{\"id\":\"" id "\",\"name\":\"" name \
-	"\",\"arguments\":" args "}]"
-#define REPORT(more) "\"type\":\"end-of-call-report\",\"timestamp\":1760000000000,\"endedReason\":\"x\"" more
-#define ENTRY(time, more) \
-	"\"type\":\"conversation-update\",\"timestamp\":1760000009000,\"messages\":[{\"role\":\"user\",\"message\":" \
+#define TRANSCRIPT(t, role, kind, text)                                \
+	"\"type\":\"transcript\",\"timestamp\":" t ",\"role\":\"" role \
+	"\",\"transcriptType\":\"" kind "\",\"transcript\":\"" text "\""
+#define TOOL(t, id, name, args)                                                       \
+	"\"type\":\"tool-calls\",\"timestamp\":" t ",\"toolCallList\":[{\"id\":\"" id \
+	"\",\"name\":\"" name "\",\"arguments\":" args "}]"
+#define REPORT(more) \
+	"\"type\":\"end-of-call-report\",\"timestamp\":1760000000000,\"endedReason\":\"x\"" more
+#define ENTRY(time, more)                                                                       \
+	"\"type\":\"conversation-update\",\"timestamp\":1760000009000,\"messages\":[{\"role\":" \
+	"\"user\",\"message\":"                                                                 \
 	"\"yes\",\"time\":" time more "}]"
 
 static const struct pair same[] = {
 	{ "retried transcript", TRANSCRIPT("1760000000000", "user", "final", "yes"),
 	  TRANSCRIPT("1760000000000", "user", "final", "yes") },
-	{ "filtered name of the same transcript", TRANSCRIPT("1760000000000", "user", "final", "yes"),
-	  "\"type\":\"transcript[transcriptType=\\\"final\\\"]\",\"timestamp\":1760000000000,\"role\":\"user\","
+	{ "filtered name of the same transcript",
+	  TRANSCRIPT("1760000000000", "user", "final", "yes"),
+	  "\"type\":\"transcript[transcriptType=\\\"final\\\"]\",\"timestamp\":1760000000000,"
+	  "\"role\":\"user\","
 	  "\"transcript\":\"yes\"" },
 	{ "time in another spelling", TRANSCRIPT("1760000000000", "user", "final", "yes"),
 	  TRANSCRIPT("\"2025-10-09T08:53:20.000Z\"", "user", "final", "yes") },
 	{ "bot is assistant", TRANSCRIPT("1760000000000", "bot", "final", "yes"),
 	  TRANSCRIPT("1760000000000", "assistant", "final", "yes") },
-	{ "arguments in another spelling", TOOL("1760000000000", "c1", "f", "{\"a\":1,\"b\":[\"x\",2]}"),
-	  TOOL("1760000000000", "c1", "f", "\"{ \\\"b\\\": [ \\\"\\\\u0078\\\", 2 ], \\\"a\\\": 1 }\"") },
+	{ "arguments in another spelling",
+	  TOOL("1760000000000", "c1", "f", "{\"a\":1,\"b\":[\"x\",2]}"),
+	  TOOL("1760000000000", "c1", "f",
+	       "\"{ \\\"b\\\": [ \\\"\\\\u0078\\\", 2 ], \\\"a\\\": 1 }\"") },
 	{ "report with other presigned urls", REPORT(",\"artifact\":{\"presignedMonoUrl\":\"a\"}"),
 	  REPORT(",\"artifact\":{\"presignedMonoUrl\":\"b\"}") },
-	{ "report retried later", REPORT(""), "\"type\":\"end-of-call-report\",\"timestamp\":1760000009999,"
-					      "\"endedReason\":\"x\"" },
+	{ "report retried later", REPORT(""),
+	  "\"type\":\"end-of-call-report\",\"timestamp\":1760000009999,"
+	  "\"endedReason\":\"x\"" },
 	{ "entry whose end became known", ENTRY("1760000000000.25", ""),
-	  ENTRY("1760000000000.25", ",\"endTime\":1760000000900,\"duration\":900,\"secondsFromStart\":1") },
-	{ "unknown type with a fresh call", "\"type\":\"n\",\"timestamp\":1760000000000,\"x\":1,\"call\":{\"id\":\"c\"}",
-	  "\"type\":\"n\",\"timestamp\":1760000000000,\"x\":1,\"call\":{\"id\":\"c\",\"updatedAt\":\"later\"}" },
+	  ENTRY("1760000000000.25",
+		",\"endTime\":1760000000900,\"duration\":900,\"secondsFromStart\":1") },
+	{ "unknown type with a fresh call",
+	  "\"type\":\"n\",\"timestamp\":1760000000000,\"x\":1,\"call\":{\"id\":\"c\"}",
+	  "\"type\":\"n\",\"timestamp\":1760000000000,\"x\":1,\"call\":{\"id\":\"c\",\"updatedAt\":"
+	  "\"later\"}" },
 };
 
 static const struct pair different[] = {
@@ -82,18 +93,26 @@ static const struct pair different[] = {
 	  TOOL("1760000007000", "c1", "f", "{\"a\":1}") },
 	{ "other arguments", TOOL("1760000000000", "c1", "f", "{\"a\":1}"),
 	  TOOL("1760000000000", "c1", "f", "{\"a\":2}") },
-	{ "members and elements are not the same", TOOL("1760000000000", "c1", "f", "{\"a\":[1,2]}"),
+	{ "members and elements are not the same",
+	  TOOL("1760000000000", "c1", "f", "{\"a\":[1,2]}"),
 	  TOOL("1760000000000", "c1", "f", "{\"a\":[2,1]}") },
 	{ "a number is no text", TOOL("1760000000000", "c1", "f", "{\"a\":1}"),
 	  TOOL("1760000000000", "c1", "f", "{\"a\":\"1\"}") },
-	{ "other tool", TOOL("1760000000000", "c1", "f", "{}"), TOOL("1760000000000", "c1", "g", "{}") },
+	{ "other tool", TOOL("1760000000000", "c1", "f", "{}"),
+	  TOOL("1760000000000", "c1", "g", "{}") },
 	{ "a report that knows more", REPORT(""), REPORT(",\"analysis\":{\"summary\":\"s\"}") },
-	{ "two entries with the same words", ENTRY("1760000000000", ""), ENTRY("1760000004000", "") },
-	{ "started and stopped", "\"type\":\"speech-update\",\"timestamp\":1760000000000,\"role\":\"user\",\"status\":\"started\"",
-	  "\"type\":\"speech-update\",\"timestamp\":1760000000000,\"role\":\"user\",\"status\":\"stopped\"" },
+	{ "two entries with the same words", ENTRY("1760000000000", ""),
+	  ENTRY("1760000004000", "") },
+	{ "started and stopped",
+	  "\"type\":\"speech-update\",\"timestamp\":1760000000000,\"role\":\"user\",\"status\":"
+	  "\"started\"",
+	  "\"type\":\"speech-update\",\"timestamp\":1760000000000,\"role\":\"user\",\"status\":"
+	  "\"stopped\"" },
 	{ "two artifacts uploaded at once",
-	  "\"type\":\"call.artifact.upload\",\"timestamp\":1760000000000,\"artifacts\":[{\"type\":\"log\"}]",
-	  "\"type\":\"call.artifact.upload\",\"timestamp\":1760000000000,\"artifacts\":[{\"type\":\"pcap\"}]" },
+	  "\"type\":\"call.artifact.upload\",\"timestamp\":1760000000000,\"artifacts\":[{\"type\":"
+	  "\"log\"}]",
+	  "\"type\":\"call.artifact.upload\",\"timestamp\":1760000000000,\"artifacts\":[{\"type\":"
+	  "\"pcap\"}]" },
 };
 
 static void test_retries_have_equal_keys(void **state)
@@ -117,7 +136,8 @@ static void test_genuine_repetitions_have_different_keys(void **state)
 static void test_without_time_nothing_is_a_duplicate(void **state)
 {
 	const char *const bodies[] = {
-		"\"type\":\"transcript\",\"role\":\"user\",\"transcriptType\":\"final\",\"transcript\":\"yes\"",
+		"\"type\":\"transcript\",\"role\":\"user\",\"transcriptType\":\"final\","
+		"\"transcript\":\"yes\"",
 		"\"type\":\"hang\"",
 		"\"type\":\"status-update\",\"status\":\"ended\"",
 		"\"type\":\"tool-calls\",\"toolCallList\":[{\"id\":\"c\",\"name\":\"f\"}]",
@@ -128,7 +148,7 @@ static void test_without_time_nothing_is_a_duplicate(void **state)
 		assert_int_equal(key_of(bodies[i]), 0);
 }
 
-/* --- mask ----------------------------------------------------------------------------------------------- */
+/* --- mask --- */
 static struct span masked(const char *body)
 {
 	struct buf out AUTO_BUF = { 0 };
@@ -141,8 +161,10 @@ static void test_secrets_are_found_at_every_offset(void **state)
 {
 	(void)state;
 	for (int pad = 0; pad < 200; pad++) {
-		struct span got = masked(arena_printf(&arena, "{\"a\":\"%*s\",\"apiKey\":\"s3cr\\\"3t\",\"b\":1}", pad, ""));
-		struct span want = span_of(arena_printf(&arena, "{\"a\":\"%*s\",\"apiKey\":\"***\",\"b\":1}", pad, ""));
+		struct span got = masked(arena_printf(
+			&arena, "{\"a\":\"%*s\",\"apiKey\":\"s3cr\\\"3t\",\"b\":1}", pad, ""));
+		struct span want = span_of(arena_printf(
+			&arena, "{\"a\":\"%*s\",\"apiKey\":\"***\",\"b\":1}", pad, ""));
 		if (!span_eq(got, want))
 			fail_msg("pad %d: %.*s", pad, SPAN_ARG(got));
 	}
@@ -167,14 +189,16 @@ static void test_talk_about_secrets_stays(void **state)
 
 static void test_masking_twice_changes_nothing(void **state)
 {
-	struct span once = masked("{\"secret\":\"a\",\"headers\":{\"x\":\"b\"},\"credentials\":[{\"provider\":\"p\",\"k\":\"c\"}]}");
+	struct span once = masked("{\"secret\":\"a\",\"headers\":{\"x\":\"b\"},\"credentials\":[{"
+				  "\"provider\":\"p\",\"k\":\"c\"}]}");
 	(void)state;
-	assert_true(span_is(once, "{\"secret\":\"***\",\"headers\":{\"x\":\"***\"},\"credentials\":[{\"provider\":\"p\",\"k\":\"***\"}]}"));
+	assert_true(span_is(once, "{\"secret\":\"***\",\"headers\":{\"x\":\"***\"},\"credentials\":"
+				  "[{\"provider\":\"p\",\"k\":\"***\"}]}"));
 	const char *z = arena_printf(&arena, "%.*s", SPAN_ARG(once));
 	assert_true(span_eq(masked(z), once));
 }
 
-/* --- commands (A6) --------------------------------------------------------------------------------------- */
+/* --- commands (A6) --- */
 #define URL "https://monitor.example.com/c/control"
 
 static void expect_command(const struct command *c, const char *body)
@@ -196,28 +220,45 @@ static void test_command_bodies(void **state)
 	struct span number = SPAN("{\"type\":\"number\",\"number\":\"+15550100009\"}");
 	(void)state;
 	expect_command(&(struct command){ .verb = COMMAND_SAY, .text = text },
-		       "{\"type\":\"say\",\"content\":\"Say \\\"hi\\\"\\n\",\"interruptAssistantEnabled\":false,"
+		       "{\"type\":\"say\",\"content\":\"Say "
+		       "\\\"hi\\\"\\n\",\"interruptAssistantEnabled\":false,"
 		       "\"endCallAfterSpoken\":false}");
-	expect_command(&(struct command){ .verb = COMMAND_SAY, .text = text, .interrupt = true, .end_after = true },
-		       "{\"type\":\"say\",\"content\":\"Say \\\"hi\\\"\\n\",\"interruptAssistantEnabled\":true,"
-		       "\"endCallAfterSpoken\":true}");
-	expect_command(&(struct command){ .verb = COMMAND_ADD_MESSAGE, .text = text, .trigger_response = true },
-		       "{\"type\":\"add-message\",\"message\":{\"role\":\"system\",\"content\":\"Say \\\"hi\\\"\\n\"},"
+	expect_command(
+		&(struct command){
+			.verb = COMMAND_SAY, .text = text, .interrupt = true, .end_after = true },
+		"{\"type\":\"say\",\"content\":\"Say "
+		"\\\"hi\\\"\\n\",\"interruptAssistantEnabled\":true,"
+		"\"endCallAfterSpoken\":true}");
+	expect_command(&(struct command){ .verb = COMMAND_ADD_MESSAGE,
+					  .text = text,
+					  .trigger_response = true },
+		       "{\"type\":\"add-message\",\"message\":{\"role\":\"system\",\"content\":"
+		       "\"Say \\\"hi\\\"\\n\"},"
 		       "\"triggerResponseEnabled\":true}");
-	expect_command(&(struct command){ .verb = COMMAND_ADD_MESSAGE, .text = text, .role = SPAN("user") },
-		       "{\"type\":\"add-message\",\"message\":{\"role\":\"user\",\"content\":\"Say \\\"hi\\\"\\n\"},"
+	expect_command(&(struct command){ .verb = COMMAND_ADD_MESSAGE,
+					  .text = text,
+					  .role = SPAN("user") },
+		       "{\"type\":\"add-message\",\"message\":{\"role\":\"user\",\"content\":\"Say "
+		       "\\\"hi\\\"\\n\"},"
 		       "\"triggerResponseEnabled\":false}");
-	expect_command(&(struct command){ .verb = COMMAND_MUTE }, "{\"type\":\"control\",\"control\":\"mute-assistant\"}");
+	expect_command(&(struct command){ .verb = COMMAND_MUTE },
+		       "{\"type\":\"control\",\"control\":\"mute-assistant\"}");
 	expect_command(&(struct command){ .verb = COMMAND_MUTE, .target = TARGET_CUSTOMER },
 		       "{\"type\":\"control\",\"control\":\"mute-customer\"}");
-	expect_command(&(struct command){ .verb = COMMAND_UNMUTE }, "{\"type\":\"control\",\"control\":\"unmute-assistant\"}");
+	expect_command(&(struct command){ .verb = COMMAND_UNMUTE },
+		       "{\"type\":\"control\",\"control\":\"unmute-assistant\"}");
 	expect_command(&(struct command){ .verb = COMMAND_UNMUTE, .target = TARGET_CUSTOMER },
 		       "{\"type\":\"control\",\"control\":\"unmute-customer\"}");
 	expect_command(&(struct command){ .verb = COMMAND_END }, "{\"type\":\"end-call\"}");
-	expect_command(&(struct command){ .verb = COMMAND_TRANSFER, .destination = { JSON_OBJECT, number } },
-		       "{\"type\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+15550100009\"}}");
-	expect_command(&(struct command){ .verb = COMMAND_TRANSFER, .destination = { JSON_OBJECT, number }, .text = SPAN("One moment.") },
-		       "{\"type\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+15550100009\"},"
+	expect_command(&(struct command){ .verb = COMMAND_TRANSFER,
+					  .destination = { JSON_OBJECT, number } },
+		       "{\"type\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+"
+		       "15550100009\"}}");
+	expect_command(&(struct command){ .verb = COMMAND_TRANSFER,
+					  .destination = { JSON_OBJECT, number },
+					  .text = SPAN("One moment.") },
+		       "{\"type\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+"
+		       "15550100009\"},"
 		       "\"content\":\"One moment.\"}");
 }
 
@@ -229,12 +270,15 @@ static void test_refused_commands(void **state)
 	(void)state;
 	assert_int_equal(vapi_dialect.command(&say, (struct span){ 0 }, &arena, &r, &f), E_INVALID);
 	assert_non_null(strstr(f.text, "control URL"));
-	assert_int_equal(vapi_dialect.command(&say, SPAN("file:///etc/passwd"), &arena, &r, &f), E_INVALID);
-	assert_int_equal(vapi_dialect.command(&(struct command){ .verb = COMMAND_TRANSFER }, SPAN(URL), &arena, &r, &f), E_INVALID);
+	assert_int_equal(vapi_dialect.command(&say, SPAN("file:///etc/passwd"), &arena, &r, &f),
+			 E_INVALID);
+	assert_int_equal(vapi_dialect.command(&(struct command){ .verb = COMMAND_TRANSFER },
+					      SPAN(URL), &arena, &r, &f),
+			 E_INVALID);
 	assert_non_null(strstr(f.text, "destination"));
 }
 
-/* --- answers (B1) ------------------------------------------------------------------------------------------ */
+/* --- answers (B1) --- */
 static void test_tool_answer_is_one_line_in_order(void **state)
 {
 	struct tool_answer answers[] = {
@@ -244,8 +288,10 @@ static void test_tool_answer_is_one_line_in_order(void **state)
 	struct buf out AUTO_BUF = { 0 };
 	(void)state;
 	vapi_dialect.tool_answer(SPAN("tool-calls"), answers, 2, &out);
-	assert_string_equal(buf_z(&out), "{\"results\":[{\"toolCallId\":\"call_2\",\"name\":\"f\",\"result\":\"two lines  here\"},"
-					 "{\"toolCallId\":\"call_1\",\"name\":\"g\",\"error\":\"broken\"}]}");
+	assert_string_equal(buf_z(&out),
+			    "{\"results\":[{\"toolCallId\":\"call_2\",\"name\":\"f\",\"result\":"
+			    "\"two lines  here\"},"
+			    "{\"toolCallId\":\"call_1\",\"name\":\"g\",\"error\":\"broken\"}]}");
 	buf_clear(&out);
 	vapi_dialect.tool_answer(SPAN("function-call"), answers, 1, &out);
 	assert_string_equal(buf_z(&out), "{\"result\":\"two lines  here\"}");
@@ -259,11 +305,14 @@ struct upstream {
 };
 
 static const struct upstream upstreams[] = {
-	{ "{\"results\":[{\"toolCallId\":\"a\",\"name\":\"f\",\"result\":\"ok\"}]}", 1, "a", "f", "ok", false },
-	{ "{\"results\":[{\"toolCallId\":\"a\",\"result\":{\"n\":1}}]}", 1, "a", "", "{\"n\":1}", false },
+	{ "{\"results\":[{\"toolCallId\":\"a\",\"name\":\"f\",\"result\":\"ok\"}]}", 1, "a", "f",
+	  "ok", false },
+	{ "{\"results\":[{\"toolCallId\":\"a\",\"result\":{\"n\":1}}]}", 1, "a", "", "{\"n\":1}",
+	  false },
 	{ "{\"results\":[{\"toolCallId\":\"a\",\"result\":7},{}]}", 2, "a", "", "7", false },
 	{ "{\"results\":[{\"toolCallId\":\"a\",\"error\":\"no\"}]}", 1, "a", "", "no", true },
-	{ "{\"results\":[{\"toolCallId\":\"a\",\"message\":{\"content\":\"said\"}}]}", 1, "a", "", "said", false },
+	{ "{\"results\":[{\"toolCallId\":\"a\",\"message\":{\"content\":\"said\"}}]}", 1, "a", "",
+	  "said", false },
 	{ "{\"error\":\"all broken\"}", 1, "", "", "all broken", true },
 	{ "{\"results\":[],\"error\":\"all broken\"}", 1, "", "", "all broken", true },
 	{ "{\"result\":\"legacy\",\"forwardToClientEnabled\":false}", 1, "", "", "legacy", false },
@@ -288,8 +337,15 @@ static void test_upstream_answers_are_split(void **state)
 
 static void test_what_is_no_upstream_answer(void **state)
 {
-	static const char *const bodies[] = { "", "oops", "{}", "[]", "\"text\"", "{\"results\":[]}", "{\"results\":{}}",
-					      "{\"result\":null}", "{\"results\":[{\"toolCallId\":\"a\"}" };
+	static const char *const bodies[] = { "",
+					      "oops",
+					      "{}",
+					      "[]",
+					      "\"text\"",
+					      "{\"results\":[]}",
+					      "{\"results\":{}}",
+					      "{\"result\":null}",
+					      "{\"results\":[{\"toolCallId\":\"a\"}" };
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
 		struct tool_answer *got;
@@ -300,7 +356,8 @@ static void test_what_is_no_upstream_answer(void **state)
 	}
 }
 
-static void expect_default(const char *type, const char *body, const char *want, const char *content_type)
+static void expect_default(const char *type, const char *body, const char *want,
+			   const char *content_type)
 {
 	struct buf out AUTO_BUF = { 0 };
 	const char *got_type = NULL;
@@ -318,15 +375,21 @@ static void test_default_answers(void **state)
 	expect_default("campaign.predial", "{}", "{\"eligible\":false}", json);
 	expect_default("voice-request", "{}", "", "application/octet-stream");
 	expect_default("status-update", "{}", "{}", json);
-	expect_default("tool-calls", "{\"message\":{\"toolCallList\":[{\"id\":\"a\",\"name\":\"f\"},{\"id\":\"b\",\"name\":\"g\"}]}}",
-		       "{\"results\":[{\"toolCallId\":\"a\",\"name\":\"f\",\"error\":\"This is not available right now.\"},"
-		       "{\"toolCallId\":\"b\",\"name\":\"g\",\"error\":\"This is not available right now.\"}]}", json);
+	expect_default("tool-calls",
+		       "{\"message\":{\"toolCallList\":[{\"id\":\"a\",\"name\":\"f\"},{\"id\":"
+		       "\"b\",\"name\":\"g\"}]}}",
+		       "{\"results\":[{\"toolCallId\":\"a\",\"name\":\"f\",\"error\":\"This is not "
+		       "available right now.\"},"
+		       "{\"toolCallId\":\"b\",\"name\":\"g\",\"error\":\"This is not available "
+		       "right now.\"}]}",
+		       json);
 	expect_default("tool-calls", "broken", "{\"results\":[]}", json);
 	expect_default("function-call", "{\"message\":{\"functionCall\":{}}}",
 		       "{\"result\":\"This is not available right now.\"}", json);
 }
 
-/* Whatever Vapi reads has an answer of its own, and the spoken ones are errors that a caller can hear. */
+/* Whatever Vapi reads has an answer of its own, and the spoken ones are errors that a caller can
+ * hear. */
 static void test_every_question_has_a_default(void **state)
 {
 	(void)state;
@@ -341,26 +404,61 @@ static void test_every_question_has_a_default(void **state)
 	}
 }
 
-/* --- reconcile ---------------------------------------------------------------------------------------------- */
+/* --- reconcile --- */
 static void test_reconcile_request(void **state)
 {
 	struct provider_request r;
 	(void)state;
-	assert_int_equal(vapi_dialect.reconcile(SPAN("https://api.vapi.ai/"), SPAN("0199-ab_C"), &arena, &r), 0);
+	assert_int_equal(
+		vapi_dialect.reconcile(SPAN("https://api.vapi.ai/"), SPAN("0199-ab_C"), &arena, &r),
+		0);
 	assert_true(span_is(r.method, "GET"));
 	assert_true(span_is(r.url, "https://api.vapi.ai/call/0199-ab_C"));
 	assert_true(r.needs_private_key);
-	assert_int_equal(vapi_dialect.reconcile(SPAN("http://x"), SPAN("../key?a=b#c%"), &arena, &r), 0);
+	assert_int_equal(
+		vapi_dialect.reconcile(SPAN("http://x"), SPAN("../key?a=b#c%"), &arena, &r), 0);
 	assert_true(span_is(r.url, "http://x/call/%2E%2E%2Fkey%3Fa%3Db%23c%25"));
-	assert_int_equal(vapi_dialect.reconcile(SPAN("http://x"), (struct span){ 0 }, &arena, &r), E_INVALID);
-	assert_int_equal(vapi_dialect.reconcile((struct span){ 0 }, SPAN("c"), &arena, &r), E_INVALID);
+	assert_int_equal(vapi_dialect.reconcile(SPAN("http://x"), (struct span){ 0 }, &arena, &r),
+			 E_INVALID);
+	assert_int_equal(vapi_dialect.reconcile((struct span){ 0 }, SPAN("c"), &arena, &r),
+			 E_INVALID);
 }
 
-/* --- monitor URLs -------------------------------------------------------------------------------------------- */
+/* --- assistant-request --- */
+static void test_assistant_answers(void **state)
+{
+	struct span values = SPAN("{\"caf\\u00e9 \\\"x\\\"\":1}");
+	struct span config =
+		SPAN("{\"id\":\"a\",\"name\":\"Ann\",\"model\":{\"provider\":\"p\",\"messages\":"
+		     "[{\"role\":\"system\",\"content\":\"old\"},{\"role\":\"user\",\"content\":"
+		     "\"hi\"}]}}");
+	struct assistant_choice by_id = { .id = SPAN("as-1"),
+					  .variable_values = { JSON_OBJECT, values } };
+	struct assistant_choice whole = { .assistant = { JSON_OBJECT, config },
+					  .instructions = SPAN("new") };
+	struct buf out AUTO_BUF = { 0 };
+	(void)state;
+	assert_int_equal(vapi_dialect.answer_assistant(&by_id, &out, NULL), 0);
+	assert_string_equal(buf_z(&out),
+			    "{\"assistantId\":\"as-1\",\"assistantOverrides\":{\"variableValues\":"
+			    "{\"caf\303\251 \\\"x\\\"\":1}}}");
+	buf_clear(&out);
+	assert_int_equal(vapi_dialect.answer_assistant(&whole, &out, NULL), 0);
+	assert_string_equal(
+		buf_z(&out),
+		"{\"assistant\":{\"name\":\"Ann\",\"model\":{\"provider\":\"p\",\"messages\":"
+		"[{\"role\":\"system\",\"content\":\"new\"},{\"role\":\"user\",\"content\":\"hi\"}]"
+		"}}}");
+	assert_int_equal(vapi_dialect.answer_assistant(&(struct assistant_choice){ 0 }, &out, NULL),
+			 E_INVALID);
+}
+
+/* --- monitor URLs --- */
 static void test_capabilities_stay_in_facts(void **state)
 {
-	struct inputs inputs = inputs_of("{\"message\":{\"type\":\"new\",\"call\":{\"id\":\"c\",\"monitor\":{"
-					 "\"controlUrl\":\"https://m/control\",\"listenUrl\":\"wss://m/listen\"}}}}");
+	struct inputs inputs = inputs_of(
+		"{\"message\":{\"type\":\"new\",\"call\":{\"id\":\"c\",\"monitor\":{"
+		"\"controlUrl\":\"https://m/control\",\"listenUrl\":\"wss://m/listen\"}}}}");
 	(void)state;
 	assert_true(span_is(inputs.items[0].facts->control_url, "https://m/control"));
 	assert_true(span_is(inputs.items[0].facts->listen_url, "wss://m/listen"));
@@ -370,7 +468,7 @@ static void test_capabilities_stay_in_facts(void **state)
 	assert_non_null(memmem(data.p, data.n, "\"controlUrl\":\"***\"", 18));
 }
 
-/* --- documentation --------------------------------------------------------------------------------------------- */
+/* --- documentation --- */
 static void expect_in(const struct buf *docs, struct span name)
 {
 	const char *quoted = arena_printf(&arena, "`%.*s`", SPAN_ARG(name));
@@ -407,6 +505,7 @@ int main(void)
 		TEST(test_default_answers),
 		TEST(test_every_question_has_a_default),
 		TEST(test_reconcile_request),
+		TEST(test_assistant_answers),
 		TEST(test_capabilities_stay_in_facts),
 		TEST(test_docs_list_types_and_secrets),
 	};

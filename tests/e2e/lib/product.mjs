@@ -73,8 +73,9 @@ export class Product {
       await product.launch();
       await product.makeToken();
     } catch (error) {
+      const log = product.log().slice(-4000);
       await product.destroy();
-      throw new Error(`${error.message}\n--- log ---\n${product.log().slice(-4000)}`);
+      throw new Error(`${error.message}\n--- log ---\n${log}`);
     }
     return product;
   }

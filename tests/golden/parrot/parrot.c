@@ -1,25 +1,28 @@
-/* Parrot Telecom: a made-up provider. It shows all that a new one needs (docs/adding-a-provider.md) and is used by tests.
+/* Parrot Telecom: a made-up provider, used by tests. It shows all that a new one needs; the walk is
+ * in docs/adding-a-provider.md.
  *
- * One message per webhook, flat:
- *	{"line":"L-7","what":"begins","ms":1760000000000,"perch":"http://..."}  the call starts; `perch` takes commands
+ * One message per webhook, flat, `what` says which:
+ *	{"line":"L-7","what":"begins","ms":1760000000000,"perch":"http://..."}
  *	{"line":"L-7","what":"says","who":"caller"|"bird","words":"...","ms":...}
  *	{"line":"L-7","what":"ends","why":"flew-off","ms":...}
- * Commands: POST perch {"squawk":"words"} and {"fly":true}. Parrot reads none of our answers and repeats nothing.
+ * Commands are POSTed to the perch: {"squawk":"words"} and {"fly":true}. Parrot reads none of our
+ * answers and repeats nothing.
  *
- * {"crash":true} as a member of any message makes read() abort(): tests use it as the input that kills the process. */
+ * {"crash":true} in any message makes read() abort(): for tests, the input that kills the process.
+*/
 #include <stdlib.h>
 
 #include "dialect/key.h"
 #include "tests/golden/parrot/parrot.h"
 
-#define MESSAGE(F, T)                       \
-	F(T, TEXT, line, "line", REQUIRED)  \
-	F(T, TEXT, what, "what", REQUIRED)  \
-	F(T, TEXT, who, "who", OPTIONAL)    \
+#define MESSAGE(F, T)                        \
+	F(T, TEXT, line, "line", REQUIRED)   \
+	F(T, TEXT, what, "what", REQUIRED)   \
+	F(T, TEXT, who, "who", OPTIONAL)     \
 	F(T, TEXT, words, "words", OPTIONAL) \
-	F(T, TEXT, why, "why", OPTIONAL)    \
+	F(T, TEXT, why, "why", OPTIONAL)     \
 	F(T, TEXT, perch, "perch", OPTIONAL) \
-	F(T, I64, ms, "ms", OPTIONAL)       \
+	F(T, I64, ms, "ms", OPTIONAL)        \
 	F(T, BOOL, crash, "crash", OPTIONAL)
 JSON_STRUCT(message, MESSAGE)
 JSON_FIELDS(message, MESSAGE)
@@ -39,7 +42,8 @@ static void mask(struct span body, const struct envelope *e, struct buf *out)
 	buf_add(out, body); /* Parrots keep no secrets. */
 }
 
-static void reduce(struct span body, const struct envelope *e, const struct seen *seen, struct buf *out)
+static void reduce(struct span body, const struct envelope *e, const struct seen *seen,
+		   struct buf *out)
 {
 	(void)e;
 	(void)seen;
@@ -123,12 +127,14 @@ static int command(const struct command *c, struct span perch, struct arena *are
 	else
 		json_put_bool(&o, "fly", true);
 	json_end(&o);
-	*out = (struct provider_request){ .method = SPAN("POST"), .url = arena_copy(arena, perch),
+	*out = (struct provider_request){ .method = SPAN("POST"),
+					  .url = arena_copy(arena, perch),
 					  .body = arena_copy(arena, buf_span(&body)) };
 	return 0;
 }
 
-static void tool_answer(struct span type, const struct tool_answer *answers, size_t n, struct buf *out)
+static void tool_answer(struct span type, const struct tool_answer *answers, size_t n,
+			struct buf *out)
 {
 	(void)type;
 	(void)answers;
@@ -136,7 +142,8 @@ static void tool_answer(struct span type, const struct tool_answer *answers, siz
 	buf_addz(out, "{}");
 }
 
-static bool read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out, size_t *n)
+static bool read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out,
+			     size_t *n)
 {
 	(void)body;
 	(void)arena;
@@ -145,7 +152,8 @@ static bool read_tool_answer(struct span body, struct arena *arena, struct tool_
 	return false;
 }
 
-static void default_answer(struct span type, struct span body, struct buf *out, const char **content_type)
+static void default_answer(struct span type, struct span body, struct buf *out,
+			   const char **content_type)
 {
 	(void)type;
 	(void)body;

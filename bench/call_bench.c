@@ -1,0 +1,118 @@
+/* What applying a record costs: whole calls of 100 entries, their bodies reduced as ingest does it, applied by fresh sessions.
+ *
+ * Prints microseconds and events per record, and the memory that a session holds at its end. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "call/session.h"
+#include "dialect/vapi.h"
+#include "tests/golden/vapi_talk.h"
+
+enum { ENTRIES = 100, CALLS = 40 };
+
+struct tally {
+	uint64_t records, events, bytes;
+	int64_t took_us, worst_us;
+	size_t held;
+};
+
+static void on_publish(void *self, const struct event *e)
+{
+	struct tally *t = self;
+	t->events++;
+	t->bytes += e->data.n + e->text.n;
+}
+
+static void on_effect(void *self, const struct effect *e)
+{
+	(void)self;
+	(void)e;
+}
+
+static void on_answer(void *self, uint64_t number, struct span body)
+{
+	(void)self;
+	(void)number;
+	(void)body;
+}
+
+static void on_command(void *self, const struct uuid *id, enum command_state state, struct span json)
+{
+	(void)self;
+	(void)id;
+	(void)state;
+	(void)json;
+}
+
+static void must(int rc, const struct fault *f)
+{
+	if (rc == 0)
+		return;
+	fprintf(stderr, "call_bench: %s\n", f->text);
+	exit(1);
+}
+
+static void apply(struct session *s, struct record *r, enum record_kind kind, struct span body,
+		  struct tally *t)
+{
+	struct call_host host = { t, on_publish, on_effect, on_answer, on_command };
+	struct fault f = { 0 };
+	r->number++;
+	r->at_us += 400000;
+	r->kind = kind;
+	r->body = body;
+	int64_t start = clock_monotonic_us();
+	must(session_apply(s, r, &host, &f), &f);
+	int64_t took = clock_monotonic_us() - start;
+	t->took_us += took;
+	t->worst_us = took > t->worst_us ? took : t->worst_us;
+	t->records++;
+}
+
+/* What ingest does before a body is journaled. */
+static void reduce(struct session *s, struct span body, struct buf *out)
+{
+	struct arena arena = { 0 };
+	struct envelope e;
+	struct buf masked AUTO_BUF = { 0 };
+	struct fault f = { 0 };
+	must(vapi_dialect.classify(body, &arena, &e, &f), &f);
+	vapi_dialect.mask(body, &e, &masked);
+	buf_clear(out);
+	vapi_dialect.reduce(buf_span(&masked), &e, session_seen(s), out);
+	arena_fini(&arena);
+}
+
+static void one_call(uint64_t seed, struct tally *t)
+{
+	static const enum talk_type types[] = { TALK_SPEECH, TALK_TRANSCRIPT, TALK_TRANSCRIPT,
+						TALK_SPEECH, TALK_UPDATE };
+	struct talk talk = { .seed = seed, .shape = TALK_ARTIFACT | TALK_OPENAI, .prompt_bytes = 8000 };
+	struct record r = { .at_us = INT64_C(1760000000000000), .call = { { (uint8_t)seed } } };
+	struct session *s = session_new(&r.call);
+	struct buf body AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
+	apply(s, &r, RECORD_BIND, SPAN("{\"dialect\":\"vapi\"}"), t);
+	for (size_t n = 1; n <= ENTRIES; n++)
+		for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+			buf_clear(&body);
+			talk_body(&talk, types[i], n, &body);
+			reduce(s, buf_span(&body), &reduced);
+			apply(s, &r, RECORD_WEBHOOK, buf_span(&reduced), t);
+		}
+	t->held = session_bytes(s) > t->held ? session_bytes(s) : t->held;
+	session_free(s);
+}
+
+int main(void)
+{
+	struct tally t = { 0 };
+	for (uint64_t i = 1; i <= CALLS; i++)
+		one_call(i, &t);
+	printf("records %llu, %.2f us each (worst %lld), %.2f events and %.0f event bytes per record, "
+	       "%zu bytes held by a call\n",
+	       (unsigned long long)t.records, (double)t.took_us / (double)t.records,
+	       (long long)t.worst_us, (double)t.events / (double)t.records,
+	       (double)t.bytes / (double)t.records, t.held);
+	return 0;
+}

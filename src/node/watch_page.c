@@ -1,0 +1,762 @@
+/* Layout, on 24 rows with an open transcript:
+ *
+ *	header                 calls, events, node, connection
+ *	names of columns
+ *	calls                  a third of what is left, at least 4
+ *	title of transcript
+ *	transcript
+ *	footer                 keys, prompt or notice
+ */
+#include "node/watch_page.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "node/text.h"
+
+enum {
+	TABLE_TOP = 2,
+	TABLE_LEAST = 4,
+	SCROLL_STEP = 8,
+	PAGE_STEP = 10,
+	NOTICE_US = 6000000,
+	PULSE_US = 500000,
+	COLUMNS_LEAST = 40,
+	ROWS_LEAST = 8,
+};
+
+/* --- pieces --------------------------------------------------------------------------------------------------- */
+
+void watch_page_fini(struct watch_page *p)
+{
+	arena_fini(&p->arena);
+}
+
+static void put(struct watch_page *p, int row, int column, enum watch_style style, const char *text)
+{
+	struct watch_piece *piece = arena_alloc(&p->arena, sizeof(*piece));
+
+	*piece = (struct watch_piece){ .row = row, .column = column, .style = style };
+	piece->text = arena_copy(&p->arena, (struct span){ text, strlen(text) + 1 }).p;
+	*p->last = piece;
+	p->last = &piece->next;
+}
+
+/* Clipped at, or filled up to, `width` columns. */
+static void put_cell(struct watch_page *p, int row, int column, int width, enum watch_style style, struct span text)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	if (width <= 0)
+		return;
+	text_pad(&b, text, (size_t)width);
+	put(p, row, column, style, buf_z(&b));
+}
+
+static void put_row(struct watch_page *p, int row, enum watch_style style, struct span text)
+{
+	put_cell(p, row, 0, p->columns, style, text);
+}
+
+/* --- header --------------------------------------------------------------------------------------------------- */
+
+static void build_header(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
+			 const struct watch_state *s)
+{
+	struct buf left AUTO_BUF = { 0 }, right AUTO_BUF = { 0 };
+	unsigned live = watch_model_live(m);
+
+	buf_printf(&left, " callmend  %u call%s live  %u events/s  by %s", live, live == 1 ? "" : "s", s->events_per_s,
+		   watch_sort_name(ui->sort));
+	if (ui->filter[0])
+		buf_printf(&left, "  only “%s”", ui->filter);
+	buf_printf(&right, "%s  %s", s->node, s->connection);
+	if (s->connected && s->lag_ms >= 0)
+		buf_printf(&right, "  lag %lld ms", (long long)s->lag_ms);
+	buf_addc(&right, ' ');
+	put_row(p, 0, WATCH_BAR, buf_span(&left));
+	int width = (int)text_width(buf_span(&right)), room = p->columns - (int)text_width(buf_span(&left)) - 2;
+	int taken = width < room ? width : room;
+	put_cell(p, 0, p->columns - taken, taken, s->connected ? WATCH_BAR : WATCH_BAD, buf_span(&right));
+}
+
+/* --- table ---------------------------------------------------------------------------------------------------- */
+
+struct cell {
+	struct buf text;
+	enum watch_style style;
+};
+
+struct moment {
+	int64_t now_us;
+	bool pulse;
+};
+
+static void cell_id(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	buf_printf(&c->text, "%.8s", call->id);
+}
+
+static void cell_customer(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	buf_addz(&c->text, call->customer[0] ? call->customer : call->customer_name);
+}
+
+static void cell_assistant(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	buf_addz(&c->text, call->assistant);
+}
+
+static void cell_status(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	bool plain = strcmp(call->status, "in-progress") == 0;
+
+	(void)m;
+	buf_addz(&c->text, call->ended ? "ended" : call->assistant_muted ? "MUTED" : plain ? "live" : call->status);
+	c->style = call->ended ? WATCH_DIM : call->assistant_muted ? WATCH_WARN : plain ? WATCH_GOOD : WATCH_PLAIN;
+}
+
+static void cell_time(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	text_duration(&c->text, watch_call_duration_ms(call, m->now_us));
+}
+
+static void cell_speaking(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	if (call->speaking == SPEAKER_NONE)
+		return;
+	bool ai = call->speaking == SPEAKER_AI;
+	buf_printf(&c->text, "%s %s", m->pulse ? "●" : "○", ai ? "AI" : "user");
+	c->style = ai ? WATCH_AI : WATCH_USER;
+}
+
+/* Short enough for 80 columns; the full words stand in the transcript's title. */
+static const struct {
+	const char *mood, *shown;
+	enum watch_style style;
+} moods[] = {
+	{ "positive", "good", WATCH_GOOD },
+	{ "neutral", "neutral", WATCH_PLAIN },
+	{ "negative", "bad", WATCH_WARN },
+	{ "frustrated", "FRUSTR.", WATCH_BAD },
+};
+
+static void cell_mood(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++) {
+		if (strcmp(moods[i].mood, call->mood) != 0)
+			continue;
+		buf_addz(&c->text, moods[i].shown);
+		c->style = moods[i].style;
+	}
+}
+
+static void cell_tools(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	if (call->tools)
+		buf_printf(&c->text, "%lld", (long long)call->tools);
+	if (call->tool_errors) {
+		buf_printf(&c->text, "!%lld", (long long)call->tool_errors);
+		c->style = WATCH_BAD;
+	}
+}
+
+static void cell_interventions(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	if (call->interventions)
+		buf_printf(&c->text, "%lld", (long long)call->interventions);
+}
+
+static const struct {
+	const char *signal, *shown;
+} signal_words[] = {
+	{ "frustration", "angry" },
+	{ "confusion_user", "lost" },
+	{ "confusion_assistant", "AI-lost" },
+	{ "repetition", "loop" },
+	{ "unanswered_question", "no-answer" },
+	{ "claimed_done_tool_failed", "not-done" },
+};
+
+static const char *signal_word(const char *signal)
+{
+	for (size_t i = 0; i < sizeof(signal_words) / sizeof(signal_words[0]); i++) {
+		if (strcmp(signal_words[i].signal, signal) == 0)
+			return signal_words[i].shown;
+	}
+	return signal;
+}
+
+static void cell_signals(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	(void)m;
+	c->style = WATCH_BAD;
+	for (unsigned i = 0; i < call->signals_n; i++)
+		buf_printf(&c->text, "%s%s", i ? "," : "", signal_word(call->signals[i]));
+}
+
+static const struct column {
+	const char *name;
+	void (*fill)(struct cell *, const struct watch_call *, const struct moment *);
+	int width, share; /* share: of the room above 80 columns, in tenths */
+} columns[] = {
+	{ "CALL", cell_id, 8, 0 },
+	{ "CUSTOMER", cell_customer, 12, 2 },
+	{ "ASSISTANT", cell_assistant, 9, 4 },
+	{ "STATUS", cell_status, 7, 0 },
+	{ "TIME", cell_time, 5, 0 },
+	{ "SPEAKS", cell_speaking, 6, 0 },
+	{ "MOOD", cell_mood, 7, 0 },
+	{ "TOOL", cell_tools, 4, 0 },
+	{ "IV", cell_interventions, 2, 0 },
+	{ "SIGNALS", cell_signals, 10, 4 },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), TABLE_COLUMNS = 80 };
+
+static int column_width(const struct watch_page *p, size_t i)
+{
+	int more = p->columns > TABLE_COLUMNS ? p->columns - TABLE_COLUMNS : 0;
+
+	return columns[i].width + (more < 100 ? more : 100) * columns[i].share / 10;
+}
+
+static void build_names(struct watch_page *p)
+{
+	put_row(p, 1, WATCH_HEAD, SPAN(""));
+	int at = 1;
+	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
+		int width = column_width(p, i);
+		put_cell(p, 1, at, width < p->columns - at ? width : p->columns - at, WATCH_HEAD, span_of(columns[i].name));
+		at += width + 1;
+	}
+}
+
+static void build_call(struct watch_page *p, int row, const struct watch_call *call, bool chosen, const struct moment *m)
+{
+	put_row(p, row, chosen ? WATCH_CHOSEN : WATCH_PLAIN, chosen ? SPAN("▸") : SPAN(""));
+	int at = 1;
+	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
+		struct cell cell = { .style = WATCH_PLAIN };
+		int width = column_width(p, i);
+		columns[i].fill(&cell, call, m);
+		enum watch_style style = chosen ? WATCH_CHOSEN : call->ended ? WATCH_DIM : cell.style;
+		put_cell(p, row, at, width < p->columns - at ? width : p->columns - at, style, buf_span(&cell.text));
+		buf_free(&cell.text);
+		at += width + 1;
+	}
+}
+
+static size_t chosen_index(const struct watch_ui *ui, const struct watch_call **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i]->id, ui->chosen) == 0)
+			return i;
+	}
+	return n;
+}
+
+static void build_empty(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui)
+{
+	const char *text = ui->filter[0]               ? "no call matches the filter; / changes it, Esc clears it" :
+			   watch_model_complete(m) ? "no live calls; they appear here as they start" :
+						     "waiting for the node's calls ...";
+	put_row(p, TABLE_TOP, WATCH_DIM, SPAN(""));
+	put_cell(p, TABLE_TOP, 1, p->columns - 1, WATCH_DIM, span_of(text));
+}
+
+static void build_table(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
+			const struct watch_state *s, int height)
+{
+	size_t n;
+	const struct watch_call **list = watch_model_list(m, ui->sort, ui->filter, &n);
+	size_t chosen = chosen_index(ui, list, n), rows = (size_t)height;
+	struct moment moment = { .now_us = s->now_us, .pulse = s->now_us / PULSE_US % 2 == 0 };
+
+	if (chosen == n && n) {
+		chosen = 0;
+		snprintf(ui->chosen, sizeof(ui->chosen), "%s", list[0]->id);
+	}
+	size_t top = chosen >= rows ? chosen - rows + 1 : 0;
+	for (size_t i = top; i < n && i < top + rows; i++)
+		build_call(p, TABLE_TOP + (int)(i - top), list[i], i == chosen, &moment);
+	if (n > rows) {
+		char more[48];
+		snprintf(more, sizeof(more), " %zu-%zu of %zu ", top + 1, top + rows, n);
+		put_cell(p, 1, p->columns - (int)strlen(more), (int)strlen(more), WATCH_HEAD, span_of(more));
+	}
+	if (!n)
+		build_empty(p, m, ui);
+	free(list);
+}
+
+/* --- transcript ----------------------------------------------------------------------------------------------- */
+
+struct shown_line {
+	enum watch_style style;
+	const char *text;
+};
+
+struct shown {
+	struct arena *arena;
+	struct shown_line *items;
+	size_t n, cap;
+};
+
+static const struct {
+	const char *prefix;
+	enum watch_style style[WATCH_LINE_BAD + 1];
+} line_looks[] = {
+	[WATCH_LINE_AI] = { "AI   ", { WATCH_AI, WATCH_AI, WATCH_AI } },
+	[WATCH_LINE_USER] = { "user ", { WATCH_USER, WATCH_USER, WATCH_USER } },
+	[WATCH_LINE_TOOL] = { "tool ", { WATCH_DIM, WATCH_GOOD, WATCH_BAD } },
+	[WATCH_LINE_COMMAND] = { "you  ", { WATCH_WARN, WATCH_GOOD, WATCH_BAD } },
+	[WATCH_LINE_NOTE] = { "  ·  ", { WATCH_NOTE, WATCH_NOTE, WATCH_BAD } },
+};
+
+static void show(struct shown *s, enum watch_style style, const char *text)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : 64;
+		s->items = realloc(s->items, s->cap * sizeof(*s->items));
+		CHECK(s->items);
+	}
+	s->items[s->n++] = (struct shown_line){ style, arena_copy(s->arena, (struct span){ text, strlen(text) + 1 }).p };
+}
+
+/* " 1:07 AI   text ...", going on below the text. */
+static void show_wrapped(struct shown *s, enum watch_style style, int64_t offset_ms, const char *prefix,
+			 struct span text, int width)
+{
+	struct buf b AUTO_BUF = { 0 }, head AUTO_BUF = { 0 };
+	struct span line;
+
+	if (offset_ms >= 0)
+		text_duration(&head, offset_ms);
+	buf_printf(&b, "%7s %s", head.n ? buf_z(&head) : "", prefix);
+	size_t indent = text_width(buf_span(&b)), room = (size_t)width > indent + 10 ? (size_t)width - indent : 10;
+	while (text_wrap(&text, room, &line)) {
+		text_clip(&b, line, room);
+		show(s, style, buf_z(&b));
+		buf_clear(&b);
+		buf_printf(&b, "%*s", (int)indent, "");
+	}
+}
+
+static void show_partial(struct shown *s, const struct watch_call *c, enum speaker who, int width)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	if (!c->partial[who])
+		return;
+	buf_printf(&b, "%s …", c->partial[who]);
+	show_wrapped(s, who == SPEAKER_AI ? WATCH_PARTIAL_AI : WATCH_PARTIAL_USER, -1,
+		     line_looks[who == SPEAKER_AI ? WATCH_LINE_AI : WATCH_LINE_USER].prefix, buf_span(&b), width);
+}
+
+static void show_all(struct shown *s, const struct watch_call *c, int width)
+{
+	for (unsigned i = 0; i < c->lines_n; i++) {
+		const struct watch_line *l = &c->lines[i];
+		show_wrapped(s, line_looks[l->kind].style[l->state], l->offset_ms, line_looks[l->kind].prefix,
+			     span_of(l->text), width);
+	}
+	show_partial(s, c, SPEAKER_AI, width);
+	show_partial(s, c, SPEAKER_USER, width);
+}
+
+static void build_title(struct watch_page *p, int row, const struct watch_call *c, const struct watch_ui *ui)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	buf_printf(&b, "── %.8s  %s%s%s  %s", c->id, c->customer, c->customer[0] && c->customer_name[0] ? " " : "",
+		   c->customer_name, c->assistant);
+	if (c->mood[0])
+		buf_printf(&b, "  caller %s", c->mood);
+	for (unsigned i = 0; i < c->signals_n; i++)
+		buf_printf(&b, "  %s", c->signals[i]);
+	buf_printf(&b, "%s%s%s", c->assistant_muted ? "  assistant muted" : "", c->customer_muted ? "  customer muted" : "",
+		   ui->scrolled ? "  (scrolled: End follows)" : "");
+	put_row(p, row, WATCH_HEAD, buf_span(&b));
+}
+
+static void build_transcript(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, int top, int height)
+{
+	const struct watch_call *c = watch_model_find(m, ui->chosen);
+	struct shown s = { .arena = &p->arena };
+
+	if (!c || height < 2)
+		return;
+	build_title(p, top, c, ui);
+	show_all(&s, c, p->columns - 1);
+	size_t rows = (size_t)height - 1, most = s.n > rows ? s.n - rows : 0;
+	if (ui->scrolled > most)
+		ui->scrolled = (unsigned)most;
+	size_t from = most - ui->scrolled;
+	for (size_t i = 0; i < rows && from + i < s.n; i++)
+		put_row(p, top + 1 + (int)i, s.items[from + i].style, span_of(s.items[from + i].text));
+	if (!s.n)
+		put_cell(p, top + 1, 1, p->columns - 1, WATCH_DIM, SPAN("nothing said yet"));
+	free(s.items);
+}
+
+/* --- footer and help ------------------------------------------------------------------------------------------ */
+
+static const char *const prompts[] = {
+	[WATCH_SAY] = "say: ",
+	[WATCH_TRANSFER] = "transfer to (+1... or sip:...): ",
+	[WATCH_FILTER] = "filter: ",
+	[WATCH_END] = "end call",
+};
+
+static void build_prompt(struct watch_page *p, const struct watch_ui *ui, int row)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	if (ui->prompt == WATCH_END) {
+		buf_printf(&b, " end call %.8s? y/n", ui->prompt_call);
+		put_row(p, row, WATCH_WARN, buf_span(&b));
+		return;
+	}
+	bool about = ui->prompt != WATCH_FILTER;
+	buf_printf(&b, " %.*s%s%s", about ? 8 : 0, ui->prompt_call, about ? " " : "", prompts[ui->prompt]);
+	size_t head = text_width(buf_span(&b)), room = (size_t)p->columns > head + 2 ? (size_t)p->columns - head - 2 : 1;
+	struct span input = span_of(ui->input), line;
+	while (text_width(input) > room && text_wrap(&input, 1, &line))
+		continue;
+	buf_add(&b, input);
+	put_row(p, row, WATCH_PLAIN, buf_span(&b));
+	p->cursor_row = row;
+	p->cursor_column = (int)text_width(buf_span(&b));
+}
+
+static void build_footer(struct watch_page *p, const struct watch_ui *ui, const struct watch_state *s)
+{
+	int row = p->rows - 1;
+
+	if (ui->prompt != WATCH_NO_PROMPT && ui->prompt != WATCH_HELP)
+		build_prompt(p, ui, row);
+	else if (ui->notice_until_us > s->now_us)
+		put_row(p, row, ui->notice_style, span_of(ui->notice));
+	else if (ui->transcript_open)
+		put_row(p, row, WATCH_BAR, SPAN(" i say  m mute  e end  t transfer  PgUp/PgDn scroll  Enter close  ? help  q quit"));
+	else
+		put_row(p, row, WATCH_BAR, SPAN(" ↑↓ choose  Enter transcript  i say  m mute  e end  s sort  / filter  ? help  q quit"));
+}
+
+static const char *const help_lines[] = {
+	"↑ ↓ j k     choose a call",
+	"Enter Space open or close its transcript",
+	"PgUp PgDn   scroll the transcript (or the table); End follows again",
+	"i           say: the assistant speaks your text to the caller",
+	"m           mute the assistant, or unmute it",
+	"e           end the call (asks)",
+	"t           transfer the call to a number or SIP address",
+	"s           sort by attention, longest, newest, customer",
+	"/           show only calls with this text (number, name, status, mood, signal)",
+	"q           quit",
+	"",
+	"TOOL  tool calls, and after ! those that failed    IV  interventions",
+	"SIGNALS  angry: frustration   lost: the caller is confused   AI-lost: the",
+	"  assistant is   loop: it repeats itself   no-answer: a question of the",
+	"  caller is open   not-done: it said done, but the tool failed",
+	"",
+	"any key closes this",
+};
+
+static void build_help(struct watch_page *p)
+{
+	for (int i = 0; i < (int)(sizeof(help_lines) / sizeof(help_lines[0])) && TABLE_TOP + i < p->rows - 1; i++)
+		put_cell(p, TABLE_TOP + i, 2, p->columns - 2, WATCH_PLAIN, span_of(help_lines[i]));
+}
+
+/* --- the page ------------------------------------------------------------------------------------------------- */
+
+static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s)
+{
+	int height = p->rows - TABLE_TOP - 1, table = height;
+
+	if (ui->transcript_open) {
+		table = height / 3 > TABLE_LEAST ? height / 3 : TABLE_LEAST;
+		size_t n;
+		free(watch_model_list(m, ui->sort, ui->filter, &n));
+		table = (int)n < table ? (int)(n ? n : 1) : table;
+	}
+	build_names(p);
+	build_table(p, m, ui, s, table);
+	if (ui->transcript_open)
+		build_transcript(p, m, ui, TABLE_TOP + table, height - table);
+}
+
+void watch_page_build(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,
+		      int rows, int columns)
+{
+	arena_reset(&p->arena);
+	p->first = NULL;
+	p->last = &p->first;
+	p->rows = rows;
+	p->columns = columns;
+	p->cursor_row = p->cursor_column = -1;
+	if (rows < ROWS_LEAST || columns < COLUMNS_LEAST) {
+		put_row(p, 0, WATCH_WARN, SPAN("the window is too small"));
+		return;
+	}
+	build_header(p, m, ui, s);
+	if (ui->prompt == WATCH_HELP)
+		build_help(p);
+	else
+		build_body(p, m, ui, s);
+	build_footer(p, ui, s);
+}
+
+void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_us, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(ui->notice, sizeof(ui->notice), fmt, args);
+	va_end(args);
+	ui->notice_style = style;
+	ui->notice_until_us = now_us + NOTICE_US;
+}
+
+/* --- keys ----------------------------------------------------------------------------------------------------- */
+
+static void choose(struct watch_ui *ui, const struct watch_model *m, int step)
+{
+	size_t n;
+	const struct watch_call **list = watch_model_list(m, ui->sort, ui->filter, &n);
+	int64_t at = (int64_t)chosen_index(ui, list, n) + step;
+
+	if (n) {
+		at = at < 0 ? 0 : at >= (int64_t)n ? (int64_t)n - 1 : at;
+		if (strcmp(ui->chosen, list[at]->id) != 0)
+			ui->scrolled = 0;
+		snprintf(ui->chosen, sizeof(ui->chosen), "%s", list[at]->id);
+	}
+	free(list);
+}
+
+static void page_up(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (ui->transcript_open)
+		ui->scrolled += SCROLL_STEP;
+	else
+		choose(ui, m, -PAGE_STEP);
+}
+
+static void page_down(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (ui->transcript_open)
+		ui->scrolled = ui->scrolled > SCROLL_STEP ? ui->scrolled - SCROLL_STEP : 0;
+	else
+		choose(ui, m, PAGE_STEP);
+}
+
+static void go_up(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	choose(ui, m, -1);
+}
+
+static void go_down(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	choose(ui, m, 1);
+}
+
+static void go_first(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	choose(ui, m, -(1 << 24));
+}
+
+static void go_end(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (ui->transcript_open)
+		ui->scrolled = 0;
+	else
+		choose(ui, m, 1 << 24);
+}
+
+static void toggle_transcript(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	ui->transcript_open = !ui->transcript_open;
+	ui->scrolled = 0;
+}
+
+static void escape(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	if (ui->transcript_open)
+		ui->transcript_open = false;
+	else
+		ui->filter[0] = '\0';
+}
+
+static void next_sort(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	ui->sort = (ui->sort + 1) % WATCH_SORTS;
+}
+
+static void quit(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	ui->quit = true;
+}
+
+static const struct watch_call *running(const struct watch_ui *ui, const struct watch_model *m)
+{
+	const struct watch_call *c = watch_model_find(m, ui->chosen);
+
+	return c && !c->ended ? c : NULL;
+}
+
+static void ask(struct watch_ui *ui, enum watch_prompt prompt)
+{
+	ui->prompt = prompt;
+	memcpy(ui->prompt_call, ui->chosen, sizeof(ui->chosen));
+	ui->input[0] = '\0';
+}
+
+static void ask_say(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (running(ui, m))
+		ask(ui, WATCH_SAY);
+}
+
+static void ask_transfer(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (running(ui, m))
+		ask(ui, WATCH_TRANSFER);
+}
+
+static void ask_end(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)w;
+	if (running(ui, m))
+		ask(ui, WATCH_END);
+}
+
+static void ask_filter(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	ask(ui, WATCH_FILTER);
+	snprintf(ui->input, sizeof(ui->input), "%s", ui->filter);
+}
+
+static void show_help(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	(void)m;
+	(void)w;
+	ask(ui, WATCH_HELP);
+}
+
+static void wish(struct watch_wish *w, enum command_verb verb, const char *call, const char *text)
+{
+	w->wished = true;
+	w->verb = verb;
+	snprintf(w->call, sizeof(w->call), "%s", call);
+	snprintf(w->text, sizeof(w->text), "%s", text);
+}
+
+static void toggle_mute(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	const struct watch_call *c = running(ui, m);
+
+	if (c)
+		wish(w, c->assistant_muted ? COMMAND_UNMUTE : COMMAND_MUTE, c->id, "");
+}
+
+static const struct {
+	uint32_t key;
+	void (*run)(struct watch_ui *, const struct watch_model *, struct watch_wish *);
+} keys[] = {
+	{ 'q', quit },		      { WATCH_KEY_UP, go_up },	   { 'k', go_up },
+	{ WATCH_KEY_DOWN, go_down },  { 'j', go_down },		   { WATCH_KEY_PAGE_UP, page_up },
+	{ WATCH_KEY_PAGE_DOWN, page_down }, { WATCH_KEY_HOME, go_first }, { 'g', go_first },
+	{ WATCH_KEY_END, go_end },    { 'G', go_end },		   { WATCH_KEY_ENTER, toggle_transcript },
+	{ ' ', toggle_transcript },   { WATCH_KEY_ESCAPE, escape }, { 's', next_sort },
+	{ 'i', ask_say },	      { 't', ask_transfer },	   { 'e', ask_end },
+	{ 'm', toggle_mute },	      { '/', ask_filter },	   { '?', show_help },
+	{ 'h', show_help },
+};
+
+static void erase_last(char *input)
+{
+	size_t n = strlen(input);
+
+	while (n && ((unsigned char)input[--n] & 0xc0) == 0x80)
+		continue;
+	input[n] = '\0';
+}
+
+static void type_in(struct watch_ui *ui, uint32_t key)
+{
+	size_t n = strlen(ui->input), most = ui->prompt == WATCH_FILTER ? WATCH_FILTER_MAX : WATCH_INPUT_MAX;
+
+	if (key < ' ' || key == 0x7f || key > 0x10ffff || (key >= 0xd800 && key < 0xe000) || n + 4 > most)
+		return;
+	ui->input[n + utf8_put(ui->input + n, key)] = '\0';
+}
+
+static void answer_prompt(struct watch_ui *ui, struct watch_wish *w)
+{
+	if (ui->prompt == WATCH_FILTER)
+		snprintf(ui->filter, sizeof(ui->filter), "%.*s", WATCH_FILTER_MAX, ui->input);
+	else if (ui->input[0])
+		wish(w, ui->prompt == WATCH_SAY ? COMMAND_SAY : COMMAND_TRANSFER, ui->prompt_call, ui->input);
+	ui->prompt = WATCH_NO_PROMPT;
+}
+
+static void prompt_key(struct watch_ui *ui, uint32_t key, struct watch_wish *w)
+{
+	if (ui->prompt == WATCH_END || ui->prompt == WATCH_HELP) {
+		if (ui->prompt == WATCH_END && (key == 'y' || key == 'Y'))
+			wish(w, COMMAND_END, ui->prompt_call, "");
+		ui->prompt = WATCH_NO_PROMPT;
+	} else if (key == WATCH_KEY_ENTER) {
+		answer_prompt(ui, w);
+	} else if (key == WATCH_KEY_ESCAPE) {
+		ui->prompt = WATCH_NO_PROMPT;
+	} else if (key == WATCH_KEY_BACKSPACE) {
+		erase_last(ui->input);
+	} else {
+		type_in(ui, key);
+	}
+}
+
+void watch_page_key(struct watch_ui *ui, const struct watch_model *m, uint32_t key, struct watch_wish *w)
+{
+	w->wished = false;
+	if (ui->prompt != WATCH_NO_PROMPT) {
+		prompt_key(ui, key, w);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (keys[i].key == key) {
+			keys[i].run(ui, m, w);
+			return;
+		}
+	}
+}

@@ -1,0 +1,233 @@
+#include "node/watch_plain.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "callmend/event.h"
+#include "node/text.h"
+
+enum { ID_SHOWN = 8 };
+
+static struct json of(struct json event, const char *path)
+{
+	return json_path(json_get(event, "data"), path);
+}
+
+static void put(struct buf *out, struct json v)
+{
+	struct arena a = { 0 };
+
+	text_clean(out, v.kind == JSON_STRING ? json_text(v, &a) : v.raw);
+	arena_fini(&a);
+}
+
+static void put_text(struct buf *out, struct json event, const char *who_else, const char *sign)
+{
+	struct json who = json_get(event, "speaker");
+
+	if (json_has(who))
+		put(out, who);
+	else
+		buf_addz(out, who_else);
+	buf_addz(out, sign);
+	put(out, json_get(event, "text"));
+}
+
+static void put_started(struct buf *out, struct json event)
+{
+	buf_addz(out, "call started: ");
+	put(out, of(event, json_has(of(event, "customer.number")) ? "customer.number" : "customer.name"));
+	buf_addz(out, " with ");
+	put(out, of(event, json_has(of(event, "assistant.name")) ? "assistant.name" : "assistant.id"));
+}
+
+static void put_status(struct buf *out, struct json event)
+{
+	buf_addz(out, "status: ");
+	put(out, of(event, "status"));
+}
+
+static void put_ended(struct buf *out, struct json event)
+{
+	int64_t ms;
+
+	buf_addz(out, "call ended: ");
+	put(out, of(event, "reason"));
+	if (json_i64(of(event, "duration_ms"), &ms)) {
+		buf_addz(out, " after ");
+		text_duration(out, ms);
+	}
+}
+
+static void put_final(struct buf *out, struct json event)
+{
+	put_text(out, event, "?", ": ");
+}
+
+static void put_partial(struct buf *out, struct json event)
+{
+	put_text(out, event, "ai", " … ");
+}
+
+static void put_turn(struct buf *out, struct json event)
+{
+	put_text(out, event, "?", " (turn): ");
+}
+
+static void put_tool_requested(struct buf *out, struct json event)
+{
+	buf_addz(out, "tool ");
+	put(out, of(event, "name"));
+	buf_addc(out, ' ');
+	put(out, of(event, "arguments"));
+}
+
+static void put_tool_finished(struct buf *out, struct json event)
+{
+	bool ok = json_true(of(event, "success"));
+	int64_t ms;
+
+	buf_addz(out, "tool ");
+	put(out, of(event, "name"));
+	buf_addz(out, ok ? " succeeded" : " FAILED");
+	if (json_i64(of(event, "duration_ms"), &ms)) {
+		buf_addz(out, " after ");
+		text_latency(out, ms);
+	}
+	buf_addz(out, ": ");
+	put(out, of(event, ok || !json_has(of(event, "error")) ? "result" : "error"));
+}
+
+static void put_command(struct buf *out, struct json event)
+{
+	int64_t ms;
+	bool late = json_i64(of(event, "effect_latency_ms"), &ms) || json_i64(of(event, "latency_ms"), &ms);
+
+	buf_addz(out, "command ");
+	put(out, of(event, "verb"));
+	buf_addz(out, ": ");
+	put(out, of(event, "state"));
+	if (late) {
+		buf_addz(out, " after ");
+		text_latency(out, ms);
+	}
+	if (json_has(of(event, "text"))) {
+		buf_addz(out, " “");
+		put(out, of(event, "text"));
+		buf_addz(out, "”");
+	}
+	if (json_has(of(event, "error"))) {
+		buf_addz(out, " - ");
+		put(out, of(event, "error"));
+	}
+	buf_addz(out, " by ");
+	put(out, of(event, "actor"));
+}
+
+static void put_sentiment(struct buf *out, struct json event)
+{
+	put(out, json_get(event, "speaker"));
+	buf_addz(out, " is ");
+	put(out, of(event, "sentiment"));
+}
+
+static void put_signal(struct buf *out, struct json event)
+{
+	buf_addz(out, "signal ");
+	put(out, of(event, "signal"));
+	buf_addc(out, ' ');
+	put(out, of(event, "state"));
+	buf_addz(out, " (");
+	put(out, of(event, "score"));
+	buf_addc(out, ')');
+}
+
+static void put_warning(struct buf *out, struct json event)
+{
+	buf_addz(out, "warning: ");
+	put(out, of(event, "warning"));
+	buf_addz(out, " - ");
+	put(out, of(event, "advice"));
+}
+
+static void put_speech(struct buf *out, struct json event)
+{
+	put(out, json_get(event, "speaker"));
+	buf_addz(out, json_is_text(json_get(event, "type"), "speech.started") ? " speaks" : " stops");
+}
+
+/* Events without a row are shown as they are: type, text, data. */
+static const struct {
+	void (*put)(struct buf *, struct json event);
+	enum watch_detail detail;
+} rows[EVENT_COUNT] = {
+	[EVENT_CALL_STARTED] = { put_started, WATCH_SETTLED },
+	[EVENT_CALL_STATUS] = { put_status, WATCH_SETTLED },
+	[EVENT_CALL_ENDED] = { put_ended, WATCH_SETTLED },
+	[EVENT_TRANSCRIPT_FINAL] = { put_final, WATCH_SETTLED },
+	[EVENT_TRANSCRIPT_PARTIAL] = { put_partial, WATCH_ALL },
+	[EVENT_SPEAKING_TEXT] = { put_partial, WATCH_ALL },
+	[EVENT_TURN] = { put_turn, WATCH_ALL },
+	[EVENT_SPEECH_STARTED] = { put_speech, WATCH_ALL },
+	[EVENT_SPEECH_STOPPED] = { put_speech, WATCH_ALL },
+	[EVENT_MESSAGE] = { NULL, WATCH_ALL },
+	[EVENT_MODEL_OUTPUT] = { NULL, WATCH_ALL },
+	[EVENT_VOICE_INPUT] = { NULL, WATCH_ALL },
+	[EVENT_QUESTION] = { NULL, WATCH_ALL },
+	[EVENT_TOOL_REQUESTED] = { put_tool_requested, WATCH_SETTLED },
+	[EVENT_TOOL_FINISHED] = { put_tool_finished, WATCH_SETTLED },
+	[EVENT_COMMAND] = { put_command, WATCH_SETTLED },
+	[EVENT_SENTIMENT] = { put_sentiment, WATCH_SETTLED },
+	[EVENT_SIGNAL] = { put_signal, WATCH_SETTLED },
+	[EVENT_PROVIDER_WARNING] = { put_warning, WATCH_SETTLED },
+};
+
+static void put_any(struct buf *out, struct json event)
+{
+	put(out, json_get(event, "type"));
+	if (json_has(json_get(event, "text"))) {
+		buf_addc(out, ' ');
+		put(out, json_get(event, "text"));
+	}
+	if (json_count(json_get(event, "data"))) {
+		buf_addc(out, ' ');
+		put(out, json_get(event, "data"));
+	}
+}
+
+static void put_time(struct buf *out, int64_t us)
+{
+	time_t s = (time_t)(us / SECOND_US);
+	struct tm tm;
+
+	localtime_r(&s, &tm);
+	buf_printf(out, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us / MS_US % 1000));
+}
+
+bool watch_plain_event(struct buf *out, struct json event, enum watch_detail detail)
+{
+	struct arena a = { 0 };
+	struct span id = json_text(json_get(event, "call_id"), &a);
+	enum event_type type;
+	int64_t at_us = 0;
+	bool known = event_from(json_text(json_get(event, "type"), &a), &type);
+
+	bool shown = !known || rows[type].detail <= detail;
+	if (shown) {
+		if (clock_parse(json_text(json_get(event, "at"), &a), &at_us))
+			put_time(out, at_us);
+		text_clip(out, (struct span){ id.p, id.n < ID_SHOWN ? id.n : ID_SHOWN }, ID_SHOWN);
+		buf_addc(out, ' ');
+		(known && rows[type].put ? rows[type].put : put_any)(out, event);
+	}
+	arena_fini(&a);
+	return shown;
+}
+
+void watch_plain_call(struct buf *out, const struct watch_call *c, int64_t now_us)
+{
+	put_time(out, now_us);
+	buf_printf(out, "%.*s is live: %s with %s, ", ID_SHOWN, c->id, c->customer[0] ? c->customer : c->customer_name,
+		   c->assistant);
+	text_duration(out, watch_call_duration_ms(c, now_us));
+}
