@@ -1,10 +1,11 @@
-/* What applying a record costs: whole calls of 100 entries, their bodies reduced as ingest does it, applied by fresh sessions.
+/* What applying a record costs: whole calls of 100 entries, their bodies reduced as ingest does it,
+ * applied by fresh sessions.
  *
- * Prints microseconds and events per record, and the memory that a session holds at its end. */
+ * Prints CPU microseconds and events per record, and the memory that a session holds at its end. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "call/session.h"
 #include "dialect/vapi.h"
 #include "tests/golden/vapi_talk.h"
@@ -13,7 +14,7 @@ enum { ENTRIES = 100, CALLS = 40 };
 
 struct tally {
 	uint64_t records, events, bytes;
-	int64_t took_us, worst_us;
+	int64_t took_ns, worst_ns;
 	size_t held;
 };
 
@@ -37,12 +38,21 @@ static void on_answer(void *self, uint64_t number, struct span body)
 	(void)body;
 }
 
-static void on_command(void *self, const struct uuid *id, enum command_state state, struct span json)
+static void on_command(void *self, const struct uuid *id, enum command_state state,
+		       struct span json)
 {
 	(void)self;
 	(void)id;
 	(void)state;
 	(void)json;
+}
+
+/* The machine is shared: what others take does not count. */
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
 static void must(int rc, const struct fault *f)
@@ -62,11 +72,11 @@ static void apply(struct session *s, struct record *r, enum record_kind kind, st
 	r->at_us += 400000;
 	r->kind = kind;
 	r->body = body;
-	int64_t start = clock_monotonic_us();
+	int64_t start = cpu_ns();
 	must(session_apply(s, r, &host, &f), &f);
-	int64_t took = clock_monotonic_us() - start;
-	t->took_us += took;
-	t->worst_us = took > t->worst_us ? took : t->worst_us;
+	int64_t took = cpu_ns() - start;
+	t->took_ns += took;
+	t->worst_ns = took > t->worst_ns ? took : t->worst_ns;
 	t->records++;
 }
 
@@ -88,7 +98,9 @@ static void one_call(uint64_t seed, struct tally *t)
 {
 	static const enum talk_type types[] = { TALK_SPEECH, TALK_TRANSCRIPT, TALK_TRANSCRIPT,
 						TALK_SPEECH, TALK_UPDATE };
-	struct talk talk = { .seed = seed, .shape = TALK_ARTIFACT | TALK_OPENAI, .prompt_bytes = 8000 };
+	struct talk talk = { .seed = seed,
+			     .shape = TALK_ARTIFACT | TALK_OPENAI,
+			     .prompt_bytes = 8000 };
 	struct record r = { .at_us = INT64_C(1760000000000000), .call = { { (uint8_t)seed } } };
 	struct session *s = session_new(&r.call);
 	struct buf body AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
@@ -109,10 +121,11 @@ int main(void)
 	struct tally t = { 0 };
 	for (uint64_t i = 1; i <= CALLS; i++)
 		one_call(i, &t);
-	printf("records %llu, %.2f us each (worst %lld), %.2f events and %.0f event bytes per record, "
+	printf("records %llu, %.2f us of CPU each (worst %.0f), %.2f events and %.0f event bytes "
+	       "per record, "
 	       "%zu bytes held by a call\n",
-	       (unsigned long long)t.records, (double)t.took_us / (double)t.records,
-	       (long long)t.worst_us, (double)t.events / (double)t.records,
+	       (unsigned long long)t.records, (double)t.took_ns / 1e3 / (double)t.records,
+	       (double)t.worst_ns / 1e3, (double)t.events / (double)t.records,
 	       (double)t.bytes / (double)t.records, t.held);
 	return 0;
 }

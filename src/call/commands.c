@@ -125,7 +125,7 @@ void commands_put(const struct held_command *h, struct json_out *o)
 	if (c->verb == COMMAND_ADD_MESSAGE)
 		pipeline_put_text(o, "role", c->role);
 	if (json_has(c->destination))
-		json_put_clean(o, "destination", c->destination.raw);
+		pipeline_put_json(o, "destination", c->destination);
 	pipeline_put_text(o, "actor", c->actor);
 	pipeline_put_text(o, "reason", c->reason);
 	pipeline_put_text(o, "key", c->key);

@@ -135,10 +135,12 @@ static void check_configuration(struct session *s, const struct call_facts *cf)
 
 static void trust_start(struct session *s, int64_t started_us)
 {
-	int64_t far = INT64_C(24) * 3600 * SECOND_US;
-	bool near = started_us > s->now.at_us - far && started_us < s->now.at_us + far;
-	if (started_us && near && !s->status.started_us)
-		s->status.started_us = started_us;
+	struct status_state *st = &s->status;
+	bool better = !st->started_us || st->start_guessed;
+	if (!better || !pipeline_believable(s, started_us))
+		return;
+	st->started_us = started_us;
+	st->start_guessed = false;
 }
 
 void facts_input(struct session *s, const struct input *in)

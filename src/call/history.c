@@ -7,6 +7,10 @@ void history_input(struct session *s, const struct input *in)
 {
 	struct draft d;
 	s->counts.messages++;
+	if (in->at_us > s->history.newest_us)
+		s->history.newest_us = in->at_us;
+	if (in->speaker != SPEAKER_NONE)
+		status_guess_start(s, in->at_us);
 	draft_begin(s, &d, EVENT_MESSAGE, in->at_us);
 	d.e.speaker = in->speaker;
 	d.e.is_final = true;
@@ -14,7 +18,7 @@ void history_input(struct session *s, const struct input *in)
 	json_put_text(&d.o, "role", in->name);
 	json_put_i64(&d.o, "index", s->history.next_index++);
 	if (span_is(in->name, "tool-calls"))
-		json_put_clean(&d.o, "tool_calls", in->data.raw);
+		pipeline_put_json(&d.o, "tool_calls", in->data);
 	if (in->id.n)
 		json_put_text(&d.o, "tool_call_id", in->id);
 	if (in->from_report)

@@ -28,6 +28,30 @@ void kept_set_clipped(struct kept *k, struct span text, size_t limit)
 	kept_set(k, kept_clip(text, limit));
 }
 
+/* The end of the string that begins at `from`, behind its closing quote. */
+static size_t string_end(struct span json, size_t from)
+{
+	size_t i = from + 1;
+	while (i < json.n && json.p[i] != '"')
+		i += json.p[i] == '\\' ? 2 : 1;
+	return i < json.n ? i + 1 : json.n;
+}
+
+void kept_set_json(struct kept *k, struct span checked)
+{
+	kept_set(k, checked);
+	size_t n = 0;
+	for (size_t i = 0; i < checked.n;) {
+		size_t end = checked.p[i] == '"' ? string_end(checked, i) : i + 1;
+		if (!memchr(" \t\r\n", checked.p[i], 4)) {
+			memcpy(k->p + n, checked.p + i, end - i);
+			n += end - i;
+		}
+		i = end;
+	}
+	k->n = n;
+}
+
 void kept_join(struct kept *k, struct span text)
 {
 	size_t gap = k->n && text.n;

@@ -15,6 +15,8 @@ struct kept {
 void kept_set(struct kept *k, struct span text);
 /* At most `limit` bytes, cut between characters. */
 void kept_set_clipped(struct kept *k, struct span text, size_t limit);
+/* JSON without the white space between its parts: one line. */
+void kept_set_json(struct kept *k, struct span checked);
 /* Appends, with one space between when there is text already. */
 void kept_join(struct kept *k, struct span text);
 void kept_free(struct kept *k); /* back to empty */

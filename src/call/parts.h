@@ -22,8 +22,10 @@ void status_input(struct session *, const struct input *);
 void status_report(struct session *, const struct input *);
 /* A webhook came: the call is alive. */
 void status_news(struct session *);
-/* The conversation has begun: fixes the start when nothing better is known. */
+/* Somebody speaks: a lost call is found again, and the start is known when nothing better is. */
 void status_conversing(struct session *, int64_t at_us);
+/* The call had begun by then at the latest. */
+void status_guess_start(struct session *, int64_t at_us);
 void status_reconciled(struct session *, const struct open_effect *, const struct outcome *);
 const char *status_class_name(enum end_class);
 enum end_class status_class(struct span reason);

@@ -91,15 +91,19 @@ uint64_t draft_emit(struct session *s, struct draft *d)
 	return seq;
 }
 
+bool pipeline_believable(const struct session *s, int64_t provider_us)
+{
+	return provider_us > s->now.at_us - CLOCK_TRUST_US &&
+	       provider_us < s->now.at_us + CLOCK_TRUST_US;
+}
+
 int64_t pipeline_time(struct session *s, int64_t provider_us)
 {
 	int64_t arrived = s->now.at_us;
 	s->now.provider_us = 0;
 	if (provider_us == 0)
 		return arrived;
-	bool trusted =
-		provider_us > arrived - CLOCK_TRUST_US && provider_us < arrived + CLOCK_TRUST_US;
-	if (!trusted) {
+	if (!pipeline_believable(s, provider_us)) {
 		s->now.provider_us = provider_us;
 		session_flag(s, FLAG_CLOCK_OFF);
 		return arrived;
@@ -141,4 +145,15 @@ void pipeline_put_text(struct json_out *o, const char *key, struct span text)
 		json_put_text(o, key, text);
 	else
 		json_put_null(o, key);
+}
+
+void pipeline_put_json(struct json_out *o, const char *key, struct json v)
+{
+	struct kept line = { 0 };
+	kept_set_json(&line, v.raw);
+	if (line.n)
+		json_put_clean(o, key, kept_span(&line));
+	else
+		json_put_null(o, key);
+	kept_free(&line);
 }

@@ -21,11 +21,15 @@ uint64_t draft_emit(struct session *, struct draft *);
 /* The provider's time when it can be believed, else the time of the record. Notes the difference.
  */
 int64_t pipeline_time(struct session *, int64_t provider_us);
+/* Within a day of the present record? Else the clock that gave it is not to be believed. */
+bool pipeline_believable(const struct session *, int64_t provider_us);
 /* ms from the call's start; -1: unknown. */
 int64_t pipeline_offset_ms(const struct session *, int64_t at_us);
 /* Writes a member with a time as ISO 8601; null when 0. */
 void pipeline_put_time(struct json_out *, const char *key, int64_t us);
 void pipeline_put_uuid(struct json_out *, const char *key, const struct uuid *); /* nil: null */
+/* JSON of others: on one line, mended as json_put_clean does; null when absent. */
+void pipeline_put_json(struct json_out *, const char *key, struct json);
 /* Text, or null when empty. */
 void pipeline_put_text(struct json_out *, const char *key, struct span text);
 

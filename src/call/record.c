@@ -4,9 +4,15 @@ static const struct {
 	enum record_kind kind;
 	const char *name;
 } names[] = {
-	{ RECORD_BIND, "bind" },       { RECORD_WEBHOOK, "webhook" }, { RECORD_COMMAND, "command" },
-	{ RECORD_INTENT, "intent" },   { RECORD_OUTCOME, "outcome" }, { RECORD_TICK, "tick" },
-	{ RECORD_REFUSED, "refused" }, { RECORD_SERVED, "served" },   { RECORD_QUARANTINED, "quarantined" },
+	{ RECORD_BIND, "bind" },
+	{ RECORD_WEBHOOK, "webhook" },
+	{ RECORD_COMMAND, "command" },
+	{ RECORD_INTENT, "intent" },
+	{ RECORD_OUTCOME, "outcome" },
+	{ RECORD_TICK, "tick" },
+	{ RECORD_REFUSED, "refused" },
+	{ RECORD_SERVED, "served" },
+	{ RECORD_QUARANTINED, "quarantined" },
 };
 
 /* A kind added to RECORD_KINDS without its name does not compile. */

@@ -73,7 +73,7 @@ static void text_input(struct session *s, enum event_type type, const struct inp
 	if (in->id.n)
 		json_put_text(&d.o, "turn_id", in->id);
 	if (!in->text.n && json_has(in->data))
-		json_put_clean(&d.o, "output", in->data.raw);
+		pipeline_put_json(&d.o, "output", in->data);
 	draft_emit(s, &d);
 }
 
@@ -103,7 +103,7 @@ static void transfer_input(struct session *s, const struct input *in)
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
 		struct json v = json_get(in->data, members[i]);
 		if (json_has(v))
-			json_put_clean(&d.o, members[i], v.raw);
+			pipeline_put_json(&d.o, members[i], v);
 	}
 	draft_emit(s, &d);
 }
@@ -121,7 +121,7 @@ static void raw_input(struct session *s, const struct input *in)
 	struct draft d;
 	draft_begin(s, &d, EVENT_PROVIDER_MESSAGE, in->at_us);
 	json_put_text(&d.o, "type", in->name);
-	json_put_clean(&d.o, "message", in->data.raw);
+	pipeline_put_json(&d.o, "message", in->data);
 	draft_emit(s, &d);
 }
 
@@ -159,10 +159,22 @@ static bool counted(const struct input *in)
 	       in->type != INPUT_TOOL_RESULT;
 }
 
+/* A call of so many keys that the oldest are forgotten: the provider still repeats its whole
+ * history, and what is well behind the newest entry is such a repetition. */
+static bool forgotten(const struct session *s, const struct input *in)
+{
+	bool history = in->type == INPUT_HISTORY || in->type == INPUT_TOOL_RESULT ||
+		       (in->type == INPUT_TOOL_CALL && !in->answer_here);
+	return history && s->seen.n >= SEEN_LIMIT && in->at_us &&
+	       in->at_us < s->history.newest_us - HISTORY_BEHIND_US && !seen_has(&s->seen, in->key);
+}
+
 /* Tool calls to be answered decide for themselves: a repeated one is answered like the first. */
 static bool duplicate(struct session *s, const struct input *in)
 {
 	bool partial = in->type == INPUT_TRANSCRIPT && !in->final;
+	if (in->key && forgotten(s, in))
+		return true;
 	struct seen *seen = short_lived[in->type] || partial ? &s->recent : &s->seen;
 	if (!in->key || seen_add(seen, in->key))
 		return false;
@@ -178,7 +190,7 @@ static void apply_input(struct session *s, const struct input *in)
 		return;
 	struct input timed = *in;
 	timed.at_us = pipeline_time(s, in->at_us);
-	if (timed.end_us < timed.at_us || s->now.provider_us)
+	if (timed.end_us < timed.at_us || !pipeline_believable(s, timed.end_us))
 		timed.end_us = timed.at_us;
 	on_input[in->type](s, &timed);
 	s->now.provider_us = 0;
@@ -387,7 +399,7 @@ static void apply_served(struct session *s, const struct record *r, struct conte
 		version = (struct span){ 0 };
 	draft_begin(s, &d, EVENT_SERVED, 0);
 	pipeline_put_text(&d.o, "instruction_version", version);
-	json_put_clean(&d.o, "how", how.raw);
+	pipeline_put_json(&d.o, "how", how);
 	draft_emit(s, &d);
 }
 

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 enum { TOOL_TIMEOUT_MAX_MS = 15000, TOOLS_MAX = 256 };
+#define NUMBER_MAX INT64_C(31536000000) /* a year in ms: far from any overflow */
 
 #define SETTINGS_FIELDS(F, T)                              \
 	F(T, TEXT, org, "org", OPTIONAL)                   \
@@ -64,8 +65,9 @@ static int read_number(struct json object, const char *name, int64_t *out, struc
 	struct json v = json_get(object, name);
 	if (!json_has(v))
 		return 0;
-	if (!json_i64(v, out) || *out < 0)
-		return fault(f, E_INVALID, "%s: must be a whole number, not negative", name);
+	if (!json_i64(v, out) || *out < 0 || *out > NUMBER_MAX)
+		return fault(f, E_INVALID, "%s: must be a whole number from 0 to %lld", name,
+			     (long long)NUMBER_MAX);
 	return 0;
 }
 

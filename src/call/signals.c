@@ -221,16 +221,20 @@ static void judge_words(struct session *s, struct mood_ring *ring, enum signal_i
  * ---------------------------------------------------------------------------------------------------
  */
 
-static void asked(struct session *s, const struct passage *p)
+static void asked(struct session *s, const struct passage *p, int64_t at_us)
 {
 	if (s->signals.question_due_us || s->status.ended)
 		return;
 	s->signals.question_due_us = s->now.at_us + s->settings.unanswered_ms * MS_US;
+	s->signals.question_us = at_us;
 	evidence_set(&s->signals.question, p);
 }
 
-static void answered(struct session *s)
+/* What was said before the question is no answer to it, however late it comes. */
+static void answered(struct session *s, int64_t at_us)
 {
+	if (at_us < s->signals.question_us)
+		return;
 	s->signals.question_due_us = 0;
 	set_score(s, SIGNAL_UNANSWERED_QUESTION, SPEAKER_USER, 0, MOST);
 }
@@ -352,7 +356,8 @@ static void count_down(struct session *s)
 struct heard_turn {
 	struct passage p;
 	struct reading r;
-	bool first; /* no revision */
+	int64_t at_us; /* of its end */
+	bool first;    /* no revision */
 };
 
 static void user_turn(struct session *s, const struct heard_turn *t)
@@ -364,7 +369,7 @@ static void user_turn(struct session *s, const struct heard_turn *t)
 		    w[MOOD_FRUSTRATED] + w[MOOD_BAD] / 2 + (similar ? REPEATED_POINTS : 0));
 	judge_words(s, &s->signals.lost, SIGNAL_CONFUSION_USER, SPEAKER_USER, &t->p, w[MOOD_LOST]);
 	if (t->r.asks)
-		asked(s, &t->p);
+		asked(s, &t->p, t->at_us);
 }
 
 static void ai_turn(struct session *s, const struct heard_turn *t)
@@ -377,7 +382,7 @@ static void ai_turn(struct session *s, const struct heard_turn *t)
 	judge_words(s, &s->signals.puzzled, SIGNAL_CONFUSION_ASSISTANT, SPEAKER_AI, &t->p,
 		    w[MOOD_PUZZLED] + w[MOOD_LOST]);
 	if (!t->r.waits && t->r.words >= ANSWER_WORDS_MIN)
-		answered(s);
+		answered(s, t->at_us);
 	if (t->first)
 		count_down(s);
 	if (w[MOOD_DONE] > 0)
@@ -396,12 +401,26 @@ static void turn(struct session *s, const struct event *e)
 	words_plain(e->text, &text);
 	lexicon_read(sentiment_lexicon(s), &text, &t.r);
 	t.p = (struct passage){ e->seq, (uint32_t)number + 1, e->offset_ms, e->text };
+	t.at_us = e->at_us;
 	t.first = revision == 0;
 	if (e->speaker == SPEAKER_USER)
 		user_turn(s, &t);
 	else
 		ai_turn(s, &t);
 	remember(s, e->speaker, &t.p);
+}
+
+/* Where live transcripts are missing, the answer is known from the history first. */
+static void message(struct session *s, const struct event *e)
+{
+	struct plain text;
+	struct reading r;
+	if (e->speaker != SPEAKER_AI || !s->signals.question_due_us)
+		return;
+	words_plain(e->text, &text);
+	lexicon_read(sentiment_lexicon(s), &text, &r);
+	if (!r.waits && r.words >= ANSWER_WORDS_MIN)
+		answered(s, e->at_us);
 }
 
 static void interrupted(struct session *s, const struct event *e)
@@ -423,6 +442,7 @@ static const struct {
 	void (*see)(struct session *, const struct event *);
 } seen[] = {
 	{ EVENT_TURN, turn },
+	{ EVENT_MESSAGE, message },
 	{ EVENT_TOOL_FINISHED, tool_finished },
 	{ EVENT_INTERRUPTION, interrupted },
 	{ EVENT_CALL_ENDED, ended },
@@ -465,8 +485,8 @@ static void fini(struct session *s)
 
 const struct stage signals_stage = {
 	.name = "signals",
-	.wants = STAGE_WANTS(TURN) | STAGE_WANTS(TOOL_FINISHED) | STAGE_WANTS(INTERRUPTION) |
-		 STAGE_WANTS(CALL_ENDED),
+	.wants = STAGE_WANTS(TURN) | STAGE_WANTS(MESSAGE) | STAGE_WANTS(TOOL_FINISHED) |
+		 STAGE_WANTS(INTERRUPTION) | STAGE_WANTS(CALL_ENDED),
 	.event = event,
 	.deadline = deadline,
 	.timer = timer,

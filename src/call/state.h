@@ -40,6 +40,10 @@ enum {
 	SPEAKERS = 3, /* index: enum speaker */
 };
 
+/* Keys are held by number, not by time: further behind than this a repeated history entry is known
+ * even without its key. */
+#define HISTORY_BEHIND_US (INT64_C(600) * SECOND_US)
+
 /* X(id, "name"): what a supervisor should know about the data of this call; in the summary's flags.
  */
 #define FLAGS(X)                                      \
@@ -66,10 +70,11 @@ enum flag {
 };
 
 /* X(name): a number of the summary's counts. */
-#define COUNTS(X)                                                                   \
-	X(events)                                                                   \
-	X(turns) X(messages) X(tool_calls) X(tool_errors) X(interruptions) X(hangs) \
-		X(interventions) X(duplicates)
+#define COUNTS(X)   \
+	X(events)   \
+	X(turns)    \
+	X(messages) \
+	X(tool_calls) X(tool_errors) X(interruptions) X(hangs) X(interventions) X(duplicates)
 struct counts {
 #define X(name) int64_t name;
 	COUNTS(X)
@@ -114,23 +119,25 @@ struct facts_state {
 /* --- status.c
  * --------------------------------------------------------------------------------------------- */
 /* X(ID, "name") */
-#define END_CLASSES(X)                                                              \
-	X(CUSTOMER, "customer")                                                     \
-	X(ASSISTANT, "assistant") X(PROVIDER, "provider") X(TELEPHONY, "telephony") \
-		X(LIMIT, "limit") X(OTHER, "other") X(LOST, "lost")
+#define END_CLASSES(X)            \
+	X(CUSTOMER, "customer")   \
+	X(ASSISTANT, "assistant") \
+	X(PROVIDER, "provider")   \
+	X(TELEPHONY, "telephony") X(LIMIT, "limit") X(OTHER, "other") X(LOST, "lost")
 enum end_class {
 #define X(id, text) END_##id,
 	END_CLASSES(X)
 #undef X
 };
 struct status_state {
-	struct kept status, reason, summary, outcome, recording;
+	struct kept status, reason, summary, outcome;
 	enum end_class end_class;
 	int64_t at_us;		      /* of the status, event time */
 	int64_t started_us, ended_us; /* event time; 0: unknown */
 	int64_t duration_ms;	      /* -1: unknown */
 	double cost;
-	bool has_cost, live_seen, ended, lost, reported;
+	bool has_cost, ended, lost, reported;
+	bool start_guessed; /* from the first words; status, facts or report know better */
 	/* reconciliation */
 	int64_t news_us;  /* last sign of life, arrival time */
 	int64_t retry_us; /* next try; 0: none planned */
@@ -158,7 +165,8 @@ struct speech_state {
  * ---------------------------------------------------------------------------------------- */
 struct transcript_state {
 	struct kept partial[SPEAKERS];
-	bool live; /* transcripts arrive while the call runs */
+	int64_t final_us[SPEAKERS]; /* of the newest final: older partials are stale */
+	bool live;		    /* transcripts arrive while the call runs */
 };
 
 /* --- turns.c
@@ -203,6 +211,7 @@ struct turns_state {
  */
 struct history_state {
 	uint32_t next_index;
+	int64_t newest_us; /* event time of the newest entry */
 };
 
 /* --- effects.c
@@ -366,6 +375,7 @@ struct signals_state {
 	uint8_t interruptions;	 /* since the assistant's last turn */
 	int64_t question_due_us; /* 0: no open question */
 	struct evidence question;
+	int64_t question_us; /* event time */
 	struct failed_tool failed[FAILED_TOOLS];
 	uint8_t failed_n;
 };

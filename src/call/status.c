@@ -90,7 +90,7 @@ static void emit_status(struct session *s, struct span name, int64_t at_us, stru
 	json_put_text(&d.o, "status", name);
 	pipeline_put_text(&d.o, "previous", kept_span(&s->status.status));
 	if (json_has(destination))
-		json_put_clean(&d.o, "destination", destination.raw);
+		pipeline_put_json(&d.o, "destination", destination);
 	if (late)
 		json_put_bool(&d.o, "late", true);
 	if (!late)
@@ -195,11 +195,20 @@ void status_input(struct session *s, const struct input *in)
 	if (st->lost)
 		revive(s);
 	if (span_is(in->name, "in-progress")) {
-		st->live_seen = true;
-		if (!st->started_us)
+		if (!st->started_us || st->start_guessed)
 			st->started_us = in->at_us;
+		st->start_guessed = false;
 	}
 	emit_status(s, in->name, in->at_us, in->data, false);
+}
+
+void status_guess_start(struct session *s, int64_t at_us)
+{
+	struct status_state *st = &s->status;
+	if (st->started_us && (!st->start_guessed || st->started_us <= at_us))
+		return;
+	st->started_us = at_us;
+	st->start_guessed = true;
 }
 
 void status_conversing(struct session *s, int64_t at_us)
@@ -211,9 +220,7 @@ void status_conversing(struct session *s, int64_t at_us)
 		revive(s);
 		emit_status(s, SPAN("in-progress"), at_us, (struct json){ 0 }, false);
 	}
-	st->live_seen = true;
-	if (!st->started_us)
-		st->started_us = at_us;
+	status_guess_start(s, at_us);
 }
 
 /* --- the report
@@ -222,7 +229,7 @@ void status_conversing(struct session *s, int64_t at_us)
 static void put_json(struct json_out *o, const char *key, struct json v)
 {
 	if (json_has(v))
-		json_put_clean(o, key, v.raw);
+		pipeline_put_json(o, key, v);
 }
 
 static void put_if(struct json_out *o, const char *key, struct span text)
@@ -267,21 +274,17 @@ static void keep_report(struct status_state *st, const struct call_report *r)
 	}
 }
 
-static bool believable(const struct session *s, int64_t us)
-{
-	int64_t far = INT64_C(24) * 3600 * SECOND_US;
-	return us > s->now.at_us - far && us < s->now.at_us + far;
-}
-
 void status_report(struct session *s, const struct input *in)
 {
 	const struct call_report *r = in->report;
 	struct status_state *st = &s->status;
 	if (!r)
 		return;
-	int64_t ended_us = believable(s, r->ended_us) ? r->ended_us : 0;
-	if (believable(s, r->started_us))
+	int64_t ended_us = pipeline_believable(s, r->ended_us) ? r->ended_us : 0;
+	if (pipeline_believable(s, r->started_us)) {
 		st->started_us = r->started_us;
+		st->start_guessed = false;
+	}
 	keep_report(st, r);
 	emit_report(s, r, in->at_us);
 	if (st->ended && !st->lost) {
@@ -363,7 +366,7 @@ void status_reconciled(struct session *s, const struct open_effect *effect, cons
 static size_t bytes(const struct session *s)
 {
 	const struct status_state *st = &s->status;
-	return st->status.n + st->reason.n + st->summary.n + st->outcome.n + st->recording.n;
+	return st->status.n + st->reason.n + st->summary.n + st->outcome.n;
 }
 
 static void fini(struct session *s)
@@ -373,7 +376,6 @@ static void fini(struct session *s)
 	kept_free(&st->reason);
 	kept_free(&st->summary);
 	kept_free(&st->outcome);
-	kept_free(&st->recording);
 }
 
 const struct stage status_stage = {

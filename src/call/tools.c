@@ -246,8 +246,10 @@ static void finish_fallback(struct session *s, struct tool *t, const char *why,
 static void finish_unconfigured(struct session *s, struct tool *t)
 {
 	struct span project = s->settings.project_name;
-	char *text = arena_printf(&s->scratch, "no tool named %.*s is configured in project %.*s",
-				  SPAN_ARG(kept_clip(kept_span(&t->name), 80)), SPAN_ARG(project));
+	struct span name = kept_clip(kept_span(&t->name), 80);
+	char *text =
+		arena_printf(&s->scratch, "no tool named %.*s is configured%s%.*s", SPAN_ARG(name),
+			     project.n ? " in project " : "", SPAN_ARG(project));
 	finish(s, t,
 	       &(struct finish){ .failed = true,
 				 .answer = span_of(text),
@@ -379,7 +381,7 @@ static void describe(struct tool *t, const struct input *in)
 	t->at_us = in->at_us;
 	kept_set(&t->call_id, in->id);
 	kept_set(&t->name, in->name);
-	kept_set(&t->arguments, in->data.kind == JSON_OBJECT ? in->data.raw : SPAN("{}"));
+	kept_set_json(&t->arguments, in->data.kind == JSON_OBJECT ? in->data.raw : SPAN("{}"));
 }
 
 /* The same call again: the first answer, or anew when the first surely never ran. */

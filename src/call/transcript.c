@@ -32,13 +32,29 @@ bool transcript_expected(const struct session *s)
 	return s->transcript.live || s->facts.transcript_subscribed;
 }
 
+static void forget_partials(struct session *s)
+{
+	for (int i = 0; i < SPEAKERS; i++)
+		kept_free(&s->transcript.partial[i]);
+}
+
+static void final_event(struct session *s, const struct event *e)
+{
+	struct transcript_state *t = &s->transcript;
+	kept_free(&t->partial[e->speaker]);
+	if (e->at_us > t->final_us[e->speaker])
+		t->final_us[e->speaker] = e->at_us;
+}
+
 static void event(struct session *s, const struct event *e)
 {
-	struct kept *partial = &s->transcript.partial[e->speaker];
-	if (e->is_final)
-		kept_free(partial);
-	else
-		kept_set_clipped(partial, e->text, PARTIAL_BYTES);
+	struct transcript_state *t = &s->transcript;
+	if (e->type == EVENT_CALL_ENDED)
+		forget_partials(s);
+	else if (e->type == EVENT_TRANSCRIPT_FINAL)
+		final_event(s, e);
+	else if (e->at_us >= t->final_us[e->speaker] && !s->status.ended)
+		kept_set_clipped(&t->partial[e->speaker], e->text, PARTIAL_BYTES);
 }
 
 static size_t bytes(const struct session *s)
@@ -46,16 +62,11 @@ static size_t bytes(const struct session *s)
 	return s->transcript.partial[SPEAKER_AI].n + s->transcript.partial[SPEAKER_USER].n;
 }
 
-static void fini(struct session *s)
-{
-	for (int i = 0; i < SPEAKERS; i++)
-		kept_free(&s->transcript.partial[i]);
-}
-
 const struct stage transcript_stage = {
 	.name = "transcript",
-	.wants = STAGE_WANTS(TRANSCRIPT_PARTIAL) | STAGE_WANTS(TRANSCRIPT_FINAL),
+	.wants = STAGE_WANTS(TRANSCRIPT_PARTIAL) | STAGE_WANTS(TRANSCRIPT_FINAL) |
+		 STAGE_WANTS(CALL_ENDED),
 	.event = event,
 	.bytes = bytes,
-	.fini = fini,
+	.fini = forget_partials,
 };

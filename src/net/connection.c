@@ -11,7 +11,9 @@
  * the answer to the one in front of it is not taken and its connection closed (RFC 9112 9.3.2 lets
  * us; clients send it again): lws 4.1 reads such a body from the wrong place, or loops for ever.
  * Reading pauses while a handler owes an answer: libwebsockets does not consume input then and
- * would be called for it in every loop turn. */
+ * would be called for it in every loop turn. It cannot be paused while an answer is written, so a
+ * client that sends more, or half closes, and does not read a large answer keeps the loop busy
+ * until the write deadline ends it. */
 #include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -22,13 +24,13 @@
 #include "net/internal.h"
 
 enum {
-	PIECE_BYTES = 256 * 1024,
+	PIECE_BYTES = 64 * 1024,
 	SMALL_BODY_BYTES = 256 * 1024, /* a refusal waits for such a body */
 	DROPPED_BODY_BYTES = 64 << 20, /* read after an early refusal */
 	BODY_SECONDS = 60, /* for a whole body, plus one for each SLOW_BYTES announced */
 	SLOW_BYTES = 32 * 1024,
 	LINGER_SECONDS = 15,
-	WRITE_SECONDS = 30, /* for one piece of an answer */
+	WRITE_SECONDS = 10, /* for one piece of an answer */
 };
 
 struct connection *connection_new(struct http_server *s, struct lws *wsi)
@@ -194,7 +196,9 @@ static void hand_over(struct connection *c)
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
 	x->received_us = clock_monotonic_us();
 	x->match.route->handle(x);
-	if (c->state != CONNECTION_HANDLING)
+	/* Pausing with read-ahead in lws makes it ask for POLLOUT, which it then does not serve: a
+	 * busy loop. */
+	if (c->state != CONNECTION_HANDLING || c->pipelined)
 		return;
 	c->rx_paused = true;
 	lws_rx_flow_control(c->wsi, 0);

@@ -14,7 +14,7 @@ struct glyph {
 static uint32_t code_point(const char *p, int n)
 {
 	const uint8_t *u = (const uint8_t *)p;
-	uint32_t c = n == 1 ? u[0] : u[0] & (0x7f >> n);
+	uint32_t c = u[0] & (n == 1 ? 0x7fu : 0x7fu >> n);
 
 	for (int i = 1; i < n; i++)
 		c = c << 6 | (u[i] & 0x3f);

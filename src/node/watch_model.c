@@ -446,7 +446,7 @@ static void put_snapshot(struct watch_model *m, struct json s)
 {
 	struct json counts = json_get(s, "counts");
 
-	if (!json_true(json_get(s, "live")))
+	if (!json_true(json_get(s, "live")) || json_get(s, "id").kind != JSON_STRING)
 		return;
 	struct watch_call *c = call_of(m, s, "id", true);
 	put_people(c, s);

@@ -208,7 +208,7 @@ static const struct column {
 	const char *name;
 	void (*fill)(struct cell *, const struct watch_call *, const struct moment *);
 	int width, share; /* share: of the room above 80 columns, in tenths */
-} columns[] = {
+} table[] = {
 	{ "CALL", cell_id, 8, 0 },
 	{ "CUSTOMER", cell_customer, 12, 2 },
 	{ "ASSISTANT", cell_assistant, 9, 4 },
@@ -220,13 +220,13 @@ static const struct column {
 	{ "IV", cell_interventions, 2, 0 },
 	{ "SIGNALS", cell_signals, 10, 4 },
 };
-enum { COLUMNS = sizeof(columns) / sizeof(columns[0]), TABLE_COLUMNS = 80 };
+enum { COLUMNS = sizeof(table) / sizeof(table[0]), TABLE_COLUMNS = 80 };
 
 static int column_width(const struct watch_page *p, size_t i)
 {
 	int more = p->columns > TABLE_COLUMNS ? p->columns - TABLE_COLUMNS : 0;
 
-	return columns[i].width + (more < 100 ? more : 100) * columns[i].share / 10;
+	return table[i].width + (more < 100 ? more : 100) * table[i].share / 10;
 }
 
 static void build_names(struct watch_page *p)
@@ -235,7 +235,7 @@ static void build_names(struct watch_page *p)
 	int at = 1;
 	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
 		int width = column_width(p, i);
-		put_cell(p, 1, at, width < p->columns - at ? width : p->columns - at, WATCH_HEAD, span_of(columns[i].name));
+		put_cell(p, 1, at, width < p->columns - at ? width : p->columns - at, WATCH_HEAD, span_of(table[i].name));
 		at += width + 1;
 	}
 }
@@ -247,7 +247,7 @@ static void build_call(struct watch_page *p, int row, const struct watch_call *c
 	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
 		struct cell cell = { .style = WATCH_PLAIN };
 		int width = column_width(p, i);
-		columns[i].fill(&cell, call, m);
+		table[i].fill(&cell, call, m);
 		enum watch_style style = chosen ? WATCH_CHOSEN : call->ended ? WATCH_DIM : cell.style;
 		put_cell(p, row, at, width < p->columns - at ? width : p->columns - at, style, buf_span(&cell.text));
 		buf_free(&cell.text);
@@ -482,18 +482,18 @@ static void build_help(struct watch_page *p)
 
 static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s)
 {
-	int height = p->rows - TABLE_TOP - 1, table = height;
+	int height = p->rows - TABLE_TOP - 1, top = height;
 
 	if (ui->transcript_open) {
-		table = height / 3 > TABLE_LEAST ? height / 3 : TABLE_LEAST;
+		top = height / 3 > TABLE_LEAST ? height / 3 : TABLE_LEAST;
 		size_t n;
 		free(watch_model_list(m, ui->sort, ui->filter, &n));
-		table = (int)n < table ? (int)(n ? n : 1) : table;
+		top = (int)n < top ? (int)(n ? n : 1) : top;
 	}
 	build_names(p);
-	build_table(p, m, ui, s, table);
+	build_table(p, m, ui, s, top);
 	if (ui->transcript_open)
-		build_transcript(p, m, ui, TABLE_TOP + table, height - table);
+		build_transcript(p, m, ui, TABLE_TOP + top, height - top);
 }
 
 void watch_page_build(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,

@@ -44,6 +44,8 @@ enum {
 	SOCKET_DIR_MAX = 90
 };
 
+enum { LOG_LIMIT = 16 * 1024 * 1024 };
+
 #define PORT "5432" /* part of the socket's name only; nothing listens on TCP */
 #define OWNER "callmend"
 #define FALLBACK "/var/lib/callmend-XXXXXX"
@@ -558,12 +560,23 @@ static bool adopt(struct cluster *c, const char *url)
 	return true;
 }
 
+/* PostgreSQL only ever appends to it. */
+static void rotate_log(struct cluster *c)
+{
+	struct buf old AUTO_BUF = { 0 };
+	struct stat st;
+	if (stat(buf_z(&c->log), &st) || st.st_size < LOG_LIMIT)
+		return;
+	rename(buf_z(&c->log), in(&old, &c->home, "server.log.1"));
+}
+
 static int start(struct cluster *c, const char *url, struct fault *f)
 {
 	if (adopt(c, url))
 		return 0;
 	TRY(stop_leftovers(c, f));
 	remove_stale(c);
+	rotate_log(c);
 	TRY(init_data(c, f));
 	TRY(start_server(c, f));
 	return wait_until_answering(c, url, START_MS, f);

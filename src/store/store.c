@@ -137,11 +137,27 @@ static int run_once(struct store *s, struct pg *pg, struct store_job *job)
 		   &job->fault);
 }
 
+static bool is_away(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool away = s->away;
+	pthread_mutex_unlock(&s->lock);
+	return away;
+}
+
+/* Worth a second try: lost at once, by a connection gone stale, and not after a long silence. */
+static bool was_stale(struct store *s, const struct pg *pg, const struct store_job *job,
+		      int64_t since_us)
+{
+	return job->code == E_UNAVAILABLE && !pg->conn && !is_away(s) &&
+	       clock_monotonic_us() - since_us < PG_ANSWER_MS * MS_US / 2;
+}
+
 static void job_run(struct store *s, struct pg *pg, struct store_job *job)
 {
+	int64_t since_us = clock_monotonic_us();
 	job->code = run_once(s, pg, job);
-	bool lost = job->code == E_UNAVAILABLE && !pg->conn;
-	if (lost && sql_is_read(job->query) && !s->away && !atomic_load(&s->stopping))
+	if (sql_is_read(job->query) && was_stale(s, pg, job, since_us))
 		job->code = run_once(s, pg, job);
 	if (job->code == E_UNAVAILABLE)
 		log_debug("store", "%s: %s", job->query->name, job->fault.text);

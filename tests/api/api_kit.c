@@ -123,8 +123,15 @@ const struct directory *kit_directory(const char *without)
 
 static void on_directory(void *user, const struct directory *d)
 {
-	(void)user;
-	directory_unref(d); /* the kit has its own */
+	struct kit *k = user;
+	if (!k->store_url) { /* what a node would have from its file: the kit has its own */
+		directory_unref(d);
+		return;
+	}
+	unsigned n = atomic_fetch_add(&k->directories_n, 1);
+	assert_true(n < KIT_DIRECTORIES);
+	k->directories[n] = d; /* until the end: shards may be looking at it */
+	atomic_store(&k->live.next_directory, d);
 }
 
 static void readiness(void *user, struct api_readiness *out)
@@ -157,6 +164,7 @@ static void start_store(struct kit *k)
 		.secrets_dir = k->state_dir,
 		.max_waiting = 100,
 		.on_directory = on_directory,
+		.user = k,
 	};
 	snprintf(k->state_dir, sizeof(k->state_dir), "/tmp/callmend-api-XXXXXX");
 	assert_non_null(mkdtemp(k->state_dir));
@@ -199,7 +207,9 @@ void kit_stop(struct kit *k)
 	free(k->routes);
 	fake_live_fini(&k->live);
 	directory_unref(k->live.directory);
-	if (atomic_load(&k->live.next_directory))
+	for (unsigned i = 0; i < k->directories_n; i++)
+		directory_unref(k->directories[i]);
+	if (!k->store_url && atomic_load(&k->live.next_directory))
 		directory_unref(atomic_load(&k->live.next_directory));
 	assert_int_equal(0, shell(&out, "rm -rf '%s'", k->state_dir));
 }

@@ -23,6 +23,8 @@
 #define KIT_PROJECT_2 "00000000-0000-7000-8000-0000000000a2"
 #define KIT_SOURCE "00000000-0000-7000-8000-0000000000b1"
 
+enum { KIT_DIRECTORIES = 1000 };
+
 struct kit {
 	struct rig rig;
 	struct live live;
@@ -34,13 +36,15 @@ struct kit {
 	_Atomic bool draining, journal_failed;
 	char state_dir[64];
 	struct reply openapi; /* fetched once */
+	const struct directory *directories[KIT_DIRECTORIES]; /* from the store */
+	atomic_uint directories_n;
 	/* before kit_start; zero: a default */
 	unsigned shards;         /* 2 */
 	unsigned rate_per_s;     /* no limit */
 	unsigned rate_burst;
 	size_t ws_queue_bytes;
 	int64_t slow_watcher_ms;
-	const char *store_url;   /* a PostgreSQL that is away */
+	const char *store_url;   /* a PostgreSQL that is away. When given, tokens are those of its tables */
 };
 
 void kit_start(struct kit *k);

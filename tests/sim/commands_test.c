@@ -7,7 +7,8 @@
 static void begin(struct sim *sim)
 {
 	sim_init(sim, "");
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://secret.example/control'}},{'t':'status','name':'in-progress','at':0,'key':1}");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://secret.example/"
+			 "control'}},{'t':'status','name':'in-progress','at':0,'key':1}");
 	sim_pass(sim, 10000);
 }
 
@@ -22,7 +23,9 @@ static void accepted(struct sim *sim, unsigned n, const char *json)
 static void said(struct sim *sim, const char *type, const char *text)
 {
 	static int key = 100;
-	sim_webhookf(sim, "{'t':'%s','s':'ai','final':true,'name':'assistant','text':'%s','key':%d}", type, text, key++);
+	sim_webhookf(sim,
+		     "{'t':'%s','s':'ai','final':true,'name':'assistant','text':'%s','key':%d}",
+		     type, text, key++);
 }
 
 static void say_is_heard(void **state)
@@ -30,13 +33,17 @@ static void say_is_heard(void **state)
 	struct sim sim;
 	(void)state;
 	begin(&sim);
-	accepted(&sim, 1, "'verb':'say','text':'Your table is ready, please come to the front desk.'");
+	accepted(&sim, 1,
+		 "'verb':'say','text':'Your table is ready, please come to the front desk.'");
 	assert_true(sim_command_is(&sim, 1, "accepted"));
 	said(&sim, "transcript", "Your table is ready");
 	assert_true(sim_command_is(&sim, 1, "accepted"));
 	said(&sim, "transcript", "please come to the front, desk");
 	assert_true(sim_command_is(&sim, 1, "effect_seen"));
-	assert_int_equal(sim_count(&sim, "'type':'command'", "'state':'effect_seen'", "'latency_ms':100", "'effect_latency_ms':100", "'actor':'token:test'", "transcript", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'command'", "'state':'effect_seen'",
+				   "'latency_ms':100", "'effect_latency_ms':100",
+				   "'actor':'token:test'", "transcript", NULL),
+			 1);
 	assert_string_equal(buf_z(&sim.commands), "requested\naccepted\neffect_seen\n");
 	assert_true(sim_shows(&sim, "'interventions':1"));
 	sim_pass(&sim, 60000);
@@ -67,8 +74,10 @@ static void say_not_heard(void **state)
 	begin(&sim);
 	accepted(&sim, 1, "'verb':'say','text':'Your table is ready now'");
 	said(&sim, "transcript", "ready is table your"); /* all words, wrong order */
-	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'Your table is ready now','key':70}");
-	sim_webhook(&sim, "{'t':'transcript','s':'ai','final':true,'text':'Your table is ready now','at':5000,'key':71}"); /* before it was asked for */
+	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'Your table is ready "
+			  "now','key':70}");
+	sim_webhook(&sim, "{'t':'transcript','s':'ai','final':true,'text':'Your table is ready "
+			  "now','at':5000,'key':71}"); /* before it was asked for */
 	sim_pass(&sim, 14000);
 	assert_true(sim_command_is(&sim, 1, "accepted"));
 	sim_pass(&sim, 1500);
@@ -98,8 +107,11 @@ static void added_message_appears(void **state)
 	(void)state;
 	begin(&sim);
 	accepted(&sim, 1, "'verb':'add-message','text':'The caller is a VIP.'");
-	sim_webhook(&sim, "{'t':'history','name':'user','s':'user','text':'The caller is a VIP.','key':50}"); /* wrong role */
-	sim_webhook(&sim, "{'t':'history','name':'system','text':'The caller is a VIP and more','key':51}");
+	sim_webhook(&sim, "{'t':'history','name':'user','s':'user','text':'The caller is a "
+			  "VIP.','key':50}"); /* wrong role */
+	sim_webhook(
+		&sim,
+		"{'t':'history','name':'system','text':'The caller is a VIP and more','key':51}");
 	assert_true(sim_command_is(&sim, 1, "accepted"));
 	sim_webhook(&sim, "{'t':'history','name':'system','text':'The caller is a VIP.','key':52}");
 	assert_true(sim_command_is(&sim, 1, "effect_seen"));
@@ -150,7 +162,9 @@ static void end_and_transfer(void **state)
 	(void)state;
 	begin(&sim);
 	accepted(&sim, 1, "'verb':'transfer','destination':{'type':'number','number':'+15550111'}");
-	assert_int_equal(sim_count(&sim, "'type':'command'", "'destination':{'type':'number','number':'+15550111'}", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'command'",
+				   "'destination':{'type':'number','number':'+15550111'}", NULL),
+			 2);
 	sim_webhook(&sim, "{'t':'status','name':'forwarding','key':2}");
 	assert_true(sim_command_is(&sim, 1, "effect_seen"));
 	accepted(&sim, 2, "'verb':'transfer','destination':{'type':'sip','sipUri':'sip:a@b'}");
@@ -176,10 +190,13 @@ static void refusals(void **state)
 	begin(&sim);
 	sim_command(&sim, 1, "'verb':'end'");
 	sim_answered(&sim, 0, 404, "{'message':'no such call'}");
-	assert_int_equal(sim_count(&sim, "'state':'rejected'", "the provider answered 404: {\\'message\\'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'state':'rejected'",
+				   "the provider answered 404: {\\'message\\'", NULL),
+			 1);
 	sim_command(&sim, 2, "'verb':'end'");
 	sim_ended(&sim, 1, OUTCOME_NOT_SENT);
-	assert_int_equal(sim_count(&sim, "'state':'rejected'", "not delivered: connection reset", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'state':'rejected'", "not delivered: connection reset", NULL), 1);
 	assert_true(sim_shows(&sim, "'interventions':0"));
 	sim_check_replay(&sim);
 	sim_fini(&sim);

@@ -34,9 +34,12 @@ static void settings_round_trip(void **state)
 	struct settings s;
 	struct buf one AUTO_BUF = { 0 }, two AUTO_BUF = { 0 };
 	(void)state;
-	assert_int_equal(settings_read(parse(&a, "{'dialect':'vapi','source':'11111111-1111-4111-8111-111111111111','language':'es',"
-						 "'upstream':true,'say_effect_ms':1,'tools':[{'name':'f','pattern':'a+','empty_path':'x.y',"
-						 "'timeout_ms':15000,'status_max':204,'fallback':'Un momento, señor'}]}"),
+	assert_int_equal(settings_read(parse(&a, "{'dialect':'vapi','source':'11111111-1111-4111-"
+						 "8111-111111111111','language':'es',"
+						 "'upstream':true,'say_effect_ms':1,'tools':[{'"
+						 "name':'f','pattern':'a+','empty_path':'x.y',"
+						 "'timeout_ms':15000,'status_max':204,'fallback':'"
+						 "Un momento, señor'}]}"),
 				       &a, &s, NULL),
 			 0);
 	assert_int_equal(s.tools[0].status_max, 204);
@@ -61,8 +64,10 @@ static void settings_refused(void **state)
 		{ "{'dialect':'vapi','source':'x'}", "source" },
 		{ "{'dialect':'vapi','idle_close_ms':-1}", "idle_close_ms" },
 		{ "{'dialect':'vapi','idle_close_ms':'soon'}", "idle_close_ms" },
+		{ "{'dialect':'vapi','idle_close_ms':9223372036854775807}", "idle_close_ms" },
 		{ "{'dialect':'vapi','tools':[{}]}", "tools[0]" },
-		{ "{'dialect':'vapi','tools':[{'name':'a'},{'name':'b','timeout_ms':15001}]}", "tools[1]: timeout_ms" },
+		{ "{'dialect':'vapi','tools':[{'name':'a'},{'name':'b','timeout_ms':15001}]}",
+		  "tools[1]: timeout_ms" },
 		{ "{'dialect':'vapi','upstream':'perhaps'}", "upstream" },
 	};
 	(void)state;
@@ -83,12 +88,15 @@ static void settings_refused(void **state)
 static void commands_round_trip(void **state)
 {
 	static const char *const rows[] = {
-		"{" ID ",'verb':'say','text':'Hi there','interrupt':true,'end_after':true,'actor':'cli','reason':'test','key':'k'}",
-		"{" ID ",'verb':'add-message','text':'VIP','role':'assistant','trigger_response':false}",
+		"{" ID ",'verb':'say','text':'Hi "
+		"there','interrupt':true,'end_after':true,'actor':'cli','reason':'test','key':'k'}",
+		"{" ID
+		",'verb':'add-message','text':'VIP','role':'assistant','trigger_response':false}",
 		"{" ID ",'verb':'mute','target':'customer'}",
 		"{" ID ",'verb':'unmute'}",
 		"{" ID ",'verb':'end'}",
-		"{" ID ",'verb':'transfer','text':'Hold on','destination':{'type':'number','number':'+15550100'}}",
+		"{" ID ",'verb':'transfer','text':'Hold "
+		"on','destination':{'type':'number','number':'+15550100'}}",
 		"{" ID ",'verb':'transfer','destination':{'type':'sip','sipUri':'sip:x@y'}}",
 	};
 	(void)state;
@@ -122,7 +130,8 @@ static void commands_refused(void **state)
 		{ "{" ID ",'verb':'say','text':''}", "text" },
 		{ "{" ID ",'verb':'say','text':5}", "text" },
 		{ "{" ID ",'verb':'add-message','text':'x','role':'king'}", "role" },
-		{ "{" ID ",'verb':'add-message','text':'x','trigger_response':'maybe'}", "trigger_response" },
+		{ "{" ID ",'verb':'add-message','text':'x','trigger_response':'maybe'}",
+		  "trigger_response" },
 		{ "{" ID ",'verb':'mute','target':'everyone'}", "target" },
 		{ "{" ID ",'verb':'transfer'}", "destination" },
 		{ "{" ID ",'verb':'transfer','destination':{'type':'number'}}", "destination" },
@@ -182,16 +191,25 @@ static void outcomes(void **state)
 	struct arena a = { 0 };
 	struct fault f = { 0 };
 	struct buf b AUTO_BUF = { 0 };
-	struct outcome got, o = { .effect = { { 9 } }, .end = OUTCOME_UNKNOWN, .status = 0, .body = SPAN("a \"b\" \xC3\xA9"),
-				  .error = SPAN("reset"), .timed_out = true, .duration_us = 5 };
+	struct outcome got, o = { .effect = { { 9 } },
+				  .end = OUTCOME_UNKNOWN,
+				  .status = 0,
+				  .body = SPAN("a \"b\" \xC3\xA9"),
+				  .error = SPAN("reset"),
+				  .timed_out = true,
+				  .duration_us = 5 };
 	(void)state;
 	outcome_write(&o, &b);
 	assert_int_equal(outcome_read(json_of(buf_span(&b)), &a, &got, &f), 0);
-	assert_true(uuid_eq(&got.effect, &o.effect) && got.end == o.end && got.timed_out && got.duration_us == 5);
+	assert_true(uuid_eq(&got.effect, &o.effect) && got.end == o.end && got.timed_out &&
+		    got.duration_us == 5);
 	assert_true(span_eq(got.body, o.body) && span_eq(got.error, o.error));
-	static const char *const bad[] = { "[]", "{'end':'answered'}", "{'effect':'09000000-0000-0000-0000-000000000000','end':'perhaps'}",
-					   "{'effect':'09000000-0000-0000-0000-000000000000','end':'answered','status':1000}",
-					   "{'effect':'09000000-0000-0000-0000-000000000000','end':'answered','status':-1}" };
+	static const char *const bad[] = {
+		"[]", "{'end':'answered'}",
+		"{'effect':'09000000-0000-0000-0000-000000000000','end':'perhaps'}",
+		"{'effect':'09000000-0000-0000-0000-000000000000','end':'answered','status':1000}",
+		"{'effect':'09000000-0000-0000-0000-000000000000','end':'answered','status':-1}"
+	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(outcome_read(parse(&a, bad[i]), &a, &got, &f), E_INVALID);
 	arena_fini(&a);
@@ -200,12 +218,21 @@ static void outcomes(void **state)
 static void events_are_written(void **state)
 {
 	struct buf b AUTO_BUF = { 0 };
-	struct event e = { .type = EVENT_TRANSCRIPT_FINAL, .speaker = SPEAKER_USER, .is_final = true, .seq = 65537, .call = { { 1 } },
-			   .at_us = SIM_START_US, .offset_ms = -1, .text = SPAN("say \"hi\"\n"), .data = SPAN("{}") };
+	struct event e = { .type = EVENT_TRANSCRIPT_FINAL,
+			   .speaker = SPEAKER_USER,
+			   .is_final = true,
+			   .seq = 65537,
+			   .call = { { 1 } },
+			   .at_us = SIM_START_US,
+			   .offset_ms = -1,
+			   .text = SPAN("say \"hi\"\n"),
+			   .data = SPAN("{}") };
 	(void)state;
 	event_write(&e, &b);
-	assert_string_equal(buf_z(&b), "{\"seq\":65537,\"type\":\"transcript.final\",\"call_id\":\"01000000-0000-0000-0000-000000000000\","
-				       "\"at\":\"2026-09-21T14:13:20.000000Z\",\"offset_ms\":null,\"speaker\":\"user\",\"text\":\"say \\\"hi\\\"\\n\","
+	assert_string_equal(buf_z(&b), "{\"seq\":65537,\"type\":\"transcript.final\",\"call_id\":"
+				       "\"01000000-0000-0000-0000-000000000000\","
+				       "\"at\":\"2026-09-21T14:13:20.000000Z\",\"offset_ms\":null,"
+				       "\"speaker\":\"user\",\"text\":\"say \\\"hi\\\"\\n\","
 				       "\"is_final\":true,\"data\":{}}");
 }
 
@@ -222,7 +249,8 @@ static void names(void **state)
 	assert_null(event_name(EVENT_COUNT));
 	assert_false(event_from(SPAN("call.exploded"), &type));
 	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-		assert_true(command_verb_from(span_of(command_verb_name((enum command_verb)i)), &verb));
+		assert_true(
+			command_verb_from(span_of(command_verb_name((enum command_verb)i)), &verb));
 		assert_int_equal(verb, i);
 	}
 	assert_false(command_verb_from(SPAN(""), &verb));

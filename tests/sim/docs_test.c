@@ -1,4 +1,5 @@
-/* docs/events.md is generated from EVENTS (call_docs_test --write); docs/signals.md and docs/call-state.md name everything they should. */
+/* docs/events.md is generated from EVENTS (call_docs_test --write); docs/signals.md and
+ * docs/call-state.md name everything they should. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,14 +12,20 @@ enum { DOC_MAX = 1 << 20 };
 static void events_page(struct buf *out)
 {
 	buf_addz(out, "# Events of a call\n\n"
-		      "Generated from `EVENTS` in `include/callmend/event.h` by `call_docs_test --write`; a test compares.\n\n"
-		      "Every event is `{\"seq\", \"type\", \"call_id\", \"at\", \"offset_ms\", \"speaker\", \"text\", \"is_final\", "
-		      "\"data\"}`. `seq` grows within a call, gaps are normal. `at` is when it happened: the provider's time when it gave "
-		      "one that can be believed, else the time of arrival (then `data.provider_at` says what the provider claimed). "
-		      "`offset_ms` counts from the start of the call, null while that is unknown. `speaker` is `ai`, `user` or null.\n\n"
+		      "Generated from `EVENTS` in `include/callmend/event.h` by `call_docs_test "
+		      "--write`; a test compares.\n\n"
+		      "Every event is `{\"seq\", \"type\", \"call_id\", \"at\", \"offset_ms\", "
+		      "\"speaker\", \"text\", \"is_final\", "
+		      "\"data\"}`. `seq` grows within a call, gaps are normal. `at` is when it "
+		      "happened: the provider's time when it gave "
+		      "one that can be believed, else the time of arrival (then `data.provider_at` "
+		      "says what the provider claimed). "
+		      "`offset_ms` counts from the start of the call, null while that is unknown. "
+		      "`speaker` is `ai`, `user` or null.\n\n"
 		      "| type | data |\n|---|---|\n");
 	for (unsigned i = 0; i < EVENT_COUNT; i++)
-		buf_printf(out, "| `%s` | %s |\n", event_name((enum event_type)i), event_doc((enum event_type)i));
+		buf_printf(out, "| `%s` | %s |\n", event_name((enum event_type)i),
+			   event_doc((enum event_type)i));
 }
 
 static void read_doc(const char *name, struct buf *out)
@@ -84,8 +91,12 @@ static int weight_named(const struct reading *r, struct span name)
 		const char *name;
 		enum mood mood;
 	} moods[] = {
-		{ "good", MOOD_GOOD }, { "bad", MOOD_BAD },	    { "frustrated", MOOD_FRUSTRATED },
-		{ "lost", MOOD_LOST }, { "puzzled", MOOD_PUZZLED }, { "done", MOOD_DONE },
+		{ "good", MOOD_GOOD },
+		{ "bad", MOOD_BAD },
+		{ "frustrated", MOOD_FRUSTRATED },
+		{ "lost", MOOD_LOST },
+		{ "puzzled", MOOD_PUZZLED },
+		{ "done", MOOD_DONE },
 	};
 	for (size_t i = 0; i < sizeof(moods) / sizeof(*moods); i++)
 		if (span_is(name, moods[i].name))
@@ -97,7 +108,8 @@ static bool check_example(const char *line)
 {
 	char language[3], words[256], mood[16];
 	int weight;
-	if (sscanf(line, "| %2[a-z] | \"%255[^\"]\" | %15[a-z] %d |", language, words, mood, &weight) != 4)
+	if (sscanf(line, "| %2[a-z] | \"%255[^\"]\" | %15[a-z] %d |", language, words, mood,
+		   &weight) != 4)
 		return false;
 	const struct lexicon *l = lexicon_find(span_of(language));
 	struct plain text;
@@ -106,7 +118,8 @@ static bool check_example(const char *line)
 	words_plain(span_of(words), &text);
 	lexicon_read(l, &text, &r);
 	if (weight_named(&r, span_of(mood)) != weight)
-		fail_msg("docs/signals.md: \"%s\" is %s %d", words, mood, weight_named(&r, span_of(mood)));
+		fail_msg("docs/signals.md: \"%s\" is %s %d", words, mood,
+			 weight_named(&r, span_of(mood)));
 	return true;
 }
 

@@ -1,4 +1,5 @@
-/* A provider that speaks inputs themselves as JSON (sim.h). It stands in for every other one: dialects.c is not linked here. */
+/* A provider that speaks inputs themselves as JSON (sim.h). It stands in for every other one:
+ * dialects.c is not linked here. */
 #include "base/clock.h"
 #include "callmend/dialect.h"
 #include "tests/sim/sim.h"
@@ -107,7 +108,8 @@ static int fake_read(struct span body, struct arena *a, struct inputs *out, stru
 	return 0;
 }
 
-static void fake_tool_answer(struct span type, const struct tool_answer *all, size_t n, struct buf *out)
+static void fake_tool_answer(struct span type, const struct tool_answer *all, size_t n,
+			     struct buf *out)
 {
 	struct json_out o = { .b = out };
 	(void)type;
@@ -123,7 +125,8 @@ static void fake_tool_answer(struct span type, const struct tool_answer *all, si
 	json_end(&o);
 }
 
-static bool fake_read_tool_answer(struct span body, struct arena *a, struct tool_answer **out, size_t *n)
+static bool fake_read_tool_answer(struct span body, struct arena *a, struct tool_answer **out,
+				  size_t *n)
 {
 	if (json_check(body, NULL))
 		return false;
@@ -145,7 +148,8 @@ static bool fake_read_tool_answer(struct span body, struct arena *a, struct tool
 	return true;
 }
 
-static int fake_reconcile(struct span base, struct span call, struct arena *a, struct provider_request *out)
+static int fake_reconcile(struct span base, struct span call, struct arena *a,
+			  struct provider_request *out)
 {
 	(void)a;
 	*out = (struct provider_request){ .method = SPAN("GET"), .url = base, .body = call };

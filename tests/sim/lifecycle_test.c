@@ -1,14 +1,15 @@
 /* A1, A2, A3, A7: how a call begins, goes on and ends; late, repeated and missing messages. */
 
-
 #include <stdlib.h>
 
 #include "call/parts.h"
 #include "tests/sim/sim.h"
 
-#define CALL \
-	"{'t':'call','facts':{'id':'c1','kind':'inboundPhoneCall','number':'+15550100','assistant':" \
-	"'Anna','control':'https://secret.example/c1/control','listen':'wss://secret.example/c1/listen'}}"
+#define CALL                                                                                      \
+	"{'t':'call','facts':{'id':'c1','kind':'inboundPhoneCall','number':'+15550100','"         \
+	"assistant':"                                                                             \
+	"'Anna','control':'https://secret.example/c1/control','listen':'wss://secret.example/c1/" \
+	"listen'}}"
 
 static void begin(struct sim *sim, const char *settings)
 {
@@ -22,25 +23,39 @@ static void happy_call(void **state)
 	(void)state;
 	begin(&sim, "");
 	sim_pass(&sim, 1000);
-	sim_webhook(&sim, CALL ",{'t':'speech','s':'ai','name':'started','turn':0,'at':1000,'key':2}");
+	sim_webhook(&sim,
+		    CALL ",{'t':'speech','s':'ai','name':'started','turn':0,'at':1000,'key':2}");
 	sim_pass(&sim, 500);
 	assert_true(sim_shows(&sim, "'speaking':'ai'"));
-	sim_webhook(&sim, CALL ",{'t':'transcript','s':'ai','text':'Hello, how','at':1500,'key':3}");
+	sim_webhook(&sim,
+		    CALL ",{'t':'transcript','s':'ai','text':'Hello, how','at':1500,'key':3}");
 	assert_true(sim_shows(&sim, "'partial':{'ai':'Hello, how','user':null}"));
 	sim_pass(&sim, 500);
-	sim_webhook(&sim, CALL ",{'t':'transcript','s':'ai','final':true,'text':'Hello, how can I help?','at':2000,'key':4}");
-	sim_webhook(&sim, CALL ",{'t':'speech','s':'ai','name':'stopped','turn':0,'at':2000,'key':5}");
+	sim_webhook(&sim, CALL ",{'t':'transcript','s':'ai','final':true,'text':'Hello, how can I "
+			       "help?','at':2000,'key':4}");
+	sim_webhook(&sim,
+		    CALL ",{'t':'speech','s':'ai','name':'stopped','turn':0,'at':2000,'key':5}");
 	sim_pass(&sim, 3000);
-	assert_int_equal(sim_count(&sim, "'type':'turn'", "'speaker':'ai'", "'text':'Hello, how can I help?'", NULL), 1);
-	sim_webhook(&sim, CALL ",{'t':'transcript','s':'user','final':true,'text':'A table for two.','at':5000,'key':6}");
+	assert_int_equal(sim_count(&sim, "'type':'turn'", "'speaker':'ai'",
+				   "'text':'Hello, how can I help?'", NULL),
+			 1);
+	sim_webhook(&sim, CALL ",{'t':'transcript','s':'user','final':true,'text':'A table for "
+			       "two.','at':5000,'key':6}");
 	sim_pass(&sim, 5000);
 	assert_int_equal(sim_count(&sim, "'type':'turn'", "'speaker':'user'", NULL), 1);
-	sim_webhook(&sim, CALL ",{'t':'status','name':'ended','reason':'customer-ended-call','at':10000,'key':7}");
+	sim_webhook(
+		&sim, CALL
+		",{'t':'status','name':'ended','reason':'customer-ended-call','at':10000,'key':7}");
 	assert_true(session_ended(sim.s));
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'customer'", "'duration_ms':10000", NULL), 1);
-	sim_webhook(&sim, CALL ",{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':0,'end':10000,'cost':0.12,'summary':'Booked.','ok':'true'}}");
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'customer'",
+				   "'duration_ms':10000", NULL),
+			 1);
+	sim_webhook(&sim,
+		    CALL ",{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':"
+			 "0,'end':10000,'cost':0.12,'summary':'Booked.','ok':'true'}}");
 	assert_int_equal(sim_count(&sim, "'type':'call.report'", "'cost':0.12", NULL), 1);
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL), 1); /* nothing new: no revision */
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL),
+			 1); /* nothing new: no revision */
 	assert_true(sim_shows(&sim, "'outcome':'true'"));
 	assert_true(sim_shows(&sim, "'turns':2"));
 	assert_int_equal(sim_count(&sim, "'type':'call.started'", NULL), 1);
@@ -56,7 +71,9 @@ static void facts_learned_later(void **state)
 	(void)state;
 	begin(&sim, "");
 	sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','assistant':'Bert'}}");
-	assert_int_equal(sim_count(&sim, "'type':'call.updated'", "'data':{'assistant':{'name':'Bert'}}", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'call.updated'",
+				   "'data':{'assistant':{'name':'Bert'}}", NULL),
+			 1);
 	sim_webhook(&sim, "{'t':'call','facts':{'id':'c1'}}");
 	assert_int_equal(sim_count(&sim, "'type':'call.updated'", NULL), 1);
 	struct uuid space = session_settings(sim.s)->source;
@@ -71,9 +88,12 @@ static void duplicates_are_counted(void **state)
 	(void)state;
 	begin(&sim, "");
 	for (int i = 0; i < 3; i++)
-		sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'yes','at':900,'key':55}");
-	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'yes','at':5900,'key':56}");
-	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", NULL), 2); /* two genuine "yes" are two */
+		sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'yes','at':900,"
+				  "'key':55}");
+	sim_webhook(&sim,
+		    "{'t':'transcript','s':'user','final':true,'text':'yes','at':5900,'key':56}");
+	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", NULL),
+			 2); /* two genuine "yes" are two */
 	assert_true(sim_shows(&sim, "'duplicates':2"));
 	sim_fini(&sim);
 }
@@ -85,9 +105,13 @@ static void late_status_changes_nothing(void **state)
 	begin(&sim, "");
 	sim_pass(&sim, 2000);
 	sim_webhook(&sim, "{'t':'status','name':'ringing','at':-900,'key':9}");
-	assert_int_equal(sim_count(&sim, "'type':'call.status'", "'status':'ringing'", "'late':true", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'call.status'", "'status':'ringing'", "'late':true", NULL),
+		1);
 	assert_true(sim_shows(&sim, "'status':'in-progress'"));
-	sim_webhook(&sim, "{'t':'status','name':'ended','reason':'silence-timed-out','at':2000,'key':10}");
+	sim_webhook(
+		&sim,
+		"{'t':'status','name':'ended','reason':'silence-timed-out','at':2000,'key':10}");
 	sim_webhook(&sim, "{'t':'status','name':'forwarding','at':2100,'key':11}");
 	assert_true(session_ended(sim.s));
 	assert_true(sim_shows(&sim, "'status':'ended'"));
@@ -101,10 +125,15 @@ static void clock_far_off_is_not_believed(void **state)
 	(void)state;
 	begin(&sim, "");
 	sim_pass(&sim, 1000);
-	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'hi','at':-900000000,'key':9}");
-	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", "'offset_ms':1000", "'provider_at':'2026-", NULL), 1);
+	sim_webhook(
+		&sim,
+		"{'t':'transcript','s':'user','final':true,'text':'hi','at':-900000000,'key':9}");
+	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", "'offset_ms':1000",
+				   "'provider_at':'2026-", NULL),
+			 1);
 	assert_true(sim_shows(&sim, "provider_clock_off"));
-	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'hi','at':900,'key':10}");
+	sim_webhook(&sim,
+		    "{'t':'transcript','s':'user','final':true,'text':'hi','at':900,'key':10}");
 	assert_int_equal(sim_count(&sim, "provider_at", NULL), 1);
 	sim_fini(&sim);
 }
@@ -115,11 +144,16 @@ static void report_alone_ends_the_call(void **state)
 	(void)state;
 	begin(&sim, "");
 	sim_pass(&sim, 60000);
-	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'exceeded-max-duration','start':0,'end':59000}}");
+	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'exceeded-max-duration','start'"
+			  ":0,'end':59000}}");
 	assert_true(session_ended(sim.s));
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'limit'", "'duration_ms':59000", NULL), 1);
-	sim_webhook(&sim, "{'t':'status','name':'ended','reason':'other-thing','at':59500,'key':9}");
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL), 1); /* the report knew better */
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'limit'",
+				   "'duration_ms':59000", NULL),
+			 1);
+	sim_webhook(&sim,
+		    "{'t':'status','name':'ended','reason':'other-thing','at':59500,'key':9}");
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL),
+			 1); /* the report knew better */
 	sim_fini(&sim);
 }
 
@@ -131,13 +165,17 @@ static void report_revises_the_end(void **state)
 	sim_pass(&sim, 30000);
 	sim_webhook(&sim, "{'t':'status','name':'ended','at':30000,'key':9}");
 	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'other'", NULL), 1);
-	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'assistant-ended-call','start':0,'end':29000}}");
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'revision':true", "'class':'assistant'", NULL), 1);
+	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'assistant-ended-call','start':"
+			  "0,'end':29000}}");
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'revision':true",
+				   "'class':'assistant'", NULL),
+			 1);
 	assert_true(sim_shows(&sim, "'duration_ms':29000"));
 	sim_fini(&sim);
 }
 
-/* --- lost and reconciled ------------------------------------------------------------------------------------ */
+/* --- lost and reconciled
+ * ------------------------------------------------------------------------------------ */
 
 static void silent_call_is_lost_without_key(void **state)
 {
@@ -148,11 +186,16 @@ static void silent_call_is_lost_without_key(void **state)
 	assert_false(session_ended(sim.s));
 	sim_pass(&sim, 2000);
 	assert_true(session_ended(sim.s));
-	assert_int_equal(sim_count(&sim, "'type':'call.lost'", "'idle_ms':60000", "'reconciled':false", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'call.lost'", "'idle_ms':60000",
+				   "'reconciled':false", NULL),
+			 1);
 	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'class':'lost'", NULL), 1);
 	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 0);
-	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':0,'end':40000}}");
-	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'revision':true", "'class':'customer'", NULL), 1);
+	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':"
+			  "0,'end':40000}}");
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'revision':true",
+				   "'class':'customer'", NULL),
+			 1);
 	sim_check_replay(&sim);
 	sim_fini(&sim);
 }
@@ -169,7 +212,8 @@ static void status_revives_a_lost_call(void **state)
 	assert_true(sim_shows(&sim, "'live':true"));
 	sim_pass(&sim, 61000);
 	assert_true(session_ended(sim.s));
-	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'still here','at':123000,'key':10}");
+	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'still "
+			  "here','at':123000,'key':10}");
 	assert_false(session_ended(sim.s));
 	sim_fini(&sim);
 }
@@ -181,12 +225,16 @@ static void reconciled_and_still_live(void **state)
 	begin(&sim, "'idle_close_ms':60000,'reconcile':true");
 	sim_pass(&sim, 60000);
 	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 1);
-	sim_answered(&sim, 0, 200, "{'inputs':[{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-progress'}]}");
+	sim_answered(&sim, 0, 200,
+		     "{'inputs':[{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-"
+		     "progress'}]}");
 	assert_false(session_ended(sim.s));
-	assert_int_equal(sim_count(&sim, "'type':'call.status'", NULL), 1); /* nothing new was told */
+	assert_int_equal(sim_count(&sim, "'type':'call.status'", NULL),
+			 1); /* nothing new was told */
 	sim_pass(&sim, 60000);
 	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 2);
-	sim_answered(&sim, 1, 200, "{'inputs':[{'t':'status','name':'ended','reason':'customer-ended-call'}]}");
+	sim_answered(&sim, 1, 200,
+		     "{'inputs':[{'t':'status','name':'ended','reason':'customer-ended-call'}]}");
 	assert_true(session_ended(sim.s));
 	assert_int_equal(sim_count(&sim, "'type':'call.lost'", NULL), 0);
 	sim_check_replay(&sim);
@@ -236,7 +284,9 @@ static void news_while_asking_counts(void **state)
 	sim_fini(&sim);
 }
 
-/* --- the rest -------------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void warnings_once(void **state)
 {
@@ -244,9 +294,13 @@ static void warnings_once(void **state)
 	(void)state;
 	sim_init(&sim, "");
 	for (int i = 0; i < 3; i++)
-		sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','transcript':false,'retries':false}}");
-	assert_int_equal(sim_count(&sim, "'type':'provider.warning'", "transcript_not_subscribed", "serverMessages", NULL), 1);
-	assert_int_equal(sim_count(&sim, "'type':'provider.warning'", "retries_off", "maxRetries", NULL), 1);
+		sim_webhook(&sim,
+			    "{'t':'call','facts':{'id':'c1','transcript':false,'retries':false}}");
+	assert_int_equal(sim_count(&sim, "'type':'provider.warning'", "transcript_not_subscribed",
+				   "serverMessages", NULL),
+			 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'provider.warning'", "retries_off", "maxRetries", NULL), 1);
 	sim_fini(&sim);
 }
 
@@ -272,28 +326,41 @@ static void everything_else_is_an_event(void **state)
 	struct sim sim;
 	(void)state;
 	begin(&sim, "");
-	sim_webhook(&sim, "{'t':'interrupted','key':2},{'t':'hang','key':3},{'t':'assistant','name':'Bert','id':'a2','key':4},"
-			  "{'t':'transfer','key':5,'data':{'destination':{'type':'number'},'to':{'name':'Bert'}}},"
-			  "{'t':'model-output','text':'tok','id':'turn1','key':6},{'t':'voice-input','text':'say this','key':7},"
-			  "{'t':'language','name':'es','key':8},{'t':'question','name':'voice-request','key':9},"
-			  "{'t':'raw','name':'new-thing','data':{'x':[1,2]},'key':10},{'t':'speaking-text','s':'ai','text':'so far','turn':1,'key':11}");
+	sim_webhook(&sim, "{'t':'interrupted','key':2},{'t':'hang','key':3},{'t':'assistant','name'"
+			  ":'Bert','id':'a2','key':4},"
+			  "{'t':'transfer','key':5,'data':{'destination':{'type':'number'},'to':{'"
+			  "name':'Bert'}}},"
+			  "{'t':'model-output','text':'tok','id':'turn1','key':6},{'t':'voice-"
+			  "input','text':'say this','key':7},"
+			  "{'t':'language','name':'es','key':8},{'t':'question','name':'voice-"
+			  "request','key':9},"
+			  "{'t':'raw','name':'new-thing','data':{'x':[1,2]},'key':10},{'t':'"
+			  "speaking-text','s':'ai','text':'so far','turn':1,'key':11}");
 	assert_int_equal(sim_count(&sim, "'type':'interruption'", "'count':1", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'hang'", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'assistant.started'", "'name':'Bert'", NULL), 1);
-	assert_int_equal(sim_count(&sim, "'type':'transfer'", "'destination':{'type':'number'},'to':{'name':'Bert'}", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'transfer'",
+				   "'destination':{'type':'number'},'to':{'name':'Bert'}", NULL),
+			 1);
 	assert_int_equal(sim_count(&sim, "'type':'model.output'", "'text':'tok'", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'voice.input'", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'language.changed'", "'language':'es'", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'question'", "'type':'voice-request'", NULL), 1);
-	assert_int_equal(sim_count(&sim, "'type':'provider.message'", "'message':{'x':[1,2]}", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'provider.message'", "'message':{'x':[1,2]}", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'speech.text'", NULL), 1);
 	assert_int_equal(sim_apply(&sim, RECORD_REFUSED, SPAN("garbage")), 0);
 	assert_int_equal(sim_count(&sim, "'type':'call.flagged'", "could not be read", NULL), 1);
 	assert_int_equal(sim_apply(&sim, RECORD_QUARANTINED, SPAN("stopped the core twice")), 0);
-	assert_int_equal(sim_count(&sim, "'type':'call.flagged'", "'why':'stopped the core twice'", NULL), 1);
-	char *json = sim_json("{'instruction_version':'33333333-3333-4333-8333-333333333333','how':'cached'}");
+	assert_int_equal(
+		sim_count(&sim, "'type':'call.flagged'", "'why':'stopped the core twice'", NULL),
+		1);
+	char *json = sim_json(
+		"{'instruction_version':'33333333-3333-4333-8333-333333333333','how':'cached'}");
 	assert_int_equal(sim_apply(&sim, RECORD_SERVED, span_of(json)), 0);
-	assert_int_equal(sim_count(&sim, "'type':'instructions.served'", "33333333", "'how':'cached'", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'instructions.served'", "33333333", "'how':'cached'", NULL),
+		1);
 	assert_true(sim_shows(&sim, "'instruction_version':'33333333-"));
 	free(json);
 	sim_check_replay(&sim);
@@ -308,7 +375,8 @@ static void unreadable_records_change_nothing(void **state)
 		const char *body, *says;
 	} bad[] = {
 		{ RECORD_WEBHOOK, "{\"inputs\":[", "" },
-		{ RECORD_WEBHOOK, "{\"inputs\":[{\"t\":\"transcript\"},{\"t\":\"nonsense\"}]}", "unknown input" },
+		{ RECORD_WEBHOOK, "{\"inputs\":[{\"t\":\"transcript\"},{\"t\":\"nonsense\"}]}",
+		  "unknown input" },
 		{ RECORD_COMMAND, "{\"id\":\"x\",\"verb\":\"say\"}", "id" },
 		{ RECORD_COMMAND, "[]", "object" },
 		{ RECORD_OUTCOME, "{\"effect\":\"x\",\"end\":\"answered\"}", "effect" },
@@ -374,7 +442,8 @@ static void expiry(void **state)
 	sim.s = session_new(&sim.call);
 	assert_int_equal(sim_apply(&sim, RECORD_WEBHOOK, SPAN("{\"inputs\":[]}")), E_INVALID);
 	assert_int_equal(sim_apply(&sim, RECORD_BIND, SPAN("{\"dialect\":\"sim\"}")), 0);
-	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':0,'end':900}}");
+	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'customer-ended-call','start':"
+			  "0,'end':900}}");
 	assert_true(session_last_seq(sim.s) > last); /* sequences go on growing */
 	sim_fini(&sim);
 }
@@ -389,18 +458,21 @@ static void timers_live_and_in_one_jump(void **state)
 	begin(&jump, settings);
 	struct sim *both[] = { &live, &jump };
 	for (int i = 0; i < 2; i++)
-		sim_webhook(both[i], "{'t':'transcript','s':'user','final':true,'text':'is anybody there?','at':0,'key':3}");
+		sim_webhook(both[i], "{'t':'transcript','s':'user','final':true,'text':'is anybody "
+				     "there?','at':0,'key':3}");
 	sim_pass(&live, 40000);
 	sim_jump(&jump, 40000);
 	assert_int_equal(sim_apply(&jump, RECORD_TICK, (struct span){ 0 }), 0);
-	const char *const at[] = { "'type':'turn'", "'type':'silence'", "'type':'signal'", "'type':'call.lost'", "'type':'call.ended'" };
+	const char *const at[] = { "'type':'turn'", "'type':'silence'", "'type':'signal'",
+				   "'type':'call.lost'", "'type':'call.ended'" };
 	for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
 		assert_int_equal(sim_count(&live, at[i], NULL), 1);
 		assert_int_equal(sim_count(&jump, at[i], NULL), 1);
 	}
 	const char *times[] = { "'offset_ms':4000", "'offset_ms':30000" };
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(sim_count(&live, times[i], NULL), sim_count(&jump, times[i], NULL));
+		assert_int_equal(sim_count(&live, times[i], NULL),
+				 sim_count(&jump, times[i], NULL));
 	sim_check_replay(&live);
 	sim_check_replay(&jump);
 	sim_fini(&live);
@@ -425,7 +497,8 @@ static void classes_of_reasons(void **state)
 		{ "assistant-not-found", END_PROVIDER },
 		{ "pipeline-error-openai-llm-failed", END_PROVIDER },
 		{ "call.in-progress.error-vapifault-worker-died", END_PROVIDER },
-		{ "call.in-progress.error-providerfault-outbound-sip-480-temporarily-unavailable", END_TELEPHONY },
+		{ "call.in-progress.error-providerfault-outbound-sip-480-temporarily-unavailable",
+		  END_TELEPHONY },
 		{ "call.in-progress.error-sip-outbound-call-failed-to-connect", END_TELEPHONY },
 		{ "twilio-failed-to-connect-call", END_TELEPHONY },
 		{ "vonage-disconnected", END_TELEPHONY },
@@ -439,7 +512,8 @@ static void classes_of_reasons(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (status_class(span_of(rows[i].reason)) != rows[i].expected)
-			fail_msg("%s is %s", rows[i].reason, status_class_name(status_class(span_of(rows[i].reason))));
+			fail_msg("%s is %s", rows[i].reason,
+				 status_class_name(status_class(span_of(rows[i].reason))));
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* Sentiment and signals, in English and Spanish: phrases that must be read, and phrases that must not. */
+/* Sentiment and signals, in English and Spanish: phrases that must be read, and phrases that must
+ * not. */
 #include <stdlib.h>
 
 #include "call/parts.h"
@@ -7,7 +8,8 @@
 /* What a single turn of the caller (or, for PUZZLED and DONE, of the assistant) is read as. */
 struct phrase_row {
 	const char *text;
-	enum mood mood; /* the one that must be there; MOOD_COUNT: none of good, bad, frustrated, lost, puzzled, done */
+	enum mood mood; /* the one that must be there; MOOD_COUNT: none of good, bad, frustrated,
+			   lost, puzzled, done */
 };
 
 static const struct phrase_row english[] = {
@@ -95,7 +97,8 @@ static const struct phrase_row spanish[] = {
 
 static bool neutral(const struct reading *r)
 {
-	static const enum mood moods[] = { MOOD_GOOD, MOOD_BAD, MOOD_FRUSTRATED, MOOD_LOST, MOOD_PUZZLED, MOOD_DONE };
+	static const enum mood moods[] = { MOOD_GOOD, MOOD_BAD,	    MOOD_FRUSTRATED,
+					   MOOD_LOST, MOOD_PUZZLED, MOOD_DONE };
 	for (size_t i = 0; i < sizeof(moods) / sizeof(*moods); i++)
 		if (r->weight[moods[i]])
 			return false;
@@ -109,7 +112,8 @@ static bool reads_as(const struct reading *r, enum mood mood)
 		return neutral(r);
 	if (r->weight[mood] <= 0)
 		return false;
-	return mood != MOOD_GOOD || r->weight[MOOD_GOOD] > r->weight[MOOD_BAD] + r->weight[MOOD_FRUSTRATED];
+	return mood != MOOD_GOOD ||
+	       r->weight[MOOD_GOOD] > r->weight[MOOD_BAD] + r->weight[MOOD_FRUSTRATED];
 }
 
 static void check_rows(const struct lexicon *l, const struct phrase_row *rows, size_t n)
@@ -120,13 +124,15 @@ static void check_rows(const struct lexicon *l, const struct phrase_row *rows, s
 		struct reading r;
 		words_plain(span_of(rows[i].text), &text);
 		lexicon_read(l, &text, &r);
-		bool bad_too = rows[i].mood == MOOD_BAD && r.weight[MOOD_GOOD] >= r.weight[MOOD_BAD];
+		bool bad_too =
+			rows[i].mood == MOOD_BAD && r.weight[MOOD_GOOD] >= r.weight[MOOD_BAD];
 		if (reads_as(&r, rows[i].mood) && !bad_too)
 			continue;
 		wrong++;
-		print_error("%s \"%s\": good %d bad %d frustrated %d lost %d puzzled %d done %d\n", l->language,
-			    rows[i].text, r.weight[MOOD_GOOD], r.weight[MOOD_BAD], r.weight[MOOD_FRUSTRATED],
-			    r.weight[MOOD_LOST], r.weight[MOOD_PUZZLED], r.weight[MOOD_DONE]);
+		print_error("%s \"%s\": good %d bad %d frustrated %d lost %d puzzled %d done %d\n",
+			    l->language, rows[i].text, r.weight[MOOD_GOOD], r.weight[MOOD_BAD],
+			    r.weight[MOOD_FRUSTRATED], r.weight[MOOD_LOST], r.weight[MOOD_PUZZLED],
+			    r.weight[MOOD_DONE]);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -220,7 +226,9 @@ static void words_compare(void **state)
 	assert_true(a.n <= 1);
 }
 
-/* --- in a call ---------------------------------------------------------------------------------------------------- */
+/* --- in a call
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int turn_at;
 
@@ -228,14 +236,16 @@ static void begin(struct sim *sim, const char *settings)
 {
 	sim_init(sim, settings);
 	turn_at = 1000;
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-progress','at':0,'key':1}");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-progress','at':"
+			 "0,'key':1}");
 	sim_pass(sim, 1000);
 }
 
 static void turn(struct sim *sim, const char *who, const char *text)
 {
 	static int key = 100;
-	sim_webhookf(sim, "{'t':'transcript','s':'%s','final':true,'text':'%s','at':%d,'key':%d}", who, text, turn_at, key++);
+	sim_webhookf(sim, "{'t':'transcript','s':'%s','final':true,'text':'%s','at':%d,'key':%d}",
+		     who, text, turn_at, key++);
 	sim_pass(sim, 2000);
 	turn_at += 2000;
 }
@@ -247,7 +257,9 @@ static void sentiment_runs(void **state)
 	begin(&sim, "");
 	turn(&sim, "user", "That is great, thank you so much");
 	assert_true(sim_shows(&sim, "'user':'positive'"));
-	assert_int_equal(sim_count(&sim, "'type':'sentiment'", "'speaker':'user'", "'previous':'neutral'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'sentiment'", "'speaker':'user'",
+				   "'previous':'neutral'", NULL),
+			 1);
 	turn(&sim, "user", "No, this is wrong. It is a terrible mistake");
 	assert_true(sim_shows(&sim, "'user':'negative'"));
 	turn(&sim, "user", "This is unacceptable, are you kidding me");
@@ -283,8 +295,12 @@ static void frustration_with_evidence(void **state)
 	turn(&sim, "user", "I said seven");
 	assert_int_equal(sim_count(&sim, "'signal':'frustration'", NULL), 0);
 	turn(&sim, "user", "Like I said, the number is wrong");
-	assert_int_equal(sim_count(&sim, "'signal':'frustration'", "'state':'raised'", "I said seven", "the number is wrong", "'formula':'min(100", NULL), 1);
-	static const char *const calm[] = { "seven in the evening", "the blue one", "on Tuesday", "for four" };
+	assert_int_equal(sim_count(&sim, "'signal':'frustration'", "'state':'raised'",
+				   "I said seven", "the number is wrong", "'formula':'min(100",
+				   NULL),
+			 1);
+	static const char *const calm[] = { "seven in the evening", "the blue one", "on Tuesday",
+					    "for four" };
 	for (int i = 0; i < 4; i++)
 		turn(&sim, "user", calm[i]);
 	assert_int_equal(sim_count(&sim, "'signal':'frustration'", "'state':'cleared'", NULL), 1);
@@ -297,7 +313,8 @@ static void interruptions_count(void **state)
 	(void)state;
 	begin(&sim, "");
 	turn(&sim, "user", "I told you, it is wrong"); /* 35 + 12 */
-	sim_webhook(&sim, "{'t':'interrupted','key':2},{'t':'interrupted','key':3},{'t':'interrupted','key':4}");
+	sim_webhook(&sim, "{'t':'interrupted','key':2},{'t':'interrupted','key':3},{'t':'"
+			  "interrupted','key':4}");
 	assert_int_equal(sim_count(&sim, "'signal':'frustration'", "'state':'raised'", NULL), 1);
 	sim_fini(&sim);
 }
@@ -310,7 +327,8 @@ static void confusion_of_both(void **state)
 	turn(&sim, "user", "I don`t understand");
 	assert_int_equal(sim_count(&sim, "'signal':'confusion_user'", "'state':'raised'", NULL), 1);
 	turn(&sim, "ai", "I`m sorry, I didn`t quite catch that");
-	assert_int_equal(sim_count(&sim, "'signal':'confusion_assistant'", "'state':'raised'", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'signal':'confusion_assistant'", "'state':'raised'", NULL), 1);
 	assert_true(sim_shows(&sim, "'signals':[{'signal':'confusion_user'"));
 	sim_fini(&sim);
 }
@@ -322,11 +340,15 @@ static void loops(void **state)
 	begin(&sim, "");
 	for (int i = 0; i < 4; i++) {
 		turn(&sim, "user", "yes"); /* short answers repeat in every call */
-		turn(&sim, "ai", i < 2 ? "Can I have your phone number please?" : "May I have your phone number, please?");
+		turn(&sim, "ai",
+		     i < 2 ? "Can I have your phone number please?"
+			   : "May I have your phone number, please?");
 		if (i == 1)
 			assert_int_equal(sim_count(&sim, "'signal':'repetition'", NULL), 0);
 	}
-	assert_int_equal(sim_count(&sim, "'signal':'repetition'", "'speaker':'ai'", "'state':'raised'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'signal':'repetition'", "'speaker':'ai'",
+				   "'state':'raised'", NULL),
+			 1);
 	turn(&sim, "ai", "Something entirely different now");
 	assert_int_equal(sim_count(&sim, "'signal':'repetition'", "'state':'cleared'", NULL), 1);
 	sim_fini(&sim);
@@ -342,23 +364,51 @@ static void unanswered(void **state)
 	sim_pass(&sim, 4000);
 	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", NULL), 0);
 	sim_pass(&sim, 4000);
-	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", "'state':'raised'", "close on Sunday", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", "'state':'raised'",
+				   "close on Sunday", NULL),
+			 1);
 	turn(&sim, "ai", "We close at ten on Sundays");
-	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", "'state':'cleared'", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'signal':'unanswered_question'", "'state':'cleared'", NULL), 1);
 	turn(&sim, "user", "And on Monday?");
 	turn(&sim, "ai", "At nine on Mondays");
 	sim_pass(&sim, 20000);
 	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", NULL), 2);
 	turn(&sim, "user", "Why is that?");
-	sim_webhook(&sim, "{'t':'speech','s':'ai','name':'started','key':2}"); /* the answer is under way */
+	sim_webhook(
+		&sim,
+		"{'t':'speech','s':'ai','name':'started','key':2}"); /* the answer is under way */
 	sim_pass(&sim, 12000);
 	assert_int_equal(sim_count(&sim, "'signal':'unanswered_question'", NULL), 2);
 	sim_fini(&sim);
 }
 
+static void the_history_answers_too(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "'unanswered_ms':10000");
+	turn(&sim, "user", "What time do you close?");
+	sim_webhook(&sim, "{'t':'history','s':'ai','name':'assistant','text':'Welcome to our "
+			  "restaurant','at':500,'key':2}"); /* said before */
+	sim_pass(&sim, 5000);
+	sim_webhook(&sim, "{'t':'history','s':'ai','name':'assistant','text':'We close at "
+			  "ten','at':5000,'key':3}");
+	sim_pass(&sim, 30000);
+	assert_int_equal(sim_count(&sim, "unanswered_question", NULL), 0);
+	turn_at = 40000;
+	turn(&sim, "user", "And on Monday?");
+	sim_webhook(&sim, "{'t':'history','s':'ai','name':'assistant','text':'Is there anything "
+			  "else','at':30000,'key':4}"); /* late, said before */
+	sim_pass(&sim, 12000);
+	assert_int_equal(sim_count(&sim, "unanswered_question", "'state':'raised'", NULL), 1);
+	sim_fini(&sim);
+}
+
 static void tool(struct sim *sim, int n, bool ok)
 {
-	sim_webhookf(sim, "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", n, 9000 + n);
+	sim_webhookf(sim, "{'t':'tool-call','here':true,'id':'t%d','name':'book','key':%d}", n,
+		     9000 + n);
 	sim_answered(sim, sim->effects_n - 1, ok ? 200 : 500, "answer");
 }
 
@@ -372,9 +422,14 @@ static void claimed_done_but_failed(void **state)
 	tool(&sim, 1, false);
 	turn(&sim, "ai", "One moment");
 	turn(&sim, "ai", "Your booking is confirmed");
-	assert_int_equal(sim_count(&sim, "'signal':'claimed_done_tool_failed'", "'score':80", "'state':'raised'", "book: status outside", "is confirmed", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'signal':'claimed_done_tool_failed'", "'score':80",
+				   "'state':'raised'", "book: status outside", "is confirmed",
+				   NULL),
+			 1);
 	tool(&sim, 2, true);
-	assert_int_equal(sim_count(&sim, "'signal':'claimed_done_tool_failed'", "'state':'cleared'", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'signal':'claimed_done_tool_failed'", "'state':'cleared'", NULL),
+		1);
 	turn(&sim, "ai", "Your booking is confirmed");
 	tool(&sim, 3, false);
 	for (int i = 0; i < 5; i++)
@@ -416,6 +471,7 @@ int main(void)
 		cmocka_unit_test(confusion_of_both),
 		cmocka_unit_test(loops),
 		cmocka_unit_test(unanswered),
+		cmocka_unit_test(the_history_answers_too),
 		cmocka_unit_test(claimed_done_but_failed),
 		cmocka_unit_test(revised_turns_count_once),
 	};

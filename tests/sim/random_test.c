@@ -1,5 +1,6 @@
-/* Properties over thousands of calls with injected faults: replay gives the same bytes; nothing is sent twice; a crash at any record
- * boundary is survived; answers go out once per waiting webhook. */
+/* Properties over thousands of calls with injected faults: replay gives the same bytes; nothing is
+ * sent twice; a crash at any record boundary is survived; answers go out once per waiting webhook.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,13 +23,16 @@ static const char *one_of(const char *const *list, unsigned n)
 {
 	return list[pick(n)];
 }
-#define ONE_OF(...) one_of((const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define ONE_OF(...)                                  \
+	one_of((const char *const[]){ __VA_ARGS__ }, \
+	       sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 /* Sometimes none, late, early, or far off. */
 static void put_time(struct buf *b, const struct sim *sim)
 {
 	int64_t ms = (sim->now_us - SIM_START_US) / MS_US;
-	static const int64_t shifts[] = { 0, 0, 0, -50, -200, -1500, -20000, 3000, -1000000000, 1000000000 };
+	static const int64_t shifts[] = { 0,	 0,	 0,    -50,	    -200,
+					  -1500, -20000, 3000, -1000000000, 1000000000 };
 	if (pick(5))
 		buf_printf(b, ",'at':%lld", (long long)(ms + shifts[pick(10)]));
 	buf_printf(b, ",'key':%u}", pick(4) ? 1 + pick(4000) : 0);
@@ -36,41 +40,65 @@ static void put_time(struct buf *b, const struct sim *sim)
 
 static void random_input(struct buf *b, const struct sim *sim)
 {
-	static const char *const words[] = { "yes", "I don`t understand", "what time is it?", "this is ridiculous", "your booking is confirmed",
-					     "¿dónde está?", "una mesa para dos", "thank you so much", "", "hello there madam" };
+	static const char *const words[] = { "yes",
+					     "I don`t understand",
+					     "what time is it?",
+					     "this is ridiculous",
+					     "your booking is confirmed",
+					     "¿dónde está?",
+					     "una mesa para dos",
+					     "thank you so much",
+					     "",
+					     "hello there madam" };
 	const char *who = ONE_OF("ai", "user"), *text = words[pick(10)];
 	switch (pick(12)) {
 	case 0:
-		buf_printf(b, "{'t':'status','name':'%s','reason':'customer-ended-call'", pick(12) ? ONE_OF("queued", "ringing", "in-progress", "forwarding") : "ended");
+		buf_printf(b, "{'t':'status','name':'%s','reason':'customer-ended-call'",
+			   pick(12) ? ONE_OF("queued", "ringing", "in-progress", "forwarding")
+				    : "ended");
 		break;
 	case 1:
 	case 2:
-		buf_printf(b, "{'t':'transcript','s':'%s','final':%s,'text':'%s'", who, ONE_OF("true", "false"), text);
+		buf_printf(b, "{'t':'transcript','s':'%s','final':%s,'text':'%s'", who,
+			   ONE_OF("true", "false"), text);
 		break;
 	case 3:
-		buf_printf(b, "{'t':'speech','s':'%s','name':'%s'", who, ONE_OF("started", "stopped"));
+		buf_printf(b, "{'t':'speech','s':'%s','name':'%s'", who,
+			   ONE_OF("started", "stopped"));
 		break;
 	case 4:
-		buf_printf(b, "{'t':'history','s':'%s','name':'%s','text':'%s'", who, ONE_OF("user", "assistant"), text);
+		buf_printf(b, "{'t':'history','s':'%s','name':'%s','text':'%s'", who,
+			   ONE_OF("user", "assistant"), text);
 		break;
 	case 5:
 	case 6:
-		buf_printf(b, "{'t':'tool-call','here':true,'id':'t%u','name':'%s','data':{'a':%u}", pick(4), ONE_OF("book", "find", "nobody"), pick(2));
+		buf_printf(b, "{'t':'tool-call','here':true,'id':'t%u','name':'%s','data':{'a':%u}",
+			   pick(4), ONE_OF("book", "find", "nobody"), pick(2));
 		break;
 	case 7:
-		buf_printf(b, "{'t':'tool-call','id':'t%u','name':'%s','data':{'a':%u}", pick(4), ONE_OF("book", "other"), pick(2));
+		buf_printf(b, "{'t':'tool-call','id':'t%u','name':'%s','data':{'a':%u}", pick(4),
+			   ONE_OF("book", "other"), pick(2));
 		break;
 	case 8:
-		buf_printf(b, "{'t':'tool-result','id':'t%u','name':'%s','text':'%s'", pick(4), ONE_OF("book", "other", ""), ONE_OF("fine", "Error: no", "[]"));
+		buf_printf(b, "{'t':'tool-result','id':'t%u','name':'%s','text':'%s'", pick(4),
+			   ONE_OF("book", "other", ""), ONE_OF("fine", "Error: no", "[]"));
 		break;
 	case 9:
-		buf_printf(b, "{'t':'%s','s':'ai','text':'%s'", ONE_OF("interrupted", "hang", "speaking-text", "model-output", "transfer", "raw"), text);
+		buf_printf(b, "{'t':'%s','s':'ai','text':'%s'",
+			   ONE_OF("interrupted", "hang", "speaking-text", "model-output",
+				  "transfer", "raw"),
+			   text);
 		break;
 	case 10:
-		buf_printf(b, "{'t':'call','facts':{'id':'c1','assistant':'%s'%s}", ONE_OF("Anna", "Bert"), pick(2) ? ",'control':'https://x.example/c'" : "");
+		buf_printf(b, "{'t':'call','facts':{'id':'c1','assistant':'%s'%s}",
+			   ONE_OF("Anna", "Bert"),
+			   pick(2) ? ",'control':'https://x.example/c'" : "");
 		break;
 	default:
-		buf_printf(b, pick(10) ? "{'t':'voice-input','text':'%s'" : "{'t':'report','result':{'reason':'%s','start':0,'end':9000}", text);
+		buf_printf(b,
+			   pick(10) ? "{'t':'voice-input','text':'%s'"
+				    : "{'t':'report','result':{'reason':'%s','start':0,'end':9000}",
+			   text);
 		break;
 	}
 	put_time(b, sim);
@@ -107,8 +135,10 @@ static void random_outcome(struct sim *sim)
 	else if (pick(3) == 0)
 		sim_ended(sim, i, pick(2) ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT);
 	else
-		sim_answered(sim, i, pick(4) ? 200 : 500, ONE_OF("fine", "{'ok':true,'items':[]}", "{'results':[{'id':'t1','result':'up'}]}",
-								   "{'inputs':[{'t':'status','name':'in-progress'}]}", ""));
+		sim_answered(sim, i, pick(4) ? 200 : 500,
+			     ONE_OF("fine", "{'ok':true,'items':[]}",
+				    "{'results':[{'id':'t1','result':'up'}]}",
+				    "{'inputs':[{'t':'status','name':'in-progress'}]}", ""));
 }
 
 /* What comes again: a provider's retry, or a copy of anything. */
@@ -124,7 +154,8 @@ static void repeat_record(struct sim *sim)
 
 static void garbage(struct sim *sim)
 {
-	static const char *const bodies[] = { "", "{", "[]", "{\"inputs\":3}", "{\"inputs\":[{\"t\":\"x\"}]}" };
+	static const char *const bodies[] = { "", "{", "[]", "{\"inputs\":3}",
+					      "{\"inputs\":[{\"t\":\"x\"}]}" };
 	const char *body = bodies[pick(5)];
 	size_t events = sim->events.n;
 	assert_int_equal(sim_apply(sim, RECORD_WEBHOOK, span_of(body)), E_INVALID);
@@ -169,8 +200,10 @@ static void no_command_is_sent_twice(const struct sim *sim)
 	for (size_t i = 0; i < sim->effects_n; i++)
 		for (size_t k = 0; k < i; k++) {
 			assert_false(uuid_eq(&sim->effects[i].id, &sim->effects[k].id));
-			if (sim->effects[i].kind == EFFECT_CONTROL && sim->effects[k].kind == EFFECT_CONTROL)
-				assert_false(uuid_eq(&sim->effects[i].command, &sim->effects[k].command));
+			if (sim->effects[i].kind == EFFECT_CONTROL &&
+			    sim->effects[k].kind == EFFECT_CONTROL)
+				assert_false(uuid_eq(&sim->effects[i].command,
+						     &sim->effects[k].command));
 		}
 }
 
@@ -179,8 +212,11 @@ static void answers_once(const struct sim *sim)
 {
 	for (size_t i = 0; i < sim->n; i++) {
 		char prefix[32];
-		snprintf(prefix, sizeof(prefix), "\n%llu {", (unsigned long long)sim->records[i].r.number);
-		const char *first = sim->answers.n ? memmem(sim->answers.p, sim->answers.n, prefix, strlen(prefix)) : NULL;
+		snprintf(prefix, sizeof(prefix), "\n%llu {",
+			 (unsigned long long)sim->records[i].r.number);
+		const char *first = sim->answers.n ? memmem(sim->answers.p, sim->answers.n, prefix,
+							    strlen(prefix))
+						   : NULL;
 		if (!first)
 			continue;
 		size_t rest = sim->answers.n - (size_t)(first + 1 - sim->answers.p);
@@ -207,7 +243,8 @@ static void events_grow(const struct sim *sim)
 static void thousands_of_calls(void **state)
 {
 	static const char *const settings[] = {
-		"'tools':[{'name':'book'},{'name':'find','empty_path':'items'}],'idle_close_ms':120000",
+		"'tools':[{'name':'book'},{'name':'find','empty_path':'items'}],'idle_close_ms':"
+		"120000",
 		"'tools':[{'name':'book'}],'upstream':true,'reconcile':true,'idle_close_ms':60000",
 		"'language':'es','turn_gap_ms':300,'silence_ms':1000,'linger_ms':1000",
 		"",
@@ -217,7 +254,8 @@ static void thousands_of_calls(void **state)
 		struct sim sim;
 		seed = 0x9E3779B97F4A7C15u * (i + 1);
 		sim_init(&sim, settings[i % 4]);
-		sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},{'t':'status','name':'in-progress'}");
+		sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/"
+				  "c'}},{'t':'status','name':'in-progress'}");
 		for (unsigned n = pick(STEPS_MOST); n > 0; n--)
 			step(&sim);
 		no_command_is_sent_twice(&sim);
@@ -228,13 +266,16 @@ static void thousands_of_calls(void **state)
 	}
 }
 
-/* --- crash at every record boundary ----------------------------------------------------------------------- */
+/* --- crash at every record boundary
+ * ----------------------------------------------------------------------- */
 
 static void rich_call(struct sim *sim)
 {
 	sim_init(sim, "'tools':[{'name':'book'},{'name':'find'}]");
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},{'t':'status','name':'in-progress','at':0,'key':1}");
-	sim_webhook(sim, "{'t':'tool-call','here':true,'id':'a','name':'book','key':10},{'t':'tool-call','here':true,'id':'b','name':'find','key':11}");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/"
+			 "c'}},{'t':'status','name':'in-progress','at':0,'key':1}");
+	sim_webhook(sim, "{'t':'tool-call','here':true,'id':'a','name':'book','key':10},{'t':'tool-"
+			 "call','here':true,'id':'b','name':'find','key':11}");
 	sim_intent(sim, 0);
 	sim_intent(sim, 1);
 	sim_pass(sim, 300);
@@ -247,7 +288,9 @@ static void rich_call(struct sim *sim)
 	sim_command(sim, 2, "'verb':'end'");
 	sim_intent(sim, 3);
 	sim_answered(sim, 3, 200, "");
-	sim_webhook(sim, "{'t':'status','name':'ended','reason':'manually-canceled','at':5000,'key':13}");
+	sim_webhook(
+		sim,
+		"{'t':'status','name':'ended','reason':'manually-canceled','at':5000,'key':13}");
 }
 
 static void copy_prefix(const struct sim *from, size_t n, struct sim *out)
@@ -256,25 +299,29 @@ static void copy_prefix(const struct sim *from, size_t n, struct sim *out)
 	for (size_t i = 0; i < n; i++) {
 		out->now_us = from->records[i].r.at_us;
 		out->next = from->records[i].r.number;
-		assert_int_equal(sim_apply(out, from->records[i].r.kind, from->records[i].r.body), 0);
+		assert_int_equal(sim_apply(out, from->records[i].r.kind, from->records[i].r.body),
+				 0);
 	}
 }
 
 static bool intent_in(const struct sim *sim, const struct uuid *effect)
 {
 	for (size_t i = 0; i < sim->n; i++)
-		if (sim->records[i].r.kind == RECORD_INTENT && memcmp(sim->records[i].body, effect->b, 16) == 0)
+		if (sim->records[i].r.kind == RECORD_INTENT &&
+		    memcmp(sim->records[i].body, effect->b, 16) == 0)
 			return true;
 	return false;
 }
 
-/* What may have started is never started again: one effect with an intent per command and per tool call. */
+/* What may have started is never started again: one effect with an intent per command and per tool
+ * call. */
 static void nothing_starts_twice(const struct sim *sim)
 {
 	for (size_t i = 0; i < sim->effects_n; i++) {
 		unsigned more = 0;
 		for (size_t k = i + 1; k < sim->effects_n; k++)
-			more += sim->effects[k].kind == sim->effects[i].kind && strcmp(sim->effects[k].what, sim->effects[i].what) == 0;
+			more += sim->effects[k].kind == sim->effects[i].kind &&
+				strcmp(sim->effects[k].what, sim->effects[i].what) == 0;
 		if (intent_in(sim, &sim->effects[i].id))
 			assert_int_equal(more, 0);
 	}

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 #include "base/clock.h"
 
 char *sim_json(const char *text)
@@ -15,7 +14,9 @@ char *sim_json(const char *text)
 	return copy;
 }
 
-/* --- the host --------------------------------------------------------------------------------------------------- */
+/* --- the host
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void on_publish(void *self, const struct event *e)
 {
@@ -61,7 +62,9 @@ static struct call_host host_of(struct sim *sim)
 	return (struct call_host){ sim, on_publish, on_effect, on_answer, on_command };
 }
 
-/* --- records ---------------------------------------------------------------------------------------------------- */
+/* --- records
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void keep(struct sim *sim, const struct record *r)
 {
@@ -213,7 +216,9 @@ void sim_ended(struct sim *sim, size_t effect, enum outcome_end end)
 					.duration_us = 1000 });
 }
 
-/* --- looking ---------------------------------------------------------------------------------------------------- */
+/* --- looking
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 size_t sim_effects(const struct sim *sim, enum effect_kind kind)
 {
@@ -292,7 +297,9 @@ bool sim_command_is(const struct sim *sim, unsigned n, const char *state)
 	return json_is_text(json_get(json_of(buf_span(&b)), "state"), state);
 }
 
-/* --- replay ----------------------------------------------------------------------------------------------------- */
+/* --- replay
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void same(const char *what, struct span a, struct span b)
 {
@@ -301,7 +308,8 @@ static void same(const char *what, struct span a, struct span b)
 		i++;
 	if (i < a.n || i < b.n)
 		fail_msg("replay differs in %s at byte %zu:\n%.300s\n%.300s", what, i,
-			 a.p ? a.p + (i > 100 ? i - 100 : 0) : "", b.p ? b.p + (i > 100 ? i - 100 : 0) : "");
+			 a.p ? a.p + (i > 100 ? i - 100 : 0) : "",
+			 b.p ? b.p + (i > 100 ? i - 100 : 0) : "");
 }
 
 static void replay(const struct sim *sim, struct sim *out)

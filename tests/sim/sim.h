@@ -1,8 +1,10 @@
 /* The second implementation of call_host (DESIGN §3): a call in virtual time, driven by text.
  *
- * Bodies are written with ' for " and ` for ': sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'hello'}").
- * Members of an input: t (type), s (ai user), name, id, text, reason, final, here (answer_here), report (from_report), turn, key, at and
- * end (ms after the start of the simulation; absent: no provider time), data, facts {..}, result {reason,start,end,cost,summary,ok}. */
+ * Bodies are written with ' for " and ` for ': sim_webhook(&sim,
+ * "{'t':'transcript','s':'user','final':true,'text':'hello'}"). Members of an input: t (type), s
+ * (ai user), name, id, text, reason, final, here (answer_here), report (from_report), turn, key, at
+ * and end (ms after the start of the simulation; absent: no provider time), data, facts {..},
+ * result {reason,start,end,cost,summary,ok}. */
 #ifndef CALLMEND_TESTS_SIM_H
 #define CALLMEND_TESTS_SIM_H
 
@@ -67,7 +69,8 @@ bool sim_shows(const struct sim *, const char *part);
 size_t sim_answer_count(const struct sim *, const char *part);
 bool sim_command_is(const struct sim *, unsigned n, const char *state);
 
-/* Replays all records with a new session: same events, answers, effects, snapshot, byte for byte. */
+/* Replays all records with a new session: same events, answers, effects, snapshot, byte for byte.
+ */
 void sim_check_replay(const struct sim *);
 /* What a restart does: a new session from the first n records, then OUTCOMEs for what was open. */
 void sim_restart(struct sim *);

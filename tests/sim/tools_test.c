@@ -4,20 +4,26 @@
 #include "call/parts.h"
 #include "tests/sim/sim.h"
 
-#define RULES                                                                                             \
-	"'tools':[{'name':'find','timeout_ms':8000,'fallback':'Ask the caller to wait.','json_path':'ok'," \
-	"'empty_path':'items','result_path':'items'},{'name':'book'},{'name':'look','pattern':'^[A-Z]'," \
+#define RULES                                                                                      \
+	"'tools':[{'name':'find','timeout_ms':8000,'fallback':'Ask the caller to "                 \
+	"wait.','json_path':'ok',"                                                                 \
+	"'empty_path':'items','result_path':'items'},{'name':'book'},{'name':'look','pattern':'^[" \
+	"A-Z]',"                                                                                   \
 	"'empty_pattern':'none found'}]"
 
 static void begin(struct sim *sim, const char *settings)
 {
 	sim_init(sim, settings);
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-progress','at':0,'key':1}");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-progress','at':"
+			 "0,'key':1}");
 }
 
 static void call(struct sim *sim, const char *id, const char *name, int key)
 {
-	sim_webhookf(sim, "{'t':'tool-call','here':true,'id':'%s','name':'%s','data':{'q':'red shoes'},'key':%d}", id, name, key);
+	sim_webhookf(sim,
+		     "{'t':'tool-call','here':true,'id':'%s','name':'%s','data':{'q':'red "
+		     "shoes'},'key':%d}",
+		     id, name, key);
 }
 
 static void run_and_answered(void **state)
@@ -26,17 +32,38 @@ static void run_and_answered(void **state)
 	(void)state;
 	begin(&sim, RULES);
 	call(&sim, "t1", "find", 10);
-	assert_int_equal(sim_count(&sim, "'type':'tool.requested'", "'tool_call_id':'t1'", "'arguments':{'q':'red shoes'}", "'by':'callmend'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'tool.requested'", "'tool_call_id':'t1'",
+				   "'arguments':{'q':'red shoes'}", "'by':'callmend'", NULL),
+			 1);
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 1);
 	assert_int_equal(sim.effects[0].timeout_ms, 8000);
 	assert_int_equal(sim.answers.n, 0);
 	sim_intent(&sim, 0);
 	sim_pass(&sim, 42);
 	sim_answered(&sim, 0, 200, "{'ok':true,'items':[{'name':'shoe'}]}");
-	assert_int_equal(sim_answer_count(&sim, "3 {'results':[{'id':'t1','result':'[{\\'name\\':\\'shoe\\'}]'}]}"), 1);
-	assert_int_equal(sim_count(&sim, "'type':'tool.finished'", "'success':true", "'duration_ms':42", "'fallback':false", "'error':null", NULL), 1);
+	assert_int_equal(
+		sim_answer_count(
+			&sim, "3 {'results':[{'id':'t1','result':'[{\\'name\\':\\'shoe\\'}]'}]}"),
+		1);
+	assert_int_equal(sim_count(&sim, "'type':'tool.finished'", "'success':true",
+				   "'duration_ms':42", "'fallback':false", "'error':null", NULL),
+			 1);
 	assert_true(sim_shows(&sim, "'tool_calls':1,'tool_errors':0"));
 	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Events are lines: what a provider wrote over several is put on one. */
+static void json_of_others_is_one_line(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RULES);
+	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'t','name':'book','data':{ 'a' : [ "
+			  "1,\n\t2 ],\r\n 'b c' : 'x \\\" y' },'key':9}");
+	assert_int_equal(sim_count(&sim, "'arguments':{'a':[1,2],'b c':'x \\\" y'}", NULL), 1);
+	sim_webhook(&sim, "{'t':'raw','name':'new','data':{ 'x' :\n 'a  b' },'key':10}");
+	assert_int_equal(sim_count(&sim, "'message':{'x':'a  b'}", NULL), 1);
 	sim_fini(&sim);
 }
 
@@ -46,17 +73,22 @@ static void rules_judge(void **state)
 		const char *tool, *body, *expect_answer, *expect_event;
 		int status;
 	} rows[] = {
-		{ "find", "{'ok':true,'items':[]}", "'result':'[]'", "'success':false,'result':'[]','error':'nothing found'", 200 },
-		{ "find", "{'ok':false,'items':[1]}", "Ask the caller to wait.", "json_path is absent or not true (HTTP 200)", 200 },
+		{ "find", "{'ok':true,'items':[]}", "'result':'[]'",
+		  "'success':false,'result':'[]','error':'nothing found'", 200 },
+		{ "find", "{'ok':false,'items':[1]}", "Ask the caller to wait.",
+		  "json_path is absent or not true (HTTP 200)", 200 },
 		{ "find", "{'items':[1]}", "Ask the caller to wait.", "'fallback':true", 200 },
 		{ "find", "{'ok':1,'items':'x'}", "'result':'x'", "'success':true", 201 },
 		{ "find", "{'ok':true}", "{\\'ok\\':true}", "'success':true", 200 },
-		{ "find", "boom", "Ask the caller to wait.", "status outside the success range (HTTP 500)", 500 },
+		{ "find", "boom", "Ask the caller to wait.",
+		  "status outside the success range (HTTP 500)", 500 },
 		{ "book", "plain words", "'result':'plain words'", "'success':true", 200 },
 		{ "book", "", "The tool did not answer", "empty answer (HTTP 200)", 200 },
 		{ "look", "Yes, there is", "Yes, there is", "'success':true", 200 },
-		{ "look", "lower case", "The tool did not answer", "pattern not found in the answer", 200 },
-		{ "look", "Sorry, none found", "Sorry, none found", "'error':'nothing found'", 200 },
+		{ "look", "lower case", "The tool did not answer",
+		  "pattern not found in the answer", 200 },
+		{ "look", "Sorry, none found", "Sorry, none found", "'error':'nothing found'",
+		  200 },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -64,8 +96,10 @@ static void rules_judge(void **state)
 		begin(&sim, RULES);
 		call(&sim, "t1", rows[i].tool, 10);
 		sim_answered(&sim, 0, rows[i].status, rows[i].body);
-		if (sim_answer_count(&sim, rows[i].expect_answer) != 1 || sim_count(&sim, "tool.finished", rows[i].expect_event, NULL) != 1)
-			fail_msg("row %zu: %.*s\n%.*s", i, (int)sim.answers.n, sim.answers.p, (int)sim.events.n, sim.events.p);
+		if (sim_answer_count(&sim, rows[i].expect_answer) != 1 ||
+		    sim_count(&sim, "tool.finished", rows[i].expect_event, NULL) != 1)
+			fail_msg("row %zu: %.*s\n%.*s", i, (int)sim.answers.n, sim.answers.p,
+				 (int)sim.events.n, sim.events.p);
 		sim_fini(&sim);
 	}
 }
@@ -82,7 +116,12 @@ static void several_tools_one_answer(void **state)
 	sim_answered(&sim, 1, 200, "second");
 	assert_int_equal(sim.answers.n, 0);
 	sim_answered(&sim, 0, 200, "first");
-	assert_int_equal(sim_answer_count(&sim, "[{'id':'a','result':'first'},{'id':'b','error':'no tool named nobody is configured in project demo'},{'id':'c','result':'second'}]"), 1);
+	assert_int_equal(
+		sim_answer_count(
+			&sim,
+			"[{'id':'a','result':'first'},{'id':'b','error':'no tool named nobody is "
+			"configured in project demo'},{'id':'c','result':'second'}]"),
+		1);
 	sim_fini(&sim);
 }
 
@@ -114,12 +153,15 @@ static void trouble_becomes_the_fallback(void **state)
 	call(&sim, "t1", "find", 10);
 	sim_ended(&sim, 0, OUTCOME_UNKNOWN);
 	assert_int_equal(sim_answer_count(&sim, "'result':'Ask the caller to wait.'"), 1);
-	assert_int_equal(sim_count(&sim, "tool.finished", "'unknown':true", "'fallback':true", "'error':'no answer: connection reset'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "tool.finished", "'unknown':true", "'fallback':true",
+				   "'error':'no answer: connection reset'", NULL),
+			 1);
 	call(&sim, "t1", "find", 10); /* may have run: never again */
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 1);
 	assert_int_equal(sim_answer_count(&sim, "Ask the caller to wait."), 2);
 	assert_true(sim_shows(&sim, "'tool_errors':1"));
-	sim_ended(&sim, 0, OUTCOME_ANSWERED); /* an outcome for an effect that is settled changes nothing */
+	sim_ended(&sim, 0,
+		  OUTCOME_ANSWERED); /* an outcome for an effect that is settled changes nothing */
 	assert_int_equal(sim_count(&sim, "tool.finished", NULL), 1);
 	sim_fini(&sim);
 }
@@ -135,7 +177,9 @@ static void fallback_in_spanish(void **state)
 	sim_fini(&sim);
 }
 
-/* --- crashes ---------------------------------------------------------------------------------------------------- */
+/* --- crashes
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void crash_before_the_tool_was_sent(void **state)
 {
@@ -169,19 +213,27 @@ static void crash_after_the_tool_was_sent(void **state)
 	sim_fini(&sim);
 }
 
-/* --- upstream --------------------------------------------------------------------------------------------------- */
+/* --- upstream
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void upstream_answers(void **state)
 {
 	struct sim sim;
 	(void)state;
 	begin(&sim, "'upstream':true," RULES);
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'a','name':'find','key':10},{'t':'tool-call','here':true,'id':'b','name':'theirs','key':11},"
+	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'a','name':'find','key':10},{'t':'"
+			  "tool-call','here':true,'id':'b','name':'theirs','key':11},"
 			  "{'t':'tool-call','here':true,'id':'c','name':'book','key':12}");
-	assert_int_equal(sim_effects(&sim, EFFECT_UPSTREAM_TOOLS), 1); /* one webhook, forwarded once */
+	assert_int_equal(sim_effects(&sim, EFFECT_UPSTREAM_TOOLS),
+			 1); /* one webhook, forwarded once */
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 0);
-	sim_answered(&sim, 0, 200, "{'results':[{'id':'a','result':'fine'},{'id':'b','error':'broken'}]}");
-	assert_int_equal(sim_answer_count(&sim, "[{'id':'a','result':'fine'},{'id':'b','error':'broken'},{'id':'c','result':'The tool did not answer"), 1);
+	sim_answered(&sim, 0, 200,
+		     "{'results':[{'id':'a','result':'fine'},{'id':'b','error':'broken'}]}");
+	assert_int_equal(
+		sim_answer_count(&sim, "[{'id':'a','result':'fine'},{'id':'b','error':'broken'},{'"
+				       "id':'c','result':'The tool did not answer"),
+		1);
 	assert_int_equal(sim_count(&sim, "tool.finished", "'by':'upstream'", NULL), 3);
 	assert_int_equal(sim_count(&sim, "tool.finished", "'success':true", NULL), 1);
 	sim_check_replay(&sim);
@@ -193,13 +245,18 @@ static void upstream_not_reached_ours_runs(void **state)
 	struct sim sim;
 	(void)state;
 	begin(&sim, "'upstream':true," RULES);
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'a','name':'book','key':10},{'t':'tool-call','here':true,'id':'b','name':'theirs','key':11}");
+	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'a','name':'book','key':10},{'t':'"
+			  "tool-call','here':true,'id':'b','name':'theirs','key':11}");
 	sim_pass(&sim, 12000);
 	sim_ended(&sim, 0, OUTCOME_NOT_SENT);
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 1);
 	assert_true(sim.effects[1].timeout_ms <= 3000); /* within 15 s of the call (B1) */
 	sim_answered(&sim, 1, 200, "ok");
-	assert_int_equal(sim_answer_count(&sim, "[{'id':'a','result':'ok'},{'id':'b','result':'The tool did not answer"), 1);
+	assert_int_equal(
+		sim_answer_count(
+			&sim,
+			"[{'id':'a','result':'ok'},{'id':'b','result':'The tool did not answer"),
+		1);
 	assert_int_equal(sim_count(&sim, "tool.requested", "'by':'callmend'", NULL), 1);
 	sim_check_replay(&sim);
 	sim_fini(&sim);
@@ -233,7 +290,9 @@ static void upstream_trouble_never_runs_ours(void **state)
 	}
 }
 
-/* --- elsewhere -------------------------------------------------------------------------------------------------- */
+/* --- elsewhere
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void calls_of_others_are_logged(void **state)
 {
@@ -241,16 +300,22 @@ static void calls_of_others_are_logged(void **state)
 	(void)state;
 	begin(&sim, "");
 	sim_pass(&sim, 5000);
-	sim_webhook(&sim, "{'t':'tool-call','id':'x1','name':'lookup','data':{'a':1},'at':1000,'key':10},"
-			  "{'t':'tool-result','id':'x1','name':'lookup','text':'Error: no stock service','at':2500,'key':11},"
-			  "{'t':'tool-call','id':'x2','name':'lookup','data':{'a':2},'at':3000,'key':12},"
-			  "{'t':'tool-result','id':'x2','text':'{`price`:12}','at':4000,'key':13},"
-			  "{'t':'tool-result','id':'x3','name':'other','text':'[]','at':4500,'key':14}");
+	sim_webhook(&sim,
+		    "{'t':'tool-call','id':'x1','name':'lookup','data':{'a':1},'at':1000,'key':10},"
+		    "{'t':'tool-result','id':'x1','name':'lookup','text':'Error: no stock "
+		    "service','at':2500,'key':11},"
+		    "{'t':'tool-call','id':'x2','name':'lookup','data':{'a':2},'at':3000,'key':12},"
+		    "{'t':'tool-result','id':'x2','text':'{`price`:12}','at':4000,'key':13},"
+		    "{'t':'tool-result','id':'x3','name':'other','text':'[]','at':4500,'key':14}");
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 0);
 	assert_int_equal(sim_count(&sim, "tool.requested", "'by':'elsewhere'", NULL), 3);
-	assert_int_equal(sim_count(&sim, "tool.finished", "'tool_call_id':'x1'", "'success':false", "'duration_ms':1500", NULL), 1);
-	assert_int_equal(sim_count(&sim, "tool.finished", "'tool_call_id':'x2'", "'success':true", NULL), 1);
-	assert_int_equal(sim_count(&sim, "tool.finished", "'tool_call_id':'x3'", "nothing found", NULL), 1);
+	assert_int_equal(sim_count(&sim, "tool.finished", "'tool_call_id':'x1'", "'success':false",
+				   "'duration_ms':1500", NULL),
+			 1);
+	assert_int_equal(
+		sim_count(&sim, "tool.finished", "'tool_call_id':'x2'", "'success':true", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "tool.finished", "'tool_call_id':'x3'", "nothing found", NULL), 1);
 	assert_int_equal(sim.answers.n, 0);
 	sim_fini(&sim);
 }
@@ -260,9 +325,12 @@ static void ours_in_the_history_is_not_doubled(void **state)
 	struct sim sim;
 	(void)state;
 	begin(&sim, RULES);
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'t1','name':'book','data':{'a':1,'b':[1,'x']},'key':10}");
+	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'t1','name':'book','data':{'a':1,'b':["
+			  "1,'x']},'key':10}");
 	sim_answered(&sim, 0, 200, "done");
-	sim_webhook(&sim, "{'t':'tool-call','id':'t1','name':'book','data':{'b':[1.0,'x'],'a':1},'key':20},{'t':'tool-result','id':'t1','name':'book','text':'done','key':21}");
+	sim_webhook(&sim,
+		    "{'t':'tool-call','id':'t1','name':'book','data':{'b':[1.0,'x'],'a':1},'key':"
+		    "20},{'t':'tool-result','id':'t1','name':'book','text':'done','key':21}");
 	assert_int_equal(sim_count(&sim, "tool.requested", NULL), 1);
 	assert_int_equal(sim_count(&sim, "tool.finished", NULL), 1);
 	/* The same id and name with other arguments is another call: Vapi's ids repeat. */
@@ -277,7 +345,9 @@ static void history_faster_than_the_webhook(void **state)
 	(void)state;
 	begin(&sim, RULES);
 	sim_webhook(&sim, "{'t':'tool-call','id':'t1','name':'book','data':{'a':1},'key':20}");
-	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'t1','name':'book','data':{'a':1},'key':10}");
+	sim_webhook(
+		&sim,
+		"{'t':'tool-call','here':true,'id':'t1','name':'book','data':{'a':1},'key':10}");
 	assert_int_equal(sim_effects(&sim, EFFECT_TOOL), 1);
 	sim_answered(&sim, 0, 200, "done");
 	assert_int_equal(sim_answer_count(&sim, "'result':'done'"), 1);
@@ -325,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_and_answered),
+		cmocka_unit_test(json_of_others_is_one_line),
 		cmocka_unit_test(rules_judge),
 		cmocka_unit_test(several_tools_one_answer),
 		cmocka_unit_test(repeated_call_gets_the_first_answer),

@@ -310,6 +310,30 @@ static void works_for_an_ordinary_user(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void its_url_can_be_found_by_others(void **state)
+{
+	(void)state;
+	struct buf url AUTO_BUF = { 0 };
+	char dir[256];
+	assert_ok(cluster_find_url(fixture.dir, &url, &oops));
+	assert_string_equal(buf_z(&url), fixture_url());
+	snprintf(dir, sizeof(dir), "%s/empty", fixture.dir);
+	assert_int_equal(cluster_find_url(dir, &url, &oops), E_NOT_FOUND);
+	assert_int_not_equal(access(dir, F_OK), 0);
+}
+
+static void its_log_is_put_aside_when_long(void **state)
+{
+	(void)state;
+	struct stat st;
+	cluster_stop(fixture.cluster);
+	assert_int_equal(truncate(path_of("postgres/server.log"), 17 * 1024 * 1024), 0);
+	assert_ok(cluster_start(&fixture.cluster, fixture.dir, &oops));
+	assert_int_equal(stat(path_of("postgres/server.log.1"), &st), 0);
+	assert_int_equal(stat(path_of("postgres/server.log"), &st), 0);
+	assert_true(st.st_size < 1024 * 1024);
+}
+
 static void a_version_that_is_not_installed_is_named(void **state)
 {
 	(void)state;
@@ -349,6 +373,8 @@ int main(void)
 		cmocka_unit_test(a_name_with_quotes_and_spaces),
 		cmocka_unit_test(unreachable_folders_link_to_reachable_ones),
 		cmocka_unit_test(works_for_an_ordinary_user),
+		cmocka_unit_test(its_url_can_be_found_by_others),
+		cmocka_unit_test(its_log_is_put_aside_when_long),
 		cmocka_unit_test(a_version_that_is_not_installed_is_named),
 		cmocka_unit_test(a_folder_that_cannot_be_made_is_named),
 	};

@@ -125,7 +125,7 @@ static void fill_calls(void)
 	    " customer, customer_number, user_sentiment, tool_call_count, tool_error_count, "
 	    "summary, cost, last_seq) values"
 	    " ('" CALL_1 "', '" DEFAULT_ORG "', '%s', 'vapi-1', 'ended', false, "
-					    "'2026-11-20T10:00:00Z', 60000, 'customer', 'booked',"
+	    "'2026-11-20T10:00:00Z', 60000, 'customer', 'booked',"
 	    "  '{\"number\": \"+15550001\", \"name\": \"Ann\"}', '+15550001', 'positive', 2, 1, "
 	    "'Wanted a table', 0.10, 9),"
 	    " ('" CALL_2 "', '" DEFAULT_ORG

@@ -621,7 +621,7 @@ static void tool_rows_hold_what_b1_asks_for(void **state)
 		DEFAULT_ORG, PROJECT, CALL, "20",
 		"{\"type\":\"tool.finished\",\"at\":\"2026-11-21T04:00:11.000000Z\",\"data\":{"
 		"\"tool_id\":\"" TOOL "\",\"tool_call_id\":\"tc\",\"name\":\"search\",\"success\":"
-				      "false,\"result\":\"none\",\"error\":"
+		"false,\"result\":\"none\",\"error\":"
 		"\"found "
 		"nothing\",\"started_at\":\"2026-11-21T04:00:10.500000Z\",\"duration_ms\":420,"
 		"\"fallback\":true,\"unknown\":false}}"
@@ -649,7 +649,7 @@ static void command_rows_follow_the_state(void **state)
 	static const char form[] =
 		"{\"type\":\"command\",\"at\":\"2026-11-21T04:00:00.000000Z\",\"data\":{\"command_"
 		"id\":\"" COMMAND "\",\"verb\":\"say\",\"target\":\"assistant\",\"state\":\"%s\","
-				  "\"text\":\"hi\",\"actor\":\"cli\","
+		"\"text\":\"hi\",\"actor\":\"cli\","
 		"\"reason\":\"why\",\"requested_at\":\"2026-11-21T04:00:00.000000Z\",%s\"error\":"
 		"null}}";
 	static const struct {
@@ -705,6 +705,8 @@ int main(void)
 		T(tool_rows_hold_what_b1_asks_for),
 		T(command_rows_follow_the_state),
 		T(message_rows),
+		T(unreachable_means_come_again),
+		T(a_schema_that_does_not_fit_refuses_no_rows),
 		T(connection_ended_between_batches),
 		T(commit_whose_answer_was_lost),
 		T(batch_that_was_cut_off_is_written_by_the_retry),

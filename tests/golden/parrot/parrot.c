@@ -8,8 +8,7 @@
  * Commands are POSTed to the perch: {"squawk":"words"} and {"fly":true}. Parrot reads none of our
  * answers and repeats nothing.
  *
- * {"crash":true} in any message makes read() abort(): for tests, the input that kills the process.
-*/
+ * {"crash":true} in any message makes read() abort(): the input that kills a process, for tests. */
 #include <stdlib.h>
 
 #include "dialect/key.h"

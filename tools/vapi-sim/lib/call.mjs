@@ -164,15 +164,25 @@ export class SimulatedCall {
     return new Promise((resolve) => setTimeout(resolve, ms));
   }
 
+  // No timer is left behind when woken early: it would keep the program alive.
+  async #sleepOrWake(ms) {
+    let timer;
+    await new Promise((resolve) => {
+      this.wake = resolve;
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+  }
+
   // Lets nominal time pass; commands are acted upon at once.
   async pass(ms) {
     let left = ms;
     for (;;) {
       await this.#obey();
-      if (left <= 0 || this.cut)
+      if (left <= 0 || this.cut || this.killed)
         return;
       const started = performance.now();
-      await Promise.race([this.#sleep(left / this.speed), new Promise((resolve) => (this.wake = resolve))]);
+      await this.#sleepOrWake(left / this.speed);
       const gone = Math.min(left, Math.max(1, Math.round((performance.now() - started) * this.speed)));
       const step = this.inbox.length ? gone : left;
       this.now += step;
