@@ -55,7 +55,7 @@ struct outcome {
 	bool timed_out;
 	int64_t duration_us;
 };
-enum { OUTCOME_BODY_LIMIT = 256 * 1024 };
+enum { OUTCOME_BODY_LIMIT = 16 * 1024 * 1024 }; /* the provider's account of a whole call; tools are held to less */
 MUST int outcome_read(struct json object, struct arena *, struct outcome *out, struct fault *f);
 void outcome_write(const struct outcome *, struct buf *out);
 

@@ -11,10 +11,11 @@ static const struct param params[] = {
 };
 
 static const struct endpoint rows[] = {
-	{ HTTP_GET, "/api/v1/vapi/analytics/calls", ROLE_VIEWER, .id = "analytics_calls", .tag = "analytics",
-	  .summary = "How calls went, in all and by day", .query = "api_analytics_calls",
-	  .answer = "CallAnalytics", ENDPOINT_PARAMS(params) },
-	{ HTTP_GET, "/api/v1/vapi/analytics/tools", ROLE_VIEWER, .id = "analytics_tools", .tag = "analytics",
+	{ HTTP_GET, "/api/v1/vapi/analytics/calls", ROLE_VIEWER, .id = "analytics_calls",
+	  .tag = "analytics", .summary = "How calls went, in all and by day",
+	  .query = "api_analytics_calls", .answer = "CallAnalytics", ENDPOINT_PARAMS(params) },
+	{ HTTP_GET, "/api/v1/vapi/analytics/tools", ROLE_VIEWER, .id = "analytics_tools",
+	  .tag = "analytics",
 	  .summary = "How tools did, in all and each: success rate, latency, errors, feedback",
 	  .query = "api_analytics_tools", .answer = "ToolAnalytics", ENDPOINT_PARAMS(params) },
 };

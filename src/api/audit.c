@@ -3,7 +3,8 @@
 
 static const struct param audit_params[] = {
 	CALLER_ORG(1),
-	QUERY_TEXT("object_kind", 2, "source, project, tool, token, instruction_version, tool_call"),
+	QUERY_TEXT("object_kind", 2,
+		   "source, project, tool, token, instruction_version, tool_call"),
 	QUERY_TEXT("object_id", 3, "the object"),
 	QUERY_TEXT("actor", 4, "token:<name>, cli, rule:<name>"),
 	QUERY_TIME("from", 5, "at or after"),
@@ -21,10 +22,11 @@ static const struct param quarantine_params[] = {
 
 static const struct endpoint rows[] = {
 	{ HTTP_GET, "/api/v1/audit", ROLE_ADMIN, .id = "list_audit", .tag = "audit",
-	  .summary = "Every change: who, what, before and after; the newest first", .query = "api_audit_list",
-	  .answer = "AuditPage", ENDPOINT_PARAMS(audit_params) },
+	  .summary = "Every change: who, what, before and after; the newest first",
+	  .query = "api_audit_list", .answer = "AuditPage", ENDPOINT_PARAMS(audit_params) },
 	{ HTTP_GET, "/api/v1/quarantine", ROLE_ADMIN, .id = "list_quarantine", .tag = "audit",
-	  .summary = "Input that could not be used, whole, with the reason", .query = "api_quarantine_list",
-	  .answer = "QuarantinePage", ENDPOINT_PARAMS(quarantine_params) },
+	  .summary = "Input that could not be used, whole, with the reason",
+	  .query = "api_quarantine_list", .answer = "QuarantinePage",
+	  ENDPOINT_PARAMS(quarantine_params) },
 };
 ENDPOINTS(audit_endpoints, rows);

@@ -5,8 +5,8 @@ static bool is_ours(struct span text, struct uuid *out)
 	return uuid_parse(out, text) == 0 && out->b[6] >> 4 == 5;
 }
 
-struct uuid *call_ids_candidates(const struct directory *d, const struct uuid *org, struct span text,
-				 struct arena *a, size_t *n)
+struct uuid *call_ids_candidates(const struct directory *d, const struct uuid *org,
+				 struct span text, struct arena *a, size_t *n)
 {
 	size_t sources = d ? d->sources_n : 0;
 	struct uuid *ids = arena_alloc(a, (sources + 1) * sizeof(*ids));

@@ -58,7 +58,8 @@ static void hand_out(struct coalesce_entry *e, coalesce_fn *fn, void *user)
 enum { SPEAKERS = SPEAKER_USER + 1 };
 
 /* In the order of sequence. */
-static size_t take_out(struct coalesce *c, const struct uuid *call, struct coalesce_entry *out[SPEAKERS])
+static size_t take_out(struct coalesce *c, const struct uuid *call,
+		       struct coalesce_entry *out[SPEAKERS])
 {
 	size_t n = 0;
 	for (uint8_t speaker = 0; speaker < SPEAKERS; speaker++) {
@@ -88,7 +89,7 @@ void coalesce_take_all(struct coalesce *c, coalesce_fn *fn, void *user)
 	struct coalesce taken = *c;
 	struct coalesce_entry *e, *next;
 	*c = (struct coalesce){ 0 };
-	HASH_ITER(hh, taken.entries, e, next) {
+	HASH_ITER (hh, taken.entries, e, next) {
 		HASH_DELETE(hh, taken.entries, e);
 		hand_out(e, fn, user);
 	}
@@ -97,6 +98,6 @@ void coalesce_take_all(struct coalesce *c, coalesce_fn *fn, void *user)
 void coalesce_clear(struct coalesce *c)
 {
 	struct coalesce_entry *e, *next;
-	HASH_ITER(hh, c->entries, e, next)
+	HASH_ITER (hh, c->entries, e, next)
 		drop(c, e);
 }

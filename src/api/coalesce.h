@@ -1,4 +1,5 @@
-/* Partial transcripts that wait to be sent: the latest per (call, speaker), in the order in which they came. Pure. */
+/* Partial transcripts that wait to be sent: the latest per (call, speaker), in the order in which
+ * they came. Pure. */
 #ifndef CALLMEND_API_COALESCE_H
 #define CALLMEND_API_COALESCE_H
 
@@ -11,7 +12,8 @@ struct coalesce {
 
 typedef void coalesce_fn(void *user, struct live_event *);
 
-/* Keeps a reference; a partial of the same speaker of the same call that still waits is forgotten. */
+/* Keeps a reference; a partial of the same speaker of the same call that still waits is forgotten.
+ */
 void coalesce_put(struct coalesce *, struct live_event *);
 size_t coalesce_count(const struct coalesce *);
 /* Hands out and forgets what waits: of one call, or all. The reference is given back after `fn`. */

@@ -1,6 +1,8 @@
-/* Happy path: body → command → live side → the command as it is after the provider's answer (200) or after the wait (202).
- * Failure modes: the body lacks what the verb needs (422), no such call (404), the call has ended or the provider refused (409, with
- * the command and its error), draining, journal failed or mailboxes full (503). A key makes repeating safe after any of them. */
+/* Happy path: body → command → live side → the command as it is after the provider's answer (200)
+ * or after the wait (202). Failure modes: the body lacks what the verb needs (422), no such call
+ * (404), the call has ended (409; also when only PostgreSQL remembers it) or the provider refused
+ * (409, with the command and its error), draining, journal failed or mailboxes full (503). A key
+ * makes repeating safe after any of them. */
 #include "api/commands.h"
 
 #include "api/endpoint.h"
@@ -10,7 +12,7 @@ const char *const commands_verbs[] = {
 #define X(name, text, doc) text,
 	COMMANDS(X)
 #undef X
-	NULL
+		NULL
 };
 const char *const commands_roles[] = { "system", "user", "assistant", NULL };
 const char *const commands_targets[] = { "assistant", "customer", NULL };
@@ -28,7 +30,8 @@ static void put_raw(struct json_out *o, const char *key, const char *json)
 }
 
 /* The record form of command.h, so that there is one reader that knows what a verb needs. */
-static struct span write_ask(const struct command_ask *ask, const struct caller *caller, struct arena *a)
+static struct span write_ask(const struct command_ask *ask, const struct caller *caller,
+			     struct arena *a)
 {
 	struct buf b AUTO_BUF = { 0 };
 	struct json_out o = { .b = &b };
@@ -63,7 +66,8 @@ bool commands_build(const struct command_ask *ask, const struct caller *caller, 
 	return problem_at(p, PROBLEM_INVALID_BODY, "body", member, "%s", f.text);
 }
 
-static int refuse_rejected(const struct live_command_answer *a, struct json command, struct problem *p)
+static int refuse_rejected(const struct live_command_answer *a, struct json command,
+			   struct problem *p)
 {
 	struct arena scratch = { 0 };
 	struct span why = json_text(json_get(command, "error"), &scratch);
@@ -87,7 +91,37 @@ int commands_judge(const struct live_command_answer *a, struct problem *p)
 	return json_is_text(state, command_state_name(COMMAND_STATE_REQUESTED)) ? 202 : 200;
 }
 
-/* --- REST ------------------------------------------------------------------------------------------------ */
+/* --- REST ------------------------------------------------------------------------ */
+
+static const char *call_of(const struct request *r)
+{
+	return request_value(r, r->endpoint->params[0].name);
+}
+
+static void on_stored(void *user, const struct store_answer *a)
+{
+	struct request *r = user;
+	struct problem p;
+	if (request_is_orphan(r))
+		return;
+	if (a->code == 0)
+		problem(&p, PROBLEM_COMMAND_REJECTED, "the call has ended");
+	else
+		problem(&p, PROBLEM_NOT_FOUND, "no call of this id is live");
+	request_problem(r, &p);
+}
+
+/* Not in memory: has it ended long ago, or was it never here? */
+static void ask_stored(struct request *r)
+{
+	char org[UUID_TEXT + 1];
+	const char *params[] = { org, call_of(r) };
+	const struct store_answer away = { .code = E_UNAVAILABLE };
+	uuid_format(&r->caller.org, org);
+	if (store_query(r->api->common->config.store, r->api->shard, "api_call_get", params, 2,
+			on_stored, r))
+		on_stored(r, &away);
+}
 
 static void on_done(void *user, const struct live_command_answer *a)
 {
@@ -95,6 +129,10 @@ static void on_done(void *user, const struct live_command_answer *a)
 	struct problem p;
 	if (request_is_orphan(r))
 		return;
+	if (a->code == E_NOT_FOUND) {
+		ask_stored(r);
+		return;
+	}
 	int status = commands_judge(a, &p);
 	if (status)
 		request_answer(r, status, a->json);
@@ -104,8 +142,11 @@ static void on_done(void *user, const struct live_command_answer *a)
 
 static bool read_key(struct request *r, const char **key, struct problem *p)
 {
-	static const struct param row = { .name = "Idempotency-Key", .in = PARAM_IN_QUERY,
-					  .type = PARAM_TEXT, .min = 1, .max = COMMAND_KEY_LIMIT };
+	static const struct param row = { .name = "Idempotency-Key",
+					  .in = PARAM_IN_QUERY,
+					  .type = PARAM_TEXT,
+					  .min = 1,
+					  .max = COMMAND_KEY_LIMIT };
 	struct span text;
 	if (!exchange_header(r->x, "idempotency-key", &text))
 		return true;
@@ -124,10 +165,11 @@ static void send_command(struct request *r, struct command_ask *ask)
 		request_problem(r, &p);
 		return;
 	}
-	const char *call = request_value(r, r->endpoint->params[0].name);
-	int rc = live_command(api_live(r->api), r->api->shard, &r->caller.org, span_of(call),
+	int rc = live_command(api_live(r->api), r->api->shard, &r->caller.org, span_of(call_of(r)),
 			      &command, r->api->common->config.command_wait_ms, on_done, r);
-	if (rc)
+	if (rc == E_NOT_FOUND)
+		ask_stored(r);
+	else if (rc)
 		request_fail(r, rc, (struct span){ 0 });
 }
 
@@ -186,29 +228,50 @@ static void run_end(struct request *r)
 	send_plain(r, COMMAND_END);
 }
 
-/* --- the tables; the call is always the first row ---------------------------------------------------------- */
+/* --- the tables; the call is always the first row -------------------------------- */
 
 static const char *const inject_types[] = { "say", "add-message", NULL };
 
 static const struct param inject_params[] = {
 	PATH_CALL("callId", 0),
-	{ .name = "message", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = PARAM_REQUIRED, .min = 1,
-	  .max = COMMAND_TEXT_LIMIT, .doc = "the words" },
-	{ .name = "type", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .need = PARAM_REQUIRED,
-	  .values = inject_types, .doc = "spoken to the caller, or added to the model's history" },
-	{ .name = "role", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .values = commands_roles,
+	{ .name = "message",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .need = PARAM_REQUIRED,
+	  .min = 1,
+	  .max = COMMAND_TEXT_LIMIT,
+	  .doc = "the words" },
+	{ .name = "type",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_ENUM,
+	  .need = PARAM_REQUIRED,
+	  .values = inject_types,
+	  .doc = "spoken to the caller, or added to the model's history" },
+	{ .name = "role",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_ENUM,
+	  .values = commands_roles,
 	  .doc = "add-message: the entry's role, system unless given" },
-	{ .name = "trigger_response", .in = PARAM_IN_BODY, .type = PARAM_BOOL,
+	{ .name = "trigger_response",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_BOOL,
 	  .doc = "add-message: let the assistant answer at once; true unless given" },
-	{ .name = "interrupt", .in = PARAM_IN_BODY, .type = PARAM_BOOL,
+	{ .name = "interrupt",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_BOOL,
 	  .doc = "say: cut the assistant short" },
-	{ .name = "end_after", .in = PARAM_IN_BODY, .type = PARAM_BOOL,
+	{ .name = "end_after",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_BOOL,
 	  .doc = "say: end the call when spoken" },
 	COMMAND_REASON_PARAM,
 };
 static const struct param mute_params[] = {
 	PATH_CALL("callId", 0),
-	{ .name = "target", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .values = commands_targets,
+	{ .name = "target",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_ENUM,
+	  .values = commands_targets,
 	  .doc = "who; the assistant unless given" },
 	COMMAND_REASON_PARAM,
 };
@@ -223,19 +286,22 @@ static const struct param command_params[] = {
 };
 static const char *const still_requested[] = { "202 Command", "409 RejectedCommand", NULL };
 
-#define COMMAND_ROW(path, name, about, table, fn)                                                   \
-	{ HTTP_POST, path, ROLE_SUPERVISOR, .id = name, .tag = "commands", .summary = about,        \
-	  .answer = "Command", .also = still_requested, .keyed = true, ENDPOINT_PARAMS(table), .run = fn }
+#define COMMAND_ROW(path, name, about, table, fn)                                                  \
+	{                                                                                          \
+		HTTP_POST, path, ROLE_SUPERVISOR, .id = name, .tag = "commands", .summary = about, \
+						  .answer = "Command", .also = still_requested,    \
+						  .keyed = true, ENDPOINT_PARAMS(table), .run = fn \
+	}
 
 static const struct endpoint rows[] = {
 	COMMAND_ROW("/api/v1/calls/{id}/commands", "command_call",
-		    "Steer a running call: say, add-message, mute, unmute, end, transfer", command_params,
-		    run_command),
+		    "Steer a running call: say, add-message, mute, unmute, end, transfer",
+		    command_params, run_command),
 	COMMAND_ROW("/api/v1/vapi/call/{callId}/inject", "inject",
-		    "Speak a message to the caller, or add one to the model's history", inject_params,
-		    run_inject),
-	COMMAND_ROW("/api/v1/vapi/call/{callId}/mute", "mute", "Mute the assistant, or the customer",
-		    mute_params, run_mute),
+		    "Speak a message to the caller, or add one to the model's history",
+		    inject_params, run_inject),
+	COMMAND_ROW("/api/v1/vapi/call/{callId}/mute", "mute",
+		    "Mute the assistant, or the customer", mute_params, run_mute),
 	COMMAND_ROW("/api/v1/vapi/call/{callId}/unmute", "unmute",
 		    "Unmute the assistant, or the customer", mute_params, run_unmute),
 	COMMAND_ROW("/api/v1/vapi/call/{callId}/end", "end", "End the call", end_params, run_end),

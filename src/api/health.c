@@ -1,4 +1,5 @@
-/* The probes: is the process there, should it get traffic, what does it count. None needs a token. */
+/* The probes: is the process there, should it get traffic, what does it count. None needs a token.
+ */
 #include "api/endpoint.h"
 #include "api/request.h"
 #include "base/metrics.h"
@@ -30,7 +31,8 @@ static void run_readyz(struct request *r)
 	put_reason(&o, now.journal_failed, "the journal failed: nothing can be made durable");
 	put_reason(&o, now.detail != NULL, now.detail);
 	json_end_array(&o);
-	/* Calls go on without it: the journal holds, the live view moves. So it is told, not held against us. */
+	/* Calls go on without it: the journal holds, the live view moves. So it is told, not held
+	 * against us. */
 	json_put_z(&o, "database", store_connected(c->store) ? "connected" : "away");
 	json_end(&o);
 	request_answer(r, ready ? 200 : 503, buf_span(&b));
@@ -45,10 +47,12 @@ static void run_metrics(struct request *r)
 
 static void run_index(struct request *r)
 {
-	request_answer(r, 200,
-		       SPAN("{\"name\":\"callmend\",\"version\":\"" CALLMEND_VERSION "\","
-			    "\"openapi\":\"/openapi.json\",\"live\":\"/api/v1/live\",\"calls\":\"/api/v1/calls\","
-			    "\"health\":\"/healthz\",\"ready\":\"/readyz\",\"metrics\":\"/metrics\"}"));
+	request_answer(
+		r, 200,
+		SPAN("{\"name\":\"callmend\",\"version\":\"" CALLMEND_VERSION "\","
+		     "\"openapi\":\"/openapi.json\",\"live\":\"/api/v1/live\",\"calls\":\"/api/v1/"
+		     "calls\","
+		     "\"health\":\"/healthz\",\"ready\":\"/readyz\",\"metrics\":\"/metrics\"}"));
 }
 
 static const char *const not_ready[] = { "503 Ready", NULL };
@@ -59,8 +63,9 @@ static const struct endpoint rows[] = {
 	{ HTTP_GET, "/healthz", .id = "healthz", .tag = "node",
 	  .summary = "200 while the process answers", .answer = "Health", .run = run_healthz },
 	{ HTTP_GET, "/readyz", .id = "readyz", .tag = "node",
-	  .summary = "200 when webhooks should be sent here; 503 with reasons while draining or after "
-		     "the journal failed. PostgreSQL being away is told but stays 200",
+	  .summary =
+		  "200 when webhooks should be sent here; 503 with reasons while draining or after "
+		  "the journal failed. PostgreSQL being away is told but stays 200",
 	  .answer = "Ready", .also = not_ready, .run = run_readyz },
 	{ HTTP_GET, "/metrics", .id = "metrics", .tag = "node",
 	  .summary = "Counters in the Prometheus text format", .run = run_metrics },

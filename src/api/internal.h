@@ -15,7 +15,8 @@ struct api_common {
 	struct api_config config;
 	struct auth_rate rate;
 	struct buf openapi; /* the document, made once */
-	_Atomic int64_t usage[API_USAGE_SLOTS]; /* by token: not to be noted again before (usage.h) */
+	_Atomic int64_t
+		usage[API_USAGE_SLOTS]; /* by token: not to be noted again before (usage.h) */
 };
 
 struct api {

@@ -1,6 +1,6 @@
 /* Happy path: every owner shard gives its part, the parts are put together, the answer goes out.
- * Failure modes: mailboxes are full (503); the client or the api goes while parts are gathered (they are dropped). PostgreSQL is not
- * needed here. */
+ * Failure modes: mailboxes are full (503); the client or the api goes while parts are gathered
+ * (they are dropped). PostgreSQL is not needed here. */
 #include "api/live_calls.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "api/endpoint.h"
 #include "api/request.h"
 
-/* --- all ----------------------------------------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------------- */
 
 struct gathering {
 	struct request *request;
@@ -74,7 +74,10 @@ static void run_all(struct request *r)
 	json_begin_array(&g->calls_out, NULL);
 	json_begin_array(&g->owners_out, NULL);
 	struct live_query query = {
-		.org = r->caller.org, .part = on_part, .done = on_all, .user = g,
+		.org = r->caller.org,
+		.part = on_part,
+		.done = on_all,
+		.user = g,
 	};
 	const char *project = request_value(r, "project_id");
 	if (project)
@@ -86,7 +89,7 @@ static void run_all(struct request *r)
 	request_fail(r, rc, (struct span){ 0 });
 }
 
-/* --- one ----------------------------------------------------------------------------------------------------- */
+/* --- one ------------------------------------------------------------------------- */
 
 /* The candidates are asked one after the other. */
 struct search {
@@ -170,7 +173,12 @@ void live_calls_answer_one(struct request *r, const char *id, const struct probl
 
 static const struct param all_params[] = {
 	QUERY_UUID("project_id", 0, "only calls of this project"),
-	{ .name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500, .fallback = "500",
+	{ .name = "limit",
+	  .in = PARAM_IN_QUERY,
+	  .type = PARAM_INT,
+	  .min = 1,
+	  .max = 500,
+	  .fallback = "500",
 	  .doc = "how many at most; total says how many there are" },
 };
 

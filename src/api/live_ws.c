@@ -1,8 +1,9 @@
 /* WS /api/v1/live (docs/live.md).
  *
- * Happy path: the upgrade carries a token → hello → subscribe, command, ping ... each answered by its id.
- * Failure modes: no or wrong token, token in the URL, draining (refused with a status before the upgrade); a message that is not understood, not
- * allowed or comes too fast (an error message, the connection stays); a message above 64 KiB (closed 1009 by net). */
+ * Happy path: the upgrade carries a token → hello → subscribe, command, ping ... each answered by
+ * its id. Failure modes: no or wrong token, token in the URL, draining (refused with a status
+ * before the upgrade); a message that is not understood, not allowed or comes too fast (an error
+ * message, the connection stays); a message above 64 KiB (closed 1009 by net). */
 #include <stdlib.h>
 
 #include "api/call_ids.h"
@@ -32,7 +33,7 @@ static const char *value_of(const struct incoming *in, const char *name)
 	return NULL;
 }
 
-/* --- answers ----------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------- */
 
 static void begin_answer(struct json_out *o, const char *type, struct span id)
 {
@@ -75,7 +76,7 @@ static void send_hello(struct watcher *w)
 	watcher_send_buf(w, &b);
 }
 
-/* --- subscribe and unsubscribe --------------------------------------------------------------------------------- */
+/* --- subscribe and unsubscribe --------------------------------------------------- */
 
 static bool check_selection(const struct incoming *in, struct problem *p)
 {
@@ -88,8 +89,10 @@ static bool check_selection(const struct incoming *in, struct problem *p)
 		       "name exactly one of calls: [ids], project: id, all: true");
 }
 
-/* {"epoch", "after": {"<owner>": seq}} → one number per owner; *n = 0 when it is of another epoch. */
-static bool read_resume(const struct incoming *in, uint64_t after[OWNERS_MAX], size_t *n, struct problem *p)
+/* {"epoch", "after": {"<owner>": seq}} → one number per owner; *n = 0 when it is of another epoch.
+ */
+static bool read_resume(const struct incoming *in, uint64_t after[OWNERS_MAX], size_t *n,
+			struct problem *p)
 {
 	const char *text = value_of(in, "resume");
 	*n = 0;
@@ -123,7 +126,9 @@ typedef bool call_fn(struct incoming *, const struct uuid *call, void *user, str
 
 static bool each_call(struct incoming *in, call_fn *each, void *user, struct problem *p)
 {
-	static const struct param row = { .name = "calls", .in = PARAM_IN_BODY, .type = PARAM_CALL };
+	static const struct param row = { .name = "calls",
+					  .in = PARAM_IN_BODY,
+					  .type = PARAM_CALL };
 	struct api *api = in->watcher->home->api;
 	struct json_iter it = json_iter(json_of(span_of(value_of(in, "calls"))));
 	struct span key;
@@ -133,9 +138,9 @@ static bool each_call(struct incoming *in, call_fn *each, void *user, struct pro
 		if (!params_text(&row, json_text(item, &in->arena), &in->arena, &id, p))
 			return false;
 		size_t n;
-		struct uuid *ids = call_ids_candidates(live_directory(api_live(api), api->shard),
-						       &in->watcher->caller.org, span_of(id),
-						       &in->arena, &n);
+		struct uuid *ids =
+			call_ids_candidates(live_directory(api_live(api), api->shard),
+					    &in->watcher->caller.org, span_of(id), &in->arena, &n);
 		for (size_t i = 0; i < n; i++)
 			if (!each(in, &ids[i], user, p))
 				return false;
@@ -237,7 +242,7 @@ static bool on_ping(struct incoming *in, struct problem *p)
 	return true;
 }
 
-/* --- commands ---------------------------------------------------------------------------------------------- */
+/* --- commands -------------------------------------------------------------------- */
 
 /* Outlives the watcher when that goes first. */
 struct waiting_command {
@@ -355,15 +360,19 @@ static bool on_command(struct incoming *in, struct problem *p)
 	return false;
 }
 
-/* --- the messages a client may send ---------------------------------------------------------------------------- */
+/* --- the messages a client may send ---------------------------------------------- */
 
-#define MESSAGE_PARAMS                                                                         \
-	{ .name = "type", .in = PARAM_IN_BODY, .type = PARAM_TEXT },                           \
-	{ .name = "id", .in = PARAM_IN_BODY, .type = PARAM_ANY, .max = WATCHER_ID_MAX }
-#define SELECTION_PARAMS                                                                       \
-	{ .name = "calls", .in = PARAM_IN_BODY, .type = PARAM_ARRAY },                         \
-	{ .name = "project", .in = PARAM_IN_BODY, .type = PARAM_UUID },                        \
-	{ .name = "all", .in = PARAM_IN_BODY, .type = PARAM_BOOL }
+#define MESSAGE_PARAMS                                                                      \
+	{ .name = "type", .in = PARAM_IN_BODY, .type = PARAM_TEXT },                        \
+	{                                                                                   \
+		.name = "id", .in = PARAM_IN_BODY, .type = PARAM_ANY, .max = WATCHER_ID_MAX \
+	}
+#define SELECTION_PARAMS                                                        \
+	{ .name = "calls", .in = PARAM_IN_BODY, .type = PARAM_ARRAY },          \
+		{ .name = "project", .in = PARAM_IN_BODY, .type = PARAM_UUID }, \
+	{                                                                       \
+		.name = "all", .in = PARAM_IN_BODY, .type = PARAM_BOOL          \
+	}
 
 static const struct param subscribe_params[] = {
 	MESSAGE_PARAMS,
@@ -375,7 +384,11 @@ static const struct param unsubscribe_params[] = { MESSAGE_PARAMS, SELECTION_PAR
 static const struct param command_params[] = {
 	MESSAGE_PARAMS,
 	{ .name = "call", .in = PARAM_IN_BODY, .type = PARAM_CALL, .need = PARAM_REQUIRED },
-	{ .name = "key", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .min = 1, .max = COMMAND_KEY_LIMIT },
+	{ .name = "key",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .min = 1,
+	  .max = COMMAND_KEY_LIMIT },
 	COMMAND_VERB_PARAM,
 	COMMAND_BODY_PARAMS,
 };
@@ -433,7 +446,7 @@ static void on_text(struct ws *ws, struct span text)
 	arena_fini(&in.arena);
 }
 
-/* --- coming and going ------------------------------------------------------------------------------------------ */
+/* --- coming and going ------------------------------------------------------------ */
 
 static struct span token_of(struct exchange *x)
 {
@@ -452,7 +465,8 @@ static bool check_url(struct exchange *x, struct problem *p)
 	size_t at = 0;
 	if (!exchange_query_next(x, &at, &name, &value))
 		return true;
-	return problem(p, PROBLEM_TOKEN_IN_URL, "no query parameters here; send the token as header");
+	return problem(p, PROBLEM_TOKEN_IN_URL,
+		       "no query parameters here; send the token as header");
 }
 
 static bool check_draining(const struct api *api, struct problem *p)
@@ -521,6 +535,7 @@ static const struct ws_handlers handlers = {
 
 static const struct endpoint rows[] = {
 	{ HTTP_GET, "/api/v1/live", ROLE_VIEWER, .id = "live", .tag = "live",
-	  .summary = "WebSocket: snapshots, ordered events, commands (docs/live.md)", .ws = &handlers },
+	  .summary = "WebSocket: snapshots, ordered events, commands (docs/live.md)",
+	  .ws = &handlers },
 };
 ENDPOINTS(live_ws_endpoints, rows);

@@ -72,7 +72,8 @@ static void put_parameters(const struct endpoint *e, struct json_out *o)
 		if (e->params[i].in == PARAM_IN_PATH || e->params[i].in == PARAM_IN_QUERY)
 			put_parameter(&e->params[i], o);
 	if (e->keyed)
-		json_put_raw(o, NULL, SPAN("{\"$ref\":\"#/components/parameters/IdempotencyKey\"}"));
+		json_put_raw(o, NULL,
+			     SPAN("{\"$ref\":\"#/components/parameters/IdempotencyKey\"}"));
 	json_end_array(o);
 }
 
@@ -185,7 +186,8 @@ static void put_operation(const struct endpoint *e, struct json_out *o)
 
 typedef void each_fn(const struct endpoint *, void *user);
 
-static void each_endpoint(const struct endpoints *const *resources, size_t n, each_fn *fn, void *user)
+static void each_endpoint(const struct endpoints *const *resources, size_t n, each_fn *fn,
+			  void *user)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < resources[i]->n; j++)
@@ -264,7 +266,7 @@ static void run_openapi(struct request *r)
 }
 
 static const struct endpoint rows[] = {
-	{ HTTP_GET, "/openapi.json", .id = "openapi", .tag = "node",
-	  .summary = "This document", .answer = "Any", .run = run_openapi },
+	{ HTTP_GET, "/openapi.json", .id = "openapi", .tag = "node", .summary = "This document",
+	  .answer = "Any", .run = run_openapi },
 };
 ENDPOINTS(openapi_endpoints, rows);

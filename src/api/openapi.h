@@ -1,4 +1,5 @@
-/* The OpenAPI 3.1 document: paths and parameters from the endpoint tables, shapes of bodies and answers from schemas.json. */
+/* The OpenAPI 3.1 document: paths and parameters from the endpoint tables, shapes of bodies and
+ * answers from schemas.json. */
 #ifndef CALLMEND_API_OPENAPI_H
 #define CALLMEND_API_OPENAPI_H
 

@@ -138,11 +138,12 @@ static const struct {
 } types[] = {
 	[PARAM_TEXT] = { "text", "\"type\":\"string\"", check_text, KIND(STRING) },
 	[PARAM_CALL] = { "a call id", "\"type\":\"string\"", check_call, KIND(STRING) },
-	[PARAM_UUID] = { "a UUID", "\"type\":\"string\",\"format\":\"uuid\"", check_uuid, KIND(STRING) },
+	[PARAM_UUID] = { "a UUID", "\"type\":\"string\",\"format\":\"uuid\"", check_uuid,
+			 KIND(STRING) },
 	[PARAM_INT] = { "a whole number", "\"type\":\"integer\"", check_int, KIND(NUMBER) },
 	[PARAM_BOOL] = { "true or false", "\"type\":\"boolean\"", check_bool, KINDS_BOOL },
-	[PARAM_TIME] = { "an ISO 8601 time with zone", "\"type\":\"string\",\"format\":\"date-time\"",
-			 check_time, KIND(STRING) },
+	[PARAM_TIME] = { "an ISO 8601 time with zone",
+			 "\"type\":\"string\",\"format\":\"date-time\"", check_time, KIND(STRING) },
 	[PARAM_ENUM] = { "one of", "\"type\":\"string\"", check_enum, KIND(STRING) },
 	[PARAM_OBJECT] = { "a JSON object", "\"type\":\"object\"", check_json, KIND(OBJECT) },
 	[PARAM_ARRAY] = { "a JSON array", "\"type\":\"array\"", check_json, KIND(ARRAY) },
@@ -150,8 +151,8 @@ static const struct {
 };
 
 static const char *const places[] = {
-	[PARAM_IN_PATH] = "path",   [PARAM_IN_QUERY] = "query",	  [PARAM_IN_BODY] = "body",
-	[PARAM_IN_WHOLE] = "body",  [PARAM_IN_CALLER] = "caller",
+	[PARAM_IN_PATH] = "path",  [PARAM_IN_QUERY] = "query",	 [PARAM_IN_BODY] = "body",
+	[PARAM_IN_WHOLE] = "body", [PARAM_IN_CALLER] = "caller",
 };
 
 const char *param_type_schema(enum param_type type)

@@ -26,7 +26,7 @@ enum problem_kind {
 #define X(name, status, slug, title) PROBLEM_##name,
 	PROBLEMS(X)
 #undef X
-	PROBLEM_COUNT
+		PROBLEM_COUNT
 };
 
 enum { PROBLEM_DETAIL = 300 };
@@ -34,12 +34,13 @@ enum { PROBLEM_DETAIL = 300 };
 struct problem {
 	enum problem_kind kind;
 	char detail[PROBLEM_DETAIL];
-	/* The parameter or member at fault; empty name: none. `where` is "query", "path" or "body". */
+	/* The parameter or member at fault; empty name: none. `where` is "query", "path" or "body".
+	 */
 	const char *where;
 	char name[64];
-	int retry_after_s;        /* 0: no Retry-After header */
-	const char *extra_name;   /* one more member, or NULL */
-	struct span extra;        /* its JSON */
+	int retry_after_s;	/* 0: no Retry-After header */
+	const char *extra_name; /* one more member, or NULL */
+	struct span extra;	/* its JSON */
 };
 
 /* Sets kind and detail, returns false: `return problem(p, PROBLEM_NOT_FOUND, "no call %s", id);` */

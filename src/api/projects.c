@@ -11,23 +11,36 @@ static void run_checked(struct request *r)
 
 static const char *const languages[] = { "en", "es", "auto", NULL };
 
-#define PROJECT_BODY(need_name)                                                                \
-	{ .name = "name", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = (need_name), .min = 1, .max = 200, \
-	  .doc = "unique in the organisation" },                                               \
-	BODY_ENUM("language", languages, "of its calls"),                                      \
-	BODY("settings", PARAM_OBJECT, "thresholds that differ from the defaults, by name")
+#define PROJECT_BODY(need_name)                                   \
+	{ .name = "name",                                         \
+	  .in = PARAM_IN_BODY,                                    \
+	  .type = PARAM_TEXT,                                     \
+	  .need = (need_name),                                    \
+	  .min = 1,                                               \
+	  .max = 200,                                             \
+	  .doc = "unique in the organisation" },                  \
+		BODY_ENUM("language", languages, "of its calls"), \
+		BODY("settings", PARAM_OBJECT,                    \
+		     "thresholds that differ from the defaults, by name")
 
 static const struct param list_params[] = { CALLER_ORG(1), QUERY_ARCHIVED(2) };
 static const struct param get_params[] = { CALLER_ORG(1), PATH_UUID("id", 2, "project") };
 static const struct param create_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), WHOLE_BODY(3), QUERY_REASON(4), PROJECT_BODY(PARAM_REQUIRED),
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	WHOLE_BODY(3),
+	QUERY_REASON(4),
+	PROJECT_BODY(PARAM_REQUIRED),
 };
 static const struct param update_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "project"), WHOLE_BODY(4), QUERY_REASON(5),
-	PROJECT_BODY(PARAM_OPTIONAL),
+	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "project"),
+	WHOLE_BODY(4), QUERY_REASON(5), PROJECT_BODY(PARAM_OPTIONAL),
 };
 static const struct param delete_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "project"), QUERY_REASON(4),
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "project"),
+	QUERY_REASON(4),
 };
 
 static const struct endpoint rows[] = {
@@ -35,16 +48,17 @@ static const struct endpoint rows[] = {
 	  .summary = "All projects", .query = "api_projects_list", .answer = "ProjectList",
 	  ENDPOINT_PARAMS(list_params) },
 	{ HTTP_POST, "/api/v1/projects", ROLE_MANAGER, .id = "create_project", .tag = "projects",
-	  .summary = "Make a project", .query = "api_projects_create", .status = 201, .answer = "Project",
-	  ENDPOINT_PARAMS(create_params), .run = run_checked },
+	  .summary = "Make a project", .query = "api_projects_create", .status = 201,
+	  .answer = "Project", ENDPOINT_PARAMS(create_params), .run = run_checked },
 	{ HTTP_GET, "/api/v1/projects/{id}", ROLE_VIEWER, .id = "get_project", .tag = "projects",
 	  .summary = "One project", .query = "api_projects_get", .answer = "Project",
 	  ENDPOINT_PARAMS(get_params) },
-	{ HTTP_PATCH, "/api/v1/projects/{id}", ROLE_MANAGER, .id = "update_project", .tag = "projects",
-	  .summary = "Change a project; what is absent stays", .query = "api_projects_update",
-	  .answer = "Project", ENDPOINT_PARAMS(update_params), .run = run_checked },
-	{ HTTP_DELETE, "/api/v1/projects/{id}", ROLE_MANAGER, .id = "archive_project", .tag = "projects",
-	  .summary = "Put a project away; refused while sources use it", .query = "api_projects_delete",
-	  .answer = "Project", ENDPOINT_PARAMS(delete_params) },
+	{ HTTP_PATCH, "/api/v1/projects/{id}", ROLE_MANAGER, .id = "update_project",
+	  .tag = "projects", .summary = "Change a project; what is absent stays",
+	  .query = "api_projects_update", .answer = "Project", ENDPOINT_PARAMS(update_params),
+	  .run = run_checked },
+	{ HTTP_DELETE, "/api/v1/projects/{id}", ROLE_MANAGER, .id = "archive_project",
+	  .tag = "projects", .summary = "Put a project away; refused while sources use it",
+	  .query = "api_projects_delete", .answer = "Project", ENDPOINT_PARAMS(delete_params) },
 };
 ENDPOINTS(projects_endpoints, rows);

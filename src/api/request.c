@@ -1,6 +1,7 @@
-/* Happy path: exchange → token → role → rate → path, query, body against the endpoint's rows → statement or run → answer.
- * Failure modes: a refusal at any of these steps is a problem document; the store is away or full (503 with Retry-After); the client leaves
- * (net drops the answer); the api stops while an answer is awaited (503 now, the late answer is ignored). */
+/* Happy path: exchange → token → role → rate → path, query, body against the endpoint's rows →
+ * statement or run → answer. Failure modes: a refusal at any of these steps is a problem document;
+ * the store is away or full (503 with Retry-After); the client leaves (net drops the answer); the
+ * api stops while an answer is awaited (503 now, the late answer is ignored). */
 #include "api/request.h"
 
 #include <stdio.h>
@@ -106,7 +107,7 @@ void request_stop_all(struct api *api)
 	}
 }
 
-/* --- values ---------------------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------- */
 
 static int row_of(const struct request *r, const char *name)
 {
@@ -152,7 +153,7 @@ static const char *caller_value(struct request *r, const char *name)
 	return NULL; /* given later by the resource (request_set) */
 }
 
-/* --- checks ---------------------------------------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------------- */
 
 static bool admit(struct request *r, struct problem *p)
 {
@@ -260,7 +261,7 @@ void request_handle(struct exchange *x)
 		request_query(r);
 }
 
-/* --- statements ------------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------ */
 
 static void on_answer(void *user, const struct store_answer *a)
 {

@@ -1,4 +1,5 @@
-/* One HTTP request on its way through the API: checked parameters, the caller, and the one answer. Lives on its shard. */
+/* One HTTP request on its way through the API: checked parameters, the caller, and the one answer.
+ * Lives on its shard. */
 #ifndef CALLMEND_API_REQUEST_H
 #define CALLMEND_API_REQUEST_H
 
@@ -12,10 +13,10 @@ struct request {
 	const struct endpoint *endpoint;
 	struct caller caller;
 	struct arena arena;
-	struct json body;                /* checked; JSON_NONE: none */
-	const char *values[PARAMS_MAX];  /* by row of endpoint->params; NULL: absent */
-	struct request *prev, *next;     /* all requests of the api */
-	void *more;                      /* the resource's own, in the arena */
+	struct json body;		/* checked; JSON_NONE: none */
+	const char *values[PARAMS_MAX]; /* by row of endpoint->params; NULL: absent */
+	struct request *prev, *next;	/* all requests of the api */
+	void *more;			/* the resource's own, in the arena */
 };
 
 /* The route's handler: admits, checks, runs. */
@@ -23,7 +24,8 @@ void request_handle(struct exchange *);
 /* The value of a row by name (any place); NULL: absent or no such row. */
 const char *request_value(const struct request *, const char *name);
 void request_set(struct request *, const char *name, const char *value);
-/* Runs the endpoint's statement; the answer goes to endpoint->answered or straight to the client. */
+/* Runs the endpoint's statement; the answer goes to endpoint->answered or straight to the client.
+ */
 void request_query(struct request *);
 
 /* Each answers and frees the request. */

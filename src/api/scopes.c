@@ -1,7 +1,8 @@
-/* Happy path: a scope waits → its snapshot is asked for → one part per owner arrives, is sent, and opens the owner's gate → events with a higher
- * sequence pass → all parts are there, "ready".
- * Failure modes: mailboxes are full (the scope keeps waiting, the tick tries again); the scope or the watcher goes while the snapshot is on its
- * way (its callbacks find nobody); the watcher is resynced (everything on its way is forgotten, all scopes wait again). */
+/* Happy path: a scope waits → its snapshot is asked for → one part per owner arrives, is sent, and
+ * opens the owner's gate → events with a higher sequence pass → all parts are there, "ready".
+ * Failure modes: mailboxes are full (the scope keeps waiting, the tick tries again); the scope or
+ * the watcher goes while the snapshot is on its way (its callbacks find nobody); the watcher is
+ * resynced (everything on its way is forgotten, all scopes wait again). */
 #include <stdlib.h>
 
 #include "api/watcher.h"
@@ -32,18 +33,18 @@ struct scope {
 	bool waiting;
 	struct snapping *snap;
 	struct asked *asked; /* NULL: has been answered */
-	size_t gates_n;      /* one per owner; one in all for a single call */
+	size_t gates_n;	     /* one per owner; one in all for a single call */
 	struct gate gates[];
 };
 
 /* A snapshot on its way. Outlives scope and watcher when they go first. */
 struct snapping {
 	struct watcher *watcher; /* NULL: gone */
-	struct scope *scope;     /* NULL: gone, or begun again */
+	struct scope *scope;	 /* NULL: gone, or begun again */
 	struct snapping *prev, *next;
 };
 
-/* --- asked ------------------------------------------------------------------------------------------------- */
+/* --- asked ----------------------------------------------------------------------- */
 
 struct asked *scopes_asked_new(struct span id_json, size_t after_n, const uint64_t *after)
 {
@@ -81,7 +82,7 @@ void scopes_asked_release(struct watcher *w, struct asked *a)
 	free(a);
 }
 
-/* --- scopes ------------------------------------------------------------------------------------------------ */
+/* --- scopes ---------------------------------------------------------------------- */
 
 static struct scope_key key_of(enum scope_kind kind, const struct uuid *id)
 {
@@ -144,8 +145,9 @@ static size_t *count_of(struct watcher *w, enum scope_kind kind)
 
 static bool has_room(struct watcher *w, enum scope_kind kind)
 {
-	static const size_t most[] = { [SCOPE_PROJECT] = WATCHER_PROJECTS_MAX,
-				       [SCOPE_CALL] = WATCHER_CALLS_MAX };
+	static const size_t most[] = {
+		[SCOPE_PROJECT] = WATCHER_PROJECTS_MAX, [SCOPE_CALL] = WATCHER_CALLS_MAX
+	};
 	return kind == SCOPE_ALL || *count_of(w, kind) < most[kind];
 }
 
@@ -207,7 +209,7 @@ void scopes_remove(struct watcher *w, enum scope_kind kind, const struct uuid *i
 void scopes_remove_all(struct watcher *w)
 {
 	struct scope *s, *next;
-	HASH_ITER(hh, w->scopes, s, next)
+	HASH_ITER (hh, w->scopes, s, next)
 		remove_scope(w, s);
 }
 
@@ -233,7 +235,7 @@ bool scopes_match(const struct watcher *w, const struct live_event *e)
 	       (w->projects_n && key_passes(w, SCOPE_PROJECT, &e->project, e));
 }
 
-/* --- snapshots --------------------------------------------------------------------------------------------- */
+/* --- snapshots ------------------------------------------------------------------- */
 
 /* A part is sent in pieces, so that none is larger than a send queue. */
 struct piece {
@@ -413,7 +415,7 @@ void scopes_restart(struct watcher *w)
 {
 	struct asked *again = scopes_asked_new((struct span){ 0 }, 0, NULL);
 	struct scope *s, *next;
-	HASH_ITER(hh, w->scopes, s, next) {
+	HASH_ITER (hh, w->scopes, s, next) {
 		close_gates(s);
 		detach_snap(s);
 		if (!s->asked) {

@@ -1,5 +1,5 @@
-/* Sources: configured connections of providers. A source's page shows what its events say about the provider's configuration: what
- * PostgreSQL has, and what this node has seen since. */
+/* Sources: configured connections of providers. A source's page shows what its events say about the
+ * provider's configuration: what PostgreSQL has, and what this node has seen since. */
 #include "api/documents.h"
 #include "api/endpoint.h"
 #include "api/request.h"
@@ -68,39 +68,65 @@ static void answered_get(struct request *r, const struct store_answer *a)
 
 static const char *const modes[] = { "", "inline", "fetch", "id", NULL };
 
-#define SOURCE_BODY(needed)                                                                                        \
-	{ .name = "name", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = (needed), .min = 1, .max = 100,         \
-	  .doc = "the last part of /in/{dialect}/{name}" },                                                        \
-	{ .name = "project_id", .in = PARAM_IN_BODY, .type = PARAM_UUID, .need = (needed), .doc = "of its calls" }, \
-	BODY("auth", PARAM_ARRAY, "how senders prove themselves; any one suffices, none lets nobody in"),          \
-	BODY("private_key", PARAM_OBJECT, "secret reference: key of the provider's API"),                          \
-	BODY("control_key", PARAM_OBJECT, "secret reference: bearer for control URLs that ask for one"),           \
-	BODY_TEXT("api_base", 2000, "the provider's API"),                                                         \
-	BODY_TEXT("upstream_url", 2000, "webhooks are passed on to it"),                                           \
-	{ .name = "upstream_timeout_ms", .in = PARAM_IN_BODY, .type = PARAM_INT, .min = 1, .max = 15000,           \
-	  .doc = "how long its answer is waited for" },                                                            \
-	BODY("answers", PARAM_OBJECT, "answers by message type"),                                                  \
-	BODY("assistant", PARAM_OBJECT, "mode inline: the whole assistant"),                                       \
-	BODY_TEXT("assistant_id", 256, "modes fetch and id: the provider's id of the assistant"),                  \
-	BODY_ENUM("assistant_mode", modes, "how assistant-request is answered"),                                   \
-	BODY("variable_values", PARAM_OBJECT, "mode id: variables passed along"),                                  \
-	BODY("failure", PARAM_OBJECT, "the answer when there is no assistant"),                                    \
-	BODY("settings", PARAM_OBJECT, "thresholds that differ from the project's")
+#define SOURCE_BODY(needed)                                                                       \
+	{ .name = "name",                                                                         \
+	  .in = PARAM_IN_BODY,                                                                    \
+	  .type = PARAM_TEXT,                                                                     \
+	  .need = (needed),                                                                       \
+	  .min = 1,                                                                               \
+	  .max = 100,                                                                             \
+	  .doc = "the last part of /in/{dialect}/{name}" },                                       \
+		{ .name = "project_id",                                                           \
+		  .in = PARAM_IN_BODY,                                                            \
+		  .type = PARAM_UUID,                                                             \
+		  .need = (needed),                                                               \
+		  .doc = "of its calls" },                                                        \
+		BODY("auth", PARAM_ARRAY,                                                         \
+		     "how senders prove themselves; any one suffices, none lets nobody in"),      \
+		BODY("private_key", PARAM_OBJECT, "secret reference: key of the provider's API"), \
+		BODY("control_key", PARAM_OBJECT,                                                 \
+		     "secret reference: bearer for control URLs that ask for one"),               \
+		BODY_TEXT("api_base", 2000, "the provider's API"),                                \
+		BODY_TEXT("upstream_url", 2000, "webhooks are passed on to it"),                  \
+		{ .name = "upstream_timeout_ms",                                                  \
+		  .in = PARAM_IN_BODY,                                                            \
+		  .type = PARAM_INT,                                                              \
+		  .min = 1,                                                                       \
+		  .max = 15000,                                                                   \
+		  .doc = "how long its answer is waited for" },                                   \
+		BODY("answers", PARAM_OBJECT, "answers by message type"),                         \
+		BODY("assistant", PARAM_OBJECT, "mode inline: the whole assistant"),              \
+		BODY_TEXT("assistant_id", 256,                                                    \
+			  "modes fetch and id: the provider's id of the assistant"),              \
+		BODY_ENUM("assistant_mode", modes, "how assistant-request is answered"),          \
+		BODY("variable_values", PARAM_OBJECT, "mode id: variables passed along"),         \
+		BODY("failure", PARAM_OBJECT, "the answer when there is no assistant"),           \
+		BODY("settings", PARAM_OBJECT, "thresholds that differ from the project's")
 
 static const struct param list_params[] = { CALLER_ORG(1), QUERY_ARCHIVED(2) };
 static const struct param get_params[] = { CALLER_ORG(1), PATH_UUID("id", 2, "source") };
 static const struct param create_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), WHOLE_BODY(3), QUERY_REASON(4),
-	{ .name = "dialect", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .min = 1, .max = 40,
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	WHOLE_BODY(3),
+	QUERY_REASON(4),
+	{ .name = "dialect",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .min = 1,
+	  .max = 40,
 	  .doc = "protocol, vapi unless given" },
 	SOURCE_BODY(PARAM_REQUIRED),
 };
 static const struct param update_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "source"), WHOLE_BODY(4), QUERY_REASON(5),
-	SOURCE_BODY(PARAM_OPTIONAL),
+	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "source"),
+	WHOLE_BODY(4), QUERY_REASON(5), SOURCE_BODY(PARAM_OPTIONAL),
 };
 static const struct param delete_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "source"), QUERY_REASON(4),
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "source"),
+	QUERY_REASON(4),
 };
 
 enum { SOURCE_LIMIT = 1024 * 1024 }; /* an inline assistant is large */
@@ -110,17 +136,19 @@ static const struct endpoint rows[] = {
 	  .summary = "All sources", .query = "api_sources_list", .answer = "SourceList",
 	  ENDPOINT_PARAMS(list_params) },
 	{ HTTP_POST, "/api/v1/sources", ROLE_ADMIN, .id = "create_source", .tag = "sources",
-	  .summary = "Make a source", .query = "api_sources_create", .status = 201, .answer = "Source",
-	  ENDPOINT_PARAMS(create_params), .body_limit = SOURCE_LIMIT, .run = run_checked },
+	  .summary = "Make a source", .query = "api_sources_create", .status = 201,
+	  .answer = "Source", ENDPOINT_PARAMS(create_params), .body_limit = SOURCE_LIMIT,
+	  .run = run_checked },
 	{ HTTP_GET, "/api/v1/sources/{id}", ROLE_VIEWER, .id = "get_source", .tag = "sources",
 	  .summary = "One source, with warnings about the provider's configuration and what to set",
 	  .query = "api_sources_get", .answer = "SourcePage", ENDPOINT_PARAMS(get_params),
 	  .answered = answered_get },
 	{ HTTP_PATCH, "/api/v1/sources/{id}", ROLE_ADMIN, .id = "update_source", .tag = "sources",
-	  .summary = "Change a source; what is absent stays, null clears", .query = "api_sources_update",
-	  .answer = "Source", ENDPOINT_PARAMS(update_params), .body_limit = SOURCE_LIMIT, .run = run_checked },
+	  .summary = "Change a source; what is absent stays, null clears",
+	  .query = "api_sources_update", .answer = "Source", ENDPOINT_PARAMS(update_params),
+	  .body_limit = SOURCE_LIMIT, .run = run_checked },
 	{ HTTP_DELETE, "/api/v1/sources/{id}", ROLE_ADMIN, .id = "archive_source", .tag = "sources",
-	  .summary = "Put a source away: its webhooks are no longer taken", .query = "api_sources_delete",
-	  .answer = "Source", ENDPOINT_PARAMS(delete_params) },
+	  .summary = "Put a source away: its webhooks are no longer taken",
+	  .query = "api_sources_delete", .answer = "Source", ENDPOINT_PARAMS(delete_params) },
 };
 ENDPOINTS(sources_endpoints, rows);

@@ -49,7 +49,8 @@ static void answered_create(struct request *r, const struct store_answer *a)
 	request_answer(r, 201, buf_span(&b));
 }
 
-/* While PostgreSQL is away, what the directory in memory says; the organisation's name is not in it. */
+/* While PostgreSQL is away, what the directory in memory says; the organisation's name is not in
+ * it. */
 static void answered_whoami(struct request *r, const struct store_answer *a)
 {
 	if (a->code != E_UNAVAILABLE && a->code != E_FULL) {
@@ -83,27 +84,49 @@ static const char *const roles[] = {
 #define X(name, text, rank, doc) text,
 	ROLES(X)
 #undef X
-	NULL
+		NULL
 };
 
 static const struct param whoami_params[] = { CALLER_TOKEN(1) };
 static const struct param list_params[] = {
 	CALLER_ORG(1),
-	{ .name = "revoked", .in = PARAM_IN_QUERY, .type = PARAM_BOOL, .sql = 2, .doc = "also those taken back" },
+	{ .name = "revoked",
+	  .in = PARAM_IN_QUERY,
+	  .type = PARAM_BOOL,
+	  .sql = 2,
+	  .doc = "also those taken back" },
 };
 static const struct param create_params[] = {
 	CALLER_ORG(1),
 	CALLER_ACTOR(2),
-	{ .name = "name", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = PARAM_REQUIRED, .min = 1, .max = 100,
-	  .sql = 3, .doc = "unique among those in use; appears as actor token:<name>" },
-	{ .name = "role", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .need = PARAM_REQUIRED, .values = roles,
-	  .sql = 4, .doc = "what it may do" },
+	{ .name = "name",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .need = PARAM_REQUIRED,
+	  .min = 1,
+	  .max = 100,
+	  .sql = 3,
+	  .doc = "unique among those in use; appears as actor token:<name>" },
+	{ .name = "role",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_ENUM,
+	  .need = PARAM_REQUIRED,
+	  .values = roles,
+	  .sql = 4,
+	  .doc = "what it may do" },
 	{ .name = "hash", .in = PARAM_IN_CALLER, .sql = 5, .doc = "hash" },
-	{ .name = "expires_at", .in = PARAM_IN_BODY, .type = PARAM_TIME, .sql = 6, .doc = "for ever unless given" },
+	{ .name = "expires_at",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TIME,
+	  .sql = 6,
+	  .doc = "for ever unless given" },
 	QUERY_REASON(7),
 };
 static const struct param revoke_params[] = {
-	CALLER_ORG(1), CALLER_ACTOR(2), PATH_UUID("id", 3, "token"), QUERY_REASON(4),
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "token"),
+	QUERY_REASON(4),
 };
 
 static const struct endpoint rows[] = {
@@ -111,11 +134,11 @@ static const struct endpoint rows[] = {
 	  .summary = "Who this token is", .query = "api_whoami", .answer = "Whoami",
 	  ENDPOINT_PARAMS(whoami_params), .answered = answered_whoami },
 	{ HTTP_GET, "/api/v1/tokens", ROLE_ADMIN, .id = "list_tokens", .tag = "tokens",
-	  .summary = "All tokens, without their text", .query = "api_tokens_list", .answer = "TokenList",
-	  ENDPOINT_PARAMS(list_params) },
+	  .summary = "All tokens, without their text", .query = "api_tokens_list",
+	  .answer = "TokenList", ENDPOINT_PARAMS(list_params) },
 	{ HTTP_POST, "/api/v1/tokens", ROLE_ADMIN, .id = "create_token", .tag = "tokens",
-	  .summary = "Make a token; its text is shown this once", .query = "api_tokens_create", .status = 201,
-	  .answer = "NewToken", ENDPOINT_PARAMS(create_params), .run = run_create,
+	  .summary = "Make a token; its text is shown this once", .query = "api_tokens_create",
+	  .status = 201, .answer = "NewToken", ENDPOINT_PARAMS(create_params), .run = run_create,
 	  .answered = answered_create },
 	{ HTTP_DELETE, "/api/v1/tokens/{id}", ROLE_ADMIN, .id = "revoke_token", .tag = "tokens",
 	  .summary = "Take a token back, for good", .query = "api_tokens_revoke", .answer = "Token",

@@ -17,7 +17,7 @@ void usage_note(struct api *api, const struct caller *c, int64_t now_us)
 	if (now_us < due || !atomic_compare_exchange_strong(next, &due, now_us + 60 * SECOND_US))
 		return;
 	uuid_format(&c->token, id);
-	if (store_query(api->common->config.store, api->shard, "api_tokens_used", params, 1, on_noted,
-			NULL))
+	if (store_query(api->common->config.store, api->shard, "api_tokens_used", params, 1,
+			on_noted, NULL))
 		atomic_store(next, due); /* the queue is full */
 }

@@ -1,4 +1,5 @@
-/* When a token was last used, told to PostgreSQL at most once a minute each; nobody waits for it. */
+/* When a token was last used, told to PostgreSQL at most once a minute each; nobody waits for it.
+ */
 #ifndef CALLMEND_API_USAGE_H
 #define CALLMEND_API_USAGE_H
 

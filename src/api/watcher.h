@@ -1,12 +1,13 @@
-/* One live WebSocket connection and what it subscribes to. Private to live_ws.c, watchers.c, scopes.c; one shard's thread.
+/* One live WebSocket connection and what it subscribes to. Private to live_ws.c, watchers.c,
+ *scopes.c; one shard's thread.
  *
  *	live ──events──► watchers ──► watcher ─ scopes: which calls, from which sequence on
  *	                                │     └ coalesce: partial transcripts that wait
  *	                                ├► backlog: what waits behind a large snapshot
  *	                                └► ws queue (bounded by net)
  *
- * A watcher is FLOWING, or RESYNCING after it was too slow: then nothing is sent until its queue has drained, and
- * every scope starts again with a snapshot. */
+ * A watcher is FLOWING, or RESYNCING after it was too slow: then nothing is sent until its queue
+ *has drained, and every scope starts again with a snapshot. */
 #ifndef CALLMEND_API_WATCHER_H
 #define CALLMEND_API_WATCHER_H
 
@@ -16,13 +17,13 @@
 #include "api/internal.h"
 
 enum {
-	WATCHER_CALLS_MAX = 1000,     /* calls subscribed one by one */
+	WATCHER_CALLS_MAX = 1000, /* calls subscribed one by one */
 	WATCHER_PROJECTS_MAX = 32,
-	WATCHER_SNAPSHOTS_MAX = 8,    /* asked for and not yet there */
-	WATCHER_COMMANDS_MAX = 32,    /* without an answer yet */
-	WATCHER_PIECE_BYTES = 64 * 1024,         /* a snapshot is sent in messages of about this size */
+	WATCHER_SNAPSHOTS_MAX = 8,	 /* asked for and not yet there */
+	WATCHER_COMMANDS_MAX = 32,	 /* without an answer yet */
+	WATCHER_PIECE_BYTES = 64 * 1024, /* a snapshot is sent in messages of about this size */
 	WATCHER_BACKLOG_BYTES = 4 * 1024 * 1024, /* of events behind a snapshot; more: too slow */
-	WATCHER_ID_MAX = 64,                     /* bytes of a correlation id, as JSON */
+	WATCHER_ID_MAX = 64,			 /* bytes of a correlation id, as JSON */
 };
 
 enum watcher_state { WATCHER_FLOWING, WATCHER_RESYNCING };
@@ -41,8 +42,8 @@ struct watcher {
 	enum watcher_state state;
 	int64_t resync_since_us;
 
-	struct scope *all;    /* or NULL */
-	struct scope *scopes; /* hash of every scope, also `all` */
+	struct scope *all;			    /* or NULL */
+	struct scope *scopes;			    /* hash of every scope, also `all` */
 	struct scope *waiting_first, *waiting_last; /* for their snapshot */
 	size_t calls_n, projects_n;
 	struct snapping *snaps; /* asked for */
@@ -58,7 +59,7 @@ struct watcher {
 	unsigned commands_n;
 };
 
-/* --- watchers.c: the shard's watchers, and how messages leave ------------------------------------------------ */
+/* --- watchers.c: the shard's watchers, and how messages leave -------------------- */
 struct watchers {
 	struct api *api;
 	struct watcher *list;
@@ -68,7 +69,8 @@ struct watchers {
 
 void watchers_add(struct watchers *, struct watcher *);
 void watchers_remove(struct watcher *);
-/* Takes its own reference. What does not fit: E_FULL behind a snapshot waits in the backlog, otherwise the watcher is resynced. */
+/* Takes its own reference. What does not fit: E_FULL behind a snapshot waits in the backlog,
+ * otherwise the watcher is resynced. */
 void watcher_send(struct watcher *, struct message *);
 /* A piece of a snapshot: waits in the backlog when it does not fit. Takes over the reference. */
 void watcher_send_piece(struct watcher *, struct message *);
@@ -80,7 +82,7 @@ bool watcher_behind(const struct watcher *); /* has a backlog */
 /* Gives back everything but the struct itself. */
 void watcher_fini(struct watcher *);
 
-/* --- scopes.c: subscriptions ----------------------------------------------------------------------------------- */
+/* --- scopes.c: subscriptions ----------------------------------------------------- */
 enum scope_kind { SCOPE_ALL, SCOPE_PROJECT, SCOPE_CALL };
 
 /* One subscribe message: when all its scopes have their snapshot, "ready" is sent. */
@@ -88,7 +90,8 @@ struct asked;
 struct asked *scopes_asked_new(struct span id_json, size_t after_n, const uint64_t *after);
 void scopes_asked_release(struct watcher *, struct asked *);
 
-/* Adds (or restarts) a scope; it waits for its snapshot until scopes_pump. E_FULL: the bound is reached. */
+/* Adds (or restarts) a scope; it waits for its snapshot until scopes_pump. E_FULL: the bound is
+ * reached. */
 MUST int scopes_add(struct watcher *, enum scope_kind, const struct uuid *id, struct asked *);
 void scopes_remove(struct watcher *, enum scope_kind, const struct uuid *id);
 void scopes_remove_all(struct watcher *);
@@ -101,7 +104,7 @@ bool scopes_match(const struct watcher *, const struct live_event *);
 /* Forgets snapshots on their way: their callbacks will find nobody. */
 void scopes_abandon(struct watcher *);
 
-/* --- live_ws.c ------------------------------------------------------------------------------------------------ */
+/* --- live_ws.c ------------------------------------------------------------------- */
 void live_ws_abandon_commands(struct watcher *);
 
 #endif

@@ -1,6 +1,8 @@
-/* Happy path: an event comes → for each watcher of its organisation with a scope that lets it through → the event's own message, by reference.
- * Failure modes: a watcher's queue is full → everything queued is dropped, counted, the watcher told ("resync"), and a fresh snapshot follows
- * when it has read what is left; it reads nothing for slow_watcher_ms → closed 1008; its token is revoked → closed 4401. Nobody else notices. */
+/* Happy path: an event comes → for each watcher of its organisation with a scope that lets it
+ * through → the event's own message, by reference. Failure modes: a watcher's queue is full →
+ * everything queued is dropped, counted, the watcher told ("resync"), and a fresh snapshot follows
+ * when it has read what is left; it reads nothing for slow_watcher_ms → closed 1008; its token is
+ * revoked → closed 4401. Nobody else notices. */
 #include "api/watchers.h"
 
 #include <stdlib.h>
@@ -10,9 +12,15 @@
 #include "base/json.h"
 #include "base/metrics.h"
 
-enum { TICK_MS = 20, TICKS_PER_CHECK = 50, CLOSE_SLOW = 1008, CLOSE_RESTART = 1012, CLOSE_REVOKED = 4401 };
+enum {
+	TICK_MS = 20,
+	TICKS_PER_CHECK = 50,
+	CLOSE_SLOW = 1008,
+	CLOSE_RESTART = 1012,
+	CLOSE_REVOKED = 4401
+};
 
-/* --- backlog --------------------------------------------------------------------------------------------- */
+/* --- backlog --------------------------------------------------------------------- */
 
 static void backlog_put(struct backlog *b, struct message *m)
 {
@@ -23,7 +31,9 @@ static void backlog_put(struct backlog *b, struct message *m)
 		for (size_t i = 0; i < b->n; i++)
 			ring[i] = b->ring[(b->head + i) % b->cap];
 		free(b->ring);
-		*b = (struct backlog){ .ring = ring, .n = b->n, .cap = cap, .event_bytes = b->event_bytes };
+		*b = (struct backlog){
+			.ring = ring, .n = b->n, .cap = cap, .event_bytes = b->event_bytes
+		};
 	}
 	b->ring[(b->head + b->n++) % b->cap] = m;
 }
@@ -54,7 +64,7 @@ bool watcher_behind(const struct watcher *w)
 	return w->backlog.n > 0;
 }
 
-/* --- sending --------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------- */
 
 static void send_resync(struct watcher *w, const char *reason)
 {
@@ -107,8 +117,7 @@ void watcher_send(struct watcher *w, struct message *m)
 
 void watcher_send_piece(struct watcher *w, struct message *m)
 {
-	if (w->state == WATCHER_FLOWING &&
-	    (watcher_behind(w) || ws_send(w->ws, m) == E_FULL))
+	if (w->state == WATCHER_FLOWING && (watcher_behind(w) || ws_send(w->ws, m) == E_FULL))
 		backlog_put(&w->backlog, message_ref(m));
 	message_unref(m);
 }
@@ -141,7 +150,8 @@ void watcher_drained(struct watcher *w)
 		if (rc == E_FULL && ws_queued_bytes(w->ws) > 0)
 			return; /* the rest when this has gone */
 		if (rc == E_FULL) {
-			ws_close(w->ws, 1009, "a single call's snapshot is larger than the send queue");
+			ws_close(w->ws, 1009,
+				 "a single call's snapshot is larger than the send queue");
 			return;
 		}
 		backlog_drop_first(&w->backlog);
@@ -149,7 +159,7 @@ void watcher_drained(struct watcher *w)
 	scopes_pump(w);
 }
 
-/* --- events ---------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------- */
 
 static void put_event(struct json_out *o, const struct live_event *e)
 {
@@ -218,7 +228,7 @@ static void on_event(void *user, struct live_event *e)
 			deliver(w, e);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------ */
 
 static void check_watcher(struct watcher *w, const struct directory *d, int64_t now_us)
 {
@@ -240,11 +250,12 @@ static void on_tick(uv_timer_t *timer)
 			watcher_flush_partials(w);
 		scopes_pump(w); /* those a full mailbox refused before */
 		if (check)
-			check_watcher(w, live_directory(api_live(all->api), all->api->shard), now_us);
+			check_watcher(w, live_directory(api_live(all->api), all->api->shard),
+				      now_us);
 	}
 }
 
-/* --- coming and going -------------------------------------------------------------------------------------- */
+/* --- coming and going ------------------------------------------------------------ */
 
 struct watchers *watchers_new(struct api *api)
 {

@@ -1,4 +1,5 @@
-/* The live WebSocket's watchers on one shard: who is connected, who gets which event, what happens to slow ones. */
+/* The live WebSocket's watchers on one shard: who is connected, who gets which event, what happens
+ * to slow ones. */
 #ifndef CALLMEND_API_WATCHERS_H
 #define CALLMEND_API_WATCHERS_H
 

@@ -119,6 +119,7 @@ static void question_input(struct session *s, const struct input *in)
 static void raw_input(struct session *s, const struct input *in)
 {
 	struct draft d;
+	s->now.raw = true;
 	draft_begin(s, &d, EVENT_PROVIDER_MESSAGE, in->at_us);
 	json_put_text(&d.o, "type", in->name);
 	pipeline_put_json(&d.o, "message", in->data);

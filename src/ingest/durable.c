@@ -41,6 +41,21 @@ static void ring(struct lane *l)
 		shard_post_sure(l->shard, &l->durable_mail);
 }
 
+int lane_append(struct lane *l, struct record *r, size_t n)
+{
+	l->appended = true;
+	return journal_append_all(l->in->journal, r, n);
+}
+
+void lane_turn_end(uv_prepare_t *p)
+{
+	struct lane *l = p->data;
+
+	if (l->appended)
+		journal_commit(l->in->journal);
+	l->appended = false;
+}
+
 void lane_wait(struct lane *l, struct waiter *w, uint64_t number)
 {
 	CHECK(!l->first || ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <= number);
@@ -58,14 +73,19 @@ void lane_on_durable(void *user, uint64_t number)
 	struct ingest *in = user;
 
 	(void)number;
+	pthread_mutex_lock(&in->ringing);
 	for (unsigned i = 0; i < in->lanes_n; i++) {
-		if (in->lanes[i] && atomic_load(&in->lanes[i]->waiting))
-			ring(in->lanes[i]);
+		struct lane *l = in->lanes[i];
+
+		if (l && !l->stopped && atomic_load(&l->waiting))
+			ring(l);
 	}
+	pthread_mutex_unlock(&in->ringing);
 }
 
 void lane_finish_waiters(struct lane *l)
 {
+	journal_commit(l->in->journal);
 	for (int i = 0; l->first && i < STOP_WAIT_MS && !journal_failed(l->in->journal); i++) {
 		run_durable(l);
 		if (l->first)

@@ -13,7 +13,13 @@
 #include "ingest/rewrite.h"
 #include "ingest/tasks.h"
 
-enum { CONTROL_TIMEOUT_MS = 10000, RECONCILE_TIMEOUT_MS = 10000, RECONCILE_LIMIT = 16 * 1024 * 1024, MAX_HEADERS = 32 };
+enum {
+	CONTROL_TIMEOUT_MS = 10000,
+	RECONCILE_TIMEOUT_MS = 10000,
+	CONTROL_ANSWER_LIMIT = 64 * 1024,
+	TOOL_ANSWER_LIMIT = 256 * 1024,
+	MAX_HEADERS = 32,
+};
 
 static struct delivery *pending_delivery(struct call_entry *c, uint64_t webhook)
 {
@@ -174,7 +180,7 @@ static void do_control(struct effect_task *t)
 	    dialect->command(&command, t->control_url, &t->arena, &pr, &f))
 		settle_not_sent(t, f.text);
 	else
-		send_provider(t, &pr, CONTROL_TIMEOUT_MS, OUTCOME_BODY_LIMIT / 4);
+		send_provider(t, &pr, CONTROL_TIMEOUT_MS, CONTROL_ANSWER_LIMIT);
 }
 
 static void do_reconcile(struct effect_task *t)
@@ -186,7 +192,7 @@ static void do_reconcile(struct effect_task *t)
 	if (!s || !dialect->reconcile || dialect->reconcile(s->api_base, t->provider_call_id, &t->arena, &pr))
 		settle_not_sent(t, "this source cannot be asked");
 	else
-		send_provider(t, &pr, RECONCILE_TIMEOUT_MS, RECONCILE_LIMIT);
+		send_provider(t, &pr, RECONCILE_TIMEOUT_MS, OUTCOME_BODY_LIMIT);
 }
 
 /* GET tools: every argument becomes a query parameter, objects as JSON. */
@@ -250,7 +256,7 @@ static void do_tool(struct effect_task *t)
 		.headers_n = h.n,
 		.body = query ? (struct span){ 0 } : arguments,
 		.timeout_ms = t->timeout_ms,
-		.response_limit = OUTCOME_BODY_LIMIT,
+		.response_limit = TOOL_ANSWER_LIMIT,
 	};
 	send_request(t, &rq);
 }

@@ -85,6 +85,7 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	CHECK(in->lanes);
 	in->live.in = in;
 	in->warnings = warnings_new();
+	pthread_mutex_init(&in->ringing, NULL);
 	in->max_calls = cfg->max_calls;
 	in->max_effects = cfg->max_effects;
 	in->on_failed = cfg->on_failed;
@@ -92,6 +93,7 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	in->user = cfg->user;
 	crypto_random(&epoch, sizeof(epoch));
 	snprintf(in->epoch, sizeof(in->epoch), "%016llx", (unsigned long long)epoch);
+	jc.commit_on_demand = true;
 	jc.on_durable = lane_on_durable;
 	jc.on_failed = on_journal_failed;
 	jc.user = in;
@@ -127,6 +129,7 @@ void ingest_free(struct ingest *in)
 	journal_free(in->journal);
 	poison_free(in->poison);
 	warnings_free(in->warnings);
+	pthread_mutex_destroy(&in->ringing);
 	for (unsigned i = 0; i < in->lanes_n; i++) {
 		if (in->lanes[i])
 			free(in->lanes[i]->gap);
@@ -176,7 +179,12 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	l->retry_timer.data = l;
 	l->sweep_timer.data = l;
 	uv_timer_start(&l->sweep_timer, lane_on_sweep, SWEEP_MS, SWEEP_MS);
+	uv_prepare_init(shard_loop(s), &l->turn_end);
+	l->turn_end.data = l;
+	uv_prepare_start(&l->turn_end, lane_turn_end);
+	pthread_mutex_lock(&in->ringing);
 	in->lanes[l->index] = l;
+	pthread_mutex_unlock(&in->ringing);
 	adopt_restored(l);
 	return 0;
 }
@@ -202,9 +210,12 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	assistants_free(l);
 	directory_unref(l->dir);
 	l->dir = NULL;
+	pthread_mutex_lock(&in->ringing);
 	l->stopped = true;
+	pthread_mutex_unlock(&in->ringing);
 	uv_close((uv_handle_t *)&l->retry_timer, NULL);
 	uv_close((uv_handle_t *)&l->sweep_timer, NULL);
+	uv_close((uv_handle_t *)&l->turn_end, NULL);
 }
 
 /* --- after a crash: settle what is open ------------------------------------------------------------------------- */

@@ -217,7 +217,7 @@ int lane_input(struct lane *l, struct call_entry *c, enum record_kind kind, stru
 	       struct fault *f)
 {
 	struct record r = { .kind = kind, .call = c->id, .at_us = stamp(c), .body = body };
-	int rc = journal_append(l->in->journal, &r);
+	int rc = lane_append(l, &r, 1);
 
 	if (rc)
 		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
@@ -271,7 +271,7 @@ static int append_bound(struct lane *l, struct call_entry *c, struct delivery *d
 		};
 	}
 	r[(*n)++] = (struct record){ .kind = RECORD_WEBHOOK, .call = c->id, .at_us = stamp(c), .body = body };
-	return journal_append_all(l->in->journal, r, *n);
+	return lane_append(l, r, *n);
 }
 
 int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number, struct fault *f)

@@ -3,6 +3,7 @@
 #ifndef CALLMEND_INGEST_LANE_H
 #define CALLMEND_INGEST_LANE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <uthash.h>
 
@@ -96,6 +97,8 @@ struct lane {
 	/* records that found the journal full and must not be lost */
 	struct retry *retries, **retries_last;
 	uv_timer_t retry_timer;
+	uv_prepare_t turn_end;    /* what this turn of the loop has appended is committed at once */
+	bool appended;
 	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
 	bool stopped;           /* mail still comes, calls and loop are gone; freed with the ingest */
 
@@ -132,6 +135,7 @@ struct ingest {
 	void (*on_directory)(void *user, struct shard *, const struct directory *);
 	void *user;
 	struct warnings *warnings;
+	pthread_mutex_t ringing; /* the writer's thread tells lanes; a lane stops */
 	/* between replay and the lanes' start */
 	struct call_entry *restored;
 };
@@ -144,6 +148,10 @@ void lane_wait(struct lane *, struct waiter *, uint64_t number); /* calls back b
 void lane_on_durable(void *ingest, uint64_t number);             /* the writer's thread */
 void lane_durable_mail(struct mail *, struct shard *here);
 void lane_finish_waiters(struct lane *);
+
+/* Appends n records, all or none, and sees to it that they are committed at the end of this turn of the loop. */
+MUST int lane_append(struct lane *, struct record *, size_t n);
+void lane_turn_end(uv_prepare_t *);
 
 /* --- lane.c: calls and records --------------------------------------------------------------------------- */
 struct call_entry *lane_call_new(struct lane *, const struct uuid *id);

@@ -228,13 +228,17 @@ static bool batch_full(const struct projector *p)
 	return p->rows.n >= BATCH_ROWS || (p->batch_since_ms && now_ms() - p->batch_since_ms >= BATCH_MS);
 }
 
-/* One turn: a record, or the end of what is durable. False: stop. */
+/* One turn: a record, or the end of what is durable. False: stop. While a batch gathers it sleeps instead of waking up for every
+ * commit: on a busy core that would cost more than the rows. */
 static bool turn(struct projector *p)
 {
 	struct record r;
 	struct fault f = { 0 };
-	bool waiting = p->read_to > p->stored;
-	int rc = journal_read(p->reader, waiting ? BATCH_MS : IDLE_MS, &r, &f);
+	bool gathering = p->batch_since_ms != 0;
+	int rc = journal_read(p->reader, gathering ? 0 : IDLE_MS, &r, &f);
+
+	if (rc == E_NOT_FOUND && gathering && !batch_full(p))
+		return pause_ms(p, p->batch_since_ms + BATCH_MS - now_ms());
 
 	if (rc == 0) {
 		project(p, &r);

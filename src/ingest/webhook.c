@@ -217,7 +217,7 @@ static void keep(struct delivery *d, const char *why)
 	buf_addc(&body, '\n');
 	buf_add(&body, d->malformed ? (struct span){ d->body, d->body_n } : buf_span(&d->masked));
 	struct record r = { .kind = RECORD_REFUSED, .at_us = clock_now_us(), .body = buf_span(&body) };
-	int rc = journal_append(d->ingest->journal, &r);
+	int rc = lane_append(here, &r, 1);
 	if (rc) {
 		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
 		answer_overload(d, here, &f);

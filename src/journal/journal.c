@@ -58,6 +58,7 @@ static void build(struct journal *j, const struct journal_config *config)
 		.shelf = j->shelf,
 		.salt = r->key.salt,
 		.memory_bytes = config->memory_bytes,
+		.commit_on_demand = config->commit_on_demand,
 		.last = r->used,
 		.durable = r->last,
 		.on_durable = config->on_durable,
@@ -138,6 +139,11 @@ int journal_append(struct journal *j, struct record *r)
 int journal_append_all(struct journal *j, struct record *r, size_t n)
 {
 	return writer_append(j->writer, r, n);
+}
+
+void journal_commit(struct journal *j)
+{
+	writer_commit(j->writer);
 }
 
 uint64_t journal_durable(const struct journal *j)

@@ -61,6 +61,7 @@ struct writer {
 	struct chunk *spare_chunks;
 	unsigned spare_chunks_n;
 	uint64_t room; /* left in the last promised segment */
+	bool due;      /* what is queued may be written now */
 
 	atomic_uint_fast64_t last, durable, memory;
 	atomic_bool failed;
@@ -208,18 +209,33 @@ static void number(struct writer *w, char *at, struct record *r, size_t n)
 	atomic_store(&w->last, last);
 }
 
+static void make_due(struct writer *w)
+{
+	if (w->due || !w->queue.head)
+		return;
+	w->due = true;
+	pthread_cond_signal(&w->work);
+}
+
+void writer_commit(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	make_due(w);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static int append_locked(struct writer *w, struct chunk *own, struct record *r, size_t n,
 			 uint64_t total)
 {
 	uint64_t begin_room;
 	TRY(admit(w, total, &begin_room));
-	bool was_empty = !w->queue.head;
 	char *at = place(w, own, r, n, total, begin_room);
 	number(w, at, r, n);
 	w->room -= total;
 	atomic_fetch_add(&w->memory, total);
-	if (was_empty)
-		pthread_cond_signal(&w->work);
+	/* More than one chunk is worth a commit of its own. */
+	if (!w->config.commit_on_demand || w->queue.head != w->queue.tail)
+		make_due(w);
 	return 0;
 }
 
@@ -358,10 +374,11 @@ static void fail(struct writer *w, const struct fault *f)
 static struct chunk *take_queue(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
-	while (!w->queue.head && !w->stopping)
+	while (!w->due && !w->stopping)
 		pthread_cond_wait(&w->work, &w->lock);
 	struct chunk *all = w->queue.head;
 	w->queue = (struct queue){ 0 };
+	w->due = false;
 	pthread_mutex_unlock(&w->lock);
 	return all;
 }

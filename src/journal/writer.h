@@ -15,6 +15,7 @@ struct writer_config {
 	uint64_t memory_bytes;
 	uint64_t last;	  /* numbers go on after this one */
 	uint64_t durable; /* the last record on disk */
+	bool commit_on_demand; /* journal.h */
 	/* On the writer's thread. */
 	void (*on_durable)(void *user, uint64_t number);
 	void (*on_failed)(void *user, const struct fault *);
@@ -30,6 +31,7 @@ void writer_free(struct writer *);
 /* Any thread, also before writer_start(). E_FULL, E_IO, E_TOO_LARGE. All or none; one group is
  * never parted over two segments. */
 MUST int writer_append(struct writer *, struct record *r, size_t n);
+void writer_commit(struct writer *);
 uint64_t writer_last(const struct writer *);
 uint64_t writer_durable(const struct writer *);
 uint64_t writer_memory(const struct writer *);

@@ -458,6 +458,7 @@ static void reap(uv_prepare_t *h)
 {
 	struct ws_client *c = h->data;
 
+	static int dbg; if (dbg++ < 3) { fprintf(stderr, "ctx %p handles %u\n", (void *)c->context, c->handles); uv_print_all_handles(c->loop, stderr); }
 	if (c->context || c->handles)
 		return;
 	c->handles = 2;

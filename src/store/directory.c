@@ -48,8 +48,7 @@ bool role_from(struct span name, enum role *out)
 	return false;
 }
 
-/* --- reading rows
- * ---------------------------------------------------------------------------------------- */
+/* --- reading rows ---------------------------------------------------------------------- */
 
 struct reading {
 	struct directory *d;
@@ -110,8 +109,7 @@ static struct dir_secret optional_secret(struct reading *r, struct json ref)
 	return json_has(ref) ? secret_of(r, ref) : (struct dir_secret){ 0 };
 }
 
-/* --- tokens
- * ---------------------------------------------------------------------------------------------- */
+/* --- tokens ---------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -146,8 +144,7 @@ static int read_token(struct reading *r, struct json row, void *out, struct faul
 	return 0;
 }
 
-/* --- sources
- * --------------------------------------------------------------------------------------------- */
+/* --- sources --------------------------------------------------------------------------- */
 
 static struct span lower(struct reading *r, struct span s)
 {
@@ -253,8 +250,7 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	return 0;
 }
 
-/* --- projects
- * -------------------------------------------------------------------------------------------- */
+/* --- projects -------------------------------------------------------------------------- */
 
 static int read_header(struct reading *r, struct json row, void *out, struct fault *f)
 {
@@ -318,8 +314,7 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	return 0;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------- */
 
 static int read_document(struct reading *r, struct json document, struct fault *f)
 {
@@ -379,8 +374,7 @@ void directory_unref(const struct directory *d)
 	arena_fini(&arena);
 }
 
-/* --- looking up
- * ------------------------------------------------------------------------------------------ */
+/* --- looking up ------------------------------------------------------------------------ */
 
 const struct dir_source *directory_source(const struct directory *d, struct span dialect,
 					  struct span name)

@@ -40,8 +40,7 @@ bool directory_digest(struct span algorithm, int *out)
 	return false;
 }
 
-/* --- members by table
- * ------------------------------------------------------------------------------------ */
+/* --- members by table ------------------------------------------------------------------ */
 
 struct rule {
 	const char *name;
@@ -302,8 +301,7 @@ static int check_document(struct span json, const struct rule *rules, struct are
 		"archived_at", NULL                                                         \
 	}
 
-/* --- sources
- * --------------------------------------------------------------------------------------------- */
+/* --- sources --------------------------------------------------------------------------- */
 
 static const struct rule auth_rules[] = {
 	{ "type", check_text },

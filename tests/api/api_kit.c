@@ -214,10 +214,10 @@ void kit_stop(struct kit *k)
 	assert_int_equal(0, shell(&out, "rm -rf '%s'", k->state_dir));
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------- */
 
-int kit_ask_with(struct kit *k, const char *method, const char *path, const char *headers, const char *body,
-		 struct reply *reply)
+int kit_ask_with(struct kit *k, const char *method, const char *path, const char *headers,
+		 const char *body, struct reply *reply)
 {
 	struct buf b AUTO_BUF = { 0 };
 	buf_printf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s", method, path, headers);
@@ -229,8 +229,8 @@ int kit_ask_with(struct kit *k, const char *method, const char *path, const char
 	return reply->status;
 }
 
-int kit_ask(struct kit *k, const char *method, const char *path, const char *token, const char *body,
-	    struct reply *reply)
+int kit_ask(struct kit *k, const char *method, const char *path, const char *token,
+	    const char *body, struct reply *reply)
 {
 	struct buf b AUTO_BUF = { 0 };
 	if (token)
@@ -302,10 +302,13 @@ static struct json response_of(struct kit *k, struct json operation, int status)
 	if (r.kind == JSON_NONE)
 		fail_msg("status %d is not promised: %.*s", status, SPAN_ARG(responses.raw));
 	struct json ref = json_get(r, "$ref");
-	return ref.kind == JSON_STRING ? schema_ref(kit_json(&k->openapi), (struct span){ ref.raw.p + 1, ref.raw.n - 2 }) : r;
+	return ref.kind == JSON_STRING ? schema_ref(kit_json(&k->openapi),
+						    (struct span){ ref.raw.p + 1, ref.raw.n - 2 })
+				       : r;
 }
 
-void kit_expect_promised(struct kit *k, struct reply *reply, const char *method, const char *pattern)
+void kit_expect_promised(struct kit *k, struct reply *reply, const char *method,
+			 const char *pattern)
 {
 	struct buf why AUTO_BUF = { 0 };
 	struct json r = response_of(k, operation_of(k, method, pattern), reply->status);
@@ -315,10 +318,11 @@ void kit_expect_promised(struct kit *k, struct reply *reply, const char *method,
 	if (!json_next(&types, &type, &media))
 		return; /* not JSON */
 	if (!schema_fits(kit_json(&k->openapi), json_get(media, "schema"), kit_json(reply), &why))
-		fail_msg("%s %s: %d does not fit openapi.json:\n%s", method, pattern, reply->status, buf_z(&why));
+		fail_msg("%s %s: %d does not fit openapi.json:\n%s", method, pattern, reply->status,
+			 buf_z(&why));
 }
 
-/* --- calls and events ------------------------------------------------------------------------------------------------ */
+/* --- calls and events ------------------------------------------------------------ */
 
 struct adding {
 	struct live *live;
@@ -352,8 +356,12 @@ unsigned kit_add_call(struct kit *k, const char *org, const char *project, const
 	free(fill);
 	json_end(&o);
 	unsigned shards = shards_count(k->rig.shards);
-	struct adding a = { &k->live, (unsigned)(uuid_hash(id) % shards), *id, kit_uuid(org),
-			    kit_uuid(project), buf_z(&json) };
+	struct adding a = { &k->live,
+			    (unsigned)(uuid_hash(id) % shards),
+			    *id,
+			    kit_uuid(org),
+			    kit_uuid(project),
+			    buf_z(&json) };
 	rig_on_shard(&k->rig, a.owner, add_here, &a);
 	return a.owner;
 }

@@ -17,7 +17,7 @@ void live_event_unref(struct live_event *e)
 	free(e);
 }
 
-/* --- events ---------------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------- */
 
 struct event_mail {
 	struct mail mail;
@@ -47,8 +47,8 @@ static void mail_event(struct live *live, unsigned shard, struct live_event *eve
 	shard_post_sure(shards_at(live->shards, shard), &m->mail);
 }
 
-void fake_live_publish(struct live *live, unsigned owner, const struct fake_call *call, enum event_type type,
-		       enum speaker speaker, const char *text)
+void fake_live_publish(struct live *live, unsigned owner, const struct fake_call *call,
+		       enum event_type type, enum speaker speaker, const char *text)
 {
 	struct fake_owner *o = &live->owners[owner];
 	struct buf b AUTO_BUF = { 0 };
@@ -68,8 +68,14 @@ void fake_live_publish(struct live *live, unsigned owner, const struct fake_call
 	event_write(&ev, &b);
 	size_t n = b.n - at;
 	buf_addc(&b, '}');
-	*e = (struct live_event){ .refs = 1, .type = type, .speaker = speaker, .seq = ev.seq, .owner = owner,
-				  .call = call->id, .org = call->org, .project = call->project };
+	*e = (struct live_event){ .refs = 1,
+				  .type = type,
+				  .speaker = speaker,
+				  .seq = ev.seq,
+				  .owner = owner,
+				  .call = call->id,
+				  .org = call->org,
+				  .project = call->project };
 	e->message = message_new(buf_span(&b));
 	e->event_json = (struct span){ message_text(e->message).p + at, n };
 	CHECK(o->ring_n < FAKE_RING);
@@ -84,14 +90,15 @@ void fake_live_gap(struct live *live, struct shard *here)
 	mail_event(live, shard_index(here), NULL);
 }
 
-void live_listen(struct live *live, struct shard *here, void (*on_event)(void *, struct live_event *), void *user)
+void live_listen(struct live *live, struct shard *here,
+		 void (*on_event)(void *, struct live_event *), void *user)
 {
 	unsigned i = shard_index(here);
 	live->listeners[i].user = user;
 	atomic_store(&live->listeners[i].on_event, on_event);
 }
 
-/* --- snapshots --------------------------------------------------------------------------------------------------- */
+/* --- snapshots ------------------------------------------------------------------- */
 
 struct gather {
 	struct live *live;
@@ -161,7 +168,8 @@ void fake_live_release(struct live *live, struct shard *here)
 	}
 }
 
-static void put_missed(const struct fake_owner *o, struct part_mail *p, uint64_t after, struct json_out *out)
+static void put_missed(const struct fake_owner *o, struct part_mail *p, uint64_t after,
+		       struct json_out *out)
 {
 	for (size_t i = 0; i < o->ring_n; i++) {
 		const struct live_event *e = o->ring[i];
@@ -239,7 +247,7 @@ const char *live_epoch(const struct live *live)
 	return "0123456789abcdef";
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------ */
+/* --- commands -------------------------------------------------------------------- */
 
 struct command_mail {
 	struct mail mail;
@@ -259,7 +267,8 @@ static void run_command(struct mail *m, struct shard *here)
 	free(c);
 }
 
-static struct fake_call *find_call(struct live *live, const struct uuid *org, struct span text, int *code)
+static struct fake_call *find_call(struct live *live, const struct uuid *org, struct span text,
+				   int *code)
 {
 	struct uuid ids[9];
 	size_t n = 0;
@@ -281,7 +290,8 @@ static struct fake_call *find_call(struct live *live, const struct uuid *org, st
 }
 
 /* The text says what shall become of the command: "reject", "wait", else it is accepted. */
-static void write_command(const struct command *command, const struct fake_call *call, struct buf *out)
+static void write_command(const struct command *command, const struct fake_call *call,
+			  struct buf *out)
 {
 	bool reject = span_is(command->text, "reject"), wait = span_is(command->text, "wait");
 	struct json_out o = { .b = out };
@@ -329,7 +339,7 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 	return 0;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------ */
+/* --- the rest -------------------------------------------------------------------- */
 
 const struct directory *live_directory(struct live *live, struct shard *here)
 {
@@ -338,12 +348,14 @@ const struct directory *live_directory(struct live *live, struct shard *here)
 	return next ? next : live->directory;
 }
 
-void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source, struct buf *out)
+void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source,
+			  struct buf *out)
 {
 	(void)live;
 	(void)here;
 	(void)source;
-	buf_addz(out, "[{\"warning\":\"transcript is not subscribed\",\"advice\":\"add it to serverMessages\"}]");
+	buf_addz(out, "[{\"warning\":\"transcript is not subscribed\",\"advice\":\"add it to "
+		      "serverMessages\"}]");
 }
 
 void fake_live_add(struct live *live, unsigned owner, const struct uuid *id, const struct uuid *org,

@@ -1,5 +1,6 @@
-/* callmend/live.h without a journal or sessions: calls are texts that the test puts in, events are what it publishes. Owner n is shard n; snapshots
- * and events travel by mail as in the real one, so the order between them is real. */
+/* callmend/live.h without a journal or sessions: calls are texts that the test puts in, events are
+ * what it publishes. Owner n is shard n; snapshots and events travel by mail as in the real one, so
+ * the order between them is real. */
 #ifndef TESTS_API_FAKE_LIVE_H
 #define TESTS_API_FAKE_LIVE_H
 
@@ -27,27 +28,28 @@ struct fake_owner {
 struct live {
 	struct shards *shards;
 	const struct directory *directory;
-	_Atomic(const struct directory *) next_directory; /* taken over at the next look; the old one stays until the end */
+	_Atomic(const struct directory *)
+		next_directory; /* taken over at the next look; the old one stays until the end */
 	struct {
 		_Atomic(void (*)(void *, struct live_event *)) on_event;
 		void *user;
 	} listeners[FAKE_OWNERS];
 	struct fake_owner owners[FAKE_OWNERS];
-	atomic_int snapshot_code; /* what live_snapshot returns */
-	atomic_int command_code;  /* what live_command answers */
-	atomic_bool hold_snapshots; /* parts wait until fake_live_release */
+	atomic_int snapshot_code;		  /* what live_snapshot returns */
+	atomic_int command_code;		  /* what live_command answers */
+	atomic_bool hold_snapshots;		  /* parts wait until fake_live_release */
 	struct part_mail *held_first, *held_last; /* on shard 0 */
-	atomic_int snapshots;     /* asked for */
-	atomic_int commands;      /* reached us */
-	char last_command[4096];  /* as JSON; read after the answer */
+	atomic_int snapshots;			  /* asked for */
+	atomic_int commands;			  /* reached us */
+	char last_command[4096];		  /* as JSON; read after the answer */
 };
 
 void fake_live_fini(struct live *);
 /* On the owner's shard: a call, its events, a gap. */
 void fake_live_add(struct live *, unsigned owner, const struct uuid *id, const struct uuid *org,
 		   const struct uuid *project, const char *json);
-void fake_live_publish(struct live *, unsigned owner, const struct fake_call *, enum event_type, enum speaker,
-		       const char *text);
+void fake_live_publish(struct live *, unsigned owner, const struct fake_call *, enum event_type,
+		       enum speaker, const char *text);
 void fake_live_gap(struct live *, struct shard *here);
 void fake_live_release(struct live *, struct shard *here);
 struct fake_call *fake_live_call(struct live *, unsigned owner, size_t i);

@@ -1,4 +1,5 @@
-/* The live WebSocket (A4, A6, A7; docs/live.md) over real sockets: who gets in, snapshots and order, resume, coalescing, slow watchers, commands. */
+/* The live WebSocket (A4, A6, A7; docs/live.md) over real sockets: who gets in, snapshots and
+ * order, resume, coalescing, slow watchers, commands. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int end(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
-/* --- a watching client -------------------------------------------------------------------------------------------- */
+/* --- a watching client ----------------------------------------------------------- */
 
 struct watch {
 	int fd;
@@ -59,9 +60,10 @@ static bool watch_read(struct watch *w)
 		first = wsc_read(w->fd, &w->state, &w->text);
 	} while (first == 0x89 || first == 0x8a);
 	if (first != FIN_TEXT) {
-		w->close_code = first == FIN_CLOSE && w->text.n >= 2 ?
-					(unsigned char)w->text.p[0] << 8 | (unsigned char)w->text.p[1] :
-					1006;
+		w->close_code =
+			first == FIN_CLOSE && w->text.n >= 2
+				? (unsigned char)w->text.p[0] << 8 | (unsigned char)w->text.p[1]
+				: 1006;
 		return false;
 	}
 	struct fault f = { 0 };
@@ -86,8 +88,8 @@ static void expect(struct watch *w, const char *type)
 {
 	watch_next(w);
 	if (!is_type(w, type))
-		fail_msg("expected %s, got %.*s", type, (int)(w->message.raw.n < 300 ? w->message.raw.n : 300),
-			 w->message.raw.p);
+		fail_msg("expected %s, got %.*s", type,
+			 (int)(w->message.raw.n < 300 ? w->message.raw.n : 300), w->message.raw.p);
 }
 
 static void expect_error(struct watch *w, const char *code, const char *id)
@@ -179,7 +181,7 @@ static void expect_nothing(struct watch *w)
 	expect(w, "pong");
 }
 
-/* --- getting in ------------------------------------------------------------------------------------------------------ */
+/* --- getting in ------------------------------------------------------------------ */
 
 static void test_who_gets_in(void **state)
 {
@@ -195,7 +197,8 @@ static void test_who_gets_in(void **state)
 		{ "/api/v1/live?token=" KIT_ADMIN, "", 400 },
 		{ "/api/v1/live?token=" KIT_ADMIN, "Authorization: Bearer " KIT_ADMIN "\r\n", 400 },
 		{ "/api/v1/live", "Authorization: Bearer " KIT_VIEWER "\r\n", 101 },
-		{ "/api/v1/live", "Sec-WebSocket-Protocol: callmend, bearer." KIT_VIEWER "\r\n", 101 },
+		{ "/api/v1/live", "Sec-WebSocket-Protocol: callmend, bearer." KIT_VIEWER "\r\n",
+		  101 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct watch w = { .fd = client_connect(k->rig.port) };
@@ -213,7 +216,8 @@ static void test_who_gets_in(void **state)
 	watch_end(&w);
 }
 
-/* A browser fails the connection when none of its subprotocols comes back, and the token is none of our words. */
+/* A browser fails the connection when none of its subprotocols comes back, and the token is none of
+ * our words. */
 static void test_subprotocol_comes_back(void **state)
 {
 	struct kit *k = *state;
@@ -252,18 +256,26 @@ static void test_messages_refused(void **state)
 		{ "{\"type\":\"dance\",\"id\":\"a\"}", "invalid-body", "a" },
 		{ "{\"type\":\"subscribe\",\"id\":\"b\"}", "invalid-body", "b" },
 		{ "{\"type\":\"subscribe\",\"id\":\"c\",\"all\":false}", "invalid-body", "c" },
-		{ "{\"type\":\"subscribe\",\"id\":\"d\",\"all\":true,\"calls\":[\"x\"]}", "invalid-body", "d" },
-		{ "{\"type\":\"subscribe\",\"id\":\"e\",\"all\":true,\"colour\":1}", "invalid-body", "e" },
-		{ "{\"type\":\"subscribe\",\"id\":\"f\",\"calls\":[\"a b\"]}", "invalid-body", "f" },
+		{ "{\"type\":\"subscribe\",\"id\":\"d\",\"all\":true,\"calls\":[\"x\"]}",
+		  "invalid-body", "d" },
+		{ "{\"type\":\"subscribe\",\"id\":\"e\",\"all\":true,\"colour\":1}", "invalid-body",
+		  "e" },
+		{ "{\"type\":\"subscribe\",\"id\":\"f\",\"calls\":[\"a b\"]}", "invalid-body",
+		  "f" },
 		{ "{\"type\":\"subscribe\",\"id\":\"g\",\"calls\":[1]}", "invalid-body", "g" },
 		{ "{\"type\":\"subscribe\",\"id\":\"h\",\"project\":\"x\"}", "invalid-body", "h" },
-		{ "{\"type\":\"subscribe\",\"id\":\"i\",\"all\":true,\"coalesce_ms\":9000}", "invalid-body", "i" },
-		{ "{\"type\":\"subscribe\",\"id\":\"j\",\"all\":true,\"resume\":{}}", "invalid-body", "j" },
-		{ "{\"type\":\"subscribe\",\"id\":\"k\",\"all\":true,\"resume\":{\"epoch\":\"0123456789abcdef\","
-		  "\"after\":{\"0\":\"x\"}}}", "invalid-body", "k" },
+		{ "{\"type\":\"subscribe\",\"id\":\"i\",\"all\":true,\"coalesce_ms\":9000}",
+		  "invalid-body", "i" },
+		{ "{\"type\":\"subscribe\",\"id\":\"j\",\"all\":true,\"resume\":{}}",
+		  "invalid-body", "j" },
+		{ "{\"type\":\"subscribe\",\"id\":\"k\",\"all\":true,\"resume\":{\"epoch\":"
+		  "\"0123456789abcdef\","
+		  "\"after\":{\"0\":\"x\"}}}",
+		  "invalid-body", "k" },
 		{ "{\"type\":\"unsubscribe\",\"id\":\"l\"}", "invalid-body", "l" },
 		{ "{\"type\":\"command\",\"id\":\"m\",\"verb\":\"end\"}", "invalid-body", "m" },
-		{ "{\"type\":\"command\",\"id\":\"n\",\"call\":\"c1\",\"verb\":\"say\"}", "invalid-body", "n" },
+		{ "{\"type\":\"command\",\"id\":\"n\",\"call\":\"c1\",\"verb\":\"say\"}",
+		  "invalid-body", "n" },
 	};
 	watch_open(k, &w, KIT_ADMIN);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -311,7 +323,7 @@ static void test_rate(void **state)
 	free(k);
 }
 
-/* --- watching ----------------------------------------------------------------------------------------------------------- */
+/* --- watching -------------------------------------------------------------------- */
 
 static void test_subscribe_all(void **state)
 {
@@ -412,7 +424,7 @@ static void test_bound_of_calls(void **state)
 	watch_end(&w);
 }
 
-/* --- order: nothing lost, nothing twice --------------------------------------------------------------------------------------- */
+/* --- order: nothing lost, nothing twice ------------------------------------------ */
 
 struct talker {
 	struct kit *k;
@@ -436,7 +448,7 @@ static void two_owners(struct kit *k, struct uuid calls[2])
 	bool have[2] = { false, false };
 	for (int i = 0; !have[0] || !have[1]; i++) {
 		struct uuid id;
-		char name[16];
+		char name[32];
 		snprintf(name, sizeof(name), "t%d", i);
 		unsigned owner = kit_add_call(k, KIT_ORG, KIT_PROJECT, name, 0, &id);
 		if (!have[owner])
@@ -445,7 +457,8 @@ static void two_owners(struct kit *k, struct uuid calls[2])
 	}
 }
 
-/* The fake's sequences have no gaps: after a snapshot with last_seq n the next event must be n + 1. */
+/* The fake's sequences have no gaps: after a snapshot with last_seq n the next event must be n + 1.
+ */
 static void follow(struct watch *w, int64_t next[2], int events)
 {
 	while (events > 0) {
@@ -483,7 +496,7 @@ static void test_snapshot_then_every_event_once(void **state)
 	uv_thread_join(&thread);
 }
 
-/* --- resume -------------------------------------------------------------------------------------------------------------------- */
+/* --- resume ---------------------------------------------------------------------- */
 
 static void test_resume(void **state)
 {
@@ -494,8 +507,10 @@ static void test_resume(void **state)
 	for (int i = 0; i < 10; i++)
 		kit_publish(k, (unsigned)i % 2, &calls[i % 2], EVENT_TURN, SPEAKER_AI, "x");
 	watch_open(k, &w, KIT_VIEWER);
-	struct seen s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":\"0123456789abcdef\","
-				      "\"after\":{\"0\":2,\"1\":\"4\"}}}");
+	struct seen s = subscribe(
+		&w,
+		"{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":\"0123456789abcdef\","
+		"\"after\":{\"0\":2,\"1\":\"4\"}}}");
 	assert_int_equal(0, s.snapshots);
 	assert_int_equal(4, s.resumed_events); /* 3..5 of owner 0, 5 of owner 1 */
 	kit_publish(k, 0, &calls[0], EVENT_TURN, SPEAKER_AI, "next");
@@ -504,24 +519,26 @@ static void test_resume(void **state)
 	watch_end(&w);
 	/* another epoch, or an owner that has forgotten: snapshots */
 	watch_open(k, &w, KIT_VIEWER);
-	s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":\"ffffffffffffffff\",\"after\":{\"0\":2,\"1\":4}}}");
+	s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":"
+			  "\"ffffffffffffffff\",\"after\":{\"0\":2,\"1\":4}}}");
 	assert_int_equal(2, s.snapshots);
 	assert_int_equal(0, s.resumed_events);
 	k->live.owners[0].ring_lost_seq = 3;
-	s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":\"0123456789abcdef\",\"after\":{\"0\":2,\"1\":4}}}");
+	s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":"
+			  "\"0123456789abcdef\",\"after\":{\"0\":2,\"1\":4}}}");
 	assert_int_equal(1, s.snapshots);
 	assert_int_equal(1, s.resumed_events);
 	watch_end(&w);
 }
 
-/* --- coalescing (A4) ---------------------------------------------------------------------------------------------------------------- */
+/* --- coalescing (A4) ------------------------------------------------------------- */
 
 static void test_coalescing(void **state)
 {
 	struct kit *k = *state;
 	struct uuid id;
 	struct watch w, plain;
-	char text[16];
+	char text[32];
 	unsigned owner = kit_add_call(k, KIT_ORG, KIT_PROJECT, "c", 0, &id);
 	watch_open(k, &w, KIT_VIEWER);
 	watch_open(k, &plain, KIT_VIEWER);
@@ -529,7 +546,8 @@ static void test_coalescing(void **state)
 	subscribe(&plain, "{\"type\":\"subscribe\",\"all\":true}");
 	for (int i = 0; i < 20; i++) {
 		snprintf(text, sizeof(text), "word %d", i);
-		kit_publish(k, owner, &id, EVENT_TRANSCRIPT_PARTIAL, i % 2 ? SPEAKER_AI : SPEAKER_USER, text);
+		kit_publish(k, owner, &id, EVENT_TRANSCRIPT_PARTIAL,
+			    i % 2 ? SPEAKER_AI : SPEAKER_USER, text);
 	}
 	kit_publish(k, owner, &id, EVENT_TRANSCRIPT_FINAL, SPEAKER_USER, "done");
 	/* only the last of each speaker, before the final */
@@ -561,9 +579,10 @@ static void test_coalescing(void **state)
 	watch_end(&plain);
 }
 
-/* --- slow watchers --------------------------------------------------------------------------------------------------------------------- */
+/* --- slow watchers --------------------------------------------------------------- */
 
-/* Reads on after a resync: nothing but old events before it, then a snapshot, then everything from there on. */
+/* Reads on after a resync: nothing but old events before it, then a snapshot, then everything from
+ * there on. */
 static void read_resync(struct watch *w, const char *reason)
 {
 	do {
@@ -590,7 +609,8 @@ static void test_slow_watcher(void **state)
 	watch_open(k, &quick, KIT_VIEWER);
 	subscribe(&slow, "{\"type\":\"subscribe\",\"all\":true}");
 	struct seen s = subscribe(&quick, "{\"type\":\"subscribe\",\"all\":true}");
-	int64_t drops = metric_value(METRIC_WATCHER_DROPS), next[2] = { s.last_seq[0] + 1, s.last_seq[1] + 1 };
+	int64_t drops = metric_value(METRIC_WATCHER_DROPS),
+		next[2] = { s.last_seq[0] + 1, s.last_seq[1] + 1 };
 	int published = 0;
 	/* the quick one keeps reading and misses nothing while the slow one reads not at all */
 	while (metric_value(METRIC_WATCHER_DROPS) == drops) {
@@ -697,14 +717,15 @@ static void test_lost_on_the_way(void **state)
 	watch_end(&w);
 }
 
-/* A snapshot far larger than the send queue arrives whole, in pieces, and events behind it in order. */
+/* A snapshot far larger than the send queue arrives whole, in pieces, and events behind it in
+ * order. */
 static void test_large_snapshot(void **state)
 {
 	struct kit *k = calloc(1, sizeof(*k));
 	struct uuid id;
 	struct watch w;
 	unsigned owner = 0;
-	char name[16];
+	char name[32];
 	(void)state;
 	k->ws_queue_bytes = 128 * 1024;
 	kit_start(k);
@@ -727,7 +748,8 @@ static void test_large_snapshot(void **state)
 			assert_false(event && (unsigned)number(w.message, "owner") == owner);
 			assert_true(w.message.raw.n < 80000);
 			/* a snapshot that already has the event */
-			event = event || ((unsigned)number(w.message, "owner") == owner && number(w.message, "last_seq") == 1);
+			event = event || ((unsigned)number(w.message, "owner") == owner &&
+					  number(w.message, "last_seq") == 1);
 		}
 		event = event || is_type(&w, "event");
 		ready = ready || is_type(&w, "ready");
@@ -759,7 +781,7 @@ static void test_snapshot_waits_for_room(void **state)
 	watch_end(&w);
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- commands -------------------------------------------------------------------- */
 
 static void test_commands(void **state)
 {
@@ -768,17 +790,20 @@ static void test_commands(void **state)
 	struct watch w, viewer;
 	kit_add_call(k, KIT_ORG, KIT_PROJECT, "c1", 0, &id);
 	watch_open(k, &w, KIT_SUPERVISOR);
-	watch_send(&w, "{\"type\":\"command\",\"id\":\"1\",\"call\":\"c1\",\"verb\":\"say\",\"text\":\"hello\",\"key\":\"k1\"}");
+	watch_send(&w, "{\"type\":\"command\",\"id\":\"1\",\"call\":\"c1\",\"verb\":\"say\","
+		       "\"text\":\"hello\",\"key\":\"k1\"}");
 	expect(&w, "command");
 	assert_true(json_is_text(json_get(w.message, "id"), "1"));
 	assert_int_equal(200, number(w.message, "status"));
 	assert_true(json_is_text(json_path(w.message, "command.state"), "accepted"));
 	assert_non_null(strstr(k->live.last_command, "\"key\":\"k1\""));
 	assert_non_null(strstr(k->live.last_command, "\"actor\":\"token:supervisor\""));
-	watch_send(&w, "{\"type\":\"command\",\"id\":\"2\",\"call\":\"c1\",\"verb\":\"say\",\"text\":\"wait\"}");
+	watch_send(&w, "{\"type\":\"command\",\"id\":\"2\",\"call\":\"c1\",\"verb\":\"say\","
+		       "\"text\":\"wait\"}");
 	expect(&w, "command");
 	assert_int_equal(202, number(w.message, "status"));
-	watch_send(&w, "{\"type\":\"command\",\"id\":\"3\",\"call\":\"c1\",\"verb\":\"say\",\"text\":\"reject\"}");
+	watch_send(&w, "{\"type\":\"command\",\"id\":\"3\",\"call\":\"c1\",\"verb\":\"say\","
+		       "\"text\":\"reject\"}");
 	expect_error(&w, "command-rejected", "3");
 	assert_int_equal(409, number(w.message, "status"));
 	assert_true(json_is_text(json_path(w.message, "command.state"), "rejected"));
@@ -794,7 +819,7 @@ static void test_commands(void **state)
 	watch_end(&viewer);
 }
 
-/* --- endings ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- endings --------------------------------------------------------------------- */
 
 static void test_revoked_while_watching(void **state)
 {
@@ -810,7 +835,8 @@ static void test_revoked_while_watching(void **state)
 	watch_end(&other);
 }
 
-/* Clients that vanish with snapshots and commands on their way leave nothing behind (the sanitizers watch). */
+/* Clients that vanish with snapshots and commands on their way leave nothing behind (the sanitizers
+ * watch). */
 static void test_vanishing(void **state)
 {
 	struct kit *k = *state;
@@ -821,7 +847,9 @@ static void test_vanishing(void **state)
 		struct watch w;
 		watch_open(k, &w, KIT_SUPERVISOR);
 		watch_send(&w, "{\"type\":\"subscribe\",\"all\":true,\"coalesce_ms\":1000}");
-		watch_send(&w, "{\"type\":\"subscribe\",\"calls\":[\"t0\",\"t1\",\"t2\",\"t3\",\"t4\"]}");
+		watch_send(
+			&w,
+			"{\"type\":\"subscribe\",\"calls\":[\"t0\",\"t1\",\"t2\",\"t3\",\"t4\"]}");
 		watch_send(&w, "{\"type\":\"command\",\"call\":\"t0\",\"verb\":\"mute\"}");
 		kit_publish(k, 0, &calls[0], EVENT_TRANSCRIPT_PARTIAL, SPEAKER_USER, "x");
 		watch_end(&w);

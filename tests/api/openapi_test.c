@@ -1,4 +1,5 @@
-/* /openapi.json against the routes, both ways; and is it a document that a client generator can use? */
+/* /openapi.json against the routes, both ways; and is it a document that a client generator can
+ * use? */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static struct json operation_of(const struct endpoint *e)
 	return json_get(json_get(json_get(document, "paths"), e->path), lower);
 }
 
-/* --- both ways ---------------------------------------------------------------------------------------------------- */
+/* --- both ways ------------------------------------------------------------------- */
 
 static void test_every_route_is_documented(void **state)
 {
@@ -67,7 +68,8 @@ static void test_every_route_is_documented(void **state)
 	for (size_t i = 0; i < routes_n; i++) {
 		const struct endpoint *e = routes[i].info;
 		if (operation_of(e).kind != JSON_OBJECT)
-			fail_msg("%s %s is not in openapi.json", http_method_name(e->method), e->path);
+			fail_msg("%s %s is not in openapi.json", http_method_name(e->method),
+				 e->path);
 	}
 }
 
@@ -93,9 +95,12 @@ static void test_paths_asked_for(void **state)
 	static const struct {
 		const char *method, *path;
 	} asked[] = {
-		{ "post", "/api/v1/vapi/call/{callId}/inject" },  { "post", "/api/v1/vapi/call/{callId}/mute" },
-		{ "post", "/api/v1/vapi/call/{callId}/unmute" },  { "post", "/api/v1/vapi/call/{callId}/end" },
-		{ "get", "/api/v1/vapi/analytics/calls" },	  { "get", "/api/v1/vapi/analytics/tools" },
+		{ "post", "/api/v1/vapi/call/{callId}/inject" },
+		{ "post", "/api/v1/vapi/call/{callId}/mute" },
+		{ "post", "/api/v1/vapi/call/{callId}/unmute" },
+		{ "post", "/api/v1/vapi/call/{callId}/end" },
+		{ "get", "/api/v1/vapi/analytics/calls" },
+		{ "get", "/api/v1/vapi/analytics/tools" },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
@@ -145,7 +150,8 @@ static void test_parameters_match(void **state)
 	for (size_t i = 0; i < routes_n; i++) {
 		const struct endpoint *e = routes[i].info;
 		struct json operation = operation_of(e);
-		struct json body = json_get(json_path(operation, "requestBody.content"), "application/json");
+		struct json body =
+			json_get(json_path(operation, "requestBody.content"), "application/json");
 		size_t rows = 0, documented = json_count(json_get(operation, "parameters"));
 		for (size_t p = 0; p < e->params_n; p++)
 			rows += check_row(e, &e->params[p]);
@@ -154,9 +160,10 @@ static void test_parameters_match(void **state)
 	}
 }
 
-/* --- the tables themselves -------------------------------------------------------------------------------------------- */
+/* --- the tables themselves ------------------------------------------------------- */
 
-/* "/a/{id}" and the IN_PATH rows name the same parts; statements get $1..$n without a hole; nothing is too long. */
+/* "/a/{id}" and the IN_PATH rows name the same parts; statements get $1..$n without a hole; nothing
+ * is too long. */
 static void test_rows_are_sound(void **state)
 {
 	(void)state;
@@ -177,8 +184,10 @@ static void test_rows_are_sound(void **state)
 			assert_true(e->params[p].sql == 0 || e->query);
 			assert_false(e->params[p].sql && bound & 1U << e->params[p].sql);
 			bound |= e->params[p].sql ? 1U << e->params[p].sql : 0;
-			most = (unsigned)e->params[p].sql > most ? (unsigned)e->params[p].sql : most;
-			assert_int_equal(e->params[p].type == PARAM_ENUM, e->params[p].values != NULL);
+			most = (unsigned)e->params[p].sql > most ? (unsigned)e->params[p].sql
+								 : most;
+			assert_int_equal(e->params[p].type == PARAM_ENUM,
+					 e->params[p].values != NULL);
 			assert_non_null(e->params[p].doc);
 		}
 		assert_int_equal(parts, path_rows);
@@ -188,12 +197,15 @@ static void test_rows_are_sound(void **state)
 		/* whatever changes something needs more than a viewer, and says who did it */
 		if (e->method != HTTP_GET) {
 			assert_true(e->role >= ROLE_SUPERVISOR);
-			assert_true(!e->query || params_find(e->params, e->params_n, PARAM_IN_CALLER, SPAN("actor")) >= 0);
-			assert_true(!e->query || params_find(e->params, e->params_n, PARAM_IN_QUERY, SPAN("reason")) >= 0);
+			assert_true(!e->query || params_find(e->params, e->params_n,
+							     PARAM_IN_CALLER, SPAN("actor")) >= 0);
+			assert_true(!e->query || params_find(e->params, e->params_n, PARAM_IN_QUERY,
+							     SPAN("reason")) >= 0);
 		}
 		/* whatever reads stays within its organisation */
 		if (e->query && strcmp(e->query, "api_whoami") != 0)
-			assert_int_equal(0, params_find(e->params, e->params_n, PARAM_IN_CALLER, SPAN("org")));
+			assert_int_equal(0, params_find(e->params, e->params_n, PARAM_IN_CALLER,
+							SPAN("org")));
 	}
 }
 
@@ -207,7 +219,7 @@ static void test_operation_ids_are_unique(void **state)
 		}
 }
 
-/* --- references --------------------------------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------ */
 
 static size_t check_refs(struct json v)
 {
@@ -247,7 +259,8 @@ static void test_the_checker_refuses(void **state)
 		{ "{\"enum\":[\"a\",null]}", "null", true },
 		{ "{\"type\":\"object\",\"required\":[\"a\"]}", "{}", false },
 		{ "{\"properties\":{\"a\":{\"type\":\"string\"}}}", "{\"a\":1}", false },
-		{ "{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"b\":1}", false },
+		{ "{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"b\":1}",
+		  false },
 		{ "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"b\":\"1\"}", false },
 		{ "{\"items\":{\"type\":\"integer\"}}", "[1,\"2\"]", false },
 		{ "{\"type\":\"string\",\"format\":\"uuid\"}", "\"x\"", false },
@@ -264,7 +277,8 @@ static void test_the_checker_refuses(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf why AUTO_BUF = { 0 };
-		bool fits = schema_fits(document, json_of(span_of(cases[i].schema)), json_of(span_of(cases[i].value)), &why);
+		bool fits = schema_fits(document, json_of(span_of(cases[i].schema)),
+					json_of(span_of(cases[i].value)), &why);
 		if (fits != cases[i].fits)
 			fail_msg("%s against %s", cases[i].value, cases[i].schema);
 	}

@@ -9,12 +9,18 @@
 #include "api/params.h"
 
 static const char *const colours[] = { "red", "green", NULL };
-static const struct param text_row = { .name = "t", .in = PARAM_IN_QUERY, .type = PARAM_TEXT, .min = 1, .max = 5 };
-static const struct param int_row = { .name = "n", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500 };
+static const struct param text_row = {
+	.name = "t", .in = PARAM_IN_QUERY, .type = PARAM_TEXT, .min = 1, .max = 5
+};
+static const struct param int_row = {
+	.name = "n", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500
+};
 static const struct param bool_row = { .name = "b", .in = PARAM_IN_QUERY, .type = PARAM_BOOL };
 static const struct param time_row = { .name = "at", .in = PARAM_IN_QUERY, .type = PARAM_TIME };
 static const struct param uuid_row = { .name = "u", .in = PARAM_IN_QUERY, .type = PARAM_UUID };
-static const struct param enum_row = { .name = "e", .in = PARAM_IN_QUERY, .type = PARAM_ENUM, .values = colours };
+static const struct param enum_row = {
+	.name = "e", .in = PARAM_IN_QUERY, .type = PARAM_ENUM, .values = colours
+};
 static const struct param call_row = { .name = "c", .in = PARAM_IN_PATH, .type = PARAM_CALL };
 
 static void test_texts(void **state)
@@ -46,7 +52,8 @@ static void test_texts(void **state)
 		{ &time_row, SPAN("2026-11-21T05:53:00+01:00"), "2026-11-21T04:53:00.000000Z" },
 		{ &time_row, SPAN("2026-11-21"), NULL },
 		{ &time_row, SPAN("yesterday"), NULL },
-		{ &uuid_row, SPAN("0190ABCD-0000-7000-8000-000000000001"), "0190abcd-0000-7000-8000-000000000001" },
+		{ &uuid_row, SPAN("0190ABCD-0000-7000-8000-000000000001"),
+		  "0190abcd-0000-7000-8000-000000000001" },
 		{ &uuid_row, SPAN("0190abcd"), NULL },
 		{ &enum_row, SPAN("green"), "green" },
 		{ &enum_row, SPAN("Green"), NULL },
@@ -71,7 +78,12 @@ static void test_texts(void **state)
 }
 
 static const struct param body_rows[] = {
-	{ .name = "name", .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = PARAM_REQUIRED, .min = 1, .max = 8 },
+	{ .name = "name",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .need = PARAM_REQUIRED,
+	  .min = 1,
+	  .max = 8 },
 	{ .name = "n", .in = PARAM_IN_BODY, .type = PARAM_INT, .max = 10, .fallback = "3" },
 	{ .name = "on", .in = PARAM_IN_BODY, .type = PARAM_BOOL },
 	{ .name = "more", .in = PARAM_IN_BODY, .type = PARAM_OBJECT, .max = 32 },
@@ -107,7 +119,8 @@ static void test_bodies(void **state)
 		struct arena a = { 0 };
 		struct problem p = { 0 };
 		const char *values[5] = { 0 };
-		bool ok = params_body(body_rows, 5, json_of(span_of(cases[i].body)), &a, values, &p);
+		bool ok =
+			params_body(body_rows, 5, json_of(span_of(cases[i].body)), &a, values, &p);
 		if (ok != (cases[i].wrong == NULL))
 			fail_msg("%s: %s", cases[i].body, ok ? "accepted" : p.detail);
 		if (!ok) {
@@ -123,7 +136,8 @@ static void test_values_of_a_body(void **state)
 	struct arena a = { 0 };
 	struct problem p;
 	const char *values[5] = { 0 };
-	static const char body[] = "{\"name\":\"\\u0000\\u00e9\",\"more\":{\"x\":\"\\u0000\"},\"on\":true}";
+	static const char body[] =
+		"{\"name\":\"\\u0000\\u00e9\",\"more\":{\"x\":\"\\u0000\"},\"on\":true}";
 	(void)state;
 	assert_true(params_body(body_rows, 5, json_of(SPAN(body)), &a, values, &p));
 	/* what jsonb and text refuse is mended on the way in */
@@ -144,11 +158,14 @@ static void test_problem_document(void **state)
 	p.extra_name = "command";
 	p.extra = SPAN("{\"x\":1}");
 	problem_write(&p, SPAN("/api/v1/calls"), &b);
-	assert_string_equal("{\"type\":\"urn:callmend:problem:bad-parameter\",\"title\":\"A parameter is missing, "
-			    "unknown or wrong\",\"status\":400,\"detail\":\"limit: 7 is too many\",\"instance\":"
-			    "\"/api/v1/calls\",\"errors\":[{\"in\":\"query\",\"name\":\"li\\\"mit\",\"detail\":"
-			    "\"limit: 7 is too many\"}],\"command\":{\"x\":1}}",
-			    buf_z(&b));
+	assert_string_equal(
+		"{\"type\":\"urn:callmend:problem:bad-parameter\",\"title\":\"A parameter is "
+		"missing, "
+		"unknown or wrong\",\"status\":400,\"detail\":\"limit: 7 is too "
+		"many\",\"instance\":"
+		"\"/api/v1/calls\",\"errors\":[{\"in\":\"query\",\"name\":\"li\\\"mit\",\"detail\":"
+		"\"limit: 7 is too many\"}],\"command\":{\"x\":1}}",
+		buf_z(&b));
 }
 
 static void test_codes_become_problems(void **state)
@@ -173,7 +190,7 @@ static void test_codes_become_problems(void **state)
 	assert_string_equal(missing.detail, denied.detail);
 }
 
-/* --- auth ------------------------------------------------------------------------------------------------------- */
+/* --- auth ------------------------------------------------------------------------ */
 
 static void test_where_tokens_are_found(void **state)
 {
@@ -240,7 +257,8 @@ static void test_call_ids(void **state)
 {
 	const struct directory *d = kit_directory(NULL);
 	struct arena a = { 0 };
-	struct uuid org = kit_uuid(KIT_ORG), other = kit_uuid(KIT_ORG_2), source = kit_uuid(KIT_SOURCE);
+	struct uuid org = kit_uuid(KIT_ORG), other = kit_uuid(KIT_ORG_2),
+		    source = kit_uuid(KIT_SOURCE);
 	struct uuid ours = uuid_v5(&source, SPAN("call-1"));
 	char text[UUID_TEXT + 1];
 	size_t n;
@@ -258,7 +276,7 @@ static void test_call_ids(void **state)
 	directory_unref(d);
 }
 
-/* --- coalescing (A4) ---------------------------------------------------------------------------------------------- */
+/* --- coalescing (A4) ------------------------------------------------------------- */
 
 struct taken {
 	uint64_t seq[16];
@@ -277,8 +295,12 @@ static void take_one(void *user, struct live_event *e)
 static struct live_event *partial(uint8_t call, enum speaker speaker, uint64_t seq)
 {
 	struct live_event *e = calloc(1, sizeof(*e));
-	*e = (struct live_event){ .refs = 1, .type = EVENT_TRANSCRIPT_PARTIAL, .speaker = speaker, .seq = seq,
-				  .call = { .b = { call } }, .message = message_new(SPAN("{}")) };
+	*e = (struct live_event){ .refs = 1,
+				  .type = EVENT_TRANSCRIPT_PARTIAL,
+				  .speaker = speaker,
+				  .seq = seq,
+				  .call = { .b = { call } },
+				  .message = message_new(SPAN("{}")) };
 	return e;
 }
 

@@ -1,4 +1,5 @@
-/* The REST API over real sockets, PostgreSQL away, the live side a fake: probes, who may what, every refusal, commands (A6), calls from memory. */
+/* The REST API over real sockets, PostgreSQL away, the live side a fake: probes, who may what,
+ * every refusal, commands (A6), calls from memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* --- probes ------------------------------------------------------------------------------------------------------ */
+/* --- probes ---------------------------------------------------------------------- */
 
 static void test_probes(void **state)
 {
@@ -66,7 +67,7 @@ static void test_readyz(void **state)
 	reply_free(&r);
 }
 
-/* --- who may what (I1) ---------------------------------------------------------------------------------------------- */
+/* --- who may what (I1) ----------------------------------------------------------- */
 
 /* "/a/{id}/b" → "/a/<uuid>/b" */
 static const char *concrete(const char *pattern, char *out, size_t room)
@@ -87,7 +88,9 @@ static const char *concrete(const char *pattern, char *out, size_t room)
 static const char *token_below(enum role role)
 {
 	static const char *const below[] = {
-		[ROLE_SUPERVISOR] = KIT_VIEWER, [ROLE_MANAGER] = KIT_SUPERVISOR, [ROLE_ADMIN] = KIT_MANAGER,
+		[ROLE_SUPERVISOR] = KIT_VIEWER,
+		[ROLE_MANAGER] = KIT_SUPERVISOR,
+		[ROLE_ADMIN] = KIT_MANAGER,
 	};
 	return role > ROLE_VIEWER ? below[role] : NULL;
 }
@@ -95,7 +98,9 @@ static const char *token_below(enum role role)
 static const char *token_of(enum role role)
 {
 	static const char *const tokens[] = {
-		[ROLE_VIEWER] = KIT_VIEWER, [ROLE_SUPERVISOR] = KIT_SUPERVISOR, [ROLE_MANAGER] = KIT_MANAGER,
+		[ROLE_VIEWER] = KIT_VIEWER,
+		[ROLE_SUPERVISOR] = KIT_SUPERVISOR,
+		[ROLE_MANAGER] = KIT_MANAGER,
 		[ROLE_ADMIN] = KIT_ADMIN,
 	};
 	return tokens[role];
@@ -135,8 +140,10 @@ static void test_tokens_refused(void **state)
 	struct kit *k = *state;
 	struct reply r = { 0 };
 	static const char *const headers[] = {
-		"Authorization: Bearer cm_unknown\r\n", "Authorization: Bearer " KIT_EXPIRED "\r\n",
-		"Authorization: Basic " KIT_ADMIN "\r\n", "Authorization: " KIT_ADMIN "\r\n",
+		"Authorization: Bearer cm_unknown\r\n",
+		"Authorization: Bearer " KIT_EXPIRED "\r\n",
+		"Authorization: Basic " KIT_ADMIN "\r\n",
+		"Authorization: " KIT_ADMIN "\r\n",
 		"Authorization: Bearer\r\n",
 	};
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
@@ -160,7 +167,8 @@ static void test_rate(void **state)
 	k->rate_burst = 3;
 	kit_start(k);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(200, kit_ask(k, "GET", "/api/v1/live/calls", KIT_VIEWER, NULL, &r));
+		assert_int_equal(200,
+				 kit_ask(k, "GET", "/api/v1/live/calls", KIT_VIEWER, NULL, &r));
 	kit_ask(k, "GET", "/api/v1/live/calls", KIT_VIEWER, NULL, &r);
 	kit_expect_problem(&r, 429, "rate-limited");
 	assert_true(reply_has(&r, "retry-after: 1"));
@@ -171,7 +179,7 @@ static void test_rate(void **state)
 	free(k);
 }
 
-/* --- requests that are wrong ------------------------------------------------------------------------------------------- */
+/* --- requests that are wrong ----------------------------------------------------- */
 
 static void test_wrong_requests(void **state)
 {
@@ -197,22 +205,30 @@ static void test_wrong_requests(void **state)
 		{ "GET", "/api/v1/calls/a%20b", NULL, 400, "bad-parameter", "id" },
 		{ "GET", "/api/v1/calls/x/events?after=-1", NULL, 400, "bad-parameter", "after" },
 		{ "GET", "/api/v1/projects/1", NULL, 400, "bad-parameter", "id" },
-		{ "GET", "/api/v1/vapi/analytics/tools?tool=x", NULL, 400, "bad-parameter", "tool" },
+		{ "GET", "/api/v1/vapi/analytics/tools?tool=x", NULL, 400, "bad-parameter",
+		  "tool" },
 		{ "POST", "/api/v1/projects", "{\"name\":", 400, "bad-json", NULL },
 		{ "POST", "/api/v1/projects", "{\"name\":\"\xff\"}", 400, "bad-json", NULL },
 		{ "POST", "/api/v1/projects", NULL, 422, "invalid-body", "name" },
 		{ "POST", "/api/v1/projects", "{}", 422, "invalid-body", "name" },
 		{ "POST", "/api/v1/projects", "[]", 422, "invalid-body", NULL },
-		{ "POST", "/api/v1/projects", "{\"name\":\"a\",\"colour\":1}", 422, "invalid-body", "colour" },
-		{ "POST", "/api/v1/projects", "{\"name\":\"a\",\"language\":\"fr\"}", 422, "invalid-body", "language" },
+		{ "POST", "/api/v1/projects", "{\"name\":\"a\",\"colour\":1}", 422, "invalid-body",
+		  "colour" },
+		{ "POST", "/api/v1/projects", "{\"name\":\"a\",\"language\":\"fr\"}", 422,
+		  "invalid-body", "language" },
 		{ "PATCH", "/api/v1/projects/" KIT_PROJECT, "{}", 422, "invalid-body", NULL },
-		{ "POST", "/api/v1/tokens", "{\"name\":\"x\",\"role\":\"god\"}", 422, "invalid-body", "role" },
-		{ "POST", "/api/v1/tokens", "{\"name\":\"x\",\"role\":\"viewer\",\"hash\":\"00\"}", 422, "invalid-body", "hash" },
-		{ "PATCH", "/api/v1/tool-calls/" KIT_PROJECT, "{\"user_feedback\":\"great\"}", 422, "invalid-body", "user_feedback" },
-		{ "PATCH", "/api/v1/tool-calls/" KIT_PROJECT, "{\"correction\":\"text\"}", 422, "invalid-body", "correction" },
+		{ "POST", "/api/v1/tokens", "{\"name\":\"x\",\"role\":\"god\"}", 422,
+		  "invalid-body", "role" },
+		{ "POST", "/api/v1/tokens", "{\"name\":\"x\",\"role\":\"viewer\",\"hash\":\"00\"}",
+		  422, "invalid-body", "hash" },
+		{ "PATCH", "/api/v1/tool-calls/" KIT_PROJECT, "{\"user_feedback\":\"great\"}", 422,
+		  "invalid-body", "user_feedback" },
+		{ "PATCH", "/api/v1/tool-calls/" KIT_PROJECT, "{\"correction\":\"text\"}", 422,
+		  "invalid-body", "correction" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int status = kit_ask(k, cases[i].method, cases[i].path, KIT_ADMIN, cases[i].body, &r);
+		int status =
+			kit_ask(k, cases[i].method, cases[i].path, KIT_ADMIN, cases[i].body, &r);
 		if (status != cases[i].status)
 			fail_msg("%s %s %s: %d, expected %d: %.*s", cases[i].method, cases[i].path,
 				 cases[i].body ? cases[i].body : "", status, cases[i].status,
@@ -235,14 +251,16 @@ static void test_content_type_and_size(void **state)
 	struct kit *k = *state;
 	struct reply r = { 0 };
 	static const char auth[] = "Authorization: Bearer " KIT_ADMIN "\r\n";
-	static const char text[] = "Authorization: Bearer " KIT_ADMIN "\r\nContent-Type: text/plain\r\n";
+	static const char text[] =
+		"Authorization: Bearer " KIT_ADMIN "\r\nContent-Type: text/plain\r\n";
 	static const char utf8[] = "Authorization: Bearer " KIT_ADMIN
 				   "\r\nContent-Type: Application/JSON; charset=utf-8\r\n";
 	kit_ask_with(k, "POST", "/api/v1/projects", auth, "{\"name\":\"a\"}", &r);
 	kit_expect_problem(&r, 415, "not-json");
 	kit_ask_with(k, "POST", "/api/v1/projects", text, "{\"name\":\"a\"}", &r);
 	kit_expect_problem(&r, 415, "not-json");
-	assert_int_equal(503, kit_ask_with(k, "POST", "/api/v1/projects", utf8, "{\"name\":\"a\"}", &r));
+	assert_int_equal(503,
+			 kit_ask_with(k, "POST", "/api/v1/projects", utf8, "{\"name\":\"a\"}", &r));
 	char *large = malloc(70000);
 	memset(large, ' ', 69999);
 	large[69999] = '\0';
@@ -257,8 +275,14 @@ static void test_database_away(void **state)
 	struct kit *k = *state;
 	struct reply r = { 0 };
 	static const char *const paths[] = {
-		"/api/v1/calls", "/api/v1/calls/x/events", "/api/v1/projects", "/api/v1/audit", "/api/v1/sources",
-		"/api/v1/vapi/analytics/calls", "/api/v1/tool-calls/" KIT_PROJECT, "/api/v1/calls/nobody",
+		"/api/v1/calls",
+		"/api/v1/calls/x/events",
+		"/api/v1/projects",
+		"/api/v1/audit",
+		"/api/v1/sources",
+		"/api/v1/vapi/analytics/calls",
+		"/api/v1/tool-calls/" KIT_PROJECT,
+		"/api/v1/calls/nobody",
 	};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		kit_ask(k, "GET", paths[i], KIT_ADMIN, NULL, &r);
@@ -271,14 +295,14 @@ static void test_database_away(void **state)
 	reply_free(&r);
 }
 
-/* --- calls from memory ---------------------------------------------------------------------------------------------------- */
+/* --- calls from memory ----------------------------------------------------------- */
 
 static void test_live_calls(void **state)
 {
 	struct kit *k = *state;
 	struct reply r = { 0 };
 	struct uuid id;
-	char name[16];
+	char name[32];
 	int64_t total = 0;
 	for (int i = 0; i < 5; i++) {
 		snprintf(name, sizeof(name), "call-%d", i);
@@ -290,9 +314,11 @@ static void test_live_calls(void **state)
 	assert_int_equal(5, json_count(json_get(kit_json(&r), "calls")));
 	assert_int_equal(2, json_count(json_get(kit_json(&r), "owners")));
 	assert_false(reply_has(&r, "foreign"));
-	assert_int_equal(200, kit_ask(k, "GET", "/api/v1/live/calls?project_id=" KIT_PROJECT_2, KIT_VIEWER, NULL, &r));
+	assert_int_equal(200, kit_ask(k, "GET", "/api/v1/live/calls?project_id=" KIT_PROJECT_2,
+				      KIT_VIEWER, NULL, &r));
 	assert_int_equal(2, json_count(json_get(kit_json(&r), "calls")));
-	assert_int_equal(200, kit_ask(k, "GET", "/api/v1/live/calls?limit=1", KIT_VIEWER, NULL, &r));
+	assert_int_equal(200,
+			 kit_ask(k, "GET", "/api/v1/live/calls?limit=1", KIT_VIEWER, NULL, &r));
 	assert_int_equal(1, json_count(json_get(kit_json(&r), "calls")));
 	assert_true(json_i64(json_get(kit_json(&r), "total"), &total));
 	assert_int_equal(5, total);
@@ -323,8 +349,8 @@ static void test_one_call_from_memory(void **state)
 	reply_free(&r);
 }
 
-/* A request that waits when the node stops: the part that comes later finds nobody (the sanitizers watch). The answer may be lost with
- * the connection: who drains first does not get here. */
+/* A request that waits when the node stops: the part that comes later finds nobody (the sanitizers
+ * watch). The answer may be lost with the connection: who drains first does not get here. */
 static void test_stop_while_waiting(void **state)
 {
 	struct kit *k = start();
@@ -332,7 +358,10 @@ static void test_stop_while_waiting(void **state)
 	atomic_store(&k->live.hold_snapshots, true);
 	/* on shard 0, where the fake holds parts: a fresh kit deals the first connection there */
 	int fd = client_connect(k->rig.port);
-	client_sendz(fd, "GET /api/v1/live/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " KIT_VIEWER "\r\n\r\n");
+	client_sendz(
+		fd,
+		"GET /api/v1/live/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " KIT_VIEWER
+		"\r\n\r\n");
 	rig_wait(&k->live.snapshots, 1);
 	kit_stop(k);
 	free(k);
@@ -340,7 +369,7 @@ static void test_stop_while_waiting(void **state)
 	close(fd);
 }
 
-/* --- commands (A6) ----------------------------------------------------------------------------------------------------------- */
+/* --- commands (A6) --------------------------------------------------------------- */
 
 static void expect_sent(struct kit *k, const char *path, const char *body, const char *expected)
 {
@@ -362,19 +391,26 @@ static void test_commands_as_asked_for(void **state)
 	expect_sent(k, "/api/v1/vapi/call/c1/inject", "{\"message\":\"hello\",\"type\":\"say\"}",
 		    "\"verb\":\"say\",\"target\":\"assistant\",\"text\":\"hello\"");
 	expect_sent(k, "/api/v1/vapi/call/c1/inject",
-		    "{\"message\":\"hi\",\"type\":\"say\",\"interrupt\":true,\"end_after\":true,\"reason\":\"why\"}",
+		    "{\"message\":\"hi\",\"type\":\"say\",\"interrupt\":true,\"end_after\":true,"
+		    "\"reason\":\"why\"}",
 		    "\"interrupt\":true,\"end_after\":true");
 	expect_sent(k, "/api/v1/vapi/call/c1/inject",
-		    "{\"message\":\"note\",\"type\":\"add-message\",\"role\":\"user\",\"trigger_response\":false}",
-		    "\"verb\":\"add-message\",\"target\":\"assistant\",\"text\":\"note\",\"role\":\"user\",\"trigger_response\":false");
-	expect_sent(k, "/api/v1/vapi/call/c1/mute", NULL, "\"verb\":\"mute\",\"target\":\"assistant\"");
-	expect_sent(k, "/api/v1/vapi/call/c1/mute", "{\"target\":\"customer\",\"reason\":\"noise\"}",
+		    "{\"message\":\"note\",\"type\":\"add-message\",\"role\":\"user\",\"trigger_"
+		    "response\":false}",
+		    "\"verb\":\"add-message\",\"target\":\"assistant\",\"text\":\"note\",\"role\":"
+		    "\"user\",\"trigger_response\":false");
+	expect_sent(k, "/api/v1/vapi/call/c1/mute", NULL,
+		    "\"verb\":\"mute\",\"target\":\"assistant\"");
+	expect_sent(k, "/api/v1/vapi/call/c1/mute",
+		    "{\"target\":\"customer\",\"reason\":\"noise\"}",
 		    "\"verb\":\"mute\",\"target\":\"customer\"");
 	expect_sent(k, "/api/v1/vapi/call/c1/unmute", "{}", "\"verb\":\"unmute\"");
 	expect_sent(k, "/api/v1/vapi/call/c1/end", "{\"reason\":\"done\"}", "\"verb\":\"end\"");
-	expect_sent(k, "/api/v1/calls/c1/commands", "{\"verb\":\"say\",\"text\":\"x\"}", "\"verb\":\"say\"");
+	expect_sent(k, "/api/v1/calls/c1/commands", "{\"verb\":\"say\",\"text\":\"x\"}",
+		    "\"verb\":\"say\"");
 	expect_sent(k, "/api/v1/calls/c1/commands",
-		    "{\"verb\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+15550100\"}}",
+		    "{\"verb\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+"
+		    "15550100\"}}",
 		    "\"destination\":{\"type\":\"number\",\"number\":\"+15550100\"}");
 }
 
@@ -383,21 +419,26 @@ static void test_command_answers(void **state)
 	struct kit *k = *state;
 	struct reply r = { 0 };
 	struct uuid id, foreign;
-	static const char path[] = "/api/v1/calls/c1/commands", pattern[] = "/api/v1/calls/{id}/commands";
+	static const char path[] = "/api/v1/calls/c1/commands",
+			  pattern[] = "/api/v1/calls/{id}/commands";
 	kit_add_call(k, KIT_ORG, KIT_PROJECT, "c1", 0, &id);
 	kit_add_call(k, KIT_ORG_2, KIT_PROJECT, "theirs", 0, &foreign);
-	assert_int_equal(200, kit_ask(k, "POST", path, KIT_SUPERVISOR, "{\"verb\":\"say\",\"text\":\"x\"}", &r));
+	assert_int_equal(200, kit_ask(k, "POST", path, KIT_SUPERVISOR,
+				      "{\"verb\":\"say\",\"text\":\"x\"}", &r));
 	kit_expect_promised(k, &r, "POST", pattern);
-	assert_int_equal(202, kit_ask(k, "POST", path, KIT_ADMIN, "{\"verb\":\"say\",\"text\":\"wait\"}", &r));
+	assert_int_equal(202, kit_ask(k, "POST", path, KIT_ADMIN,
+				      "{\"verb\":\"say\",\"text\":\"wait\"}", &r));
 	kit_expect_promised(k, &r, "POST", pattern);
 	kit_ask(k, "POST", path, KIT_SUPERVISOR, "{\"verb\":\"say\",\"text\":\"reject\"}", &r);
 	kit_expect_problem(&r, 409, "command-rejected");
 	kit_expect_promised(k, &r, "POST", pattern);
 	assert_true(json_is_text(json_get(kit_json(&r), "detail"), "the call has ended"));
 	assert_true(json_is_text(json_path(kit_json(&r), "command.state"), "rejected"));
-	kit_ask(k, "POST", "/api/v1/calls/unknown/commands", KIT_SUPERVISOR, "{\"verb\":\"end\"}", &r);
+	kit_ask(k, "POST", "/api/v1/calls/unknown/commands", KIT_SUPERVISOR, "{\"verb\":\"end\"}",
+		&r);
 	kit_expect_problem(&r, 404, "not-found");
-	kit_ask(k, "POST", "/api/v1/calls/theirs/commands", KIT_SUPERVISOR, "{\"verb\":\"end\"}", &r);
+	kit_ask(k, "POST", "/api/v1/calls/theirs/commands", KIT_SUPERVISOR, "{\"verb\":\"end\"}",
+		&r);
 	kit_expect_problem(&r, 404, "not-found");
 	static const int codes[] = { E_FULL, E_UNAVAILABLE };
 	for (size_t i = 0; i < 2; i++) {
@@ -426,15 +467,18 @@ static void test_command_bodies_refused(void **state)
 		{ "/api/v1/vapi/call/c1/inject", body, "message" },
 		{ "/api/v1/vapi/call/c1/inject", "{\"message\":\"x\"}", "type" },
 		{ "/api/v1/vapi/call/c1/inject", "{\"message\":\"x\",\"type\":\"shout\"}", "type" },
-		{ "/api/v1/vapi/call/c1/inject", "{\"message\":\"x\",\"type\":\"say\",\"volume\":3}", "volume" },
+		{ "/api/v1/vapi/call/c1/inject",
+		  "{\"message\":\"x\",\"type\":\"say\",\"volume\":3}", "volume" },
 		{ "/api/v1/vapi/call/c1/mute", "{\"target\":\"everybody\"}", "target" },
 		{ "/api/v1/vapi/call/c1/end", "{\"target\":\"customer\"}", "target" },
 		{ "/api/v1/calls/c1/commands", "{}", "verb" },
 		{ "/api/v1/calls/c1/commands", "{\"verb\":\"dance\"}", "verb" },
 		{ "/api/v1/calls/c1/commands", "{\"verb\":\"say\"}", "text" },
 		{ "/api/v1/calls/c1/commands", "{\"verb\":\"transfer\"}", "destination" },
-		{ "/api/v1/calls/c1/commands", "{\"verb\":\"transfer\",\"destination\":{\"type\":\"moon\"}}", "destination" },
-		{ "/api/v1/calls/c1/commands", "{\"verb\":\"say\",\"text\":\"x\",\"interrupt\":1}", "interrupt" },
+		{ "/api/v1/calls/c1/commands",
+		  "{\"verb\":\"transfer\",\"destination\":{\"type\":\"moon\"}}", "destination" },
+		{ "/api/v1/calls/c1/commands", "{\"verb\":\"say\",\"text\":\"x\",\"interrupt\":1}",
+		  "interrupt" },
 	};
 	kit_add_call(k, KIT_ORG, KIT_PROJECT, "c1", 0, &id);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -461,12 +505,14 @@ static void test_idempotency_key(void **state)
 	char headers[512], key[200];
 	static const char path[] = "/api/v1/vapi/call/c1/end";
 	kit_add_call(k, KIT_ORG, KIT_PROJECT, "c1", 0, &id);
-	snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nIdempotency-Key: k-1\r\n", KIT_SUPERVISOR);
+	snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nIdempotency-Key: k-1\r\n",
+		 KIT_SUPERVISOR);
 	assert_int_equal(200, kit_ask_with(k, "POST", path, headers, NULL, &r));
 	assert_non_null(strstr(k->live.last_command, "\"key\":\"k-1\""));
 	memset(key, 'k', 129);
 	key[129] = '\0';
-	snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nIdempotency-Key: %s\r\n", KIT_SUPERVISOR, key);
+	snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\nIdempotency-Key: %s\r\n",
+		 KIT_SUPERVISOR, key);
 	kit_ask_with(k, "POST", path, headers, NULL, &r);
 	kit_expect_problem(&r, 400, "bad-parameter");
 	assert_true(reply_has(&r, "\"in\":\"header\""));

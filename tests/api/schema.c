@@ -16,7 +16,8 @@ static bool fits(struct context *c, struct json schema, struct json value);
 static bool wrong(struct context *c, const char *rule, struct json value)
 {
 	size_t n = value.raw.n < 200 ? value.raw.n : 200;
-	buf_printf(c->why, "%s: %s: %.*s\n", c->path[0] ? c->path : "(root)", rule, (int)n, value.raw.p);
+	buf_printf(c->why, "%s: %s: %.*s\n", c->path[0] ? c->path : "(root)", rule, (int)n,
+		   value.raw.p);
 	return false;
 }
 
@@ -37,7 +38,8 @@ struct json schema_ref(struct json document, struct span ref)
 
 static bool is_integer(struct json v)
 {
-	return v.kind == JSON_NUMBER && !memchr(v.raw.p, '.', v.raw.n) && !memchr(v.raw.p, 'e', v.raw.n);
+	return v.kind == JSON_NUMBER && !memchr(v.raw.p, '.', v.raw.n) &&
+	       !memchr(v.raw.p, 'e', v.raw.n);
 }
 
 static bool is_type(struct json type, struct json v)
@@ -213,15 +215,22 @@ static bool fits(struct context *c, struct json schema, struct json v)
 		const char *name;
 		bool (*check)(struct context *, struct json rule, struct json v);
 	} rules[] = {
-		{ "type", check_type },	      { "enum", check_enum },	  { "properties", check_properties },
-		{ "required", check_required }, { "items", check_items }, { "format", check_format },
-		{ "allOf", check_all_of },    { "oneOf", check_one_of },
+		{ "type", check_type },
+		{ "enum", check_enum },
+		{ "properties", check_properties },
+		{ "required", check_required },
+		{ "items", check_items },
+		{ "format", check_format },
+		{ "allOf", check_all_of },
+		{ "oneOf", check_one_of },
 	};
 	struct json ref = json_get(schema, "$ref"), more = json_get(schema, "additionalProperties");
 	bool ok = true;
 	if (ref.kind == JSON_STRING) {
-		struct json target = schema_ref(c->document, (struct span){ ref.raw.p + 1, ref.raw.n - 2 });
-		return target.kind == JSON_OBJECT ? fits(c, target, v) : wrong(c, "$ref leads nowhere", ref);
+		struct json target =
+			schema_ref(c->document, (struct span){ ref.raw.p + 1, ref.raw.n - 2 });
+		return target.kind == JSON_OBJECT ? fits(c, target, v)
+						  : wrong(c, "$ref leads nowhere", ref);
 	}
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		struct json rule = json_get(schema, rules[i].name);

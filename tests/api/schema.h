@@ -1,5 +1,6 @@
-/* Does a JSON value fit a schema? The part of JSON Schema that openapi.json uses: type, properties, required, additionalProperties, items, enum,
- * minimum, maximum, minLength, maxLength, format (uuid, date-time), $ref, allOf, oneOf. */
+/* Does a JSON value fit a schema? The part of JSON Schema that openapi.json uses: type, properties,
+ * required, additionalProperties, items, enum, minimum, maximum, minLength, maxLength, format
+ * (uuid, date-time), $ref, allOf, oneOf. */
 #ifndef TESTS_API_SCHEMA_H
 #define TESTS_API_SCHEMA_H
 

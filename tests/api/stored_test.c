@@ -1,4 +1,5 @@
-/* The API over a real PostgreSQL: every answer is one that openapi.json promises, every change is audited, organisations are apart (A2, A3, B1, B4, I1). */
+/* The API over a real PostgreSQL: every answer is one that openapi.json promises, every change is
+ * audited, organisations are apart (A2, A3, B1, B4, I1). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,10 @@
 
 static struct kit *kit;
 
-/* --- asking ------------------------------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------- */
 
-/* Asks as `token`; the answer must have this status and fit openapi.json. `pattern` NULL: the path itself, without its query. */
+/* Asks as `token`; the answer must have this status and fit openapi.json. `pattern` NULL: the path
+ * itself, without its query. */
 static struct json ask(struct reply *r, const char *method, const char *path, const char *pattern,
 		       const char *token, const char *body, int status)
 {
@@ -61,48 +63,66 @@ static const char *under(char *out, const char *fmt, const char *id)
 }
 
 /* The newest entry about an object. */
-static void expect_audit(const char *object, const char *action, const char *actor, const char *reason)
+static void expect_audit(const char *object, const char *action, const char *actor,
+			 const char *reason)
 {
 	struct reply r = { 0 };
 	char path[200];
-	struct json page = ask(&r, "GET", under(path, "/api/v1/audit?limit=1&object_id=%s", object), NULL,
-			       KIT_ADMIN, NULL, 200);
+	struct json page = ask(&r, "GET", under(path, "/api/v1/audit?limit=1&object_id=%s", object),
+			       NULL, KIT_ADMIN, NULL, 200);
 	struct json entry = item(json_get(page, "entries"), 0);
 	if (!path_is(entry, "action", action) || !path_is(entry, "actor", actor) ||
 	    (reason && !path_is(entry, "reason", reason)))
-		fail_msg("expected %s by %s (%s): %.*s", action, actor, reason ? reason : "-", SPAN_ARG(entry.raw));
+		fail_msg("expected %s by %s (%s): %.*s", action, actor, reason ? reason : "-",
+			 SPAN_ARG(entry.raw));
 	reply_free(&r);
 }
 
-/* --- the data ------------------------------------------------------------------------------------------------------ */
+/* --- the data -------------------------------------------------------------------- */
 
 static void seed(void)
 {
 	sql("insert into organisations (id, name) values ('" KIT_ORG_2 "', 'other');"
-	    "insert into api_tokens (org_id, name, role, hash) select o::uuid, n, r, sha256(('cm_' || n)::bytea) from (values "
-	    "('" KIT_ORG "', 'viewer', 'viewer'), ('" KIT_ORG "', 'supervisor', 'supervisor'), ('" KIT_ORG "', 'manager', 'manager'),"
+	    "insert into api_tokens (org_id, name, role, hash) select o::uuid, n, r, sha256(('cm_' "
+	    "|| n)::bytea) from (values "
+	    "('" KIT_ORG "', 'viewer', 'viewer'), ('" KIT_ORG
+	    "', 'supervisor', 'supervisor'), ('" KIT_ORG "', 'manager', 'manager'),"
 	    "('" KIT_ORG "', 'admin', 'admin'), ('" KIT_ORG_2 "', 'other', 'admin')) as t(o, n, r);"
-	    "insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG "', 'one');"
-	    "insert into sources (id, org_id, project_id, dialect, name) values ('" KIT_SOURCE "', '" KIT_ORG "', '" KIT_PROJECT "', 'vapi', 'main')");
+	    "insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG
+	    "', 'one');"
+	    "insert into sources (id, org_id, project_id, dialect, name) values ('" KIT_SOURCE
+	    "', '" KIT_ORG "', '" KIT_PROJECT "', 'vapi', 'main')");
 	sql("select callmend_partition((now() at time zone 'UTC')::date)");
 	for (int i = 0; i < 5; i++)
-		sql("insert into calls (id, org_id, source_id, project_id, provider_call_id, status, live, started_at, ended_at, duration_ms,"
-		    " customer, customer_number, user_sentiment, tool_call_count, outcome, ended_class, cost, last_seq) values ("
-		    "'%d1111111-1111-5111-8111-111111111111', '" KIT_ORG "', '" KIT_SOURCE "', '" KIT_PROJECT "', 'vapi-%d', '%s', %s,"
-		    " '2026-11-2%dT10:00:00Z', %s, 60000, '{\"number\":\"+1555010%d\"}', '+1555010%d', 'neutral', 1, %s, 'customer', 0.25, %d)",
-		    i + 1, i + 1, i ? "ended" : "in-progress", i ? "false" : "true", i, i ? "'2026-11-25T10:00:00Z'" : "null", i, i,
-		    i ? "'booked'" : "null", 100 + i);
+		sql("insert into calls (id, org_id, source_id, project_id, provider_call_id, "
+		    "status, live, started_at, ended_at, duration_ms,"
+		    " customer, customer_number, user_sentiment, tool_call_count, outcome, "
+		    "ended_class, cost, last_seq) values ("
+		    "'%d1111111-1111-5111-8111-111111111111', '" KIT_ORG "', '" KIT_SOURCE
+		    "', '" KIT_PROJECT "', 'vapi-%d', '%s', %s,"
+		    " '2026-11-2%dT10:00:00Z', %s, 60000, '{\"number\":\"+1555010%d\"}', "
+		    "'+1555010%d', 'neutral', 1, %s, 'customer', 0.25, %d)",
+		    i + 1, i + 1, i ? "ended" : "in-progress", i ? "false" : "true", i,
+		    i ? "'2026-11-25T10:00:00Z'" : "null", i, i, i ? "'booked'" : "null", 100 + i);
 	for (int i = 0; i < 7; i++)
-		sql("insert into call_events (call_id, seq, day, type, speaker, text, is_final, at, offset_ms, data, org_id, arrived_at) values ('"
-		    CALL "', %d, (now() at time zone 'UTC')::date, '%s', 'user', 'text %d', true, now(), %d, '{\"turn\": %d}', '" KIT_ORG "', now())",
+		sql("insert into call_events (call_id, seq, day, type, speaker, text, is_final, "
+		    "at, offset_ms, data, org_id, arrived_at) values ('" CALL
+		    "', %d, (now() at time zone 'UTC')::date, '%s', 'user', 'text %d', true, "
+		    "now(), %d, '{\"turn\": %d}', '" KIT_ORG "', now())",
 		    i + 1, i % 2 ? "turn" : "transcript.final", i, i * 100, i);
-	sql("insert into tool_calls (id, org_id, project_id, call_id, tool_call_id, tool, arguments, run_by, requested_at, started_at, duration_ms,"
-	    " success, result, error, fallback, unknown, requested_seq, finished_seq) values ('" TOOL_CALL "', '" KIT_ORG "', '" KIT_PROJECT "', '"
-	    CALL "', 'tc-1', 'search_products', '{\"q\":\"table\"}', 'callmend', now(), now(), 120, false, null, 'nothing found', true, false, 3, 4)");
-	sql("insert into interventions (id, org_id, call_id, verb, target, state, text, actor, requested_at, accepted_at, latency_ms, last_seq) values ("
-	    "'44444444-4444-7444-8444-444444444444', '" KIT_ORG "', '" CALL "', 'say', 'assistant', 'effect_seen', 'hello', 'token:supervisor',"
+	sql("insert into tool_calls (id, org_id, project_id, call_id, tool_call_id, tool, "
+	    "arguments, run_by, requested_at, started_at, duration_ms,"
+	    " success, result, error, fallback, unknown, requested_seq, finished_seq) values "
+	    "('" TOOL_CALL "', '" KIT_ORG "', '" KIT_PROJECT "', '" CALL
+	    "', 'tc-1', 'search_products', '{\"q\":\"table\"}', 'callmend', now(), now(), 120, "
+	    "false, null, 'nothing found', true, false, 3, 4)");
+	sql("insert into interventions (id, org_id, call_id, verb, target, state, text, actor, "
+	    "requested_at, accepted_at, latency_ms, last_seq) values ("
+	    "'44444444-4444-7444-8444-444444444444', '" KIT_ORG "', '" CALL
+	    "', 'say', 'assistant', 'effect_seen', 'hello', 'token:supervisor',"
 	    " now(), now(), 12, 5)");
-	sql("insert into quarantine (org_id, journal, record, call_id, kind, reason, body, arrived_at) values ('" KIT_ORG "', '" CALL "', 7, '" CALL
+	sql("insert into quarantine (org_id, journal, record, call_id, kind, reason, body, "
+	    "arrived_at) values ('" KIT_ORG "', '" CALL "', 7, '" CALL
 	    "', 'webhook', 'no JSON', '\\x7b00ff', now())");
 }
 
@@ -135,7 +155,7 @@ static int end(void **state)
 	return fixture_stop(state);
 }
 
-/* --- calls --------------------------------------------------------------------------------------------------------- */
+/* --- calls ----------------------------------------------------------------------- */
 
 static void test_whoami(void **state)
 {
@@ -156,7 +176,8 @@ static void test_calls_are_listed_in_pages(void **state)
 	size_t n = 0;
 	(void)state;
 	do {
-		snprintf(path, sizeof(path), "/api/v1/calls?limit=2%s%s", cursor[0] ? "&cursor=" : "", cursor);
+		snprintf(path, sizeof(path), "/api/v1/calls?limit=2%s%s",
+			 cursor[0] ? "&cursor=" : "", cursor);
 		struct json page = ask(&r, "GET", path, NULL, KIT_VIEWER, NULL, 200);
 		struct json calls = json_get(page, "calls");
 		for (size_t i = 0; i < json_count(calls); i++, n++) {
@@ -195,8 +216,8 @@ static void test_calls_are_filtered(void **state)
 	char path[300];
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct json page = ask(&r, "GET", under(path, "/api/v1/calls?%s", cases[i].query), NULL,
-				       KIT_VIEWER, NULL, 200);
+		struct json page = ask(&r, "GET", under(path, "/api/v1/calls?%s", cases[i].query),
+				       NULL, KIT_VIEWER, NULL, 200);
 		if (json_count(json_get(page, "calls")) != cases[i].n)
 			fail_msg("%s: %zu", cases[i].query, json_count(json_get(page, "calls")));
 	}
@@ -208,7 +229,8 @@ static void test_one_call(void **state)
 	struct reply r = { 0 };
 	struct uuid id;
 	(void)state;
-	struct json call = ask(&r, "GET", "/api/v1/calls/" CALL, "/api/v1/calls/{id}", KIT_VIEWER, NULL, 200);
+	struct json call =
+		ask(&r, "GET", "/api/v1/calls/" CALL, "/api/v1/calls/{id}", KIT_VIEWER, NULL, 200);
 	assert_true(path_is(call, "provider_call_id", "vapi-1"));
 	call = ask(&r, "GET", "/api/v1/calls/vapi-1", "/api/v1/calls/{id}", KIT_VIEWER, NULL, 200);
 	assert_true(path_is(call, "id", CALL));
@@ -221,28 +243,49 @@ static void test_one_call(void **state)
 	reply_free(&r);
 }
 
+/* Ended so long ago that only PostgreSQL remembers it (issue: bad input, "command on an ended
+ * call"). */
+static void test_command_on_an_ended_call(void **state)
+{
+	struct reply r = { 0 };
+	(void)state;
+	kit_ask(kit, "POST", "/api/v1/vapi/call/vapi-3/end", KIT_SUPERVISOR, NULL, &r);
+	kit_expect_problem(&r, 409, "command-rejected");
+	kit_expect_promised(kit, &r, "POST", "/api/v1/vapi/call/{callId}/end");
+	assert_true(path_is(kit_json(&r), "detail", "the call has ended"));
+	kit_ask(kit, "POST", "/api/v1/vapi/call/nobody/end", KIT_SUPERVISOR, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	kit_ask(kit, "POST", "/api/v1/vapi/call/vapi-3/end", KIT_OTHER_ORG, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	reply_free(&r);
+}
+
 static void test_what_happened_in_a_call(void **state)
 {
 	struct reply r = { 0 };
 	(void)state;
-	struct json v = ask(&r, "GET", "/api/v1/calls/" CALL "/events?limit=3", "/api/v1/calls/{id}/events",
-			    KIT_VIEWER, NULL, 200);
+	struct json v = ask(&r, "GET", "/api/v1/calls/" CALL "/events?limit=3",
+			    "/api/v1/calls/{id}/events", KIT_VIEWER, NULL, 200);
 	assert_int_equal(3, json_count(json_get(v, "events")));
 	assert_int_equal(3, whole(v, "next_after"));
-	v = ask(&r, "GET", "/api/v1/calls/vapi-1/events?after=3&types=turn,call.ended", "/api/v1/calls/{id}/events",
-		KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/calls/vapi-1/events?after=3&types=turn,call.ended",
+		"/api/v1/calls/{id}/events", KIT_VIEWER, NULL, 200);
 	assert_int_equal(2, json_count(json_get(v, "events")));
 	assert_int_equal(JSON_NULL, json_get(v, "next_after").kind);
-	v = ask(&r, "GET", "/api/v1/calls/" CALL "/transcript", "/api/v1/calls/{id}/transcript", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/calls/" CALL "/transcript", "/api/v1/calls/{id}/transcript",
+		KIT_VIEWER, NULL, 200);
 	assert_int_equal(3, json_count(json_get(v, "turns")));
-	v = ask(&r, "GET", "/api/v1/calls/" CALL "/tools", "/api/v1/calls/{id}/tools", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/calls/" CALL "/tools", "/api/v1/calls/{id}/tools", KIT_VIEWER,
+		NULL, 200);
 	assert_true(path_is(item(json_get(v, "tool_calls"), 0), "tool", "search_products"));
-	v = ask(&r, "GET", "/api/v1/calls/" CALL "/commands", "/api/v1/calls/{id}/commands", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/calls/" CALL "/commands", "/api/v1/calls/{id}/commands",
+		KIT_VIEWER, NULL, 200);
 	assert_true(path_is(item(json_get(v, "commands"), 0), "state", "effect_seen"));
 	static const char *const parts[] = { "events", "transcript", "tools", "commands" };
 	for (size_t i = 0; i < 4; i++) {
 		char path[200];
-		kit_ask(kit, "GET", under(path, "/api/v1/calls/nobody/%s", parts[i]), KIT_VIEWER, NULL, &r);
+		kit_ask(kit, "GET", under(path, "/api/v1/calls/nobody/%s", parts[i]), KIT_VIEWER,
+			NULL, &r);
 		kit_expect_problem(&r, 404, "not-found");
 	}
 	reply_free(&r);
@@ -250,11 +293,14 @@ static void test_what_happened_in_a_call(void **state)
 
 static void test_feedback_on_a_tool_call(void **state)
 {
-	static const char path[] = "/api/v1/tool-calls/" TOOL_CALL, pattern[] = "/api/v1/tool-calls/{id}";
+	static const char path[] = "/api/v1/tool-calls/" TOOL_CALL,
+			  pattern[] = "/api/v1/tool-calls/{id}";
 	struct reply r = { 0 };
 	(void)state;
-	struct json v = ask(&r, "PATCH", "/api/v1/tool-calls/" TOOL_CALL "?reason=checked", pattern, KIT_SUPERVISOR,
-			    "{\"user_feedback\":\"not_helpful\",\"correction\":{\"q\":\"dining table\"}}", 200);
+	struct json v = ask(
+		&r, "PATCH", "/api/v1/tool-calls/" TOOL_CALL "?reason=checked", pattern,
+		KIT_SUPERVISOR,
+		"{\"user_feedback\":\"not_helpful\",\"correction\":{\"q\":\"dining table\"}}", 200);
 	assert_true(path_is(v, "user_feedback", "not_helpful"));
 	assert_true(path_is(v, "correction.q", "dining table"));
 	expect_audit(TOOL_CALL, "feedback", "token:supervisor", "checked");
@@ -262,7 +308,8 @@ static void test_feedback_on_a_tool_call(void **state)
 	assert_int_equal(JSON_NULL, json_get(v, "user_feedback").kind);
 	assert_true(path_is(v, "correction.q", "dining table"));
 	ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
-	kit_ask(kit, "PATCH", "/api/v1/tool-calls/" CALL, KIT_SUPERVISOR, "{\"user_feedback\":\"helpful\"}", &r);
+	kit_ask(kit, "PATCH", "/api/v1/tool-calls/" CALL, KIT_SUPERVISOR,
+		"{\"user_feedback\":\"helpful\"}", &r);
 	kit_expect_problem(&r, 404, "not-found");
 	reply_free(&r);
 }
@@ -274,14 +321,19 @@ static void test_analytics(void **state)
 	struct json v = ask(&r, "GET", "/api/v1/vapi/analytics/calls", NULL, KIT_VIEWER, NULL, 200);
 	assert_int_equal(5, whole(v, "total.calls"));
 	assert_int_equal(5, json_count(json_get(v, "days")));
-	v = ask(&r, "GET", "/api/v1/vapi/analytics/calls?status=ended&from=2026-11-22T00:00:00Z&to=2026-11-24T00:00:00Z",
+	v = ask(&r, "GET",
+		"/api/v1/vapi/analytics/"
+		"calls?status=ended&from=2026-11-22T00:00:00Z&to=2026-11-24T00:00:00Z",
 		NULL, KIT_VIEWER, NULL, 200);
 	assert_int_equal(2, whole(v, "total.calls"));
-	v = ask(&r, "GET", "/api/v1/vapi/analytics/calls?tool_name=search_products", NULL, KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/vapi/analytics/calls?tool_name=search_products", NULL,
+		KIT_VIEWER, NULL, 200);
 	assert_int_equal(1, whole(v, "total.calls"));
-	v = ask(&r, "GET", "/api/v1/vapi/analytics/tools?tool_name=search_products", NULL, KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/vapi/analytics/tools?tool_name=search_products", NULL,
+		KIT_VIEWER, NULL, 200);
 	assert_int_equal(1, whole(v, "total.failed"));
-	v = ask(&r, "GET", "/api/v1/vapi/analytics/tools?tool_name=none", NULL, KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", "/api/v1/vapi/analytics/tools?tool_name=none", NULL, KIT_VIEWER, NULL,
+		200);
 	assert_int_equal(0, whole(v, "total.calls"));
 	reply_free(&r);
 }
@@ -295,7 +347,7 @@ static void test_quarantine(void **state)
 	reply_free(&r);
 }
 
-/* --- what is configured ----------------------------------------------------------------------------------------------- */
+/* --- what is configured ---------------------------------------------------------- */
 
 static void test_projects(void **state)
 {
@@ -303,13 +355,15 @@ static void test_projects(void **state)
 	struct reply r = { 0 };
 	char id[64], path[200];
 	(void)state;
-	struct json v = ask(&r, "POST", "/api/v1/projects?reason=new%20shop", NULL, KIT_MANAGER,
-			    "{\"name\":\"shop\",\"language\":\"es\",\"settings\":{\"silence_ms\":5000}}", 201);
+	struct json v = ask(
+		&r, "POST", "/api/v1/projects?reason=new%20shop", NULL, KIT_MANAGER,
+		"{\"name\":\"shop\",\"language\":\"es\",\"settings\":{\"silence_ms\":5000}}", 201);
 	kit_text(v, "id", id, sizeof(id));
 	expect_audit(id, "create", "token:manager", "new shop");
 	kit_ask(kit, "POST", "/api/v1/projects", KIT_MANAGER, "{\"name\":\"shop\"}", &r);
 	kit_expect_problem(&r, 409, "conflict");
-	kit_ask(kit, "POST", "/api/v1/projects", KIT_MANAGER, "{\"name\":\"x\",\"settings\":{\"colour\":1}}", &r);
+	kit_ask(kit, "POST", "/api/v1/projects", KIT_MANAGER,
+		"{\"name\":\"x\",\"settings\":{\"colour\":1}}", &r);
 	kit_expect_problem(&r, 422, "invalid-body");
 	under(path, "/api/v1/projects/%s", id);
 	v = ask(&r, "PATCH", path, pattern, KIT_MANAGER, "{\"name\":\"shop 2\"}", 200);
@@ -317,10 +371,14 @@ static void test_projects(void **state)
 	expect_audit(id, "update", "token:manager", NULL);
 	v = ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
 	assert_true(path_is(v, "name", "shop 2"));
-	assert_int_equal(2, json_count(json_get(ask(&r, "GET", "/api/v1/projects", NULL, KIT_VIEWER, NULL, 200), "projects")));
+	assert_int_equal(2, json_count(json_get(
+				    ask(&r, "GET", "/api/v1/projects", NULL, KIT_VIEWER, NULL, 200),
+				    "projects")));
 	ask(&r, "DELETE", path, pattern, KIT_MANAGER, NULL, 200);
 	expect_audit(id, "archive", "token:manager", NULL);
-	assert_int_equal(1, json_count(json_get(ask(&r, "GET", "/api/v1/projects", NULL, KIT_VIEWER, NULL, 200), "projects")));
+	assert_int_equal(1, json_count(json_get(
+				    ask(&r, "GET", "/api/v1/projects", NULL, KIT_VIEWER, NULL, 200),
+				    "projects")));
 	v = ask(&r, "GET", "/api/v1/projects?archived=true", NULL, KIT_VIEWER, NULL, 200);
 	assert_int_equal(2, json_count(json_get(v, "projects")));
 	/* in use */
@@ -334,18 +392,22 @@ static void test_projects(void **state)
 
 static void test_instructions(void **state)
 {
-	static const char one[] = "/api/v1/projects/{id}/instructions", many[] = "/api/v1/projects/{id}/instructions/versions";
+	static const char one[] = "/api/v1/projects/{id}/instructions",
+			  many[] = "/api/v1/projects/{id}/instructions/versions";
 	struct reply r = { 0 };
 	char cursor[200], path[400];
 	(void)state;
 	struct json v = ask(&r, "GET", INSTRUCTIONS, one, KIT_VIEWER, NULL, 200);
 	assert_int_equal(JSON_NULL, json_get(v, "current").kind);
-	v = ask(&r, "PUT", INSTRUCTIONS "?reason=first", one, KIT_MANAGER, "{\"text\":\"Be kind.\",\"note\":\"n\"}", 201);
+	v = ask(&r, "PUT", INSTRUCTIONS "?reason=first", one, KIT_MANAGER,
+		"{\"text\":\"Be kind.\",\"note\":\"n\"}", 201);
 	assert_int_equal(1, whole(v, "number"));
 	char id[64];
 	expect_audit(kit_text(v, "id", id, sizeof(id)), "create", "token:manager", "first");
 	v = ask(&r, "PUT", INSTRUCTIONS, one, KIT_MANAGER,
-		"{\"sections\":[{\"name\":\"Tone\",\"text\":\"Be kind.\"},{\"name\":\"Price\",\"text\":\"Ask first.\"}]}", 201);
+		"{\"sections\":[{\"name\":\"Tone\",\"text\":\"Be "
+		"kind.\"},{\"name\":\"Price\",\"text\":\"Ask first.\"}]}",
+		201);
 	assert_int_equal(2, whole(v, "number"));
 	kit_ask(kit, "PUT", INSTRUCTIONS, KIT_MANAGER, "{\"note\":\"nothing\"}", &r);
 	kit_expect_problem(&r, 422, "invalid-body");
@@ -357,8 +419,9 @@ static void test_instructions(void **state)
 	snprintf(path, sizeof(path), INSTRUCTIONS "/versions?limit=1&cursor=%s", cursor);
 	v = ask(&r, "GET", path, many, KIT_VIEWER, NULL, 200);
 	assert_int_equal(1, whole(item(json_get(v, "versions"), 0), "number"));
-	v = ask(&r, "POST", INSTRUCTIONS "/versions/1/activate", "/api/v1/projects/{id}/instructions/versions/{version}/activate",
-		KIT_MANAGER, NULL, 200);
+	v = ask(&r, "POST", INSTRUCTIONS "/versions/1/activate",
+		"/api/v1/projects/{id}/instructions/versions/{version}/activate", KIT_MANAGER, NULL,
+		200);
 	expect_audit(kit_text(v, "id", id, sizeof(id)), "activate", "token:manager", NULL);
 	v = ask(&r, "GET", INSTRUCTIONS, one, KIT_VIEWER, NULL, 200);
 	assert_int_equal(1, whole(v, "current.number"));
@@ -369,15 +432,18 @@ static void test_instructions(void **state)
 
 static void test_tools(void **state)
 {
-	static const char of_project[] = "/api/v1/projects/{id}/tools", pattern[] = "/api/v1/tools/{id}";
+	static const char of_project[] = "/api/v1/projects/{id}/tools",
+			  pattern[] = "/api/v1/tools/{id}";
 	static const char here[] = "/api/v1/projects/" KIT_PROJECT "/tools";
 	struct reply r = { 0 };
 	char id[64], path[200];
 	(void)state;
-	struct json v = ask(&r, "POST", here, of_project, KIT_MANAGER,
-			    "{\"name\":\"search\",\"url\":\"http://127.0.0.1:9/s\",\"timeout_ms\":3000,"
-			    "\"headers\":[{\"name\":\"X-Key\",\"secret\":{\"env\":\"CALLMEND_SECRET_SHOP\"}}],"
-			    "\"success\":{\"status_min\":200,\"status_max\":299,\"pattern\":\"ok\"}}", 201);
+	struct json v = ask(
+		&r, "POST", here, of_project, KIT_MANAGER,
+		"{\"name\":\"search\",\"url\":\"http://127.0.0.1:9/s\",\"timeout_ms\":3000,"
+		"\"headers\":[{\"name\":\"X-Key\",\"secret\":{\"env\":\"CALLMEND_SECRET_SHOP\"}}],"
+		"\"success\":{\"status_min\":200,\"status_max\":299,\"pattern\":\"ok\"}}",
+		201);
 	kit_text(v, "id", id, sizeof(id));
 	assert_true(path_is(v, "project_id", KIT_PROJECT));
 	expect_audit(id, "create", "token:manager", NULL);
@@ -394,13 +460,20 @@ static void test_tools(void **state)
 		assert_int_equal(1, json_count(json_get(kit_json(&r), "errors")));
 	}
 	under(path, "/api/v1/tools/%s", id);
-	v = ask(&r, "PATCH", path, pattern, KIT_MANAGER, "{\"fallback\":\"Let me check that for you.\"}", 200);
+	v = ask(&r, "PATCH", path, pattern, KIT_MANAGER,
+		"{\"fallback\":\"Let me check that for you.\"}", 200);
 	assert_int_equal(3000, whole(v, "timeout_ms"));
 	ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
-	assert_int_equal(1, json_count(json_get(ask(&r, "GET", "/api/v1/tools", NULL, KIT_VIEWER, NULL, 200), "tools")));
-	assert_int_equal(1, json_count(json_get(ask(&r, "GET", here, of_project, KIT_VIEWER, NULL, 200), "tools")));
+	assert_int_equal(
+		1, json_count(json_get(ask(&r, "GET", "/api/v1/tools", NULL, KIT_VIEWER, NULL, 200),
+				       "tools")));
+	assert_int_equal(
+		1, json_count(json_get(ask(&r, "GET", here, of_project, KIT_VIEWER, NULL, 200),
+				       "tools")));
 	ask(&r, "DELETE", path, pattern, KIT_MANAGER, NULL, 200);
-	assert_int_equal(0, json_count(json_get(ask(&r, "GET", here, of_project, KIT_VIEWER, NULL, 200), "tools")));
+	assert_int_equal(
+		0, json_count(json_get(ask(&r, "GET", here, of_project, KIT_VIEWER, NULL, 200),
+				       "tools")));
 	reply_free(&r);
 }
 
@@ -411,28 +484,38 @@ static void test_sources(void **state)
 	char id[64], path[200];
 	(void)state;
 	struct json v = ask(&r, "POST", "/api/v1/sources", NULL, KIT_ADMIN,
-			    "{\"name\":\"second\",\"project_id\":\"" KIT_PROJECT "\",\"auth\":[{\"type\":\"secret\",\"secret\":"
-			    "{\"env\":\"CALLMEND_SECRET_VAPI\"}}],\"upstream_url\":\"https://example.com/hook\"}", 201);
+			    "{\"name\":\"second\",\"project_id\":\"" KIT_PROJECT
+			    "\",\"auth\":[{\"type\":\"secret\",\"secret\":"
+			    "{\"env\":\"CALLMEND_SECRET_VAPI\"}}],\"upstream_url\":\"https://"
+			    "example.com/hook\"}",
+			    201);
 	kit_text(v, "id", id, sizeof(id));
 	expect_audit(id, "create", "token:admin", NULL);
 	/* a secret given instead of named */
 	kit_ask(kit, "POST", "/api/v1/sources", KIT_ADMIN,
-		"{\"name\":\"third\",\"project_id\":\"" KIT_PROJECT "\",\"auth\":[{\"type\":\"secret\",\"secret\":\"hunter2\"}]}", &r);
+		"{\"name\":\"third\",\"project_id\":\"" KIT_PROJECT
+		"\",\"auth\":[{\"type\":\"secret\",\"secret\":\"hunter2\"}]}",
+		&r);
 	kit_expect_problem(&r, 422, "invalid-body");
 	assert_false(reply_has(&r, "hunter2"));
-	kit_ask(kit, "POST", "/api/v1/sources", KIT_ADMIN, "{\"name\":\"third\",\"project_id\":\"" KIT_PROJECT_2 "\"}", &r);
+	kit_ask(kit, "POST", "/api/v1/sources", KIT_ADMIN,
+		"{\"name\":\"third\",\"project_id\":\"" KIT_PROJECT_2 "\"}", &r);
 	kit_expect_problem(&r, 422, "invalid-body");
-	kit_ask(kit, "POST", "/api/v1/sources", KIT_ADMIN, "{\"name\":\"second\",\"project_id\":\"" KIT_PROJECT "\"}", &r);
+	kit_ask(kit, "POST", "/api/v1/sources", KIT_ADMIN,
+		"{\"name\":\"second\",\"project_id\":\"" KIT_PROJECT "\"}", &r);
 	kit_expect_problem(&r, 409, "conflict");
 	/* the page: what to set, from memory as well */
 	v = ask(&r, "GET", under(path, "/api/v1/sources/%s", id), pattern, KIT_VIEWER, NULL, 200);
 	struct json warning = item(json_get(v, "warnings"), 0);
 	assert_true(path_is(warning, "advice", "add it to serverMessages"));
 	assert_int_equal(1, json_count(json_get(v, "warnings")));
-	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN, "{\"upstream_url\":null,\"name\":\"renamed\"}", 200);
+	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN,
+		"{\"upstream_url\":null,\"name\":\"renamed\"}", 200);
 	assert_true(path_is(v, "upstream_url", ""));
 	assert_true(path_is(item(json_get(v, "auth"), 0), "type", "secret"));
-	assert_int_equal(2, json_count(json_get(ask(&r, "GET", "/api/v1/sources", NULL, KIT_VIEWER, NULL, 200), "sources")));
+	assert_int_equal(2, json_count(json_get(
+				    ask(&r, "GET", "/api/v1/sources", NULL, KIT_VIEWER, NULL, 200),
+				    "sources")));
 	ask(&r, "DELETE", path, pattern, KIT_ADMIN, NULL, 200);
 	expect_audit(id, "archive", "token:admin", NULL);
 	reply_free(&r);
@@ -446,16 +529,26 @@ static void test_tokens(void **state)
 	char id[64], token[100], path[200];
 	(void)state;
 	struct json v = ask(&r, "POST", "/api/v1/tokens?reason=wall", NULL, KIT_ADMIN,
-			    "{\"name\":\"wall\",\"role\":\"viewer\",\"expires_at\":\"2099-01-01T00:00:00+01:00\"}", 201);
+			    "{\"name\":\"wall\",\"role\":\"viewer\",\"expires_at\":\"2099-01-01T00:"
+			    "00:00+01:00\"}",
+			    201);
 	kit_text(v, "id", id, sizeof(id));
 	kit_text(v, "token", token, sizeof(token));
 	assert_int_equal(46, strlen(token));
 	assert_int_equal(0, strncmp(token, "cm_", 3));
-	assert_int_equal(43, strspn(token + 3, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"));
-	assert_string_equal("t", sql("select hash = sha256('%s') and expires_at = '2098-12-31T23:00:00Z' from api_tokens where id = '%s'", token, id));
-	assert_string_equal("0", sql("select count(*) from audit_log where old::text || new::text like '%%%s%%'", token));
+	assert_int_equal(
+		43, strspn(token + 3,
+			   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"));
+	assert_string_equal("t", sql("select hash = sha256('%s') and expires_at = "
+				     "'2098-12-31T23:00:00Z' from api_tokens where id = '%s'",
+				     token, id));
+	assert_string_equal(
+		"0",
+		sql("select count(*) from audit_log where old::text || new::text like '%%%s%%'",
+		    token));
 	expect_audit(id, "create", "token:admin", "wall");
-	kit_ask(kit, "POST", "/api/v1/tokens", KIT_ADMIN, "{\"name\":\"wall\",\"role\":\"viewer\"}", &r);
+	kit_ask(kit, "POST", "/api/v1/tokens", KIT_ADMIN, "{\"name\":\"wall\",\"role\":\"viewer\"}",
+		&r);
 	kit_expect_problem(&r, 409, "conflict");
 	time_t until = time(NULL) + 20;
 	while (kit_ask(kit, "GET", "/api/v1/whoami", token, NULL, &r) != 200)
@@ -464,7 +557,8 @@ static void test_tokens(void **state)
 	assert_true(reply_has(&r, id));
 	assert_false(reply_has(&r, token));
 	assert_false(reply_has(&r, "hash"));
-	assert_true(sql_becomes_true("select last_used_at is not null from api_tokens where name = 'wall'"));
+	assert_true(sql_becomes_true(
+		"select last_used_at is not null from api_tokens where name = 'wall'"));
 	ask(&r, "DELETE", under(path, "/api/v1/tokens/%s", id), pattern, KIT_ADMIN, NULL, 200);
 	expect_audit(id, "revoke", "token:admin", NULL);
 	while (kit_ask(kit, "GET", "/api/v1/whoami", token, NULL, &r) != 401)
@@ -474,22 +568,32 @@ static void test_tokens(void **state)
 	reply_free(&r);
 }
 
-/* --- I1: organisations are apart ------------------------------------------------------------------------------------------- */
+/* --- I1: organisations are apart ------------------------------------------------- */
 
 static void test_another_organisation_sees_nothing(void **state)
 {
 	static const char *const single[] = {
-		"/api/v1/calls/" CALL, "/api/v1/calls/vapi-1", "/api/v1/calls/" CALL "/events",
-		"/api/v1/calls/" CALL "/transcript", "/api/v1/calls/" CALL "/tools", "/api/v1/calls/" CALL "/commands",
-		"/api/v1/tool-calls/" TOOL_CALL, "/api/v1/projects/" KIT_PROJECT, INSTRUCTIONS, INSTRUCTIONS "/versions",
+		"/api/v1/calls/" CALL,
+		"/api/v1/calls/vapi-1",
+		"/api/v1/calls/" CALL "/events",
+		"/api/v1/calls/" CALL "/transcript",
+		"/api/v1/calls/" CALL "/tools",
+		"/api/v1/calls/" CALL "/commands",
+		"/api/v1/tool-calls/" TOOL_CALL,
+		"/api/v1/projects/" KIT_PROJECT,
+		INSTRUCTIONS,
+		INSTRUCTIONS "/versions",
 		"/api/v1/sources/" KIT_SOURCE,
 	};
 	static const struct {
 		const char *path, *member;
 	} lists[] = {
-		{ "/api/v1/calls", "calls" },	    { "/api/v1/projects?archived=true", "projects" },
-		{ "/api/v1/tools?archived=true", "tools" }, { "/api/v1/sources?archived=true", "sources" },
-		{ "/api/v1/audit", "entries" },	    { "/api/v1/quarantine", "entries" },
+		{ "/api/v1/calls", "calls" },
+		{ "/api/v1/projects?archived=true", "projects" },
+		{ "/api/v1/tools?archived=true", "tools" },
+		{ "/api/v1/sources?archived=true", "sources" },
+		{ "/api/v1/audit", "entries" },
+		{ "/api/v1/quarantine", "entries" },
 	};
 	static const struct {
 		const char *method, *path, *body;
@@ -514,15 +618,18 @@ static void test_another_organisation_sees_nothing(void **state)
 			fail_msg("%s: %.*s", lists[i].path, SPAN_ARG(v.raw));
 	}
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		kit_ask(kit, changes[i].method, changes[i].path, KIT_OTHER_ORG, changes[i].body, &r);
+		kit_ask(kit, changes[i].method, changes[i].path, KIT_OTHER_ORG, changes[i].body,
+			&r);
 		kit_expect_problem(&r, 404, "not-found");
 	}
-	kit_ask(kit, "POST", "/api/v1/projects/" KIT_PROJECT "/tools", KIT_OTHER_ORG, "{\"name\":\"x\",\"url\":\"http://x\"}", &r);
+	kit_ask(kit, "POST", "/api/v1/projects/" KIT_PROJECT "/tools", KIT_OTHER_ORG,
+		"{\"name\":\"x\",\"url\":\"http://x\"}", &r);
 	assert_true(r.status >= 400 && r.status < 500);
 	reply_free(&r);
 }
 
-/* Every statement that an endpoint names exists and takes what the rows bind: asked with nothing but what is required. */
+/* Every statement that an endpoint names exists and takes what the rows bind: asked with nothing
+ * but what is required. */
 static void test_every_statement_answers(void **state)
 {
 	struct reply r = { 0 };
@@ -535,7 +642,8 @@ static void test_every_statement_answers(void **state)
 			continue;
 		for (const char *at = e->path; *at; at++) {
 			size_t n = strlen(path);
-			snprintf(path + n, sizeof(path) - n, "%.*s", *at == '{' ? 36 : 1, *at == '{' ? KIT_PROJECT : at);
+			snprintf(path + n, sizeof(path) - n, "%.*s", *at == '{' ? 36 : 1,
+				 *at == '{' ? KIT_PROJECT : at);
 			if (*at == '{')
 				at = strchr(at, '}');
 		}
@@ -556,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_calls_are_listed_in_pages),
 		cmocka_unit_test(test_calls_are_filtered),
 		cmocka_unit_test(test_one_call),
+		cmocka_unit_test(test_command_on_an_ended_call),
 		cmocka_unit_test(test_what_happened_in_a_call),
 		cmocka_unit_test(test_feedback_on_a_tool_call),
 		cmocka_unit_test(test_analytics),

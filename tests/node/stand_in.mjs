@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const { WebSocketServer } = createRequire('/usr/share/nodejs/')('ws');
+const { WebSocketServer } = createRequire(import.meta.url)('ws'); // found by NODE_PATH;
 
 export const TOKEN = 'cm_test';
 export const ids = {

@@ -97,6 +97,7 @@ static void turns_spill(void **state)
 	sim_webhook(
 		&sim,
 		"{'t':'transcript','s':'ai','final':true,'text':'very late','at':1500000,'key':9}");
+	sim_pass(&sim, 5000);
 	assert_int_equal(sim_count(&sim, "'type':'turn'", NULL),
 			 turns); /* of a cold turn: no new one */
 	assert_true(session_bytes(sim.s) < 3 * HOT_BYTES);

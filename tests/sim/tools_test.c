@@ -336,6 +336,13 @@ static void ours_in_the_history_is_not_doubled(void **state)
 	/* The same id and name with other arguments is another call: Vapi's ids repeat. */
 	sim_webhook(&sim, "{'t':'tool-call','id':'t1','name':'book','data':{'a':2},'key':22}");
 	assert_int_equal(sim_count(&sim, "tool.requested", "'by':'elsewhere'", NULL), 1);
+	call(&sim, "t9", "book", 30);
+	sim_webhook(&sim,
+		    "{'t':'tool-call','id':'t9','name':'book','data':{'q':'blue shoes'},'key':31}");
+	assert_int_equal(sim_count(&sim, "tool.requested", "'by':'elsewhere'", NULL), 2);
+	sim_webhook(&sim,
+		    "{'t':'tool-call','id':'t9','name':'book','data':{'q':'red shoes'},'key':32}");
+	assert_int_equal(sim_count(&sim, "tool.requested", "'by':'elsewhere'", NULL), 2);
 	sim_fini(&sim);
 }
 

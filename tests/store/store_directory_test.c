@@ -16,8 +16,7 @@
 
 #define ID(n) "00000000-0000-7000-8000-00000000000" #n
 
-/* --- reading
- * --------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------- */
 
 static const char document[] =
 	"{\"version\":7,\"tokens\":["
@@ -555,8 +554,7 @@ static void roles_have_names(void **state)
 	assert_false(role_from(SPAN("Manager"), &role));
 }
 
-/* --- checking
- * -------------------------------------------------------------------------------------------- */
+/* --- checking -------------------------------------------------------------------------- */
 
 struct check_case {
 	const char *json;
@@ -680,8 +678,7 @@ static void projects_are_checked(void **state)
 	run_cases(cases, sizeof(cases) / sizeof(cases[0]), directory_check_project);
 }
 
-/* --- following PostgreSQL
- * -------------------------------------------------------------------------------- */
+/* --- following PostgreSQL -------------------------------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -807,8 +804,7 @@ static void every_kind_of_change_counts(void **state)
 	}
 }
 
-/* --- without PostgreSQL
- * ---------------------------------------------------------------------------------- */
+/* --- without PostgreSQL ---------------------------------------------------------------- */
 
 static void the_copy_serves_while_postgresql_is_away(void **state)
 {

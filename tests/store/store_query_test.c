@@ -26,8 +26,7 @@ static struct shards *shards;
 static struct store *store;
 static struct arena arena;
 
-/* --- asking
- * ---------------------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------- */
 
 struct question {
 	sem_t done;
@@ -384,8 +383,7 @@ static void tools_and_commands_of_a_call(void **state)
 	assert_int_equal(ask("api_call_commands", OTHER_ORG, CALL_1), E_NOT_FOUND);
 }
 
-/* --- changes, each of them audited
- * ------------------------------------------------------------------------ */
+/* --- changes, each of them audited ----------------------------------------------------- */
 
 static void expect_audit(const char *action, const char *kind, const char *id)
 {
@@ -688,8 +686,7 @@ static void nobody_edits_the_audit_log(void **state)
 		before);
 }
 
-/* --- analytics (B4)
- * -------------------------------------------------------------------------------------- */
+/* --- analytics (B4) -------------------------------------------------------------------- */
 
 static void analytics_of_calls(void **state)
 {
@@ -747,8 +744,7 @@ static void analytics_of_tools(void **state)
 	expect("tools", "[]");
 }
 
-/* --- the asking itself
- * ----------------------------------------------------------------------------------- */
+/* --- the asking itself ----------------------------------------------------------------- */
 
 /* Whatever is in the folder is at least valid SQL for this schema. */
 static void every_query_can_be_prepared(void **state)

@@ -133,8 +133,7 @@ static void position_of_another_is_a_conflict(void **state)
 	assert_ok(store_write(writer, &row, 1, 5, 6, NULL, &oops));
 }
 
-/* --- refused rows
- * ---------------------------------------------------------------------------------------- */
+/* --- refused rows ---------------------------------------------------------------------- */
 
 static void refused_rows_go_to_quarantine(void **state)
 {
@@ -210,8 +209,7 @@ static void quarantine_rows_of_the_projector(void **state)
 			    "hi" CALL);
 }
 
-/* --- lost connections
- * ------------------------------------------------------------------------------------ */
+/* --- lost connections ------------------------------------------------------------------ */
 
 static void write_until_stored(const struct store_row *rows, size_t n, uint64_t from, uint64_t upto)
 {
@@ -428,8 +426,36 @@ static void server_killed_during_batches(void **state)
 	assert_string_equal(position(), "1500");
 }
 
-/* --- partitions
- * ------------------------------------------------------------------------------------------ */
+static void unreachable_means_come_again(void **state)
+{
+	(void)state;
+	struct store_writer *w;
+	struct store_row row = event(1, "x");
+	uint64_t at;
+	assert_ok(store_writer_new(&w, "host=/nowhere dbname=x", &journal, &oops));
+	assert_int_equal(store_writer_position(w, &at, &oops), E_UNAVAILABLE);
+	assert_int_equal(store_write(w, &row, 1, 0, 1, NULL, &oops), E_UNAVAILABLE);
+	assert_true(oops.text[0]);
+	assert_int_equal(store_writer_partitions(w, 30, &oops), E_UNAVAILABLE);
+	store_writer_free(w);
+	store_writer_free(NULL);
+}
+
+/* A statement that does not fit the schema is nobody's input: nothing may end in quarantine for it.
+ */
+static void a_schema_that_does_not_fit_refuses_no_rows(void **state)
+{
+	(void)state;
+	struct store_row row = event(1, "x");
+	sql("alter table call_events rename column text to said");
+	assert_int_equal(store_write(writer, &row, 1, 0, 1, NULL, &oops), E_UNAVAILABLE);
+	assert_non_null(strstr(oops.text, "row_event"));
+	sql("alter table call_events rename column said to text");
+	assert_string_equal(sql("select count(*) from quarantine"), "0");
+	assert_ok(store_write(writer, &row, 1, 0, 1, NULL, &oops));
+}
+
+/* --- partitions ------------------------------------------------------------------------ */
 
 static const char *partitions(void)
 {
@@ -465,8 +491,7 @@ static void partitions_come_and_go(void **state)
 	assert_string_equal(partitions(), "-1 0 1 2");
 }
 
-/* --- kinds of rows
- * --------------------------------------------------------------------------------------- */
+/* --- kinds of rows --------------------------------------------------------------------- */
 
 #define SUMMARY                                                                                 \
 	"{\"id\":\"" CALL "\",\"provider_call_id\":\"p-1\",\"conversation_id\":\"" CONVERSATION \

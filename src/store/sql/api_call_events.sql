@@ -3,10 +3,7 @@
 -- $5 types, separated by commas (null: all)
 -- {"call_id", "events": [event], "next_after": sequence or null}
 with call as (
-	select c.id from calls c
-	where c.org_id = $1::uuid and (c.id = callmend_uuid($2::text) or c.provider_call_id = $2::text)
-	order by c.id = callmend_uuid($2::text) desc nulls last, c.started_at desc
-	limit 1
+	select callmend_call_id($1::uuid, $2::text) as id
 ), page as (
 	select e.seq, callmend_event(e) as doc from call_events e
 	where e.call_id = (select id from call) and e.seq > coalesce($3::bigint, -1)
@@ -20,4 +17,4 @@ select json_build_object('call_id', call.id,
 	'events', (select coalesce(json_agg(doc order by seq), '[]') from shown),
 	'next_after', case when (select count(*) from page) > callmend_limit($4::text, 1000)
 		then (select max(seq) from shown) end)
-from call
+from call where call.id is not null

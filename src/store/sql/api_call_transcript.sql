@@ -3,10 +3,7 @@
 -- {"call_id", "from": "turns" or "messages", "turns": [{"turn","revision","speaker","text","started_at","ended_at","at","offset_ms",
 --  "seq"}]}; from messages: turn, revision, started_at, ended_at and offset_ms are null
 with call as (
-	select c.id from calls c
-	where c.org_id = $1::uuid and (c.id = callmend_uuid($2::text) or c.provider_call_id = $2::text)
-	order by c.id = callmend_uuid($2::text) desc nulls last, c.started_at desc
-	limit 1
+	select callmend_call_id($1::uuid, $2::text) as id
 ), turns as (
 	select distinct on (e.data->>'turn', e.speaker) e.* from call_events e
 	where e.call_id = (select id from call) and e.type = 'turn'
@@ -31,4 +28,4 @@ select json_build_object('call_id', call.id,
 			'seq', m.seq) order by m.seq)
 			from said m),
 		'[]'))
-from call
+from call where call.id is not null

@@ -165,9 +165,9 @@ export class Product {
     return answer.body;
   }
 
-  webhook(source, body, { headers = {}, secret = 'hush' } = {}) {
+  webhook(source, body, { headers = {}, secret = 'hush', signal } = {}) {
     return fetch(`${this.url}/in/vapi/${source}`, {
-      method: 'POST', headers: { 'content-type': 'application/json', ...(secret ? { 'x-vapi-secret': secret } : {}), ...headers },
+      method: 'POST', signal, headers: { 'content-type': 'application/json', ...(secret ? { 'x-vapi-secret': secret } : {}), ...headers },
       body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
     });
   }
