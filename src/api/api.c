@@ -5,6 +5,7 @@
 #include "api/endpoint.h"
 #include "api/internal.h"
 #include "api/openapi.h"
+#include "api/query.h"
 #include "api/request.h"
 #include "api/watchers.h"
 
@@ -73,6 +74,7 @@ int api_start(struct api **out, struct api_common *common, struct shard *shard, 
 		return fault(f, E_NOMEM, "api of a shard");
 	api->common = common;
 	api->shard = shard;
+	query_start(api);
 	api->watchers = watchers_new(api);
 	*out = api;
 	return 0;
@@ -84,5 +86,5 @@ void api_stop(struct api *api)
 		return;
 	request_stop_all(api);
 	watchers_stop(api->watchers);
-	free(api);
+	query_linger(api);
 }

@@ -55,8 +55,9 @@ size_t api_routes(struct http_route *out, size_t room);
 /* One shard's part; that shard's thread only. */
 struct api;
 MUST int api_start(struct api **out, struct api_common *, struct shard *, struct fault *f);
-/* Answers what still waits with 503, closes watchers with 1012, frees. Answers of live and store
- * that come later are ignored. */
+/* Answers what still waits with 503, closes watchers with 1012. Answers of live and store that come
+ * later find nobody; the shard's loop goes on until the store has answered, so free the store only
+ * after shards_stop(). */
 void api_stop(struct api *);
 
 /* DEFINED BY THE COMPOSITION (src/node, tests): the api of the shard that this server belongs to,

@@ -6,6 +6,7 @@
 #include "api/commands.h"
 
 #include "api/endpoint.h"
+#include "api/query.h"
 #include "api/request.h"
 
 const char *const commands_verbs[] = {
@@ -118,8 +119,7 @@ static void ask_stored(struct request *r)
 	const char *params[] = { org, call_of(r) };
 	const struct store_answer away = { .code = E_UNAVAILABLE };
 	uuid_format(&r->caller.org, org);
-	if (store_query(r->api->common->config.store, r->api->shard, "api_call_get", params, 2,
-			on_stored, r))
+	if (query_run(r->api, "api_call_get", params, 2, on_stored, r))
 		on_stored(r, &away);
 }
 

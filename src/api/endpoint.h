@@ -64,11 +64,12 @@ struct endpoints {
 		.name = (text), .in = PARAM_IN_PATH, .type = PARAM_CALL, .need = PARAM_REQUIRED, \
 		.sql = (n), .doc = "the call: our UUID, or the provider's call id"               \
 	}
+/* Pages of the statements end at 200. */
 #define QUERY_LIMIT(n) QUERY_LIMIT_TO(n, 200)
-#define QUERY_LIMIT_TO(n, most)                                                                    \
-	{                                                                                          \
-		.name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = (most), \
-		.fallback = "50", .sql = (n), .doc = "how many at most"                            \
+#define QUERY_LIMIT_TO(n, most)                                                                  \
+	{                                                                                        \
+		.name = "limit", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500,  \
+		.cap = (most), .fallback = "50", .sql = (n), .doc = "how many at most on a page" \
 	}
 #define QUERY_ARCHIVED(n)                                                                 \
 	{                                                                                 \

@@ -24,6 +24,9 @@ struct api {
 	struct shard *shard;
 	struct request *requests; /* those without an answer */
 	struct watchers *watchers;
+	unsigned queries; /* asked of the store, not yet answered */
+	bool stopped;
+	uv_timer_t linger; /* query.c */
 };
 
 static inline struct live *api_live(const struct api *api)

@@ -157,6 +157,16 @@ static bool add_scope(struct incoming *in, enum scope_kind kind, const struct uu
 		       WATCHER_CALLS_MAX, WATCHER_PROJECTS_MAX);
 }
 
+/* All or nothing: counted, and every id checked, before the first is added. */
+static bool count_new(struct incoming *in, const struct uuid *call, void *user, struct problem *p)
+{
+	size_t *n = user;
+	*n += !scopes_has(in->watcher, SCOPE_CALL, call);
+	if (in->watcher->calls_n + *n <= WATCHER_CALLS_MAX)
+		return true;
+	return problem(p, PROBLEM_CONFLICT, "at most %d calls per connection", WATCHER_CALLS_MAX);
+}
+
 static bool add_call(struct incoming *in, const struct uuid *call, void *user, struct problem *p)
 {
 	return add_scope(in, SCOPE_CALL, call, user, p);
@@ -165,8 +175,9 @@ static bool add_call(struct incoming *in, const struct uuid *call, void *user, s
 static bool add_selection(struct incoming *in, struct asked *asked, struct problem *p)
 {
 	struct uuid project;
+	size_t n = 0;
 	if (value_of(in, "calls"))
-		return each_call(in, add_call, asked, p);
+		return each_call(in, count_new, &n, p) && each_call(in, add_call, asked, p);
 	if (!value_of(in, "project"))
 		return add_scope(in, SCOPE_ALL, NULL, asked, p);
 	CHECK(uuid_parse(&project, span_of(value_of(in, "project"))) == 0); /* was checked */
@@ -421,10 +432,16 @@ static bool handle(struct incoming *in, struct span text, struct problem *p)
 	if (json_check(text, &f))
 		return problem(p, PROBLEM_BAD_JSON, "%s", f.text);
 	struct json message = json_of(text), id = json_get(message, "id");
-	if ((id.kind == JSON_STRING || id.kind == JSON_NUMBER) && id.raw.n <= WATCHER_ID_MAX)
+	bool usable =
+		(id.kind == JSON_STRING || id.kind == JSON_NUMBER) && id.raw.n <= WATCHER_ID_MAX;
+	if (usable)
 		in->id = id.raw;
 	if (!auth_rate_take(&w->home->api->common->rate, &w->caller, clock_monotonic_us(), p))
 		return false;
+	if (json_has(id) && !usable)
+		return problem_at(p, PROBLEM_INVALID_BODY, "body", SPAN("id"),
+				  "id: expected a text or number of at most %d bytes",
+				  WATCHER_ID_MAX);
 	const struct message_kind *kind = kind_of(message);
 	if (!kind)
 		return problem_at(p, PROBLEM_INVALID_BODY, "body", SPAN("type"),

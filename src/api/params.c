@@ -76,6 +76,8 @@ static bool check_int(const struct param *p, struct span text, struct arena *a, 
 	int64_t v = strtoll(copy_z(a, text), NULL, 10);
 	if (v < p->min || v > p->max)
 		return false;
+	if (p->cap && v > p->cap)
+		v = p->cap;
 	*out = arena_printf(a, "%lld", (long long)v);
 	return true;
 }

@@ -35,6 +35,7 @@ struct param {
 	enum param_need need;
 	int64_t min, max; /* INT: range; TEXT: bytes (max 0: 256). OBJECT, ARRAY, ANY: max bytes (0:
 			     no limit but the body's) */
+	int64_t cap;	  /* INT: larger values count as this; 0: none */
 	const char *const *values; /* ENUM: NULL last */
 	const char *fallback;	   /* value when absent; NULL: none */
 	int sql;		   /* $n of the endpoint's statement; 0: not bound */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "api/query.h"
 #include "api/usage.h"
 #include "base/clock.h"
 
@@ -289,8 +290,7 @@ void request_query(struct request *r)
 		sql[at - 1] = r->values[i];
 		n = at > n ? at : n;
 	}
-	struct store *store = r->api->common->config.store;
-	int rc = store_query(store, r->api->shard, e->query, sql, n, on_answer, r);
+	int rc = query_run(r->api, e->query, sql, n, on_answer, r);
 	if (rc == 0)
 		return;
 	struct store_answer refused = { .code = rc };

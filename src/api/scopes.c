@@ -198,6 +198,12 @@ static void remove_scope(struct watcher *w, struct scope *s)
 	free(s);
 }
 
+bool scopes_has(const struct watcher *w, enum scope_kind kind, const struct uuid *id)
+{
+	struct scope_key key = key_of(kind, id);
+	return find(w, &key) != NULL;
+}
+
 void scopes_remove(struct watcher *w, enum scope_kind kind, const struct uuid *id)
 {
 	struct scope_key key = key_of(kind, id);

@@ -1,5 +1,6 @@
 #include "api/usage.h"
 
+#include "api/query.h"
 #include "base/clock.h"
 
 static void on_noted(void *user, const struct store_answer *a)
@@ -17,7 +18,6 @@ void usage_note(struct api *api, const struct caller *c, int64_t now_us)
 	if (now_us < due || !atomic_compare_exchange_strong(next, &due, now_us + 60 * SECOND_US))
 		return;
 	uuid_format(&c->token, id);
-	if (store_query(api->common->config.store, api->shard, "api_tokens_used", params, 1,
-			on_noted, NULL))
+	if (query_run(api, "api_tokens_used", params, 1, on_noted, NULL))
 		atomic_store(next, due); /* the queue is full */
 }

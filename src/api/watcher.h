@@ -93,6 +93,7 @@ void scopes_asked_release(struct watcher *, struct asked *);
 /* Adds (or restarts) a scope; it waits for its snapshot until scopes_pump. E_FULL: the bound is
  * reached. */
 MUST int scopes_add(struct watcher *, enum scope_kind, const struct uuid *id, struct asked *);
+bool scopes_has(const struct watcher *, enum scope_kind, const struct uuid *id);
 void scopes_remove(struct watcher *, enum scope_kind, const struct uuid *id);
 void scopes_remove_all(struct watcher *);
 /* Asks for snapshots as long as there is room. */

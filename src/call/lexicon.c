@@ -18,8 +18,8 @@ const struct lexicon *lexicon_find(struct span language)
 	return NULL;
 }
 
-/* With which two characters words of a text begin. Most phrases of a lexicon begin otherwise, and need not be searched: that is
- * most of the cost of reading a text. */
+/* With which two characters words of a text begin. Most phrases of a lexicon begin otherwise, and
+ * need not be searched: that is most of the cost of reading a text. */
 struct starts {
 	uint64_t bits[16];
 };

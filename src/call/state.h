@@ -389,6 +389,7 @@ struct moment {
 	int64_t arrived_us;  /* the record's time */
 	int64_t provider_us; /* a provider time that is not believed, to be noted; 0: none */
 	bool reconciling;    /* inputs come from asking the provider */
+	bool raw;	     /* an input of this record was not understood */
 };
 
 struct queued_event {

@@ -98,7 +98,7 @@ static struct tool *add_tool(struct session *s)
 	}
 	trim_older(s);
 	if (ts->n == ts->cap) {
-		ts->cap = ts->cap ? ts->cap * 2 : 4;
+		ts->cap = ts->cap ? ts->cap + ts->cap / 2 : 4;
 		ts->items = realloc(ts->items, ts->cap * sizeof(*ts->items));
 		CHECK(ts->items);
 	}
@@ -478,12 +478,23 @@ static void answered_here(struct session *s, const struct input *in)
 }
 
 /* What kind of message it is that waits; empty when even that cannot be told. */
-static struct span type_of(struct session *s, struct span webhook)
+static struct envelope envelope_of(struct session *s, struct span webhook)
 {
-	struct envelope envelope = { 0 };
-	if (s->dialect->classify(webhook, &s->scratch, &envelope, NULL))
-		return (struct span){ 0 };
-	return envelope.type;
+	struct envelope e = { 0 };
+	if (s->dialect->classify(webhook, &s->scratch, &e, NULL))
+		e = (struct envelope){ 0 };
+	return e;
+}
+
+/* A message that wants tools run but names none that can be understood still gets its answer. */
+static void answer_nothing(struct session *s, struct span webhook)
+{
+	struct envelope e = envelope_of(s, webhook);
+	struct buf body AUTO_BUF = { 0 };
+	if (e.answer != ANSWER_TOOLS)
+		return;
+	s->dialect->tool_answer(e.type, NULL, 0, &body);
+	s->host->answer(s->host->self, s->now.record, buf_span(&body));
 }
 
 void tools_record_end(struct session *s, struct span webhook)
@@ -495,10 +506,12 @@ void tools_record_end(struct session *s, struct span webhook)
 		effects_ask(s, &e, NULL);
 	}
 	if (ts->now->n) {
-		keep_wait(s, type_of(s, webhook));
+		keep_wait(s, envelope_of(s, webhook).type);
 		answer_ready(s);
 	} else if (ts->refused.result.n) {
-		answer_refused(s, type_of(s, webhook));
+		answer_refused(s, envelope_of(s, webhook).type);
+	} else if (s->now.raw) {
+		answer_nothing(s, webhook);
 	}
 	ts->now = NULL;
 	ts->refused = (struct tool_answer){ 0 };

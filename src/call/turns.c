@@ -72,7 +72,7 @@ static void make_room(struct session *s)
 		ts->hot_n--;
 	}
 	if (ts->hot_n == ts->hot_cap) {
-		ts->hot_cap = ts->hot_cap ? ts->hot_cap * 2 : 8;
+		ts->hot_cap = ts->hot_cap ? ts->hot_cap + ts->hot_cap / 2 : 8;
 		ts->hot = realloc(ts->hot, ts->hot_cap * sizeof(*ts->hot));
 		CHECK(ts->hot);
 	}

@@ -233,10 +233,6 @@ static void on_deadline(uv_timer_t *t)
 	struct fault f;
 	int64_t now = clock_now_us();
 
-	if (session_expired(c->session, now)) {
-		lane_call_close(l, c);
-		return;
-	}
 	if (session_deadline(c->session) > now) {
 		lane_arm(l, c);
 		return;
@@ -312,7 +308,7 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	return rc;
 }
 
-/* A provider stops waiting after 20 s: whatever is still open then gets the default. */
+/* A provider stops waiting after 20 s: whatever is still open then gets the default. Calls that have been over long enough go. */
 static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 {
 	struct pending_answer **p = &c->pending;
@@ -334,11 +330,14 @@ static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 void lane_on_sweep(uv_timer_t *t)
 {
 	struct lane *l = t->data;
-	int64_t now = clock_monotonic_us();
+	struct call_entry *c, *next;
+	int64_t now = clock_monotonic_us(), today = clock_now_us();
 
-	for (struct call_entry *c = l->calls; c; c = c->hh.next) {
+	HASH_ITER(hh, l->calls, c, next) {
 		if (c->pending)
 			sweep_call(l, c, now);
+		if (session_expired(c->session, today))
+			lane_call_close(l, c);
 	}
 	assistants_refresh(l);
 }

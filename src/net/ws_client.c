@@ -21,7 +21,7 @@ enum {
 	HOST_MAX = 256,
 	PATH_BYTES_MAX = 1024,
 	TOKEN_MAX = 512,
-	CONNECT_SECONDS = 8,
+	CONNECT_MS = 8000,
 	PING_SECONDS = 10,
 	HANG_UP_SECONDS = 20,
 	CLOSE_TOO_LARGE = 1009,
@@ -44,6 +44,7 @@ enum ws_client_state {
 struct ws_client {
 	uv_loop_t *loop;
 	struct lws_context *context; /* lws sets it to NULL when the last of it is gone */
+	struct lws_vhost *vhost;
 	struct lws_protocols protocols[2];
 	struct ws_client_handlers handlers;
 	void *user;
@@ -53,9 +54,10 @@ struct ws_client {
 	uv_getaddrinfo_t resolving;
 	struct addrinfo *addresses, *next_address;
 	uv_prepare_t reaper; /* frees us when lws and the resolver are done */
-	uv_timer_t soon;     /* reports the end from the loop */
+	uv_timer_t soon;     /* deadline of connecting; then reports the end from the loop */
 	unsigned handles;
-	bool freed, tls;
+	bool freed, destroyed, tls;
+	bool in_callback, dropping;
 	int status;
 	char why[200];
 	char host[HOST_MAX], path[PATH_BYTES_MAX], authority[HOST_MAX + 8], token[TOKEN_MAX];
@@ -95,30 +97,54 @@ static void explain(struct ws_client *c, const char *why)
 			 why && *why ? why : "the connection was lost");
 }
 
+/* Once lws has forgotten the connection: then a new one may begin. */
+static void report_soon(struct ws_client *c)
+{
+	if (!c->wsi && c->state == WS_CLIENT_ENDING && !c->freed)
+		uv_timer_start(&c->soon, on_soon, 0, 0);
+}
+
 static void end(struct ws_client *c, const char *why)
 {
 	if (c->state == WS_CLIENT_ENDING || c->state == WS_CLIENT_IDLE)
 		return;
 	explain(c, why);
 	c->state = WS_CLIENT_ENDING;
-	c->wsi = NULL;
+	uv_timer_stop(&c->soon);
 	drop_queue(c);
 	buf_clear(&c->received);
 	if (c->addresses)
 		uv_freeaddrinfo(c->addresses);
 	c->addresses = c->next_address = NULL;
-	if (!c->freed)
-		uv_timer_start(&c->soon, on_soon, 0, 0);
+	report_soon(c);
 }
 
 /* --- connecting
  * ------------------------------------------------------------------------------------------- */
+
+/* lws must not lose a connection inside one of its callbacks: there the callback's result closes it. Outside, a timeout "later" would
+ * only be seen when something else wakes lws. */
+static void drop(struct ws_client *c)
+{
+	c->dropping = true;
+	if (c->wsi && !c->in_callback)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
+static void on_deadline(uv_timer_t *t)
+{
+	struct ws_client *c = t->data;
+
+	explain(c, "no answer in time");
+	drop(c);
+}
 
 static void try_next(struct ws_client *c)
 {
 	char literal[NI_MAXHOST];
 	struct lws_client_connect_info info = {
 		.context = c->context,
+		.vhost = c->vhost,
 		.address = literal,
 		.port = c->port,
 		.ssl_connection = c->tls ? LCCSCF_USE_SSL : 0,
@@ -138,6 +164,7 @@ static void try_next(struct ws_client *c)
 	}
 	c->next_address = a->ai_next;
 	c->state = WS_CLIENT_CONNECTING;
+	uv_timer_start(&c->soon, on_deadline, CONNECT_MS, 0);
 	if (getnameinfo(a->ai_addr, a->ai_addrlen, literal, sizeof(literal), NULL, 0,
 			NI_NUMERICHOST))
 		end(c, "an address that cannot be written down");
@@ -209,6 +236,7 @@ int ws_client_connect(struct ws_client *c, const char *url, const char *token, s
 	snprintf(port, sizeof(port), "%d", c->port);
 	c->why[0] = '\0';
 	c->status = 0;
+	c->dropping = false;
 	c->resolving.data = c;
 	if (uv_getaddrinfo(c->loop, &c->resolving, on_resolved, c->host, port, &hints))
 		return fault(f, E_UNAVAILABLE, "cannot resolve %s", c->host);
@@ -219,15 +247,12 @@ int ws_client_connect(struct ws_client *c, const char *url, const char *token, s
 
 void ws_client_disconnect(struct ws_client *c)
 {
-	struct lws *wsi = c->wsi;
-
 	if (c->state == WS_CLIENT_RESOLVING)
 		uv_cancel((uv_req_t *)&c->resolving); /* on_resolved ends it */
-	if (!wsi)
+	if (!c->wsi)
 		return;
-	lws_set_opaque_user_data(wsi, NULL);
-	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	end(c, "closed here");
+	explain(c, "closed here");
+	drop(c);
 }
 
 /* --- what lws says
@@ -251,6 +276,7 @@ static int on_open(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 	(void)n;
 	c->wsi = wsi;
 	c->state = WS_CLIENT_OPEN;
+	uv_timer_stop(&c->soon);
 	c->handlers.open(c->user);
 	return 0;
 }
@@ -264,7 +290,6 @@ static int on_refused(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 
 	if (status >= 300 && status < 600)
 		c->status = (int)status;
-	c->wsi = NULL;
 	if (!c->status && c->next_address && c->state == WS_CLIENT_CONNECTING) {
 		try_next(c);
 		return 0;
@@ -336,6 +361,18 @@ static int on_closed(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
+/* The last time lws mentions a connection. */
+static int on_destroyed(struct ws_client *c, struct lws *wsi, void *in, size_t n)
+{
+	(void)wsi;
+	(void)in;
+	(void)n;
+	c->wsi = NULL;
+	end(c, NULL);
+	report_soon(c);
+	return 0;
+}
+
 static int (*const on_reason[])(struct ws_client *, struct lws *, void *, size_t) = {
 	[LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER] = on_headers,
 	[LWS_CALLBACK_CLIENT_ESTABLISHED] = on_open,
@@ -344,7 +381,7 @@ static int (*const on_reason[])(struct ws_client *, struct lws *, void *, size_t
 	[LWS_CALLBACK_CLIENT_WRITEABLE] = on_writeable,
 	[LWS_CALLBACK_WS_PEER_INITIATED_CLOSE] = on_peer_close,
 	[LWS_CALLBACK_CLIENT_CLOSED] = on_closed,
-	[LWS_CALLBACK_WSI_DESTROY] = on_closed,
+	[LWS_CALLBACK_WSI_DESTROY] = on_destroyed,
 };
 
 /* Protocol-level reasons come with a fake wsi, which has no opaque data; a connection given up has
@@ -355,8 +392,15 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	if ((unsigned)reason >= sizeof(on_reason) / sizeof(on_reason[0]) || !on_reason[reason])
 		return 0;
 	struct ws_client *c = lws_get_opaque_user_data(wsi);
-	bool ours = c && !c->freed && (!c->wsi || c->wsi == wsi);
-	return ours ? on_reason[reason](c, wsi, in, n) : 0;
+	bool ours = c && (!c->wsi || c->wsi == wsi) && (!c->freed || reason == LWS_CALLBACK_WSI_DESTROY);
+	if (!ours)
+		return 0;
+	bool outer = !c->in_callback;
+	c->in_callback = true;
+	int rc = on_reason[reason](c, wsi, in, n);
+	if (outer)
+		c->in_callback = false;
+	return c->dropping && rc == 0 ? -1 : rc;
 }
 
 /* --- sending
@@ -400,20 +444,20 @@ static int create_context(struct ws_client *c)
 	void *loops[1] = { c->loop };
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
-		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
 		.foreign_loops = loops,
 		.protocols = c->protocols,
 		.uid = -1,
 		.gid = -1,
 		.pcontext = &c->context,
-		.timeout_secs = CONNECT_SECONDS,
-		.connect_timeout_secs = CONNECT_SECONDS,
 		.retry_and_idle_policy = &ping_policy,
 	};
 
 	lws_set_log_level(LLL_ERR, on_lws_log);
 	c->context = lws_create_context(&info);
-	return c->context ? 0 : E_UNAVAILABLE;
+	c->vhost = c->context ? lws_create_vhost(c->context, &info) : NULL;
+	return c->vhost ? 0 : E_UNAVAILABLE;
 }
 
 int ws_client_new(struct ws_client **out, uv_loop_t *loop, size_t message_limit,
@@ -458,7 +502,10 @@ static void reap(uv_prepare_t *h)
 {
 	struct ws_client *c = h->data;
 
-	static int dbg; if (dbg++ < 3) { fprintf(stderr, "ctx %p handles %u\n", (void *)c->context, c->handles); uv_print_all_handles(c->loop, stderr); }
+	if (!c->wsi && !c->handles && !c->destroyed) {
+		c->destroyed = true;
+		lws_context_destroy(c->context);
+	}
 	if (c->context || c->handles)
 		return;
 	c->handles = 2;
@@ -471,11 +518,8 @@ void ws_client_free(struct ws_client *c)
 	if (!c)
 		return;
 	c->freed = true;
-	if (c->state == WS_CLIENT_RESOLVING)
-		uv_cancel((uv_req_t *)&c->resolving);
+	ws_client_disconnect(c);
 	end(c, "freed");
 	uv_timer_stop(&c->soon);
 	uv_prepare_start(&c->reaper, reap);
-	if (c->context)
-		lws_context_destroy(c->context);
 }

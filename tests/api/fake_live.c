@@ -318,7 +318,9 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 	struct buf text AUTO_BUF = { 0 };
 	(void)wait_ms;
 	command_write(command, &text);
+	pthread_mutex_lock(&live->lock);
 	snprintf(live->last_command, sizeof(live->last_command), "%s", buf_z(&text));
+	pthread_mutex_unlock(&live->lock);
 	atomic_fetch_add(&live->commands, 1);
 	int forced = atomic_load(&live->command_code);
 	if (forced == E_FULL)
@@ -374,6 +376,11 @@ struct fake_call *fake_live_call(struct live *live, unsigned owner, size_t i)
 
 void fake_live_fini(struct live *live)
 {
+	while (live->held_first) { /* late parts must find nobody, and do no harm */
+		struct part_mail *p = live->held_first;
+		live->held_first = p->next;
+		deliver(p);
+	}
 	for (unsigned o = 0; o < FAKE_OWNERS; o++) {
 		for (size_t i = 0; i < live->owners[o].calls_n; i++)
 			free(live->owners[o].calls[i].json);

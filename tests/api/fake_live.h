@@ -4,6 +4,7 @@
 #ifndef TESTS_API_FAKE_LIVE_H
 #define TESTS_API_FAKE_LIVE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "callmend/directory.h"
@@ -41,6 +42,7 @@ struct live {
 	struct part_mail *held_first, *held_last; /* on shard 0 */
 	atomic_int snapshots;			  /* asked for */
 	atomic_int commands;			  /* reached us */
+	pthread_mutex_t lock;			  /* last_command; zeroed is good */
 	char last_command[4096];		  /* as JSON; read after the answer */
 };
 

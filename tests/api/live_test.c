@@ -253,6 +253,10 @@ static void test_messages_refused(void **state)
 	} cases[] = {
 		{ "{", "bad-json", NULL },
 		{ "[]", "invalid-body", NULL },
+		{ "{\"type\":\"ping\",\"id\":{}}", "invalid-body", NULL },
+		{ "{\"type\":\"ping\",\"id\":"
+		  "\"01234567890123456789012345678901234567890123456789012345678901234\"}",
+		  "invalid-body", NULL },
 		{ "{\"type\":\"dance\",\"id\":\"a\"}", "invalid-body", "a" },
 		{ "{\"type\":\"subscribe\",\"id\":\"b\"}", "invalid-body", "b" },
 		{ "{\"type\":\"subscribe\",\"id\":\"c\",\"all\":false}", "invalid-body", "c" },
@@ -417,10 +421,22 @@ static void test_bound_of_calls(void **state)
 	buf_addz(&b, "]}");
 	watch_open(k, &w, KIT_VIEWER);
 	watch_send(&w, buf_z(&b));
-	do {
-		watch_next(&w);
-	} while (is_type(&w, "snapshot"));
-	assert_true(json_is_text(json_get(w.message, "code"), "conflict"));
+	expect_error(&w, "conflict", "many");
+	/* all or nothing: also when a later id is wrong */
+	watch_send(&w, "{\"type\":\"subscribe\",\"calls\":[\"good\",\"not good\"]}");
+	expect_error(&w, "invalid-body", NULL);
+	watch_send(&w, "{\"type\":\"unsubscribe\",\"all\":true}");
+	expect(&w, "unsubscribed");
+	assert_int_equal(0, number(w.message, "calls"));
+	/* what is there already does not count again */
+	for (int round = 0; round < 2; round++) {
+		b.n = 0;
+		buf_addz(&b, "{\"type\":\"subscribe\",\"calls\":[");
+		for (int i = 0; i < 1000; i++)
+			buf_printf(&b, "%s\"n%d\"", i ? "," : "", i);
+		buf_addz(&b, "]}");
+		assert_int_equal(1000, subscribe(&w, buf_z(&b)).snapshots);
+	}
 	watch_end(&w);
 }
 

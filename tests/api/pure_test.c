@@ -15,6 +15,9 @@ static const struct param text_row = {
 static const struct param int_row = {
 	.name = "n", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500
 };
+static const struct param cap_row = {
+	.name = "m", .in = PARAM_IN_QUERY, .type = PARAM_INT, .min = 1, .max = 500, .cap = 200
+};
 static const struct param bool_row = { .name = "b", .in = PARAM_IN_QUERY, .type = PARAM_BOOL };
 static const struct param time_row = { .name = "at", .in = PARAM_IN_QUERY, .type = PARAM_TIME };
 static const struct param uuid_row = { .name = "u", .in = PARAM_IN_QUERY, .type = PARAM_UUID };
@@ -47,6 +50,9 @@ static void test_texts(void **state)
 		{ &int_row, SPAN("1e2"), NULL },
 		{ &int_row, SPAN(" 1"), NULL },
 		{ &int_row, SPAN("9999999999999999999999"), NULL },
+		{ &cap_row, SPAN("199"), "199" },
+		{ &cap_row, SPAN("500"), "200" },
+		{ &cap_row, SPAN("501"), NULL },
 		{ &bool_row, SPAN("true"), "true" },
 		{ &bool_row, SPAN("1"), NULL },
 		{ &time_row, SPAN("2026-11-21T05:53:00+01:00"), "2026-11-21T04:53:00.000000Z" },

@@ -125,6 +125,24 @@ static void several_tools_one_answer(void **state)
 	sim_fini(&sim);
 }
 
+/* It waits for an answer although nothing in it could be read as a tool call. */
+static void no_tool_in_the_message(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RULES);
+	char *json = sim_json("{'type':'tool-calls','inputs':[{'t':'raw','name':'tool-calls','data'"
+			      ":{'toolCalls':[]}}]}");
+	assert_int_equal(sim_apply(&sim, RECORD_WEBHOOK, span_of(json)), 0);
+	assert_int_equal(sim_answer_count(&sim, "3 {'results':[]}"), 1);
+	sim_webhook(&sim,
+		    "{'t':'raw','name':'something-new','data':{}}"); /* nobody waits for this one */
+	assert_int_equal(sim_answer_count(&sim, "results"), 1);
+	assert_int_equal(sim_count(&sim, "provider.message", NULL), 2);
+	free(json);
+	sim_fini(&sim);
+}
+
 static void repeated_call_gets_the_first_answer(void **state)
 {
 	struct sim sim;
@@ -405,6 +423,7 @@ int main(void)
 		cmocka_unit_test(json_of_others_is_one_line),
 		cmocka_unit_test(rules_judge),
 		cmocka_unit_test(several_tools_one_answer),
+		cmocka_unit_test(no_tool_in_the_message),
 		cmocka_unit_test(repeated_call_gets_the_first_answer),
 		cmocka_unit_test(trouble_becomes_the_fallback),
 		cmocka_unit_test(fallback_in_spanish),
