@@ -25,6 +25,7 @@ enum {
 	PING_SECONDS = 10,
 	HANG_UP_SECONDS = 20,
 	CLOSE_TOO_LARGE = 1009,
+	TURNS_TO_CLOSE = 4,
 };
 
 struct outgoing {
@@ -56,7 +57,8 @@ struct ws_client {
 	uv_prepare_t reaper; /* frees us when lws and the resolver are done */
 	uv_timer_t soon;     /* deadline of connecting; then reports the end from the loop */
 	unsigned handles;
-	bool freed, destroyed, tls;
+	bool freed, tls;
+	unsigned turns; /* of the loop since the context is being destroyed */
 	bool in_callback, dropping;
 	int status;
 	char why[200];
@@ -339,13 +341,11 @@ static int on_writeable(struct ws_client *c, struct lws *wsi, void *in, size_t n
 
 static int on_peer_close(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 {
-	const unsigned char *p = in;
 	char why[160];
 
 	(void)wsi;
-	if (n > 2)
-		snprintf(why, sizeof(why), "closed by the node: %.*s (%d)", (int)n - 2,
-			 (const char *)p + 2, p[0] << 8 | p[1]);
+	if (n > 2) /* behind the code, which lws 4.1.6 changes for 1012 and above */
+		snprintf(why, sizeof(why), "closed by the node: %.*s", (int)n - 2, (const char *)in + 2);
 	else
 		snprintf(why, sizeof(why), "closed by the node");
 	explain(c, why);
@@ -498,16 +498,32 @@ static void on_handle_closed(uv_handle_t *h)
 	free(c);
 }
 
+/* On a foreign loop libwebsockets 4.1.6 ends a context whose last connection is long gone only when told twice: the first time it
+ * closes its pipe (one turn of the loop) and then its timers (another turn), the second time it frees what is left. */
+static void destroy_context(struct ws_client *c)
+{
+	if (c->turns == 0 || c->turns == TURNS_TO_CLOSE)
+		lws_context_destroy(c->context);
+	c->turns++;
+}
+
+static void on_turn(uv_timer_t *t)
+{
+	(void)t; /* the loop turns: that is all */
+}
+
 static void reap(uv_prepare_t *h)
 {
 	struct ws_client *c = h->data;
 
-	if (!c->wsi && !c->handles && !c->destroyed) {
-		c->destroyed = true;
-		lws_context_destroy(c->context);
-	}
-	if (c->context || c->handles)
+	if (c->wsi || c->handles)
 		return;
+	if (c->context) {
+		uv_timer_start(&c->soon, on_turn, 1, 0);
+		destroy_context(c);
+		return;
+	}
+	uv_prepare_stop(h);
 	c->handles = 2;
 	uv_close((uv_handle_t *)&c->soon, on_handle_closed);
 	uv_close((uv_handle_t *)h, on_handle_closed);

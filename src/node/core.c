@@ -34,6 +34,7 @@ struct core_shard {
 	struct shard *shard;
 	struct http_server *server;
 	struct api *api;
+	struct mail drain;
 };
 
 struct core {
@@ -180,6 +181,16 @@ static void on_drain_look(uv_timer_t *t)
 		stop_loop(c);
 }
 
+/* From now on answers end their connection, so that few are cut at the end. */
+static void run_drain(struct mail *m, struct shard *here)
+{
+	struct core_shard *part = (struct core_shard *)((char *)m - offsetof(struct core_shard, drain));
+
+	(void)here;
+	if (part->server)
+		http_server_drain(part->server);
+}
+
 static void on_term(uv_signal_t *s, int number)
 {
 	struct core *c = s->data;
@@ -191,6 +202,10 @@ static void on_term(uv_signal_t *s, int number)
 	}
 	log_info("core", "draining: %u calls are running", ingest_live_calls(c->ingest));
 	ingest_drain(c->ingest);
+	for (unsigned i = 0; i < c->parts_n; i++) {
+		c->parts[i].drain.run = run_drain;
+		shard_post_sure(c->parts[i].shard, &c->parts[i].drain);
+	}
 	c->drain_until_ms = clock_monotonic_us() / 1000 + c->config->core_drain_limit_ms;
 	uv_timer_start(&c->drain, on_drain_look, 0, DRAIN_LOOK_MS);
 }

@@ -1,0 +1,197 @@
+// The screen of `callmend watch` as a supervisor sees it: a real terminal (tmux), 80 x 24 and larger.
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { StandIn, TOKEN, cleanEnv, eventOf, ids, snapshotOf, temporary, until } from './stand_in.mjs';
+
+const turn = (speaker, text, n, offset_ms) => ({ speaker, text, at: null, offset_ms, turn: n, revision: 0, open: false });
+
+// 40 calls; a few of them need somebody.
+const crowd = () => Array.from({ length: 40 }, (_, i) => snapshotOf(`${(0x10000000 + i * 0x01010101).toString(16)}-0000-5000-8000-000000000000`, {
+  customer: { number: `+1415555${String(1000 + i)}` },
+  started_at: new Date(Date.now() - (40 - i) * 61000).toISOString().replace('Z', '000Z'),
+  assistant: { name: ['Anna', 'Zoë 客服', 'Order desk (long name)'][i % 3] },
+  ...(i === 17 && {
+    sentiment: { user: 'frustrated' }, counts: { tool_calls: 3, tool_errors: 1, interventions: 1 },
+    signals: [{ signal: 'frustration', state: 'raised' }, { signal: 'repetition', state: 'raised' }],
+    turns: [turn('ai', 'How can I help you?', 0, 1000), turn('user', 'My order never came, and this is the third time I call about it, honestly!', 1, 3500)],
+    tools: [{ tool_id: 't1', name: 'lookup_order', arguments: { id: 7 }, running: false, success: false, error: 'HTTP 500', duration_ms: 210 }],
+    partial: { ai: 'Let me', user: null }, speaking: 'ai',
+  }),
+}));
+
+class Terminal {
+  constructor(t, columns, rows) {
+    this.socket = join(temporary(t), 'tmux');
+    this.size = [columns, rows];
+    t.after(() => { try { this.tmux('kill-server'); } catch { /* it has ended */ } });
+  }
+
+  tmux(...args) {
+    return execFileSync('tmux', ['-S', this.socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env: cleanEnv({ LC_ALL: 'C.UTF-8', TERM: 'xterm-256color' }) });
+  }
+
+  start(url) {
+    const command = `${process.env.CALLMEND} watch --url ${url} --token ${TOKEN}; echo "ended with $?"; exec sleep 60`;
+    this.tmux('-u', 'new-session', '-d', '-x', String(this.size[0]), '-y', String(this.size[1]), command);
+  }
+
+  keys(...keys) { this.tmux('send-keys', ...keys); }
+  type(text) { this.tmux('send-keys', '-l', text); }
+  lines() { return this.tmux('capture-pane', '-p').replace(/\n$/, '').split('\n'); }
+  colours() { return this.tmux('capture-pane', '-p', '-e'); }
+
+  async shows(what) {
+    let last;
+    try {
+      return await until(String(what), () => {
+        last = this.lines();
+        return what instanceof RegExp ? last.find((l) => what.test(l)) : what(last);
+      });
+    } catch (e) {
+      throw new Error(`${e.message}\n${last?.join('\n')}`);
+    }
+  }
+}
+
+async function open(t, calls, columns = 80, rows = 24) {
+  const server = await new StandIn().start();
+  t.after(() => server.stop());
+  server.calls = calls;
+  const terminal = new Terminal(t, columns, rows);
+  terminal.start(server.url);
+  await terminal.shows(calls.length ? /▸/ : /no live calls/);
+  return { server, terminal };
+}
+
+test('40 calls on 80 x 24: who needs somebody stands first', async (t) => {
+  const { terminal } = await open(t, crowd());
+  await terminal.shows(/ lag \d+ ms/);
+  const lines = terminal.lines();
+  assert.match(lines[0], /^ callmend {2}40 calls live {2}\d+ events\/s {2}by attention .*127\.0\.0\.1:\d+ {2}live/);
+  assert.match(lines[1], /^ CALL +CUSTOMER +ASSISTANT +STATUS +TIME +SPEAKS MOOD +TOOL IV .*1-21 of 40/);
+  assert.match(lines[2], /^▸21111111 \+14155551017 Order de… live +23:\d\d [●○] AI +FRUSTR\. 3!1 +1 +angry,loop/);
+  assert.match(lines[3], /^ 10000000 \+14155551000 Anna +live +40:\d\d/);
+  assert.match(lines[4], /^ 11010101 \+14155551001 Zoë 客服/);
+  assert.match(lines[23], /choose .* transcript .* q quit/);
+  for (const line of lines) assert.ok([...line].length <= 80);
+});
+
+test('the transcript of the chosen call runs along', async (t) => {
+  const { server, terminal } = await open(t, crowd());
+  terminal.keys('Enter');
+  await terminal.shows(/── 21111111 {2}\+14155551017 {2}Order desk \(long name\) {2}caller frustrated/);
+  await terminal.shows(/ 0:01 AI {3}How can I help you\?/);
+  await terminal.shows(/ 0:03 user My order never came/);
+  await terminal.shows(/tool lookup_order \{"id":7\} ✗ 210 ms: HTTP 500/);
+  await terminal.shows(/AI {3}Let me …/);
+  const id = server.calls[17].id;
+  server.send(
+    eventOf(id, 'transcript.final', { speaker: 'ai', text: 'Let me look that up.', is_final: true }),
+    eventOf(id, 'transcript.partial', { speaker: 'user', text: 'please hur' }),
+    eventOf(id, 'command', { data: { command_id: 'c1', verb: 'say', state: 'effect_seen', text: 'Hello', effect_latency_ms: 900, accepted_at: 'x', actor: 'token:me' } }));
+  await terminal.shows(/AI {3}Let me look that up\.$/);
+  await terminal.shows(/user please hur …/);
+  await terminal.shows(/you {2}say “Hello” · effect seen 900 ms · token:me/);
+  assert.match(terminal.colours(), /\u001b\[[0-9;]*36m[^\n]*How can I help/, 'the AI is cyan');
+  assert.match(terminal.colours(), /\u001b\[[0-9;]*33m[^\n]*My order/, 'the user is yellow');
+  for (let i = 0; i < 30; i++) server.send(eventOf(id, 'turn', { speaker: i % 2 ? 'user' : 'ai', text: `turn number ${i}`, data: { turn: 100 + i } }));
+  await terminal.shows(/turn number 29/);
+  terminal.keys('PageUp');
+  await terminal.shows(/scrolled: End follows/);
+  terminal.keys('End');
+  await terminal.shows((lines) => lines.some((l) => /turn number 29/.test(l)) && !lines.some((l) => /scrolled/.test(l)));
+});
+
+test('keys choose, filter, sort and steer', async (t) => {
+  const { server, terminal } = await open(t, crowd());
+  server.onCommand = (m, reply) => reply({ type: 'command', status: 200, command: { verb: m.verb, state: 'accepted' } });
+  const commands = () => server.asked.filter((m) => m.type === 'command');
+  terminal.keys('j', 'Down');
+  await terminal.shows(/^▸11010101/);
+  terminal.keys('k');
+  await terminal.shows(/^▸10000000/);
+  terminal.keys('i');
+  terminal.type('Grüß Gott!x');
+  terminal.keys('BSpace');
+  await terminal.shows(/10000000 say: Grüß Gott!$/);
+  terminal.keys('Enter');
+  await terminal.shows(/^ say: accepted/);
+  assert.deepEqual({ ...commands()[0], id: 0 }, { id: 0, type: 'command', call: server.calls[0].id, verb: 'say', text: 'Grüß Gott!' });
+  terminal.keys('m');
+  await until('mute', () => commands()[1]?.verb === 'mute');
+  server.send(eventOf(server.calls[0].id, 'command', { data: { command_id: 'c2', verb: 'mute', state: 'accepted', accepted_at: 'x' } }));
+  await terminal.shows(/^▸10000000 .* MUTED/);
+  terminal.keys('m');
+  await until('unmute', () => commands()[2]?.verb === 'unmute');
+  terminal.keys('e');
+  await terminal.shows(/end call 10000000\? y\/n/);
+  terminal.keys('n', 'e', 'y');
+  await until('end', () => commands()[3]?.verb === 'end');
+  terminal.keys('t');
+  terminal.type('+14155550100');
+  terminal.keys('Enter');
+  await until('transfer', () => commands()[4]);
+  assert.deepEqual(commands()[4].destination, { type: 'number', number: '+14155550100' });
+  assert.equal(commands().length, 5, 'n ends nothing');
+  terminal.keys('/');
+  terminal.type('1017');
+  terminal.keys('Enter');
+  await terminal.shows((lines) => /only “1017”/.test(lines[0]) && /^▸21111111/.test(lines[2]) && /^ *$/.test(lines[3]));
+  terminal.keys('Escape');
+  await terminal.shows(/1-21 of 40/);
+  terminal.keys('s');
+  await terminal.shows(/by longest/);
+  terminal.keys('?');
+  await terminal.shows(/angry: frustration/);
+  terminal.keys('x', 'q');
+  await terminal.shows(/^ended with 0$/);
+});
+
+test('calls come and go; the ended one fades at the bottom', async (t) => {
+  const { server, terminal } = await open(t, []);
+  server.send(eventOf(ids.bert, 'call.started', { data: { customer: { number: '+49301234' }, assistant: { name: 'Mia' } } }),
+    eventOf(ids.bert, 'call.status', { data: { status: 'ringing' } }));
+  await terminal.shows(/^▸3f2a77d1 \+49301234 +Mia +ringing/);
+  server.send(eventOf(ids.bert, 'call.status', { data: { status: 'in-progress' } }), eventOf(ids.bert, 'speech.started', { speaker: 'user' }));
+  await terminal.shows(/live +1:\d\d [●○] user/);
+  server.send(eventOf(ids.bert, 'call.ended', { data: { reason: 'customer-ended-call', duration_ms: 61000 } }), eventOf(ids.anna, 'call.started'));
+  await terminal.shows((lines) => /^[ ▸]3f2a91c8/.test(lines[2]) && /3f2a77d1 .* ended +1:01/.test(lines[3]));
+  assert.match(terminal.lines()[0], /1 call live/);
+});
+
+test('follows the window, and says when it is too small', async (t) => {
+  const { terminal } = await open(t, crowd());
+  terminal.tmux('set-option', '-g', 'window-size', 'manual');
+  terminal.tmux('resize-window', '-x', '120', '-y', '40');
+  await terminal.shows((lines) => lines.length === 40 && /1-37 of 40/.test(lines[1]) && /Order desk \(long name\)/.test(lines[2]));
+  terminal.tmux('resize-window', '-x', '30', '-y', '6');
+  await terminal.shows(/the window is too small/);
+  terminal.tmux('resize-window', '-x', '80', '-y', '24');
+  await terminal.shows(/1-21 of 40/);
+});
+
+test('a lost node is shown, and the calls come back with it', async (t) => {
+  const { server, terminal } = await open(t, [snapshotOf(ids.anna), snapshotOf(ids.cleo)]);
+  const port = server.port;
+  await server.stop();
+  await terminal.shows(/NO CONNECTION, again in \d s/);
+  await terminal.shows(/3f2a91c8/);
+  terminal.keys('m');
+  await terminal.shows(/no connection, not sent/);
+  const again = new StandIn();
+  again.calls = [snapshotOf(ids.cleo)];
+  await again.start(port);
+  t.after(() => again.stop());
+  await terminal.shows((lines) => /1 call live .* live/.test(lines[0]) && !lines.some((l) => /3f2a91c8/.test(l)));
+});
+
+test('nobody there: the terminal is given back, with the reason', async (t) => {
+  const gone = await new StandIn().start();
+  await gone.stop();
+  const terminal = new Terminal(t, 80, 24);
+  terminal.start(gone.url);
+  await terminal.shows(/no node answers at/);
+  await terminal.shows(/^ended with 3$/);
+});
