@@ -27,6 +27,8 @@ struct store_config {
 
 struct store;
 MUST int store_new(struct store **out, const struct store_config *, struct fault *f);
+/* Before the shards that asked go: ends the threads, answers what waits with E_UNAVAILABLE; store_query is refused from now on. */
+void store_close(struct store *);
 void store_free(struct store *);
 bool store_connected(const struct store *); /* any thread */
 

@@ -53,6 +53,8 @@ int api_common_new(struct api_common **out, const struct api_config *config, str
 		c->config.command_wait_ms = 5000;
 	if (!c->config.slow_watcher_ms)
 		c->config.slow_watcher_ms = 60000;
+	if (!c->config.watcher_queue_bytes)
+		c->config.watcher_queue_bytes = 1024 * 1024;
 	auth_rate_init(&c->rate, config->rate_per_s, config->rate_burst);
 	openapi_write(&c->openapi, resources, RESOURCES_N);
 	*out = c;

@@ -37,6 +37,7 @@ struct api_config {
 	void *user;
 	unsigned rate_per_s; /* requests and live messages per token; 0: no limit */
 	unsigned rate_burst;
+	size_t watcher_queue_bytes; /* the servers\' ws_queue_bytes; 0: 1 MiB */
 	int64_t command_wait_ms; /* how long a command's answer waits for the provider; 0: 5000 */
 	int64_t slow_watcher_ms; /* a watcher that reads nothing for so long after a resync is
 				    closed; 0: 60000 */

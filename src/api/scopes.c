@@ -5,6 +5,7 @@
  * resynced (everything on its way is forgotten, all scopes wait again). */
 #include <stdlib.h>
 
+#include "api/trim.h"
 #include "api/watcher.h"
 #include "base/json.h"
 
@@ -249,6 +250,7 @@ struct piece {
 	struct json_out o;
 	const struct scope *scope;
 	const struct live_part *part;
+	size_t room; /* for one call */
 };
 
 static void begin_piece(struct piece *p, const struct watcher *w)
@@ -266,10 +268,21 @@ static void begin_piece(struct piece *p, const struct watcher *w)
 	json_begin_array(&p->o, p->part->resumed ? "events" : "calls");
 }
 
+static void put_call(struct piece *p, struct json call)
+{
+	struct buf smaller AUTO_BUF = { 0 };
+	if (call.raw.n <= p->room) {
+		json_put_raw(&p->o, NULL, call.raw);
+		return;
+	}
+	trim_call(call, p->room, &smaller);
+	json_put_raw(&p->o, NULL, buf_span(&smaller));
+}
+
 static void put_item(struct piece *p, struct json item)
 {
 	if (!p->part->resumed) {
-		json_put_raw(&p->o, NULL, item.raw);
+		put_call(p, item);
 		return;
 	}
 	json_begin(&p->o, NULL);
@@ -287,15 +300,23 @@ static void send_piece(struct piece *p, struct watcher *w, bool more)
 	buf_free(&p->b);
 }
 
+/* Small enough that one more call fits behind it. */
+static size_t piece_limit(const struct watcher *w)
+{
+	size_t quarter = w->home->api->common->config.watcher_queue_bytes / 4;
+	return quarter < WATCHER_PIECE_BYTES ? quarter : WATCHER_PIECE_BYTES;
+}
+
 static void send_part(struct watcher *w, const struct scope *s, const struct live_part *part)
 {
 	struct piece p = { .scope = s, .part = part };
+	p.room = w->home->api->common->config.watcher_queue_bytes / 2;
 	struct json_iter it = json_iter(json_of(part->json));
 	struct span key;
 	struct json item;
 	begin_piece(&p, w);
 	while (json_next(&it, &key, &item)) {
-		if (p.b.n > WATCHER_PIECE_BYTES) {
+		if (p.b.n > piece_limit(w)) {
 			send_piece(&p, w, true);
 			begin_piece(&p, w);
 		}

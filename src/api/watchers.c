@@ -248,7 +248,9 @@ static void on_tick(uv_timer_t *timer)
 		next = w->next;
 		if (w->flush_at_us <= now_us)
 			watcher_flush_partials(w);
-		scopes_pump(w); /* those a full mailbox refused before */
+		if (watcher_behind(w) && ws_queued_bytes(w->ws) == 0)
+			watcher_drained(w); /* nothing was sent, so nobody calls */
+		scopes_pump(w);		    /* those a full mailbox refused before */
 		if (check)
 			check_watcher(w, live_directory(api_live(all->api), all->api->shard),
 				      now_us);

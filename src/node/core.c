@@ -387,9 +387,10 @@ static void stop(struct core *c)
 {
 	if (c->acceptor)
 		acceptor_stop(c->acceptor);
+	acceptor_free(c->acceptor);
+	store_close(c->store);
 	if (c->shards)
 		shards_stop(c->shards);
-	acceptor_free(c->acceptor);
 	store_free(c->store);
 	projector_stop(c->projector, STOP_STORE_MS);
 	api_common_free(c->api);

@@ -61,19 +61,30 @@ static void put_row(struct watch_page *p, int row, enum watch_style style, struc
 	put_cell(p, row, 0, p->columns, style, text);
 }
 
+/* The calls that are shown: rows `top` and on of a list of n. */
+struct view {
+	const struct watch_call **list;
+	size_t n, rows, top, chosen;
+};
+
 /* --- header --------------------------------------------------------------------------------------------------- */
 
+/* Without a connection the reason comes first: what is shown is what was last seen. */
 static void build_header(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
-			 const struct watch_state *s)
+			 const struct watch_state *s, const struct view *v)
 {
 	struct buf left AUTO_BUF = { 0 }, right AUTO_BUF = { 0 };
-	unsigned live = watch_model_live(m);
 
-	buf_printf(&left, " callmend  %u call%s live  %u events/s  by %s", live, live == 1 ? "" : "s", s->events_per_s,
-		   watch_sort_name(ui->sort));
+	buf_printf(&left, " callmend  %u live", watch_model_live(m));
+	if (v->n > v->rows)
+		buf_printf(&left, " (%zu-%zu)", v->top + 1, v->top + v->rows);
+	if (s->connected)
+		buf_printf(&left, "  %u events/s  by %s", s->events_per_s, watch_sort_name(ui->sort));
 	if (ui->filter[0])
 		buf_printf(&left, "  only “%s”", ui->filter);
-	buf_printf(&right, "%s  %s", s->node, s->connection);
+	if (s->connected)
+		buf_printf(&right, "%s  ", s->node);
+	buf_addz(&right, s->connection);
 	if (s->connected && s->lag_ms >= 0)
 		buf_printf(&right, "  lag %lld ms", (long long)s->lag_ms);
 	buf_addc(&right, ' ');
@@ -124,7 +135,10 @@ static void cell_status(struct cell *c, const struct watch_call *call, const str
 
 static void cell_time(struct cell *c, const struct watch_call *call, const struct moment *m)
 {
-	text_duration(&c->text, watch_call_duration_ms(call, m->now_us));
+	struct buf b AUTO_BUF = { 0 };
+
+	text_duration(&b, watch_call_duration_ms(call, m->now_us));
+	buf_printf(&c->text, "%5s", buf_z(&b));
 }
 
 static void cell_speaking(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -273,29 +287,15 @@ static void build_empty(struct watch_page *p, const struct watch_model *m, const
 	put_cell(p, TABLE_TOP, 1, p->columns - 1, WATCH_DIM, span_of(text));
 }
 
-static void build_table(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
-			const struct watch_state *s, int height)
+static void build_table(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
+			const struct watch_state *s, const struct view *v)
 {
-	size_t n;
-	const struct watch_call **list = watch_model_list(m, ui->sort, ui->filter, &n);
-	size_t chosen = chosen_index(ui, list, n), rows = (size_t)height;
 	struct moment moment = { .now_us = s->now_us, .pulse = s->now_us / PULSE_US % 2 == 0 };
 
-	if (chosen == n && n) {
-		chosen = 0;
-		snprintf(ui->chosen, sizeof(ui->chosen), "%s", list[0]->id);
-	}
-	size_t top = chosen >= rows ? chosen - rows + 1 : 0;
-	for (size_t i = top; i < n && i < top + rows; i++)
-		build_call(p, TABLE_TOP + (int)(i - top), list[i], i == chosen, &moment);
-	if (n > rows) {
-		char more[48];
-		snprintf(more, sizeof(more), " %zu-%zu of %zu ", top + 1, top + rows, n);
-		put_cell(p, 1, p->columns - (int)strlen(more), (int)strlen(more), WATCH_HEAD, span_of(more));
-	}
-	if (!n)
+	for (size_t i = v->top; i < v->n && i < v->top + v->rows; i++)
+		build_call(p, TABLE_TOP + (int)(i - v->top), v->list[i], i == v->chosen, &moment);
+	if (!v->n)
 		build_empty(p, m, ui);
-	free(list);
 }
 
 /* --- transcript ----------------------------------------------------------------------------------------------- */
@@ -377,14 +377,14 @@ static void build_title(struct watch_page *p, int row, const struct watch_call *
 {
 	struct buf b AUTO_BUF = { 0 };
 
-	buf_printf(&b, "── %.8s  %s%s%s  %s", c->id, c->customer, c->customer[0] && c->customer_name[0] ? " " : "",
-		   c->customer_name, c->assistant);
+	buf_printf(&b, "── %.8s%s%s%s  %s%s%s", c->id, ui->scrolled ? "  (scrolled: End follows)" : "",
+		   c->assistant_muted ? "  assistant muted" : "", c->customer_muted ? "  customer muted" : "", c->customer,
+		   c->customer[0] && c->customer_name[0] ? " " : "", c->customer_name);
 	if (c->mood[0])
-		buf_printf(&b, "  caller %s", c->mood);
+		buf_printf(&b, "  %s", c->mood);
 	for (unsigned i = 0; i < c->signals_n; i++)
 		buf_printf(&b, "  %s", c->signals[i]);
-	buf_printf(&b, "%s%s%s", c->assistant_muted ? "  assistant muted" : "", c->customer_muted ? "  customer muted" : "",
-		   ui->scrolled ? "  (scrolled: End follows)" : "");
+	buf_printf(&b, "  %s", c->assistant);
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
 }
 
@@ -449,7 +449,7 @@ static void build_footer(struct watch_page *p, const struct watch_ui *ui, const 
 	else if (ui->transcript_open)
 		put_row(p, row, WATCH_BAR, SPAN(" i say  m mute  e end  t transfer  PgUp/PgDn scroll  Enter close  ? help  q quit"));
 	else
-		put_row(p, row, WATCH_BAR, SPAN(" ↑↓ choose  Enter transcript  i say  m mute  e end  s sort  / filter  ? help  q quit"));
+		put_row(p, row, WATCH_BAR, SPAN(" ↑↓ choose  Enter open  i say  m mute  e end  s sort  / filter  ? help  q quit"));
 }
 
 static const char *const help_lines[] = {
@@ -480,20 +480,33 @@ static void build_help(struct watch_page *p)
 
 /* --- the page ------------------------------------------------------------------------------------------------- */
 
-static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s)
+static struct view view_of(const struct watch_page *p, const struct watch_model *m, struct watch_ui *ui)
 {
-	int height = p->rows - TABLE_TOP - 1, top = height;
+	struct view v = { .rows = (size_t)(p->rows - TABLE_TOP - 1) };
 
+	v.list = watch_model_list(m, ui->sort, ui->filter, &v.n);
 	if (ui->transcript_open) {
-		top = height / 3 > TABLE_LEAST ? height / 3 : TABLE_LEAST;
-		size_t n;
-		free(watch_model_list(m, ui->sort, ui->filter, &n));
-		top = (int)n < top ? (int)(n ? n : 1) : top;
+		v.rows = v.rows / 3 > TABLE_LEAST ? v.rows / 3 : TABLE_LEAST;
+		v.rows = v.n < v.rows ? (v.n ? v.n : 1) : v.rows;
 	}
+	v.chosen = chosen_index(ui, v.list, v.n);
+	if (v.chosen == v.n && v.n) {
+		v.chosen = 0;
+		snprintf(ui->chosen, sizeof(ui->chosen), "%s", v.list[0]->id);
+	}
+	v.top = v.chosen >= v.rows ? v.chosen - v.rows + 1 : 0;
+	return v;
+}
+
+static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,
+		       const struct view *v)
+{
+	int rows = (int)v->rows;
+
 	build_names(p);
-	build_table(p, m, ui, s, top);
+	build_table(p, m, ui, s, v);
 	if (ui->transcript_open)
-		build_transcript(p, m, ui, TABLE_TOP + top, height - top);
+		build_transcript(p, m, ui, TABLE_TOP + rows, p->rows - TABLE_TOP - 1 - rows);
 }
 
 void watch_page_build(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,
@@ -509,12 +522,14 @@ void watch_page_build(struct watch_page *p, const struct watch_model *m, struct 
 		put_row(p, 0, WATCH_WARN, SPAN("the window is too small"));
 		return;
 	}
-	build_header(p, m, ui, s);
+	struct view v = view_of(p, m, ui);
+	build_header(p, m, ui, s, &v);
 	if (ui->prompt == WATCH_HELP)
 		build_help(p);
 	else
-		build_body(p, m, ui, s);
+		build_body(p, m, ui, s, &v);
 	build_footer(p, ui, s);
+	free(v.list);
 }
 
 void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_us, const char *fmt, ...)

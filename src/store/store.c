@@ -241,9 +241,9 @@ static void answer_waiting(struct store *s)
 	}
 }
 
-void store_free(struct store *s)
+void store_close(struct store *s)
 {
-	if (!s)
+	if (!s || s->closed)
 		return;
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->stopping, true);
@@ -254,6 +254,14 @@ void store_free(struct store *s)
 	if (s->directory_started)
 		pthread_join(s->directory, NULL);
 	answer_waiting(s);
+	s->closed = true;
+}
+
+void store_free(struct store *s)
+{
+	if (!s)
+		return;
+	store_close(s);
 	pthread_cond_destroy(&s->more);
 	pthread_mutex_destroy(&s->lock);
 	free(s->url);
@@ -297,7 +305,7 @@ int store_query(struct store *s, struct shard *here, const char *name, const cha
 	if (!job)
 		return E_NOMEM;
 	pthread_mutex_lock(&s->lock);
-	bool full = s->waiting >= s->max_waiting;
+	bool full = s->waiting >= s->max_waiting || atomic_load(&s->stopping);
 	if (!full) {
 		*s->last = job;
 		s->last = &job->next;

@@ -28,6 +28,7 @@ struct store {
 	int64_t retry_ms;
 
 	atomic_bool stopping;
+	bool closed;
 	atomic_bool connected;
 	unsigned threads_n;
 	pthread_t threads[STORE_CONNECTIONS_MAX];

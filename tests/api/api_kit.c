@@ -184,6 +184,7 @@ void kit_start(struct kit *k)
 		.user = k,
 		.rate_per_s = k->rate_per_s,
 		.rate_burst = k->rate_burst,
+		.watcher_queue_bytes = k->ws_queue_bytes ? k->ws_queue_bytes : 256 * 1024,
 		.slow_watcher_ms = k->slow_watcher_ms,
 	};
 	if (api_common_new(&k->common, &config, &f))

@@ -781,6 +781,27 @@ static void test_large_snapshot(void **state)
 	free(k);
 }
 
+/* A single call that is larger than the send queue comes trimmed, and does not stop what follows.
+ */
+static void test_huge_call(void **state)
+{
+	struct kit *k = calloc(1, sizeof(*k));
+	struct uuid huge, small;
+	struct watch w;
+	(void)state;
+	k->ws_queue_bytes = 64 * 1024;
+	kit_start(k);
+	unsigned owner = kit_add_call(k, KIT_ORG, KIT_PROJECT, "huge", 300000, &huge);
+	kit_add_call(k, KIT_ORG, KIT_PROJECT, "small", 0, &small);
+	watch_open(k, &w, KIT_VIEWER);
+	assert_int_equal(2, subscribe(&w, "{\"type\":\"subscribe\",\"all\":true}").calls);
+	kit_publish(k, owner, &huge, EVENT_TURN, SPEAKER_AI, "on");
+	expect_event(&w, "turn", "on");
+	watch_end(&w);
+	kit_stop(k);
+	free(k);
+}
+
 /* Mailboxes full: the subscription waits and is served when there is room. */
 static void test_snapshot_waits_for_room(void **state)
 {
@@ -912,6 +933,7 @@ int main(void)
 		cmocka_unit_test(test_stuck_watcher_is_closed),
 		TEST(test_lost_on_the_way),
 		cmocka_unit_test(test_large_snapshot),
+		cmocka_unit_test(test_huge_call),
 		TEST(test_snapshot_waits_for_room),
 		TEST(test_commands),
 		TEST(test_revoked_while_watching),

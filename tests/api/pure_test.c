@@ -7,6 +7,7 @@
 #include "api/call_ids.h"
 #include "api/coalesce.h"
 #include "api/params.h"
+#include "api/trim.h"
 
 static const char *const colours[] = { "red", "green", NULL };
 static const struct param text_row = {
@@ -375,6 +376,24 @@ static void test_coalesce_cleared_while_handed_out(void **state)
 	assert_int_equal(4, t.n);
 }
 
+/* --- trimming --------------------------------------------------------------------- */
+
+static void test_trim(void **state)
+{
+	struct buf b AUTO_BUF = { 0 };
+	static const char call[] =
+		"{\"id\":\"x\",\"turns\":[\"aaaaaaaaaa\",\"bbbbbbbbbb\",\"cc\",3],"
+		"\"summary\":\"0123456789012345678901234567890123456789\",\"tools\":[]}";
+	(void)state;
+	trim_call(json_of(SPAN(call)), 160, &b); /* 20 for each */
+	assert_string_equal("{\"id\":\"x\",\"turns\":[\"cc\",3],\"summary\":null,\"tools\":[],"
+			    "\"trimmed\":true}",
+			    buf_z(&b));
+	b.n = 0;
+	trim_call(json_of(SPAN("{\"turns\":[\"one that is too large all by itself\"]}")), 160, &b);
+	assert_string_equal("{\"turns\":[],\"trimmed\":true}", buf_z(&b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_coalesce_latest_per_speaker),
 		cmocka_unit_test(test_coalesce_flush_of_one_call),
 		cmocka_unit_test(test_coalesce_cleared_while_handed_out),
+		cmocka_unit_test(test_trim),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,19 +69,19 @@ test('40 calls on 80 x 24: who needs somebody stands first', async (t) => {
   const { terminal } = await open(t, crowd());
   await terminal.shows(/ lag \d+ ms/);
   const lines = terminal.lines();
-  assert.match(lines[0], /^ callmend {2}40 calls live {2}\d+ events\/s {2}by attention .*127\.0\.0\.1:\d+ {2}live/);
-  assert.match(lines[1], /^ CALL +CUSTOMER +ASSISTANT +STATUS +TIME +SPEAKS MOOD +TOOL IV .*1-21 of 40/);
+  assert.match(lines[0], /^ callmend {2}40 live \(1-21\) {2}\d+ events\/s {2}by attention +127\.0\.0\.1:\d+ {2}live {2}lag \d+ ms/);
+  assert.match(lines[1], /^ CALL +CUSTOMER +ASSISTANT +STATUS +TIME +SPEAKS MOOD +TOOL IV SIGNALS/);
   assert.match(lines[2], /^▸21111111 \+14155551017 Order de… live +23:\d\d [●○] AI +FRUSTR\. 3!1 +1 +angry,loop/);
   assert.match(lines[3], /^ 10000000 \+14155551000 Anna +live +40:\d\d/);
   assert.match(lines[4], /^ 11010101 \+14155551001 Zoë 客服/);
-  assert.match(lines[23], /choose .* transcript .* q quit/);
+  assert.match(lines[23], /choose .* q quit$/);
   for (const line of lines) assert.ok([...line].length <= 80);
 });
 
 test('the transcript of the chosen call runs along', async (t) => {
   const { server, terminal } = await open(t, crowd());
   terminal.keys('Enter');
-  await terminal.shows(/── 21111111 {2}\+14155551017 {2}Order desk \(long name\) {2}caller frustrated/);
+  await terminal.shows(/── 21111111 {2}\+14155551017 {2}frustrated {2}frustration {2}repetition/);
   await terminal.shows(/ 0:01 AI {3}How can I help you\?/);
   await terminal.shows(/ 0:03 user My order never came/);
   await terminal.shows(/tool lookup_order \{"id":7\} ✗ 210 ms: HTTP 500/);
@@ -140,7 +140,7 @@ test('keys choose, filter, sort and steer', async (t) => {
   terminal.keys('Enter');
   await terminal.shows((lines) => /only “1017”/.test(lines[0]) && /^▸21111111/.test(lines[2]) && /^ *$/.test(lines[3]));
   terminal.keys('Escape');
-  await terminal.shows(/1-21 of 40/);
+  await terminal.shows(/ live \(1-21\) /);
   terminal.keys('s');
   await terminal.shows(/by longest/);
   terminal.keys('?');
@@ -158,18 +158,18 @@ test('calls come and go; the ended one fades at the bottom', async (t) => {
   await terminal.shows(/live +1:\d\d [●○] user/);
   server.send(eventOf(ids.bert, 'call.ended', { data: { reason: 'customer-ended-call', duration_ms: 61000 } }), eventOf(ids.anna, 'call.started'));
   await terminal.shows((lines) => /^[ ▸]3f2a91c8/.test(lines[2]) && /3f2a77d1 .* ended +1:01/.test(lines[3]));
-  assert.match(terminal.lines()[0], /1 call live/);
+  assert.match(terminal.lines()[0], / 1 live/);
 });
 
 test('follows the window, and says when it is too small', async (t) => {
   const { terminal } = await open(t, crowd());
   terminal.tmux('set-option', '-g', 'window-size', 'manual');
   terminal.tmux('resize-window', '-x', '120', '-y', '40');
-  await terminal.shows((lines) => lines.length === 40 && /1-37 of 40/.test(lines[1]) && /Order desk \(long name\)/.test(lines[2]));
+  await terminal.shows((lines) => lines.length === 40 && /\(1-37\)/.test(lines[0]) && /Order desk \(long name\)/.test(lines[2]));
   terminal.tmux('resize-window', '-x', '30', '-y', '6');
   await terminal.shows(/the window is too small/);
   terminal.tmux('resize-window', '-x', '80', '-y', '24');
-  await terminal.shows(/1-21 of 40/);
+  await terminal.shows(/ live \(1-21\) /);
 });
 
 test('a lost node is shown, and the calls come back with it', async (t) => {
@@ -184,7 +184,7 @@ test('a lost node is shown, and the calls come back with it', async (t) => {
   again.calls = [snapshotOf(ids.cleo)];
   await again.start(port);
   t.after(() => again.stop());
-  await terminal.shows((lines) => /1 call live .* live/.test(lines[0]) && !lines.some((l) => /3f2a91c8/.test(l)));
+  await terminal.shows((lines) => / 1 live .* live/.test(lines[0]) && !lines.some((l) => /3f2a91c8/.test(l)));
 });
 
 test('nobody there: the terminal is given back, with the reason', async (t) => {

@@ -1,0 +1,296 @@
+/* The model of `callmend watch`, fed with messages as recorded from WS /api/v1/live (A2, A3, A6). */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "node/watch_model.h"
+
+#define A "3f2a91c8-0000-5000-8000-000000000001"
+#define B "9c11aa00-0000-5000-8000-000000000002"
+#define NOW INT64_C(1800000000000000)
+
+static struct watch_model model;
+static unsigned heard;
+
+static void hear(void *user, const struct watch_call *c, struct json event)
+{
+	(void)user;
+	(void)c;
+	(void)event;
+	heard++;
+}
+
+static void apply_at(const char *message, int64_t now_us)
+{
+	struct fault f = { 0 };
+
+	if (json_check(span_of(message), &f))
+		fail_msg("%s in %s", f.text, message);
+	watch_model_apply(&model, json_of(span_of(message)), now_us, hear, NULL);
+}
+
+static void apply(const char *message)
+{
+	apply_at(message, NOW);
+}
+
+static void event(const char *call, const char *rest)
+{
+	char message[2000];
+
+	snprintf(message, sizeof(message),
+		 "{\"type\":\"event\",\"owner\":0,\"event\":{\"seq\":5,\"call_id\":\"%s\",\"at\":\"2026-11-21T05:00:30.000000Z\","
+		 "\"offset_ms\":30000,%s}}", call, rest);
+	apply(message);
+}
+
+static void hello(void)
+{
+	apply("{\"type\":\"hello\",\"version\":1,\"server\":\"callmend 0.1.0\",\"epoch\":\"0123456789abcdef\",\"owners\":2,"
+	      "\"role\":\"supervisor\"}");
+}
+
+static void snapshot(unsigned owner, const char *calls, const char *more)
+{
+	char message[4000];
+
+	snprintf(message, sizeof(message), "{\"type\":\"snapshot\",\"owner\":%u,\"epoch\":\"e\",\"last_seq\":4,\"calls\":[%s],\"more\":%s}",
+		 owner, calls, more);
+	apply(message);
+}
+
+#define CALL_A                                                                                                         \
+	"{\"id\":\"" A "\",\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-21T05:00:00.000000Z\","        \
+	"\"customer\":{\"number\":\"+14155550123\",\"name\":null},\"assistant\":{\"id\":\"a\",\"name\":\"Anna\"},"          \
+	"\"speaking\":\"ai\",\"sentiment\":{\"user\":\"negative\"},\"counts\":{\"tool_calls\":2,\"tool_errors\":1,"         \
+	"\"interventions\":1},\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello\",\"offset_ms\":1000,\"turn\":0,\"open\":false},"  \
+	"{\"speaker\":\"user\",\"text\":\"Hi\",\"offset_ms\":3000,\"turn\":1,\"open\":true}],\"partial\":{\"ai\":\"I w\","   \
+	"\"user\":null},\"tools\":[{\"tool_id\":\"t\",\"name\":\"find\",\"arguments\":{\"q\":1},\"running\":false,"         \
+	"\"success\":true,\"result\":\"ok\",\"started_at\":\"2026-11-21T05:00:02.000000Z\",\"duration_ms\":40}],"           \
+	"\"commands\":[],\"signals\":[{\"signal\":\"frustration\",\"state\":\"raised\"}]}"
+#define CALL_B "{\"id\":\"" B "\",\"live\":true,\"status\":\"ringing\"}"
+
+static struct watch_call *a(void)
+{
+	struct watch_call *c = watch_model_find(&model, A);
+
+	assert_non_null(c);
+	return c;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	model = (struct watch_model){ 0 };
+	heard = 0;
+	watch_model_restart(&model);
+	hello();
+	snapshot(0, CALL_A, "false");
+	snapshot(1, CALL_B, "false");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	watch_model_fini(&model);
+	return 0;
+}
+
+static void test_snapshot(void **state)
+{
+	const struct watch_call *c = a();
+
+	(void)state;
+	assert_true(watch_model_complete(&model));
+	assert_int_equal(watch_model_live(&model), 2);
+	assert_string_equal(c->customer, "+14155550123");
+	assert_string_equal(c->assistant, "Anna");
+	assert_string_equal(c->mood, "negative");
+	assert_int_equal(c->speaking, SPEAKER_AI);
+	assert_string_equal(c->partial[SPEAKER_AI], "I w");
+	assert_int_equal(c->lines_n, 3);
+	assert_string_equal(c->lines[1].text, "find {\"q\":1} ✓ 40 ms: ok");
+	assert_int_equal(watch_call_attention(c), 4 + 1 + 1);
+	assert_int_equal(watch_call_attention(watch_model_find(&model, B)), 0);
+}
+
+static const char *last_line(void)
+{
+	return a()->lines[a()->lines_n - 1].text;
+}
+
+static void test_speech(void **state)
+{
+	(void)state;
+	event(A, "\"type\":\"transcript.partial\",\"speaker\":\"user\",\"text\":\"can\"");
+	assert_string_equal(a()->partial[SPEAKER_USER], "can");
+	event(A, "\"type\":\"transcript.final\",\"speaker\":\"user\",\"text\":\"Can you\"");
+	assert_null(a()->partial[SPEAKER_USER]);
+	assert_string_equal(last_line(), "Hi Can you");
+	event(A, "\"type\":\"transcript.final\",\"speaker\":\"ai\",\"text\":\"Yes\"");
+	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi. Can you?\",\"data\":{\"turn\":1,\"revision\":0}");
+	assert_string_equal(last_line(), "Yes");
+	assert_int_equal(a()->lines_n, 4);
+	assert_string_equal(a()->lines[2].text, "Hi. Can you?");
+	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi! Can you?\",\"data\":{\"turn\":1,\"revision\":1}");
+	assert_string_equal(a()->lines[2].text, "Hi! Can you?");
+	event(A, "\"type\":\"transcript.final\",\"speaker\":\"user\",\"text\":\"Thanks\"");
+	assert_string_equal(last_line(), "Thanks");
+	assert_int_equal(a()->lines_n, 5);
+	event(A, "\"type\":\"speech.stopped\",\"speaker\":\"user\"");
+	assert_int_equal(a()->speaking, SPEAKER_AI);
+	event(A, "\"type\":\"speech.stopped\",\"speaker\":\"ai\"");
+	assert_int_equal(a()->speaking, SPEAKER_NONE);
+}
+
+static void test_tools_and_commands(void **state)
+{
+	(void)state;
+	event(A, "\"type\":\"tool.requested\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{}}");
+	assert_string_equal(last_line(), "book {}  …");
+	event(A, "\"type\":\"tool.finished\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{},\"success\":false,"
+		 "\"error\":\"HTTP 500\",\"duration_ms\":12}");
+	assert_string_equal(last_line(), "book {} ✗ 12 ms: HTTP 500");
+	assert_int_equal(a()->tools, 3);
+	assert_int_equal(a()->tool_errors, 2);
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":\"requested\",\"actor\":\"cli\"}");
+	assert_false(a()->assistant_muted);
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":\"accepted\",\"latency_ms\":30,"
+		 "\"accepted_at\":\"x\",\"actor\":\"cli\"}");
+	assert_true(a()->assistant_muted);
+	assert_string_equal(last_line(), "mute · accepted 30 ms · cli");
+	assert_int_equal(a()->interventions, 2);
+	unsigned lines = a()->lines_n;
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"d\",\"verb\":\"unmute\",\"state\":\"rejected\",\"error\":\"no\","
+		 "\"actor\":\"cli\"}");
+	assert_true(a()->assistant_muted);
+	assert_int_equal(a()->lines[lines].state, WATCH_LINE_BAD);
+}
+
+static void test_signals(void **state)
+{
+	(void)state;
+	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\",\"score\":100}");
+	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\",\"score\":100}");
+	assert_int_equal(a()->signals_n, 2);
+	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"frustration\",\"state\":\"cleared\"}");
+	assert_int_equal(a()->signals_n, 1);
+	assert_string_equal(a()->signals[0], "repetition");
+	event(A, "\"type\":\"sentiment\",\"speaker\":\"ai\",\"data\":{\"sentiment\":\"positive\"}");
+	assert_string_equal(a()->mood, "negative");
+	event(A, "\"type\":\"sentiment\",\"speaker\":\"user\",\"data\":{\"sentiment\":\"frustrated\"}");
+	assert_string_equal(a()->mood, "frustrated");
+}
+
+static void test_end(void **state)
+{
+	(void)state;
+	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"customer-ended-call\",\"duration_ms\":31000}");
+	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"other\",\"duration_ms\":32000,\"revision\":true}");
+	assert_int_equal(model.ended, 1);
+	assert_int_equal(watch_call_duration_ms(a(), NOW + 99 * SECOND_US), 32000);
+	assert_int_equal(watch_model_live(&model), 1);
+	watch_model_tick(&model, NOW + WATCH_ENDED_MS * MS_US);
+	assert_non_null(watch_model_find(&model, A));
+	watch_model_tick(&model, NOW + WATCH_ENDED_MS * MS_US + 1);
+	assert_null(watch_model_find(&model, A));
+	unsigned before = heard;
+	event(A, "\"type\":\"call.report\",\"data\":{}");
+	assert_int_equal(heard, before + 1);
+	assert_null(watch_model_find(&model, A));
+}
+
+/* After a loss or "resync": what no snapshot mentions any more is gone, but only when all owners have spoken. */
+static void test_resync(void **state)
+{
+	(void)state;
+	apply("{\"type\":\"resync\",\"reason\":\"slow\"}");
+	snapshot(0, CALL_B, "true");
+	snapshot(0, "", "false");
+	assert_non_null(watch_model_find(&model, A));
+	assert_false(watch_model_complete(&model));
+	snapshot(1, "", "false");
+	assert_null(watch_model_find(&model, A));
+	assert_non_null(watch_model_find(&model, B));
+	assert_true(watch_model_complete(&model));
+}
+
+static void test_list(void **state)
+{
+	size_t n;
+	const struct watch_call **list = watch_model_list(&model, WATCH_BY_ATTENTION, "", &n);
+
+	(void)state;
+	assert_int_equal(n, 2);
+	assert_string_equal(list[0]->id, A);
+	free(list);
+	list = watch_model_list(&model, WATCH_BY_CUSTOMER, "", &n);
+	assert_string_equal(list[0]->id, B);
+	free(list);
+	list = watch_model_list(&model, WATCH_BY_AGE, "RING", &n);
+	assert_int_equal(n, 1);
+	free(list);
+	list = watch_model_list(&model, WATCH_BY_AGE, "frustration", &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0]->id, A);
+	free(list);
+	list = watch_model_list(&model, WATCH_BY_AGE, "nobody", &n);
+	assert_int_equal(n, 0);
+	free(list);
+}
+
+static void test_bounds(void **state)
+{
+	(void)state;
+	for (int i = 0; i < WATCH_LINES_MAX * 2; i++)
+		event(A, "\"type\":\"interruption\",\"data\":{}");
+	assert_true(a()->lines_n <= WATCH_LINES_MAX);
+	for (int i = 0; i < WATCH_SIGNALS_MAX * 2; i++) {
+		char signal[120];
+		snprintf(signal, sizeof(signal), "\"type\":\"signal\",\"data\":{\"signal\":\"s%d\",\"state\":\"raised\"}", i);
+		event(A, signal);
+	}
+	assert_int_equal(a()->signals_n, WATCH_SIGNALS_MAX);
+}
+
+static void test_nonsense(void **state)
+{
+	static const char *const messages[] = {
+		"{}", "[]", "1", "{\"type\":\"event\"}", "{\"type\":\"event\",\"event\":7}", "{\"type\":\"events\",\"events\":{}}",
+		"{\"type\":\"snapshot\",\"owner\":-1,\"calls\":[{},1,{\"live\":true}]}", "{\"type\":\"snapshot\",\"owner\":999}",
+		"{\"type\":\"hello\",\"owners\":99999}", "{\"type\":\"event\",\"event\":{\"call_id\":\"x\",\"type\":\"turn\"}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		apply(messages[i]);
+	event(A, "\"type\":\"transcript.final\",\"speaker\":\"user\"");
+	event(A, "\"type\":\"turn\",\"text\":\"nobody's\"");
+	event(A, "\"type\":\"command\",\"data\":{\"state\":\"no such\"}");
+	assert_int_equal(watch_model_live(&model), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_snapshot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_speech, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tools_and_commands, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_signals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_resync, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_nonsense, set_up, tear_down),
+	};
+
+	setlocale(LC_ALL, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
