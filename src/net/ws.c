@@ -128,8 +128,11 @@ void ws_close(struct ws *ws, int code, const char *reason)
 		ws->reason_n = REASON_MAX;
 	if (ws->reason_n)
 		memcpy(ws->reason, reason, ws->reason_n);
-	if (ws->open && ws->connection->wsi)
-		lws_callback_on_writable(ws->connection->wsi);
+	if (!ws->open || !ws->connection->wsi)
+		return;
+	/* A peer that takes no more bytes would never let the close frame out. */
+	lws_set_timeout(ws->connection->wsi, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_SECONDS);
+	lws_callback_on_writable(ws->connection->wsi);
 }
 
 /* Not lws_close_reason(): Debian's lws closes twice when a WRITEABLE callback asks for it ("uv

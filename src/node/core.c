@@ -316,6 +316,7 @@ static int start_shards(struct core *c, struct fault *f)
 		.user = c,
 		.rate_per_s = RATE_PER_S,
 		.rate_burst = RATE_BURST,
+		.watcher_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
 	};
 	struct shard_hooks hooks = { shard_begin, shard_end, c };
 

@@ -79,7 +79,7 @@ static void build_header(struct watch_page *p, const struct watch_model *m, cons
 	if (v->n > v->rows)
 		buf_printf(&left, " (%zu-%zu)", v->top + 1, v->top + v->rows);
 	if (s->connected)
-		buf_printf(&left, "  %u events/s  by %s", s->events_per_s, watch_sort_name(ui->sort));
+		buf_printf(&left, "  %u ev/s  by %s", s->events_per_s, watch_sort_name(ui->sort));
 	if (ui->filter[0])
 		buf_printf(&left, "  only “%s”", ui->filter);
 	if (s->connected)

@@ -1,0 +1,214 @@
+/* Layout and keys of the screen, without a terminal. */
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "node/text.h"
+#include "node/watch_page.h"
+
+#define NOW INT64_C(1800000000000000)
+
+static struct watch_model model;
+static struct watch_ui ui;
+static struct watch_page page;
+
+static void add_call(unsigned i, const char *more)
+{
+	char message[800];
+
+	snprintf(message, sizeof(message),
+		 "{\"type\":\"snapshot\",\"owner\":0,\"more\":true,\"calls\":[{\"id\":\"%08x-0000-5000-8000-000000000000\","
+		 "\"live\":true,\"status\":\"in-progress\",\"customer\":{\"number\":\"+1%u\"}%s}]}", i, i, more);
+	watch_model_apply(&model, json_of(span_of(message)), NOW, NULL, NULL);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	model = (struct watch_model){ .owners = 1 };
+	ui = (struct watch_ui){ 0 };
+	for (unsigned i = 1; i <= 5; i++)
+		add_call(i, "");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	watch_model_fini(&model);
+	watch_page_fini(&page);
+	page = (struct watch_page){ 0 };
+	return 0;
+}
+
+static void build(int rows, int columns)
+{
+	struct watch_state s = { .node = "n:1", .connection = "live", .connected = true, .lag_ms = 3, .now_us = NOW };
+
+	watch_page_build(&page, &model, &ui, &s, rows, columns);
+	for (const struct watch_piece *p = page.first; p; p = p->next) {
+		assert_in_range(p->row, 0, rows - 1);
+		assert_true(p->column >= 0 && p->column + (int)text_width(span_of(p->text)) <= columns);
+	}
+}
+
+/* The text of all pieces of a row, put over each other. */
+static bool row_has(int row, const char *text)
+{
+	for (const struct watch_piece *p = page.first; p; p = p->next) {
+		if (p->row == row && strstr(p->text, text))
+			return true;
+	}
+	return false;
+}
+
+static struct watch_wish key(uint32_t k)
+{
+	struct watch_wish w = { 0 };
+
+	watch_page_key(&ui, &model, k, &w);
+	return w;
+}
+
+/* Nothing ever stands outside the window, whatever its size. */
+static void test_sizes(void **state)
+{
+	(void)state;
+	add_call(6, ",\"assistant\":{\"name\":\"客服客服客服客服客服\"},\"turns\":[{\"speaker\":\"ai\",\"text\":\"客服 x客服客服客服客服客服客服客服客服客服客服客服\","
+		    "\"turn\":0}]");
+	ui.transcript_open = true;
+	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 6);
+	for (int rows = 1; rows < 60; rows += 3) {
+		for (int columns = 1; columns < 250; columns += 7)
+			build(rows, columns);
+	}
+	build(24, 80);
+	assert_true(row_has(0, "6 live"));
+}
+
+static void test_choice(void **state)
+{
+	(void)state;
+	build(24, 80);
+	assert_true(row_has(2, "▸"));
+	key('j');
+	key(WATCH_KEY_DOWN);
+	build(24, 80);
+	assert_true(row_has(4, "▸"));
+	key(WATCH_KEY_END);
+	key('j');
+	build(24, 80);
+	assert_true(row_has(6, "▸"));
+	key(WATCH_KEY_HOME);
+	key('k');
+	build(24, 80);
+	assert_true(row_has(2, "▸"));
+	/* The list scrolls with the choice. */
+	key(WATCH_KEY_END);
+	build(8, 80);
+	assert_true(row_has(6, "▸"));
+	assert_true(row_has(0, "(1-5)") || row_has(0, "5 live"));
+}
+
+static void test_say_is_about_the_call_it_was_begun_for(void **state)
+{
+	(void)state;
+	build(24, 80);
+	key('i');
+	for (const char *c = "hjq?"; *c; c++)
+		key((uint32_t)*c);
+	key(0xfc); /* ü */
+	key(WATCH_KEY_BACKSPACE);
+	key(0x1f600);
+	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 3);
+	struct watch_wish w = key(WATCH_KEY_ENTER);
+	assert_true(w.wished);
+	assert_int_equal(w.verb, COMMAND_SAY);
+	assert_string_equal(w.text, "hjq?\xf0\x9f\x98\x80");
+	assert_string_equal(w.call, "00000001-0000-5000-8000-000000000000");
+	assert_false(ui.quit);
+}
+
+static void test_nothing_is_sent_by_mistake(void **state)
+{
+	(void)state;
+	build(24, 80);
+	key('i');
+	assert_false(key(WATCH_KEY_ENTER).wished); /* empty */
+	key('i');
+	key('x');
+	assert_false(key(WATCH_KEY_ESCAPE).wished);
+	key('e');
+	assert_false(key('n').wished);
+	key('e');
+	assert_false(key(WATCH_KEY_ENTER).wished);
+	key('e');
+	assert_true(key('y').wished);
+	watch_model_find(&model, ui.chosen)->ended = true;
+	assert_false(key('m').wished);
+	key('e');
+	assert_false(key('y').wished);
+	key('i');
+	assert_int_equal(ui.prompt, WATCH_NO_PROMPT);
+}
+
+static void test_input_is_bounded(void **state)
+{
+	(void)state;
+	build(24, 80);
+	key('i');
+	for (int i = 0; i < WATCH_INPUT_MAX * 2; i++)
+		key(0x5ba2);
+	assert_true(strlen(ui.input) <= WATCH_INPUT_MAX);
+	build(24, 80);
+	key(WATCH_KEY_ESCAPE);
+	key('/');
+	for (int i = 0; i < WATCH_INPUT_MAX; i++)
+		key('x');
+	key(WATCH_KEY_ENTER);
+	assert_true(strlen(ui.filter) <= WATCH_FILTER_MAX);
+	build(24, 80);
+	assert_true(row_has(2, "no call matches"));
+	key(WATCH_KEY_ESCAPE);
+	assert_string_equal(ui.filter, "");
+}
+
+static void test_mute_turns_to_unmute(void **state)
+{
+	(void)state;
+	build(24, 80);
+	assert_int_equal(key('m').verb, COMMAND_MUTE);
+	watch_model_find(&model, ui.chosen)->assistant_muted = true;
+	assert_int_equal(key('m').verb, COMMAND_UNMUTE);
+}
+
+static void test_no_connection(void **state)
+{
+	struct watch_state s = { .node = "n:1", .connection = "NO CONNECTION, again in 4 s (connection refused)", .lag_ms = -1, .now_us = NOW };
+
+	(void)state;
+	watch_page_build(&page, &model, &ui, &s, 24, 80);
+	assert_true(row_has(0, "again in 4 s (connection refused)"));
+	assert_true(row_has(2, "00000001"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_choice, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_say_is_about_the_call_it_was_begun_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_nothing_is_sent_by_mistake, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_input_is_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_connection, set_up, tear_down),
+	};
+
+	setlocale(LC_ALL, "C.UTF-8");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
