@@ -1,7 +1,7 @@
 /* Happy path: enter and leave are two plain stores into a shared map.
  *
- * Failure modes: a crash leaves its number in the map with `crashed` set by the signal handler, because page cache survives the process.
- * SIGKILL leaves numbers without the mark: they are innocent and forgotten. A lost poison.list only means counting again. */
+ * Failure modes: a crash leaves its key in the map with `crashed` set by the signal handler, because page cache survives the process.
+ * SIGKILL leaves keys without the mark: they are innocent and forgotten. A lost poison.list only means counting again. */
 #include "ingest/poison.h"
 
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -26,7 +27,7 @@ struct poison_map {
 };
 
 struct suspect {
-	uint64_t number;
+	uint64_t key;
 	unsigned crashes;
 };
 
@@ -58,24 +59,24 @@ static void catch_crashes(struct poison_map *map)
 		sigaction(signals[i], &act, NULL);
 }
 
-static struct suspect *suspect_of(const struct poison *p, uint64_t number)
+static struct suspect *suspect_of(const struct poison *p, uint64_t key)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		if (p->suspects[i].number == number)
+		if (p->suspects[i].key == key)
 			return &p->suspects[i];
 	}
 	return NULL;
 }
 
-static void count_crash(struct poison *p, uint64_t number, unsigned crashes)
+static void count_crash(struct poison *p, uint64_t key, unsigned crashes)
 {
-	struct suspect *s = suspect_of(p, number);
+	struct suspect *s = suspect_of(p, key);
 
 	if (!s) {
 		p->suspects = realloc(p->suspects, (p->n + 1) * sizeof(*p->suspects));
 		CHECK(p->suspects);
 		s = &p->suspects[p->n++];
-		*s = (struct suspect){ .number = number };
+		*s = (struct suspect){ .key = key };
 	}
 	s->crashes += crashes;
 }
@@ -83,14 +84,14 @@ static void count_crash(struct poison *p, uint64_t number, unsigned crashes)
 static void read_list(struct poison *p)
 {
 	struct buf text AUTO_BUF = { 0 };
-	uint64_t number;
+	uint64_t key;
 	unsigned crashes;
 	int used;
 
 	if (file_read(p->list_path, LIST_LIMIT, &text, NULL))
 		return;
-	for (const char *at = buf_z(&text); sscanf(at, "%" SCNu64 " %u\n%n", &number, &crashes, &used) == 2; at += used)
-		count_crash(p, number, crashes);
+	for (const char *at = buf_z(&text); sscanf(at, "%" SCNx64 " %u\n%n", &key, &crashes, &used) == 2; at += used)
+		count_crash(p, key, crashes);
 }
 
 static int write_list(const struct poison *p, struct fault *f)
@@ -98,7 +99,7 @@ static int write_list(const struct poison *p, struct fault *f)
 	struct buf text AUTO_BUF = { 0 };
 
 	for (size_t i = 0; i < p->n; i++)
-		buf_printf(&text, "%" PRIu64 " %u\n", p->suspects[i].number, p->suspects[i].crashes);
+		buf_printf(&text, "%" PRIx64 " %u\n", p->suspects[i].key, p->suspects[i].crashes);
 	return file_replace(p->list_path, 0600, buf_span(&text), f);
 }
 
@@ -108,11 +109,11 @@ static int judge_last_run(struct poison *p, struct fault *f)
 	bool crashed = p->map->crashed;
 
 	for (unsigned i = 0; i < POISON_SLOTS; i++) {
-		uint64_t number = p->map->applying[i];
+		uint64_t key = p->map->applying[i];
 
-		if (crashed && number) {
-			count_crash(p, number, 1);
-			log_warn("quarantine", "the last run crashed while applying record %" PRIu64, number);
+		if (crashed && key) {
+			count_crash(p, key, 1);
+			log_warn("quarantine", "the last run crashed while applying an input (key %" PRIx64 ")", key);
 		}
 	}
 	if (crashed)
@@ -168,10 +169,17 @@ void poison_free(struct poison *p)
 	free(p);
 }
 
-void poison_enter(struct poison *p, unsigned slot, uint64_t number)
+uint64_t poison_key(const struct record *r)
+{
+	uint64_t key = hash64(r->body) ^ uuid_hash(&r->call) ^ (uint64_t)r->kind;
+
+	return key ? key : 1;
+}
+
+void poison_enter(struct poison *p, unsigned slot, uint64_t key)
 {
 	if (p)
-		p->map->applying[slot] = number;
+		p->map->applying[slot] = key;
 }
 
 void poison_leave(struct poison *p, unsigned slot)
@@ -180,9 +188,9 @@ void poison_leave(struct poison *p, unsigned slot)
 		p->map->applying[slot] = 0;
 }
 
-bool poison_skip(const struct poison *p, uint64_t number)
+bool poison_skip(const struct poison *p, uint64_t key)
 {
-	const struct suspect *s = p ? suspect_of(p, number) : NULL;
+	const struct suspect *s = p ? suspect_of(p, key) : NULL;
 
 	return s && s->crashes >= CRASHES_TO_SKIP;
 }

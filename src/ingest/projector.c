@@ -100,7 +100,7 @@ static void project(struct projector *p, const struct record *r)
 		return;
 	}
 	p->applying = call_of(p, &r->call);
-	if (poison_skip(poison, r->number))
+	if (poison_skip(poison, poison_key(r)))
 		quarantine(p, r, "applying it stopped the core twice");
 	if (step(&p->applying->session, r, &host, poison, POISON_SLOT_PROJECTOR, &f))
 		quarantine(p, r, f.text);

@@ -45,16 +45,17 @@ static int apply(struct session **session, const struct record *r, const struct 
 int step(struct session **session, const struct record *r, const struct call_host *host, struct poison *poison,
 	 unsigned slot, struct fault *f)
 {
+	uint64_t key = poison ? poison_key(r) : 0;
 	int rc;
 
-	if (poison_skip(poison, r->number)) {
+	if (poison_skip(poison, key)) {
 		struct record stand_in = *r;
 
 		stand_in.kind = RECORD_QUARANTINED;
 		stand_in.body = SPAN("applying it stopped the core twice");
 		return *session ? apply(session, &stand_in, host, f) : 0;
 	}
-	poison_enter(poison, slot, r->number);
+	poison_enter(poison, slot, key);
 	rc = apply(session, r, host, f);
 	poison_leave(poison, slot);
 	return rc;

@@ -33,7 +33,7 @@ static struct glyph next_glyph(struct span s)
 	uint32_t c = n > 0 ? code_point(s.p, n) : 0xfffd;
 	bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
 	int columns = blank ? 1 : wcwidth((wchar_t)c);
-	bool harmful = n < 0 || columns < 0 || turns_direction(c);
+	bool harmful = n < 0 || c == 0 || columns < 0 || turns_direction(c);
 
 	return (struct glyph){ (size_t)(n < 0 ? -n : n), harmful ? 1 : columns, harmful, blank };
 }

@@ -80,9 +80,8 @@ for (const round of [1, 2, 3])
     const sim = await world.simulator('main', { speed: 30, mark: true, seed: `disk ${round}`, timeoutMs: 10000, retries: 8, backoffType: 'fixed', baseDelaySeconds: 30 });
     const calls = sim.start(undefined, 10, { turns: 12 });
     await until('load runs', () => sim.delivery.totals.answered > 100 * round);
-    if (round > 1)
-      order('hold'); // then more has been written than synced
-    await until('more arrives', () => sim.delivery.totals.attempts > 100 * round + 60);
+    order('hold'); // from now on more is written than synced
+    await until('some wait for the disk', () => sim.delivery.totals.attempts - sim.delivery.totals.answered >= 5);
     order('lose');
     await until('the power is gone', () => was('lost'));
     await until('the parent is gone, or has noticed', () => !alive(product.pid('core') ?? 0) || product.child.signalCode !== null);

@@ -60,10 +60,13 @@ class Load {
   }
 }
 
+// What a service manager does: an instance that has ended is started again (an orphaned core may still hold the port for a moment).
 async function keepRunning(product) {
-  if (product.child.exitCode === null && product.child.signalCode === null)
-    return;
-  await product.launch({ ready: false });
+  await until('parent and core run', async () => {
+    if (product.child.exitCode !== null || product.child.signalCode !== null)
+      await product.launch({ ready: false });
+    return ['core', 'parent'].every((role) => alive(product.pid(role) ?? 0));
+  }, { timeoutMs: 30000, everyMs: 100 });
 }
 
 async function killSome(product, random) {
@@ -87,23 +90,25 @@ test(`${KILLS} kills under load (seed ${SEED})`, { timeout: 300000 }, async (t) 
   const load = new Load(world, sim, random.fork('load'));
   const running = load.run();
   const started = Date.now();
+  const note = (text) => process.env.CALLMEND_VERBOSE && process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s: ${text}\n`);
   let kills = 0;
   while (kills < KILLS && Date.now() - started < LIMIT_MS) {
     await pause(random.int(50, 2600));
-    const before = kills;
     kills += (await killSome(product, random)) > 0 ? 1 : 0;
+    note(`${kills} kills, ${sim.delivery.totals.answered} answered, ${load.calls.filter((call) => !call.over).length} live calls`);
     await keepRunning(product);
-    if (kills > before)
-      await until('something to kill again', () => ['core', 'parent'].every((role) => alive(product.pid(role) ?? 0)), { timeoutMs: 30000 });
   }
   assert.equal(kills, KILLS, `${kills} kills in ${Date.now() - started} ms`);
   await keepRunning(product);
   await product.ready();
   load.on = false;
   load.calls.forEach((call) => call.hangUp());
+  note('the killing is over');
   await running;
+  note('commands are answered');
   await sim.finished(load.calls);
 
+  note('calls are over');
   const { answered, events } = await assertLossless(product, [sim], { timeoutMs: 60000 });
   assertNoEffectTwice([sim], world.toolServer);
   const tools = sim.delivery.ledger.filter((item) => item.type === 'tool-calls' && item.ok);

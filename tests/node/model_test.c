@@ -154,7 +154,7 @@ static void test_tools_and_commands(void **state)
 {
 	(void)state;
 	event(A, "\"type\":\"tool.requested\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{}}");
-	assert_string_equal(last_line(), "book {}  …");
+	assert_string_equal(last_line(), "book {} …");
 	event(A, "\"type\":\"tool.finished\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{},\"success\":false,"
 		 "\"error\":\"HTTP 500\",\"duration_ms\":12}");
 	assert_string_equal(last_line(), "book {} ✗ 12 ms: HTTP 500");

@@ -23,9 +23,9 @@ const crowd = () => Array.from({ length: 40 }, (_, i) => snapshotOf(`${(0x100000
 
 class Terminal {
   constructor(t, columns, rows) {
-    this.socket = join(temporary(t), 'tmux');
     this.size = [columns, rows];
-    t.after(() => { try { this.tmux('kill-server'); } catch { /* it has ended */ } });
+    t.after(() => { try { this.tmux('kill-server'); } catch { /* it has ended */ } }); // before its folder goes
+    this.socket = join(temporary(t), 'tmux');
   }
 
   tmux(...args) {
