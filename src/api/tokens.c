@@ -1,34 +1,14 @@
 /* Tokens: made here, shown once, kept as a hash. And who one is. */
 #include "api/endpoint.h"
 #include "api/request.h"
-#include "base/crypto.h"
-
-enum { TOKEN_BYTES = 32 };
-
-/* "cm_" and 32 random bytes in base64url without padding. */
-static const char *make_token(struct arena *a)
-{
-	uint8_t bytes[TOKEN_BYTES];
-	struct buf b AUTO_BUF = { 0 };
-	crypto_random(bytes, sizeof(bytes));
-	buf_addz(&b, "cm_");
-	crypto_base64((struct span){ (const char *)bytes, sizeof(bytes) }, &b);
-	for (size_t i = 0; i < b.n; i++)
-		b.p[i] = b.p[i] == '+' ? '-' : b.p[i] == '/' ? '_' : b.p[i];
-	while (b.p[b.n - 1] == '=')
-		b.n--;
-	return arena_printf(a, "%s", buf_z(&b));
-}
+#include "base/token.h"
 
 static void run_create(struct request *r)
 {
-	uint8_t hash[32];
-	struct buf hex AUTO_BUF = { 0 };
-	const char *token = make_token(&r->arena);
-	crypto_sha256(span_of(token), hash);
-	crypto_hex((struct span){ (const char *)hash, sizeof(hash) }, &hex);
-	request_set(r, "hash", arena_printf(&r->arena, "%s", buf_z(&hex)));
-	r->more = (void *)(uintptr_t)token;
+	struct buf token AUTO_BUF = { 0 }, hash AUTO_BUF = { 0 };
+	token_make(&token, &hash);
+	request_set(r, "hash", arena_printf(&r->arena, "%s", buf_z(&hash)));
+	r->more = arena_printf(&r->arena, "%s", buf_z(&token));
 	request_query(r);
 }
 

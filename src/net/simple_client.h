@@ -1,4 +1,5 @@
-/* One HTTP request, waited for: for command line verbs, where there is nothing else to do meanwhile. Never on a shard. */
+/* One HTTP request, waited for: for command line verbs, where there is nothing else to do
+ * meanwhile. Never on a shard. */
 #ifndef CALLMEND_NET_SIMPLE_CLIENT_H
 #define CALLMEND_NET_SIMPLE_CLIENT_H
 
@@ -13,13 +14,15 @@ struct simple_request {
 	enum http_method method;
 	const char *url;
 	const char *headers[SIMPLE_HEADERS_MAX]; /* "name: value"; as many as there are */
-	struct span body;                        /* JSON; p NULL: none */
-	int64_t timeout_ms;                      /* all in */
-	size_t response_limit;                   /* bytes */
+	struct span body;			 /* JSON; p NULL: none */
+	int64_t timeout_ms;			 /* all in */
+	size_t response_limit;			 /* bytes */
 };
 
-/* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the server cannot have seen the
- * request. E_TIMEOUT, E_IO, E_TOO_LARGE: it may have. E_INVALID: no http or https URL. */
-MUST int simple_client_send(const struct simple_request *, int *status, struct buf *body, struct fault *f);
+/* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the
+ * server cannot have seen the request. E_TIMEOUT, E_IO, E_TOO_LARGE: it may have. E_INVALID: no
+ * http or https URL. */
+MUST int simple_client_send(const struct simple_request *, int *status, struct buf *body,
+			    struct fault *f);
 
 #endif

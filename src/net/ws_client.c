@@ -124,8 +124,8 @@ static void end(struct ws_client *c, const char *why)
 /* --- connecting
  * ------------------------------------------------------------------------------------------- */
 
-/* lws must not lose a connection inside one of its callbacks: there the callback's result closes it. Outside, a timeout "later" would
- * only be seen when something else wakes lws. */
+/* lws must not lose a connection inside one of its callbacks: there the callback's result closes
+ * it. Outside, a timeout "later" would only be seen when something else wakes lws. */
 static void drop(struct ws_client *c)
 {
 	c->dropping = true;
@@ -345,7 +345,8 @@ static int on_peer_close(struct ws_client *c, struct lws *wsi, void *in, size_t 
 
 	(void)wsi;
 	if (n > 2) /* behind the code, which lws 4.1.6 changes for 1012 and above */
-		snprintf(why, sizeof(why), "closed by the node: %.*s", (int)n - 2, (const char *)in + 2);
+		snprintf(why, sizeof(why), "closed by the node: %.*s", (int)n - 2,
+			 (const char *)in + 2);
 	else
 		snprintf(why, sizeof(why), "closed by the node");
 	explain(c, why);
@@ -392,7 +393,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	if ((unsigned)reason >= sizeof(on_reason) / sizeof(on_reason[0]) || !on_reason[reason])
 		return 0;
 	struct ws_client *c = lws_get_opaque_user_data(wsi);
-	bool ours = c && (!c->wsi || c->wsi == wsi) && (!c->freed || reason == LWS_CALLBACK_WSI_DESTROY);
+	bool ours = c && (!c->wsi || c->wsi == wsi) &&
+		    (!c->freed || reason == LWS_CALLBACK_WSI_DESTROY);
 	if (!ours)
 		return 0;
 	bool outer = !c->in_callback;
@@ -498,8 +500,9 @@ static void on_handle_closed(uv_handle_t *h)
 	free(c);
 }
 
-/* On a foreign loop libwebsockets 4.1.6 ends a context whose last connection is long gone only when told twice: the first time it
- * closes its pipe (one turn of the loop) and then its timers (another turn), the second time it frees what is left. */
+/* On a foreign loop libwebsockets 4.1.6 ends a context whose last connection is long gone only when
+ * told twice: the first time it closes its pipe (one turn of the loop) and then its timers (another
+ * turn), the second time it frees what is left. */
 static void destroy_context(struct ws_client *c)
 {
 	if (c->turns == 0 || c->turns == TURNS_TO_CLOSE)

@@ -56,7 +56,8 @@ int verb_demo(const struct verb_call *v)
 	struct buf demo AUTO_BUF = { 0 }, self AUTO_BUF = { 0 };
 
 	if (!find_demo(&demo, &self))
-		return verb_failed(v, "the demo (tools/" DEMO ") is not here: it comes with the source tree; "
+		return verb_failed(v, "the demo (tools/" DEMO
+				      ") is not here: it comes with the source tree; "
 				      "CALLMEND_SOURCE may name its folder");
 	const char **argv = calloc((size_t)v->words_n + 3, sizeof(*argv));
 	CHECK(argv);

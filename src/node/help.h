@@ -2,84 +2,102 @@
 #ifndef CALLMEND_NODE_HELP_H
 #define CALLMEND_NODE_HELP_H
 
-#define HELP_CALL                                                                                                  \
-	"CALL is the call's id, ours or the provider's, or the beginning of one (4 characters or more)\n"             \
-	"if only one live call begins so, or the customer's number. `callmend watch` shows them.\n"
-#define HELP_COMMAND_STATUS                                                                                       \
-	"exit status: 0 accepted by the provider (with --wait: the effect was seen, or cannot be seen in\n"           \
-	"this call); 1 rejected, unknown, timed out or no such call; 2 wrong usage; 3 no node answers.\n"
+#define HELP_CALL                                                                                  \
+	"CALL is the call's id, ours or the provider's, or the beginning of one (4 characters or " \
+	"more)\n"                                                                                  \
+	"if only one live call begins so, or the customer's number. `callmend watch` shows "       \
+	"them.\n"
+#define HELP_COMMAND_STATUS                                                                        \
+	"exit status: 0 accepted by the provider (with --wait: the effect was seen, or cannot be " \
+	"seen in\n"                                                                                \
+	"this call); 1 rejected, unknown, timed out or no such call; 2 wrong usage; 3 no node "    \
+	"answers.\n"
 
-#define HELP_UP                                                                                                    \
-	"Without a configured database it runs a private PostgreSQL inside state_dir. Stop it with Ctrl-C\n"          \
-	"or SIGTERM: new calls are refused, running ones may finish (core.drain_limit_ms).\n\n"                       \
-	"examples:\n"                                                                                                 \
-	"  callmend up\n"                                                                                             \
-	"  callmend up --config /etc/callmend.yaml\n"                                                                 \
+#define HELP_UP                                                                                 \
+	"Without a configured database it runs a private PostgreSQL inside state_dir. Stop it " \
+	"with Ctrl-C\n"                                                                         \
+	"or SIGTERM: new calls are refused, running ones may finish (core.drain_limit_ms).\n\n" \
+	"examples:\n"                                                                           \
+	"  callmend up\n"                                                                       \
+	"  callmend up --config /etc/callmend.yaml\n"                                           \
 	"  CALLMEND_LISTEN_PORT=9000 callmend up\n"
-#define HELP_CORE                                                                                                  \
-	"`up` starts this and starts it again when it dies. Run it yourself when something else supervises it\n"      \
+#define HELP_CORE                                                                                 \
+	"`up` starts this and starts it again when it dies. Run it yourself when something else " \
+	"supervises it\n"                                                                         \
 	"and the database is configured (database.url) and migrated (`callmend migrate`).\n"
-#define HELP_CHECK                                                                                                 \
-	"Names every mistake of the configuration with its file, line and option. If the database answers,\n"         \
-	"also tells what the events of recent calls show: a provider that does not send transcripts,\n"               \
-	"retries that are off - with what to set.\n\n"                                                                \
-	"exit status: 0 good; 1 mistakes.\n\n"                                                                        \
-	"examples:\n"                                                                                                 \
+#define HELP_CHECK                                                                         \
+	"Names every mistake of the configuration with its file, line and option. If the " \
+	"database answers,\n"                                                              \
+	"also tells what the events of recent calls show: a provider that does not send "  \
+	"transcripts,\n"                                                                   \
+	"retries that are off - with what to set.\n\n"                                     \
+	"exit status: 0 good; 1 mistakes.\n\n"                                             \
+	"examples:\n"                                                                      \
 	"  callmend check --config /etc/callmend.yaml\n"
-#define HELP_MIGRATE "`up` does this by itself. Safe to repeat, and from several machines at once.\n"
-#define HELP_TOKEN                                                                                                 \
-	"Prints the token once; only its hash is stored. Roles: viewer looks; supervisor also steers calls;\n"        \
-	"manager also changes projects, instructions and tools; admin also sources, tokens and audit.\n\n"            \
-	"examples:\n"                                                                                                 \
-	"  callmend token create wallboard\n"                                                                         \
+#define HELP_MIGRATE \
+	"`up` does this by itself. Safe to repeat, and from several machines at once.\n"
+#define HELP_TOKEN                                                                               \
+	"Prints the token once; only its hash is stored. Roles: viewer looks; supervisor also "  \
+	"steers calls;\n"                                                                        \
+	"manager also changes projects, instructions and tools; admin also sources, tokens and " \
+	"audit.\n\n"                                                                             \
+	"examples:\n"                                                                            \
+	"  callmend token create wallboard\n"                                                    \
 	"  export CALLMEND_TOKEN=$(callmend token create me --role supervisor)\n"
-#define HELP_REPLAY                                                                                                \
-	"Reads only; sends nothing anywhere. The journal is the one in state_dir unless a folder is named.\n\n"       \
-	"examples:\n"                                                                                                 \
-	"  callmend replay\n"                                                                                         \
+#define HELP_REPLAY                                                                                \
+	"Reads only; sends nothing anywhere. The journal is the one in state_dir unless a folder " \
+	"is named.\n\n"                                                                            \
+	"examples:\n"                                                                              \
+	"  callmend replay\n"                                                                      \
 	"  callmend replay /backup/journal --call 0b1f6a52-7d2e-5c1b-9a3f-2f6f0c9d8e11\n"
-#define HELP_WATCH                                                                                                 \
-	"On a terminal: a screen of live calls, those that need somebody first, with the running transcript of the\n" \
-	"chosen call. Keys: arrows or j k choose, Enter transcript, i say, m mute, e end, t transfer, s sort,\n"      \
-	"/ filter, ? help, q quit. Otherwise, or with --plain: a line per event. Comes back by itself when the\n"     \
-	"connection is lost.\n\n"                                                                                     \
-	"exit status: 0 stopped as asked; 1 not let in, or --for passed before --calls; 2 wrong usage;\n"             \
-	"3 no node answers at the start.\n\n"                                                                         \
-	"examples:\n"                                                                                                 \
-	"  callmend watch\n"                                                                                          \
-	"  callmend watch --url https://calls.example.com\n"                                                          \
-	"  callmend watch --plain --for 60\n"                                                                         \
-	"  callmend watch --json --calls 1 | jq -r 'select(.type==\"turn\") | .speaker + \": \" + .text'\n"
-#define HELP_SAY                                                                                                   \
-	HELP_CALL                                                                                                     \
-	"The assistant speaks the text; its words in the transcript are the effect. With --add-message nothing is\n"  \
-	"spoken: the text becomes an entry of the model's history, an instruction for what it says next.\n"           \
-	"A text that begins with - goes behind --.\n\n" HELP_COMMAND_STATUS                                           \
-	"\nexamples:\n"                                                                                               \
-	"  callmend say 3f2a \"A colleague will call you back today.\" --wait\n"                                      \
-	"  callmend say +14155550123 \"Sorry, please hold on.\" --interrupt\n"                                        \
-	"  callmend say 3f2a \"Goodbye!\" --end-after --reason \"caller abusive\"\n"                                  \
+#define HELP_WATCH                                                                                 \
+	"On a terminal: a screen of live calls, those that need somebody first, with the running " \
+	"transcript of the\n"                                                                      \
+	"chosen call. Keys: arrows or j k choose, Enter transcript, i say, m mute, e end, t "      \
+	"transfer, s sort,\n"                                                                      \
+	"/ filter, ? help, q quit. Otherwise, or with --plain: a line per event. Comes back by "   \
+	"itself when the\n"                                                                        \
+	"connection is lost.\n\n"                                                                  \
+	"exit status: 0 stopped as asked; 1 not let in, or --for passed before --calls; 2 wrong "  \
+	"usage;\n"                                                                                 \
+	"3 no node answers at the start.\n\n"                                                      \
+	"examples:\n"                                                                              \
+	"  callmend watch\n"                                                                       \
+	"  callmend watch --url https://calls.example.com\n"                                       \
+	"  callmend watch --plain --for 60\n"                                                      \
+	"  callmend watch --json --calls 1 | jq -r 'select(.type==\"turn\") | .speaker + \": \" "  \
+	"+ .text'\n"
+#define HELP_SAY                                                                                \
+	HELP_CALL                                                                               \
+	"The assistant speaks the text; its words in the transcript are the effect. With "      \
+	"--add-message nothing is\n"                                                            \
+	"spoken: the text becomes an entry of the model's history, an instruction for what it " \
+	"says next.\n"                                                                          \
+	"A text that begins with - goes behind --.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"     \
+	"  callmend say 3f2a \"A colleague will call you back today.\" --wait\n"                \
+	"  callmend say +14155550123 \"Sorry, please hold on.\" --interrupt\n"                  \
+	"  callmend say 3f2a \"Goodbye!\" --end-after --reason \"caller abusive\"\n"            \
 	"  callmend say 3f2a \"Offer a 10% discount.\" --add-message --no-response\n"
-#define HELP_MUTE                                                                                                  \
-	HELP_CALL "The effect is that running assistant speech stops.\n\n" HELP_COMMAND_STATUS                        \
-		  "\nexamples:\n"                                                                                     \
-		  "  callmend mute 3f2a --wait\n"                                                                     \
+#define HELP_MUTE                                                                              \
+	HELP_CALL "The effect is that running assistant speech stops.\n\n" HELP_COMMAND_STATUS \
+		  "\nexamples:\n"                                                              \
+		  "  callmend mute 3f2a --wait\n"                                              \
 		  "  callmend mute 3f2a --customer\n"
-#define HELP_UNMUTE                                                                                                \
-	HELP_CALL "The effect is that the assistant speaks again.\n\n" HELP_COMMAND_STATUS                            \
-		  "\nexamples:\n"                                                                                     \
+#define HELP_UNMUTE                                                                        \
+	HELP_CALL "The effect is that the assistant speaks again.\n\n" HELP_COMMAND_STATUS \
+		  "\nexamples:\n"                                                          \
 		  "  callmend unmute 3f2a\n"
-#define HELP_END                                                                                                   \
-	HELP_CALL "\n" HELP_COMMAND_STATUS                                                                            \
-		  "\nexamples:\n"                                                                                     \
+#define HELP_END                                           \
+	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n" \
 		  "  callmend end 3f2a --wait --reason \"wrong number\"\n"
-#define HELP_TRANSFER                                                                                              \
-	HELP_CALL "\n" HELP_COMMAND_STATUS                                                                            \
-		  "\nexamples:\n"                                                                                     \
-		  "  callmend transfer 3f2a --number +14155550100 --say \"I put you through.\"\n"                     \
+#define HELP_TRANSFER                                                                             \
+	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n"                                        \
+		  "  callmend transfer 3f2a --number +14155550100 --say \"I put you through.\"\n" \
 		  "  callmend transfer 3f2a --sip sip:desk@pbx.example.com --wait\n"
-#define HELP_DEMO                                                                                                  \
-	"Starts tools/demo of the source tree: a node with its private PostgreSQL, simulated calls, commands and\n"   \
-	"what came of them. All words and options behind `demo` go to it; `callmend demo -- --help` shows its own.\n"
+#define HELP_DEMO                                                                              \
+	"Starts tools/demo of the source tree: a node with its private PostgreSQL, simulated " \
+	"calls, commands and\n"                                                                \
+	"what came of them. All words and options behind `demo` go to it; `callmend demo -- "  \
+	"--help` shows its own.\n"
 
 #endif

@@ -29,7 +29,9 @@ struct live_link {
 	char why[200], text[300];
 };
 
-/* --- connecting ------------------------------------------------------------------------------------------------- */
+/* --- connecting
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void on_again(uv_timer_t *t);
 
@@ -109,7 +111,9 @@ static void on_closed(void *user, int status, const char *why)
 	lost(user, status, why);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void write_subscribe(struct live_link *l, const struct live_link_ask *ask)
 {
@@ -130,14 +134,19 @@ static void write_subscribe(struct live_link *l, const struct live_link_ask *ask
 	json_end(&o);
 }
 
-int live_link_new(struct live_link **out, uv_loop_t *loop, struct remote *remote, const struct live_link_ask *ask,
-		  const struct live_link_handlers *handlers, void *user, struct fault *f)
+int live_link_new(struct live_link **out, uv_loop_t *loop, struct remote *remote,
+		  const struct live_link_ask *ask, const struct live_link_handlers *handlers,
+		  void *user, struct fault *f)
 {
-	static const struct ws_client_handlers ws_handlers = { .open = on_open, .text = on_text, .closed = on_closed };
+	static const struct ws_client_handlers ws_handlers = { .open = on_open,
+							       .text = on_text,
+							       .closed = on_closed };
 	struct live_link *l = calloc(1, sizeof(*l));
 
 	CHECK(l);
-	*l = (struct live_link){ .loop = loop, .remote = remote, .handlers = *handlers, .user = user, .lag_ms = -1 };
+	*l = (struct live_link){
+		.loop = loop, .remote = remote, .handlers = *handlers, .user = user, .lag_ms = -1
+	};
 	int rc = ws_client_new(&l->ws, loop, MESSAGE_LIMIT, &ws_handlers, l, f);
 	if (rc) {
 		free(l);
@@ -173,7 +182,9 @@ void live_link_free(struct live_link *l)
 	uv_close((uv_handle_t *)&l->ping, on_handle_closed);
 }
 
-/* --- questions ---------------------------------------------------------------------------------------------------- */
+/* --- questions
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 bool live_link_is_open(const struct live_link *l)
 {
@@ -193,6 +204,11 @@ int live_link_status(const struct live_link *l)
 int64_t live_link_lag_ms(const struct live_link *l)
 {
 	return l->lag_ms;
+}
+
+const char *live_link_why(const struct live_link *l)
+{
+	return l->why;
 }
 
 const char *live_link_text(struct live_link *l)

@@ -11,7 +11,8 @@
 
 enum { TIMEOUT_MS = 30000, ANSWER_LIMIT = 64 * 1024 * 1024, TOKEN_FILE_LIMIT = 512, ID_SHOWN = 8 };
 
-/* --- where, and who we are -------------------------------------------------------------------------------------- */
+/* --- where, and who we are
+ * -------------------------------------------------------------------------------------- */
 
 static const char *from_env(const char *name)
 {
@@ -46,12 +47,14 @@ static int find_url(struct remote *r, const struct verb_call *v)
 		buf_printf(&r->url, "http://%s%s%s:%lld", bare ? "[" : "", host, bare ? "]" : "",
 			   (long long)v->config->listen_port);
 	} else {
-		return verb_misused(v, "listen.port is 0 (any free port): say where the node is with --url");
+		return verb_misused(
+			v, "listen.port is 0 (any free port): say where the node is with --url");
 	}
 	while (r->url.n && r->url.p[r->url.n - 1] == '/')
 		r->url.n--;
 	const char *slashes = strstr(buf_z(&r->url), "://");
-	if (!slashes || (strncmp(buf_z(&r->url), "http://", 7) != 0 && strncmp(buf_z(&r->url), "https://", 8) != 0))
+	if (!slashes || (strncmp(buf_z(&r->url), "http://", 7) != 0 &&
+			 strncmp(buf_z(&r->url), "https://", 8) != 0))
 		return verb_misused(v, "`%s` is no http or https URL", buf_z(&r->url));
 	buf_addz(&r->shown, slashes + 3);
 	return EXIT_DONE;
@@ -66,12 +69,15 @@ static int read_token_file(struct remote *r, const struct verb_call *v)
 
 	buf_printf(&path, "%s/cli.token", v->config->state_dir);
 	if (stat(buf_z(&path), &st))
-		return verb_misused(v,
-				    "no token: give --token or CALLMEND_TOKEN, or keep one in %s (mode 0600);\n"
-				    "`callmend token create NAME --role supervisor` makes one",
-				    buf_z(&path));
+		return verb_misused(
+			v,
+			"no token: give --token or CALLMEND_TOKEN, or keep one in %s (mode 0600);\n"
+			"`callmend token create NAME --role supervisor` makes one",
+			buf_z(&path));
 	if (st.st_mode & 077)
-		return verb_failed(v, "%s can be read by others; `chmod 600` it, or make a new token", buf_z(&path));
+		return verb_failed(v,
+				   "%s can be read by others; `chmod 600` it, or make a new token",
+				   buf_z(&path));
 	if (file_read(buf_z(&path), TOKEN_FILE_LIMIT, &r->token, &f))
 		return verb_failed(v, "%s: %s", buf_z(&path), f.text);
 	while (r->token.n && isspace((unsigned char)r->token.p[r->token.n - 1]))
@@ -107,19 +113,24 @@ void remote_fini(struct remote *r)
 	buf_free(&r->shown);
 }
 
-/* --- requests ------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * -------------------------------------------------------------------------------------------------
+ */
 
 void remote_answer_fini(struct remote_answer *a)
 {
 	buf_free(&a->text);
 }
 
-int remote_send(struct remote *r, enum http_method method, const char *path, struct span body, const char *key,
-		struct remote_answer *a, struct fault *f)
+int remote_send(struct remote *r, enum http_method method, const char *path, struct span body,
+		const char *key, struct remote_answer *a, struct fault *f)
 {
 	struct buf url AUTO_BUF = { 0 }, token AUTO_BUF = { 0 }, idempotency AUTO_BUF = { 0 };
 	struct simple_request request = {
-		.method = method, .body = body, .timeout_ms = TIMEOUT_MS, .response_limit = ANSWER_LIMIT,
+		.method = method,
+		.body = body,
+		.timeout_ms = TIMEOUT_MS,
+		.response_limit = ANSWER_LIMIT,
 	};
 
 	buf_printf(&url, "%s%s", buf_z(&r->url), path);
@@ -132,29 +143,35 @@ int remote_send(struct remote *r, enum http_method method, const char *path, str
 	TRY(simple_client_send(&request, &a->status, &a->text, f));
 	if (a->text.n && json_check(buf_span(&a->text), f)) {
 		buf_clear(&a->text);
-		return a->status < 300 ? fault(f, E_IO, "the answer is no JSON; is this a Callmend node?") : 0;
+		return a->status < 300
+			       ? fault(f, E_IO, "the answer is no JSON; is this a Callmend node?")
+			       : 0;
 	}
 	return 0;
 }
 
-int remote_explain(struct remote *r, const struct verb_call *v, int rc, const struct remote_answer *a, const struct fault *f)
+int remote_explain(struct remote *r, const struct verb_call *v, int rc,
+		   const struct remote_answer *a, const struct fault *f)
 {
 	struct arena arena = { 0 };
 	struct buf text AUTO_BUF = { 0 };
 
 	if (rc == E_UNAVAILABLE) {
-		verb_failed(v, "no node answers at %s (%s); is it up? --url says where else", buf_z(&r->url), f->text);
+		verb_failed(v, "no node answers at %s (%s); is it up? --url says where else",
+			    buf_z(&r->url), f->text);
 		return EXIT_UNREACHABLE;
 	}
 	if (rc)
 		return verb_failed(v, "%s: %s", buf_z(&r->shown), f->text);
 	text_clean(&text, json_text(json_get(json_of(buf_span(&a->text)), "detail"), &arena));
 	arena_fini(&arena);
-	return verb_failed(v, "%s%s(%d from %s)", text.n ? buf_z(&text) : "", text.n ? " " : "refused ", a->status,
-			   buf_z(&r->shown));
+	return verb_failed(v, "%s%s(%d from %s)", text.n ? buf_z(&text) : "",
+			   text.n ? " " : "refused ", a->status, buf_z(&r->shown));
 }
 
-/* --- which call ------------------------------------------------------------------------------------------------- */
+/* --- which call
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static struct span text_at(struct json object, const char *path, struct arena *a)
 {
@@ -226,7 +243,8 @@ size_t remote_match(struct json calls, const char *word, struct buf *id, struct 
 	return n;
 }
 
-static int judge_matches(const struct verb_call *v, const char *word, size_t n, struct buf *list, struct json answer)
+static int judge_matches(const struct verb_call *v, const char *word, size_t n, struct buf *list,
+			 struct json answer)
 {
 	int64_t total = 0;
 
@@ -238,10 +256,13 @@ static int judge_matches(const struct verb_call *v, const char *word, size_t n, 
 		return EXIT_FAILED;
 	}
 	if (strlen(word) < REMOTE_PREFIX_LEAST)
-		return verb_misused(v, "`%s` is too short to name a call: at least %d characters", word, REMOTE_PREFIX_LEAST);
+		return verb_misused(v, "`%s` is too short to name a call: at least %d characters",
+				    word, REMOTE_PREFIX_LEAST);
 	if (!json_i64(json_get(answer, "total"), &total))
 		total = 0;
-	return verb_failed(v, "no live call is called `%s` (%lld live); `callmend watch` shows them", word, (long long)total);
+	return verb_failed(v,
+			   "no live call is called `%s` (%lld live); `callmend watch` shows them",
+			   word, (long long)total);
 }
 
 int remote_find_call(struct remote *r, const struct verb_call *v, const char *word, struct buf *id)
@@ -255,7 +276,8 @@ int remote_find_call(struct remote *r, const struct verb_call *v, const char *wo
 		buf_addz(id, word); /* also of a call that has ended: the node says so itself */
 		return EXIT_DONE;
 	}
-	int status, rc = remote_send(r, HTTP_GET, "/api/v1/live/calls", (struct span){ 0 }, NULL, &a, &f);
+	int status, rc = remote_send(r, HTTP_GET, "/api/v1/live/calls", (struct span){ 0 }, NULL,
+				     &a, &f);
 	if (rc || a.status != 200) {
 		status = remote_explain(r, v, rc, &a, &f);
 	} else {

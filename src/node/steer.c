@@ -1,9 +1,10 @@
 /* say, mute, unmute, end, transfer.
  *
- * Happy path: find the call → POST the command → say what the provider answered. With --wait the call's events are subscribed to
- * first, so that no change of the command can be missed; then each is shown until one is final.
- * Failure modes: no such call, or several (exit 1); refused (1); the request left but no answer came (1: it may have worked, so it is never
- * repeated; --key makes repeating safe); connection lost while waiting (1); nobody there (3). */
+ * Happy path: find the call → POST the command → say what the provider answered. With --wait the
+ * call's events are subscribed to first, so that no change of the command can be missed; then each
+ * is shown until one is final. Failure modes: no such call, or several (exit 1); refused (1); the
+ * request left but no answer came (1: it may have worked, so it is never repeated; --key makes
+ * repeating safe); connection lost while waiting (1); nobody there (3). */
 #include <stdlib.h>
 #include <uv.h>
 
@@ -15,9 +16,22 @@
 
 enum { ID_SHOWN = 8, STATE_LENGTH = 24 };
 
-#define OPTION_WAIT { "--wait", NULL, "stay until the effect is seen (or surely not); shows each change with its latency" }
-#define OPTION_REASON { "--reason", "TEXT", "why, for the record" }
-#define OPTION_KEY { "--key", "KEY", "idempotency key: the same key for the same call is the same command, sent once" }
+#define OPTION_WAIT                                                                              \
+	{                                                                                        \
+		"--wait", NULL,                                                                  \
+			"stay until the effect is seen (or surely not); shows each change with " \
+			"its latency"                                                            \
+	}
+#define OPTION_REASON                                     \
+	{                                                 \
+		"--reason", "TEXT", "why, for the record" \
+	}
+#define OPTION_KEY                                                                              \
+	{                                                                                       \
+		"--key", "KEY",                                                                 \
+			"idempotency key: the same key for the same call is the same command, " \
+			"sent once"                                                             \
+	}
 
 const struct verb_option say_options[] = {
 	{ "--interrupt", NULL, "cut the assistant short" },
@@ -25,18 +39,27 @@ const struct verb_option say_options[] = {
 	{ "--add-message", NULL, "do not speak: add the text to the model's history" },
 	{ "--role", "ROLE", "with --add-message: system (default), user or assistant" },
 	{ "--no-response", NULL, "with --add-message: the assistant does not answer it at once" },
-	OPTION_WAIT, OPTION_REASON, OPTION_KEY, { 0 },
+	OPTION_WAIT,
+	OPTION_REASON,
+	OPTION_KEY,
+	{ 0 },
 };
 const struct verb_option mute_options[] = {
 	{ "--customer", NULL, "the customer instead of the assistant" },
-	OPTION_WAIT, OPTION_REASON, OPTION_KEY, { 0 },
+	OPTION_WAIT,
+	OPTION_REASON,
+	OPTION_KEY,
+	{ 0 },
 };
 const struct verb_option end_options[] = { OPTION_WAIT, OPTION_REASON, OPTION_KEY, { 0 } };
 const struct verb_option transfer_options[] = {
 	{ "--number", "+1...", "to this number (E.164)" },
 	{ "--sip", "URI", "to this SIP address (sip:...)" },
 	{ "--say", "TEXT", "the assistant says this first" },
-	OPTION_WAIT, OPTION_REASON, OPTION_KEY, { 0 },
+	OPTION_WAIT,
+	OPTION_REASON,
+	OPTION_KEY,
+	{ 0 },
 };
 
 struct steering {
@@ -52,7 +75,8 @@ struct steering {
 	int status;
 };
 
-/* --- showing a command ------------------------------------------------------------------------------------------ */
+/* --- showing a command
+ * ------------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *state, *shown;
@@ -62,10 +86,12 @@ static const struct {
 	{ "requested", "requested, the provider has not answered yet", EXIT_FAILED, false },
 	{ "accepted", "accepted by the provider", EXIT_DONE, false },
 	{ "effect_seen", "effect seen", EXIT_DONE, true },
-	{ "not_observable", "accepted; nothing in this call can show the effect", EXIT_DONE, false },
+	{ "not_observable", "accepted; nothing in this call can show the effect", EXIT_DONE,
+	  false },
 	{ "timed_out", "accepted, but the effect was not seen in time", EXIT_FAILED, false },
 	{ "rejected", "rejected", EXIT_FAILED, false },
-	{ "unknown", "unknown: sent, but the provider gave no answer; it is not sent again", EXIT_FAILED, false },
+	{ "unknown", "unknown: sent, but the provider gave no answer; it is not sent again",
+	  EXIT_FAILED, false },
 };
 enum { OUTCOMES = sizeof(outcomes) / sizeof(outcomes[0]) };
 
@@ -93,12 +119,16 @@ static void show_text(const struct steering *s, struct json command, size_t i)
 	struct arena a = { 0 };
 	int64_t ms;
 
-	buf_printf(&b, "%s %.8s: %s", s->v->verb->name, buf_z((struct buf *)&s->call), outcomes[i].shown);
-	if (json_i64(json_get(command, outcomes[i].shows_effect_time ? "effect_latency_ms" : "latency_ms"), &ms)) {
+	buf_printf(&b, "%s %.8s: %s", s->v->verb->name, buf_z((struct buf *)&s->call),
+		   outcomes[i].shown);
+	if (json_i64(json_get(command,
+			      outcomes[i].shows_effect_time ? "effect_latency_ms" : "latency_ms"),
+		     &ms)) {
 		buf_addz(&b, ", after ");
 		text_latency(&b, ms);
 	}
-	struct span error = json_text(json_get(command, "error"), &a), seen = json_text(json_get(command, "evidence"), &a);
+	struct span error = json_text(json_get(command, "error"), &a),
+		    seen = json_text(json_get(command, "evidence"), &a);
 	if (error.n || (seen.n && outcomes[i].shows_effect_time)) {
 		buf_addz(&b, ": ");
 		text_clean(&b, error.n ? error : seen);
@@ -124,20 +154,23 @@ static bool show(struct steering *s, struct json command)
 	return is_final(i);
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------- */
+/* --- asking
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /* True: there is a command, and it is in the answer. */
 static bool post(struct steering *s)
 {
 	struct fault f = { 0 };
-	int rc = remote_send(&s->remote, HTTP_POST, buf_z(&s->path), buf_span(&s->body), verb_option(s->v, "--key"),
-			     &s->answer, &f);
+	int rc = remote_send(&s->remote, HTTP_POST, buf_z(&s->path), buf_span(&s->body),
+			     verb_option(s->v, "--key"), &s->answer, &f);
 
 	if (rc == 0 && s->answer.status < 300)
 		return true;
 	s->status = remote_explain(&s->remote, s->v, rc, &s->answer, &f);
 	if (rc == E_TIMEOUT || rc == E_IO)
-		fprintf(stderr, "It may have been carried out: look before you repeat it, or repeat it with the same --key.\n");
+		fprintf(stderr, "It may have been carried out: look before you repeat it, or "
+				"repeat it with the same --key.\n");
 	struct json command = json_get(json_of(buf_span(&s->answer.text)), "command");
 	if (s->v->json && rc == 0 && command.kind == JSON_OBJECT)
 		printf("%.*s\n", SPAN_ARG(command.raw));
@@ -150,7 +183,9 @@ static void just_post(struct steering *s)
 		show(s, json_of(buf_span(&s->answer.text)));
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void stop(struct steering *s)
 {
@@ -210,14 +245,18 @@ static void on_changed(void *user, enum live_link_change change)
 		return;
 	bool reached = live_link_was_open(s->link) || live_link_status(s->link);
 	s->status = reached ? EXIT_FAILED : EXIT_UNREACHABLE;
-	verb_failed(s->v, s->asked ? "%s: connection lost while waiting for the effect; the command stands" :
-				     "%s: no live connection; nothing was sent", buf_z(&s->remote.shown));
+	verb_failed(s->v,
+		    s->asked
+			    ? "%s: connection lost while waiting for the effect; the command stands"
+			    : "%s: no live connection; nothing was sent",
+		    buf_z(&s->remote.shown));
 	stop(s);
 }
 
 static void post_and_wait(struct steering *s)
 {
-	static const struct live_link_handlers handlers = { .message = on_message, .changed = on_changed };
+	static const struct live_link_handlers handlers = { .message = on_message,
+							    .changed = on_changed };
 	struct live_link_ask ask = { .call = buf_z(&s->call) };
 	struct fault f = { 0 };
 
@@ -228,7 +267,9 @@ static void post_and_wait(struct steering *s)
 	CHECK(uv_loop_close(&s->loop) == 0);
 }
 
-/* --- the verbs ------------------------------------------------------------------------------------------------------- */
+/* --- the verbs
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void steering_fini(struct steering *s)
 {
@@ -241,7 +282,8 @@ static void steering_fini(struct steering *s)
 }
 
 /* `path` with %s for the call. The body's object has been begun and is ended here. */
-static int steer(const struct verb_call *v, const char *before, const char *after, struct steering *s, struct json_out *o)
+static int steer(const struct verb_call *v, const char *before, const char *after,
+		 struct steering *s, struct json_out *o)
 {
 	if (verb_option(v, "--reason"))
 		json_put_z(o, "reason", verb_option(v, "--reason"));
@@ -268,12 +310,14 @@ static int misused_role(const struct verb_call *v)
 	if (!adds && (role || verb_option(v, "--no-response")))
 		return verb_misused(v, "--role and --no-response go with --add-message");
 	if (adds && (verb_option(v, "--interrupt") || verb_option(v, "--end-after")))
-		return verb_misused(v, "--interrupt and --end-after do not go with --add-message, which speaks nothing");
+		return verb_misused(v, "--interrupt and --end-after do not go with --add-message, "
+				       "which speaks nothing");
 	for (size_t i = 0; role && i < sizeof(roles) / sizeof(roles[0]); i++) {
 		if (strcmp(role, roles[i]) == 0)
 			return EXIT_DONE;
 	}
-	return role ? verb_misused(v, "no role `%s`; there are system, user, assistant", role) : EXIT_DONE;
+	return role ? verb_misused(v, "no role `%s`; there are system, user, assistant", role)
+		    : EXIT_DONE;
 }
 
 int verb_say(const struct verb_call *v)
@@ -337,9 +381,12 @@ int verb_transfer(const struct verb_call *v)
 	const char *number = verb_option(v, "--number"), *sip = verb_option(v, "--sip");
 
 	if (!number == !sip)
-		return verb_misused(v, "say where to: --number +1... or --sip sip:..., one of them");
-	if (number && (number[0] != '+' || strlen(number) < 4 || strspn(number + 1, "0123456789") != strlen(number + 1)))
-		return verb_misused(v, "`%s` is no number in international form: + and digits", number);
+		return verb_misused(v,
+				    "say where to: --number +1... or --sip sip:..., one of them");
+	if (number && (number[0] != '+' || strlen(number) < 4 ||
+		       strspn(number + 1, "0123456789") != strlen(number + 1)))
+		return verb_misused(v, "`%s` is no number in international form: + and digits",
+				    number);
 	if (sip && strncmp(sip, "sip:", 4) != 0 && strncmp(sip, "sips:", 5) != 0)
 		return verb_misused(v, "`%s` is no SIP address: sip:user@host", sip);
 	json_begin(&o, NULL);

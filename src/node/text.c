@@ -24,7 +24,8 @@ static uint32_t code_point(const char *p, int n)
 /* They turn the direction of what follows on the line, also of ours. */
 static bool turns_direction(uint32_t c)
 {
-	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f;
+	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
+	       c == 0x200f;
 }
 
 static struct glyph next_glyph(struct span s)

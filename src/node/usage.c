@@ -6,14 +6,19 @@
 enum { HELP_COLUMN = 26 };
 
 static const struct verb_option common[] = {
-	{ "--config", "FILE", "the configuration file; else $CALLMEND_CONFIG, else ./callmend.yaml if there is one" },
+	{ "--config", "FILE",
+	  "the configuration file; else $CALLMEND_CONFIG, else ./callmend.yaml if there is one" },
 	{ "--json", NULL, "results for machines: one JSON object per line" },
 	{ "--help", NULL, "this text" },
 	{ 0 },
 };
 static const struct verb_option to_node[] = {
-	{ "--url", "URL", "the running node; else $CALLMEND_URL, else http://<listen.host>:<listen.port> of the configuration" },
-	{ "--token", "TOKEN", "an API token; else $CALLMEND_TOKEN, else the file cli.token in state_dir if there is one" },
+	{ "--url", "URL",
+	  "the running node; else $CALLMEND_URL, else http://<listen.host>:<listen.port> of the "
+	  "configuration" },
+	{ "--token", "TOKEN",
+	  "an API token; else $CALLMEND_TOKEN, else the file cli.token in state_dir if there is "
+	  "one" },
 	{ 0 },
 };
 static const struct verb_option nothing[] = { { 0 } };
@@ -32,7 +37,9 @@ const struct verb *usage_find(const struct verb *verbs, size_t n, const char *na
 	return NULL;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool is_named(const char *arg, const char *name)
 {
@@ -101,7 +108,8 @@ static bool passes_on(const struct verb *verb, const char *arg)
 	return verb->reads == READS_NOTHING && strcmp(arg, "--help") != 0 && strcmp(arg, "-h") != 0;
 }
 
-int usage_read(const struct verb *verb, int argc, char **argv, struct verb_call *v, struct command_line *line)
+int usage_read(const struct verb *verb, int argc, char **argv, struct verb_call *v,
+	       struct command_line *line)
 {
 	bool only_words = false;
 	int used;
@@ -112,7 +120,8 @@ int usage_read(const struct verb *verb, int argc, char **argv, struct verb_call 
 		used = 1;
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
-		} else if (only_words || passes_on(verb, argv[i]) || strncmp(argv[i], "-", 1) != 0 || argv[i][1] == '\0') {
+		} else if (only_words || passes_on(verb, argv[i]) ||
+			   strncmp(argv[i], "-", 1) != 0 || argv[i][1] == '\0') {
 			line->words[v->words_n++] = argv[i];
 		} else if (strcmp(argv[i], "-h") == 0) {
 			line->help = true;
@@ -137,7 +146,8 @@ const char *verb_option(const struct verb_call *v, const char *name)
 	return NULL;
 }
 
-/* --- complaining -------------------------------------------------------------------------------------------- */
+/* --- complaining
+ * -------------------------------------------------------------------------------------------- */
 
 static void complain(const struct verb_call *v, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 static void complain(const struct verb_call *v, const char *fmt, va_list args)
@@ -189,25 +199,32 @@ void usage_unknown(const struct verb *verbs, size_t n, const char *name)
 	fprintf(stderr, "\n`callmend --help` lists them.\n");
 }
 
-/* --- help --------------------------------------------------------------------------------------------------- */
+/* --- help
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void usage_all(FILE *to, const struct verb *verbs, size_t n)
 {
-	fprintf(to, "callmend %s - live voice calls: streamed, steered, stored\n\n"
-		    "usage: callmend VERB [words] [options]\n\n", CALLMEND_VERSION);
+	fprintf(to,
+		"callmend %s - live voice calls: streamed, steered, stored\n\n"
+		"usage: callmend VERB [words] [options]\n\n",
+		CALLMEND_VERSION);
 	for (size_t i = 0; i < n; i++) {
 		if (verbs[i].line)
 			fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].line);
 	}
 	fprintf(to, "\n`callmend VERB --help` explains a verb, with examples.\n\n"
 		    "first steps:\n"
-		    "  callmend demo                             calls from a simulated provider, live\n"
-		    "  callmend up                               start a node (and its private PostgreSQL)\n"
+		    "  callmend demo                             calls from a simulated provider, "
+		    "live\n"
+		    "  callmend up                               start a node (and its private "
+		    "PostgreSQL)\n"
 		    "  callmend token create me --role supervisor\n"
 		    "  export CALLMEND_TOKEN=cm_...\n"
 		    "  callmend watch                            live calls, like top\n"
 		    "  callmend say CALL \"One moment, please.\"   speak into a call\n\n"
-		    "exit status: 0 done; 1 failed, rejected, or the effect was not seen; 2 wrong usage; 3 no node answers\n");
+		    "exit status: 0 done; 1 failed, rejected, or the effect was not seen; 2 wrong "
+		    "usage; 3 no node answers\n");
 }
 
 static void print_options(FILE *to, const struct verb_option *rows)
@@ -226,8 +243,8 @@ static void print_options(FILE *to, const struct verb_option *rows)
 
 void usage_verb(FILE *to, const struct verb *v)
 {
-	fprintf(to, "usage: callmend %s%s%s [options]\n\n%s\n", v->name, *v->words ? " " : "", v->words,
-		v->line ? v->line : "");
+	fprintf(to, "usage: callmend %s%s%s [options]\n\n%s\n", v->name, *v->words ? " " : "",
+		v->words, v->line ? v->line : "");
 	if (v->help)
 		fprintf(to, "\n%s", v->help);
 	if (v->reads == READS_NOTHING)

@@ -12,9 +12,10 @@ struct command_line {
 };
 
 const struct verb *usage_find(const struct verb *verbs, size_t n, const char *name);
-/* Options may stand anywhere, "--name value" or "--name=value"; after "--" everything is a word. EXIT_DONE or, with a message on stderr,
- * EXIT_USAGE. `argv` begins behind the verb. */
-int usage_read(const struct verb *, int argc, char **argv, struct verb_call *, struct command_line *);
+/* Options may stand anywhere, "--name value" or "--name=value"; after "--" everything is a word.
+ * EXIT_DONE or, with a message on stderr, EXIT_USAGE. `argv` begins behind the verb. */
+int usage_read(const struct verb *, int argc, char **argv, struct verb_call *,
+	       struct command_line *);
 void usage_all(FILE *to, const struct verb *verbs, size_t n);
 void usage_verb(FILE *to, const struct verb *);
 /* "callmend: no such verb ..." with the one that was probably meant. */

@@ -8,9 +8,10 @@
 #include "callmend/store.h"
 #include "ingest/ingest.h"
 #include "node/database.h"
-#include "node/token.h"
+#include "base/token.h"
 
-/* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by API. */
+/* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by
+ * API. */
 #define DEFAULT_ORG "00000000-0000-7000-8000-000000000001"
 
 static int fail(const char *what, const struct fault *f)
@@ -19,13 +20,17 @@ static int fail(const char *what, const struct fault *f)
 	return 1;
 }
 
-/* --- check ------------------------------------------------------------------------------------------------------------- */
+/* --- check
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static void print_warning(struct json w)
 {
 	struct arena a = { 0 };
-	struct span source = json_text(json_get(w, "source"), &a), text = json_text(json_get(w, "warning"), &a);
-	struct span advice = json_text(json_get(w, "advice"), &a), seen = json_text(json_get(w, "seen"), &a);
+	struct span source = json_text(json_get(w, "source"), &a),
+		    text = json_text(json_get(w, "warning"), &a);
+	struct span advice = json_text(json_get(w, "advice"), &a),
+		    seen = json_text(json_get(w, "seen"), &a);
 
 	printf("warning: source %.*s: %.*s\n", SPAN_ARG(source), SPAN_ARG(text));
 	if (advice.n)
@@ -62,14 +67,18 @@ int verb_check(const struct verb_call *v)
 	config_write_mistakes(v->config, &text);
 	if (v->config->mistakes_n) {
 		fputs(buf_z(&text), stderr);
-		fprintf(stderr, "%zu mistake%s\n", v->config->mistakes_n, v->config->mistakes_n == 1 ? "" : "s");
+		fprintf(stderr, "%zu mistake%s\n", v->config->mistakes_n,
+			v->config->mistakes_n == 1 ? "" : "s");
 		return 1;
 	}
-	printf("configuration: %s is good\n", v->config_file ? v->config_file : "(defaults and environment)");
+	printf("configuration: %s is good\n",
+	       v->config_file ? v->config_file : "(defaults and environment)");
 	return check_database(v);
 }
 
-/* --- migrate ----------------------------------------------------------------------------------------------------------- */
+/* --- migrate
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 int verb_migrate(const struct verb_call *v)
 {
@@ -86,7 +95,9 @@ int verb_migrate(const struct verb_call *v)
 	return 0;
 }
 
-/* --- token ------------------------------------------------------------------------------------------------------------- */
+/* --- token
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 const struct verb_option token_options[] = {
 	{ "--role", "ROLE", "viewer (default), supervisor, manager or admin" },
@@ -95,7 +106,8 @@ const struct verb_option token_options[] = {
 
 int verb_token(const struct verb_call *v)
 {
-	struct buf url AUTO_BUF = { 0 }, token AUTO_BUF = { 0 }, hash AUTO_BUF = { 0 }, answer AUTO_BUF = { 0 };
+	struct buf url AUTO_BUF = { 0 }, token AUTO_BUF = { 0 }, hash AUTO_BUF = { 0 },
+		       answer AUTO_BUF = { 0 };
 	const char *role = verb_option(v, "--role") ? verb_option(v, "--role") : "viewer";
 	enum role known;
 	struct fault f = { 0 };
@@ -103,20 +115,24 @@ int verb_token(const struct verb_call *v)
 	if (strcmp(v->words[0], "create") != 0)
 		return verb_misused(v, "do not understand `%s`: there is only create", v->words[0]);
 	if (!role_from(span_of(role), &known))
-		return verb_misused(v, "no role `%s`; there are viewer, supervisor, manager, admin", role);
+		return verb_misused(v, "no role `%s`; there are viewer, supervisor, manager, admin",
+				    role);
 	token_make(&token, &hash);
 	const char *params[] = { DEFAULT_ORG, "cli", v->words[1], role, buf_z(&hash), NULL, NULL };
 	if (database_url(v->config, &url, &f) ||
 	    store_query_once(buf_z(&url), "api_tokens_create", params, 7, &answer, &f))
 		return fail("token", &f);
 	if (v->json)
-		printf("{\"name\":\"%s\",\"role\":\"%s\",\"token\":\"%s\"}\n", v->words[1], role, buf_z(&token));
+		printf("{\"name\":\"%s\",\"role\":\"%s\",\"token\":\"%s\"}\n", v->words[1], role,
+		       buf_z(&token));
 	else
 		printf("%s\n", buf_z(&token));
 	return 0;
 }
 
-/* --- replay ------------------------------------------------------------------------------------------------------------ */
+/* --- replay
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 const struct verb_option replay_options[] = {
 	{ "--call", "ID", "only this call (Callmend's id)" },

@@ -1,5 +1,6 @@
-/* The operator's verbs. Each is one row of the table in main.c: name, words, options, help, function. A verb gets the configuration (already
- * read), the words after its name and its options (already checked against its table), prints its result on stdout (JSON with
+/* The operator's verbs. Each is one row of the table in main.c: name, words, options, help,
+ * function. A verb gets the configuration (already read), the words after its name and its options
+ * (already checked against its table), prints its result on stdout (JSON with
  * --json), mistakes on stderr, and returns the exit status. */
 #ifndef CALLMEND_NODE_VERBS_H
 #define CALLMEND_NODE_VERBS_H
@@ -9,7 +10,7 @@
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,      /* also: a command was rejected, or its effect was not seen */
-	EXIT_USAGE = 2,       /* what was typed makes no sense */
+	EXIT_USAGE = 2,	      /* what was typed makes no sense */
 	EXIT_UNREACHABLE = 3, /* no node answers there */
 };
 
@@ -29,11 +30,18 @@ struct verb {
 	int words_min, words_max;
 	const char *line; /* what it does, for the list of verbs */
 	int (*run)(const struct verb_call *);
-	const struct verb_option *options; /* ends with a row without name; NULL: none but the common ones */
-	const char *help;                  /* paragraphs and examples for --help */
+	const struct verb_option
+		*options; /* ends with a row without name; NULL: none but the common ones */
+	const char *help; /* paragraphs and examples for --help */
 	enum verb_needs { NEEDS_GOOD_CONFIG, NEEDS_ANY_CONFIG } needs;
-	enum verb_reads { READS_OPTIONS, READS_NOTHING } reads; /* READS_NOTHING: all it gets are words for somebody else */
-	enum verb_talks { TALKS_TO_NOBODY, TALKS_TO_NODE } talks; /* TALKS_TO_NODE: --url and --token make sense */
+	enum verb_reads {
+		READS_OPTIONS,
+		READS_NOTHING
+	} reads; /* READS_NOTHING: all it gets are words for somebody else */
+	enum verb_talks {
+		TALKS_TO_NOBODY,
+		TALKS_TO_NODE
+	} talks; /* TALKS_TO_NODE: --url and --token make sense */
 };
 
 struct verb_call {
@@ -45,7 +53,8 @@ struct verb_call {
 	bool json;
 	const char *url;   /* --url: a running node; NULL: from the configuration */
 	const char *token; /* --token; NULL: not given */
-	const char *values[VERB_OPTIONS_MAX]; /* by row of verb->options; NULL: not given, "" for a flag */
+	const char *values[VERB_OPTIONS_MAX]; /* by row of verb->options; NULL: not given, "" for a
+						 flag */
 };
 
 /* The value of one of the verb's own options ("" for a flag); NULL when it was not given. */

@@ -1,8 +1,9 @@
-/* `callmend watch`: one loop with the live connection, a clock tick and signals; what it learns goes into the model, and from there to the
- * screen or, line by line, to stdout.
+/* `callmend watch`: one loop with the live connection, a clock tick and signals; what it learns
+ * goes into the model, and from there to the screen or, line by line, to stdout.
  *
- * Failure modes: no node at the first try (exit 3), not let in (1); later losses are shown and mended by the link. stdout is gone
- * (broken pipe): ends. Keys are looked for at every tick instead of by uv_poll, which would make the terminal non-blocking for output too. */
+ * Failure modes: no node at the first try (exit 3), not let in (1); later losses are shown and
+ * mended by the link. stdout is gone (broken pipe): ends. Keys are looked for at every tick instead
+ * of by uv_poll, which would make the terminal non-blocking for output too. */
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -22,10 +23,13 @@ enum { TICK_MS = 40, STILL_TICKS = 6, COALESCE_MS = 100, SIGNALS = 3 };
 #define FOR_MOST_S 1e6
 
 const struct verb_option watch_options[] = {
-	{ "--plain", NULL, "a line per event instead of the screen (as when the output is no terminal)" },
-	{ "--all", NULL, "with --plain: also partial transcripts, speech on and off, model output ..." },
+	{ "--plain", NULL,
+	  "a line per event instead of the screen (as when the output is no terminal)" },
+	{ "--all", NULL,
+	  "with --plain: also partial transcripts, speech on and off, model output ..." },
 	{ "--for", "SECONDS", "stop after so long" },
-	{ "--calls", "N", "stop when N calls have ended; with --for: exit 1 when that comes first" },
+	{ "--calls", "N",
+	  "stop when N calls have ended; with --for: exit 1 when that comes first" },
 	{ 0 },
 };
 
@@ -67,7 +71,9 @@ static void stop(struct watch *w, int status)
 		uv_close((uv_handle_t *)&w->signals[i], NULL);
 }
 
-/* --- line by line ------------------------------------------------------------------------------------------------ */
+/* --- line by line
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void print_line(struct watch *w, struct span line)
 {
@@ -106,7 +112,8 @@ static void announce(struct watch *w)
 	free(list);
 }
 
-/* --- commands of the person at the screen -------------------------------------------------------------------------- */
+/* --- commands of the person at the screen
+ * -------------------------------------------------------------------------- */
 
 static void write_destination(struct json_out *o, const char *text)
 {
@@ -136,14 +143,17 @@ static void send_wish(struct watch *w, const struct watch_wish *wish)
 		write_destination(&o, wish->text);
 	json_end(&o);
 	bool sent = live_link_send(w->link, buf_span(&b)) == 0;
-	watch_page_notice(&w->ui, sent ? WATCH_NOTE : WATCH_BAD, clock_now_us(), sent ? " %s %.8s: sent ..." : " %s %.8s: no connection, not sent",
+	watch_page_notice(&w->ui, sent ? WATCH_NOTE : WATCH_BAD, clock_now_us(),
+			  sent ? " %s %.8s: sent ..." : " %s %.8s: no connection, not sent",
 			  command_verb_name(wish->verb), wish->call);
 }
 
-static void tell_answer(struct watch *w, enum watch_style style, struct json subject, const char *first, const char *second)
+static void tell_answer(struct watch *w, enum watch_style style, struct json subject,
+			const char *first, const char *second)
 {
 	struct arena a = { 0 };
-	struct span x = json_text(json_get(subject, first), &a), y = json_text(json_get(subject, second), &a);
+	struct span x = json_text(json_get(subject, first), &a),
+		    y = json_text(json_get(subject, second), &a);
 
 	watch_page_notice(&w->ui, style, clock_now_us(), " %.*s: %.*s", SPAN_ARG(x), SPAN_ARG(y));
 	arena_fini(&a);
@@ -166,7 +176,9 @@ static void on_error(struct watch *w, struct json message)
 	arena_fini(&a);
 }
 
-/* --- the connection --------------------------------------------------------------------------------------------------- */
+/* --- the connection
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void on_message(void *user, struct json message)
 {
@@ -192,8 +204,8 @@ static void on_lost(struct watch *w)
 		return;
 	if (!live_link_was_open(w->link) && !live_link_status(w->link)) {
 		watch_screen_close();
-		verb_failed(w->v, "no node answers at %s: %s; is it up? --url says where else", buf_z(&w->remote.url),
-			    live_link_text(w->link));
+		verb_failed(w->v, "no node answers at %s (%s); is it up? --url says where else",
+			    buf_z(&w->remote.url), live_link_why(w->link));
 		stop(w, EXIT_UNREACHABLE);
 	} else if (w->mode != MODE_SCREEN) {
 		verb_failed(w->v, "%s: %s", buf_z(&w->remote.shown), live_link_text(w->link));
@@ -203,8 +215,11 @@ static void on_lost(struct watch *w)
 static void on_refused(struct watch *w)
 {
 	watch_screen_close();
-	verb_failed(w->v, "%s does not let us in (%d): %s", buf_z(&w->remote.shown), live_link_status(w->link),
-		    live_link_status(w->link) == 401 ? "the token is unknown, revoked or has expired" : "see docs/live.md");
+	verb_failed(w->v, "%s does not let us in (%d): %s", buf_z(&w->remote.shown),
+		    live_link_status(w->link),
+		    live_link_status(w->link) == 401
+			    ? "the token is unknown, revoked or has expired"
+			    : "see docs/live.md");
 	stop(w, EXIT_FAILED);
 }
 
@@ -221,7 +236,9 @@ static void on_changed(void *user, enum live_link_change change)
 		on_lost(w);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------- */
+/* --- time
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static void measure(struct watch *w)
 {
@@ -229,7 +246,8 @@ static void measure(struct watch *w)
 
 	if (past < SECOND_US)
 		return;
-	w->events_per_s = (unsigned)((w->model.events - w->rate_events) * (uint64_t)SECOND_US / (uint64_t)past);
+	w->events_per_s = (unsigned)((w->model.events - w->rate_events) * (uint64_t)SECOND_US /
+				     (uint64_t)past);
 	w->rate_events = w->model.events;
 	w->rate_us = now_us;
 }
@@ -294,7 +312,9 @@ static void on_signal(uv_signal_t *s, int number)
 	stop(s->data, EXIT_DONE);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static int read_limits(struct watch *w)
 {
@@ -320,10 +340,14 @@ static int choose_mode(struct watch *w)
 {
 	bool terminal = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
 
-	w->mode = w->v->json ? MODE_JSON : verb_option(w->v, "--plain") || !terminal ? MODE_PLAIN : MODE_SCREEN;
+	w->mode = w->v->json				      ? MODE_JSON
+		  : verb_option(w->v, "--plain") || !terminal ? MODE_PLAIN
+							      : MODE_SCREEN;
 	w->detail = verb_option(w->v, "--all") ? WATCH_ALL : WATCH_SETTLED;
 	if (w->v->json && (verb_option(w->v, "--plain") || verb_option(w->v, "--all")))
-		return verb_misused(w->v, "--json is raw and whole already; --plain and --all do not go with it");
+		return verb_misused(
+			w->v,
+			"--json is raw and whole already; --plain and --all do not go with it");
 	return EXIT_DONE;
 }
 
@@ -353,7 +377,8 @@ static void start_handles(struct watch *w)
 
 static void run(struct watch *w)
 {
-	static const struct live_link_handlers handlers = { .message = on_message, .changed = on_changed };
+	static const struct live_link_handlers handlers = { .message = on_message,
+							    .changed = on_changed };
 	struct live_link_ask ask = { .coalesce_ms = w->mode == MODE_SCREEN ? COALESCE_MS : 0 };
 	struct fault f = { 0 };
 

@@ -11,7 +11,8 @@
 
 enum { LINES_DROPPED = 50, ARGUMENTS_SHOWN = 60, RESULT_SHOWN = 120, SAID_SHOWN = 120 };
 
-/* --- small readers ------------------------------------------------------------------------------------------ */
+/* --- small readers
+ * ------------------------------------------------------------------------------------------ */
 
 /* As much as fits, whole characters, harmless. */
 static void copy_text(char *out, size_t size, struct span s)
@@ -65,9 +66,9 @@ static enum speaker get_speaker(struct json object, const char *name)
 {
 	struct json v = json_get(object, name);
 
-	return json_is_text(v, speaker_name(SPEAKER_AI))   ? SPEAKER_AI :
-	       json_is_text(v, speaker_name(SPEAKER_USER)) ? SPEAKER_USER :
-							     SPEAKER_NONE;
+	return json_is_text(v, speaker_name(SPEAKER_AI))     ? SPEAKER_AI
+	       : json_is_text(v, speaker_name(SPEAKER_USER)) ? SPEAKER_USER
+							     : SPEAKER_NONE;
 }
 
 static char *text_of(struct json object, const char *name)
@@ -81,9 +82,11 @@ static char *text_of(struct json object, const char *name)
 	return b.p;
 }
 
-/* --- transcript lines --------------------------------------------------------------------------------------- */
+/* --- transcript lines
+ * --------------------------------------------------------------------------------------- */
 
-static struct watch_line *add_line(struct watch_call *c, enum watch_line_kind kind, int64_t offset_ms, char *text)
+static struct watch_line *add_line(struct watch_call *c, enum watch_line_kind kind,
+				   int64_t offset_ms, char *text)
 {
 	if (c->lines_n == WATCH_LINES_MAX) {
 		for (unsigned i = 0; i < LINES_DROPPED; i++)
@@ -97,7 +100,11 @@ static struct watch_line *add_line(struct watch_call *c, enum watch_line_kind ki
 		CHECK(c->lines);
 	}
 	struct watch_line *l = &c->lines[c->lines_n++];
-	*l = (struct watch_line){ .kind = kind, .state = WATCH_LINE_DONE, .offset_ms = offset_ms, .turn = -1, .text = text };
+	*l = (struct watch_line){ .kind = kind,
+				  .state = WATCH_LINE_DONE,
+				  .offset_ms = offset_ms,
+				  .turn = -1,
+				  .text = text };
 	return l;
 }
 
@@ -107,7 +114,8 @@ static void set_text(struct watch_line *l, char *text)
 	l->text = text;
 }
 
-static struct watch_line *keyed_line(struct watch_call *c, enum watch_line_kind kind, const char *key, int64_t offset_ms)
+static struct watch_line *keyed_line(struct watch_call *c, enum watch_line_kind kind,
+				     const char *key, int64_t offset_ms)
 {
 	for (unsigned i = c->lines_n; i-- > 0 && *key;) {
 		if (c->lines[i].kind == kind && strcmp(c->lines[i].key, key) == 0)
@@ -153,8 +161,10 @@ static void set_partial(struct watch_call *c, enum speaker who, char *text)
 		free(text);
 }
 
-/* A turn closes what its final transcripts have built up, wherever in between the other one began to speak. */
-static void put_turn(struct watch_call *c, enum speaker who, int64_t turn, int64_t offset_ms, char *text)
+/* A turn closes what its final transcripts have built up, wherever in between the other one began
+ * to speak. */
+static void put_turn(struct watch_call *c, enum speaker who, int64_t turn, int64_t offset_ms,
+		     char *text)
 {
 	struct watch_line *l = turn_line(c, who, turn);
 
@@ -169,7 +179,8 @@ static void put_turn(struct watch_call *c, enum speaker who, int64_t turn, int64
 	l->state = WATCH_LINE_DONE;
 }
 
-/* --- tools and commands, from events and from snapshots ------------------------------------------------------- */
+/* --- tools and commands, from events and from snapshots
+ * ------------------------------------------------------- */
 
 static void put_clipped(struct buf *b, struct json v, size_t columns)
 {
@@ -199,7 +210,9 @@ static void put_tool(struct watch_call *c, struct json t, int64_t offset_ms, boo
 			text_latency(&b, get_i64(t, "duration_ms", 0));
 			buf_addz(&b, ": ");
 		}
-		put_clipped(&b, json_get(t, ok || !json_has(json_get(t, "error")) ? "result" : "error"), RESULT_SHOWN);
+		put_clipped(&b,
+			    json_get(t, ok || !json_has(json_get(t, "error")) ? "result" : "error"),
+			    RESULT_SHOWN);
 	}
 	buf_z(&b);
 	set_text(l, b.p);
@@ -224,7 +237,8 @@ static size_t command_row(struct json command)
 {
 	size_t i = 0;
 
-	while (i < COMMAND_ROWS && !json_is_text(json_get(command, "state"), command_states[i].state))
+	while (i < COMMAND_ROWS &&
+	       !json_is_text(json_get(command, "state"), command_states[i].state))
 		i++;
 	return i;
 }
@@ -290,7 +304,8 @@ static void set_signal(struct watch_call *c, const char *name, bool raised)
 		snprintf(c->signals[c->signals_n++], WATCH_TEXT_MAX, "%s", name);
 	} else if (!raised && i < c->signals_n) {
 		c->signals_n--;
-		memmove(c->signals[i], c->signals[i + 1], (c->signals_n - i) * sizeof(c->signals[0]));
+		memmove(c->signals[i], c->signals[i + 1],
+			(c->signals_n - i) * sizeof(c->signals[0]));
 	}
 }
 
@@ -302,7 +317,9 @@ static void put_signal(struct watch_call *c, struct json signal)
 	set_signal(c, name, json_is_text(json_get(signal, "state"), "raised"));
 }
 
-/* --- calls -------------------------------------------------------------------------------------------------- */
+/* --- calls
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void clear_lines(struct watch_call *c)
 {
@@ -325,7 +342,7 @@ void watch_model_fini(struct watch_model *m)
 {
 	struct watch_call *c, *next;
 
-	HASH_ITER(hh, m->calls, c, next)
+	HASH_ITER (hh, m->calls, c, next)
 		forget(m, c);
 }
 
@@ -338,7 +355,8 @@ struct watch_call *watch_model_find(const struct watch_model *m, const char *id)
 }
 
 /* What is told of a call after we forgot it (a late report) must not bring it back. */
-static struct watch_call *call_of(struct watch_model *m, struct json object, const char *name, bool may_be_new)
+static struct watch_call *call_of(struct watch_model *m, struct json object, const char *name,
+				  bool may_be_new)
 {
 	char id[UUID_TEXT + 1];
 
@@ -358,7 +376,8 @@ static struct watch_call *call_of(struct watch_model *m, struct json object, con
 
 static void put_people(struct watch_call *c, struct json object)
 {
-	struct json customer = json_get(object, "customer"), assistant = json_get(object, "assistant");
+	struct json customer = json_get(object, "customer"),
+		    assistant = json_get(object, "assistant");
 
 	GET_TEXT(customer, "number", c->customer);
 	GET_TEXT(customer, "name", c->customer_name);
@@ -367,7 +386,9 @@ static void put_people(struct watch_call *c, struct json object)
 		GET_TEXT(assistant, "id", c->assistant);
 }
 
-/* --- snapshots ------------------------------------------------------------------------------------------------ */
+/* --- snapshots
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void snapshot_turns(struct watch_call *c, struct json turns)
 {
@@ -379,7 +400,8 @@ static void snapshot_turns(struct watch_call *c, struct json turns)
 		enum speaker who = get_speaker(t, "speaker");
 		if (who == SPEAKER_NONE)
 			continue;
-		struct watch_line *l = add_line(c, speech_kind(who), get_i64(t, "offset_ms", -1), text_of(t, "text"));
+		struct watch_line *l = add_line(c, speech_kind(who), get_i64(t, "offset_ms", -1),
+						text_of(t, "text"));
 		l->turn = get_i64(t, "turn", -1);
 		l->state = json_true(json_get(t, "open")) ? WATCH_LINE_OPEN : WATCH_LINE_DONE;
 	}
@@ -397,7 +419,8 @@ static void snapshot_tools(struct watch_call *c, struct json tools)
 	struct json t;
 
 	while (json_next(&it, &key, &t))
-		put_tool(c, t, offset_of(c, get_time(t, "started_at")), json_true(json_get(t, "running")));
+		put_tool(c, t, offset_of(c, get_time(t, "started_at")),
+			 json_true(json_get(t, "running")));
 }
 
 static void snapshot_commands(struct watch_call *c, struct json commands)
@@ -466,13 +489,14 @@ static void sweep(struct watch_model *m)
 {
 	struct watch_call *c, *next;
 
-	HASH_ITER(hh, m->calls, c, next) {
+	HASH_ITER (hh, m->calls, c, next) {
 		if (c->generation != m->generation && !c->ended)
 			forget(m, c);
 	}
 }
 
-static void on_snapshot(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+static void on_snapshot(struct watch_model *m, struct json message, int64_t now_us,
+			watch_event_fn *each, void *user)
 {
 	struct json_iter it = json_iter(json_get(message, "calls"));
 	int64_t owner = get_i64(message, "owner", -1);
@@ -484,14 +508,17 @@ static void on_snapshot(struct watch_model *m, struct json message, int64_t now_
 	(void)user;
 	while (json_next(&it, &key, &s))
 		put_snapshot(m, s);
-	if (owner < 0 || owner >= WATCH_OWNERS_MAX || json_true(json_get(message, "more")) || m->owner_done[owner])
+	if (owner < 0 || owner >= WATCH_OWNERS_MAX || json_true(json_get(message, "more")) ||
+	    m->owner_done[owner])
 		return;
 	m->owner_done[owner] = true;
 	if (++m->owners_done == m->owners)
 		sweep(m);
 }
 
-/* --- events --------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct news {
 	struct json event, data;
@@ -636,24 +663,15 @@ static void on_signal(struct watch_call *c, const struct news *n)
 }
 
 static void (*const on_event[EVENT_COUNT])(struct watch_call *, const struct news *) = {
-	[EVENT_CALL_STARTED] = on_started,
-	[EVENT_CALL_UPDATED] = on_updated,
-	[EVENT_CALL_STATUS] = on_status,
-	[EVENT_CALL_ENDED] = on_ended,
-	[EVENT_TRANSCRIPT_PARTIAL] = on_partial,
-	[EVENT_SPEAKING_TEXT] = on_partial,
-	[EVENT_TRANSCRIPT_FINAL] = on_final,
-	[EVENT_TURN] = on_turn,
-	[EVENT_SPEECH_STARTED] = on_speech,
-	[EVENT_SPEECH_STOPPED] = on_silence,
-	[EVENT_INTERRUPTION] = on_interruption,
-	[EVENT_HANG] = on_hang,
-	[EVENT_TRANSFER] = on_transfer,
-	[EVENT_TOOL_REQUESTED] = on_tool_requested,
-	[EVENT_TOOL_FINISHED] = on_tool_finished,
-	[EVENT_COMMAND] = on_command,
-	[EVENT_SENTIMENT] = on_sentiment,
-	[EVENT_SIGNAL] = on_signal,
+	[EVENT_CALL_STARTED] = on_started,	  [EVENT_CALL_UPDATED] = on_updated,
+	[EVENT_CALL_STATUS] = on_status,	  [EVENT_CALL_ENDED] = on_ended,
+	[EVENT_TRANSCRIPT_PARTIAL] = on_partial,  [EVENT_SPEAKING_TEXT] = on_partial,
+	[EVENT_TRANSCRIPT_FINAL] = on_final,	  [EVENT_TURN] = on_turn,
+	[EVENT_SPEECH_STARTED] = on_speech,	  [EVENT_SPEECH_STOPPED] = on_silence,
+	[EVENT_INTERRUPTION] = on_interruption,	  [EVENT_HANG] = on_hang,
+	[EVENT_TRANSFER] = on_transfer,		  [EVENT_TOOL_REQUESTED] = on_tool_requested,
+	[EVENT_TOOL_FINISHED] = on_tool_finished, [EVENT_COMMAND] = on_command,
+	[EVENT_SENTIMENT] = on_sentiment,	  [EVENT_SIGNAL] = on_signal,
 };
 
 static bool event_type_of(struct json event, enum event_type *type)
@@ -673,7 +691,8 @@ static void apply_news(struct watch_call *c, enum event_type type, const struct 
 		on_event[type](c, n);
 }
 
-static void apply_event(struct watch_model *m, struct json event, int64_t now_us, watch_event_fn *each, void *user)
+static void apply_event(struct watch_model *m, struct json event, int64_t now_us,
+			watch_event_fn *each, void *user)
 {
 	struct news n = { .event = event,
 			  .data = json_get(event, "data"),
@@ -696,12 +715,14 @@ static void apply_event(struct watch_model *m, struct json event, int64_t now_us
 		each(user, c, event);
 }
 
-static void on_one(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+static void on_one(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each,
+		   void *user)
 {
 	apply_event(m, json_get(message, "event"), now_us, each, user);
 }
 
-static void on_many(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+static void on_many(struct watch_model *m, struct json message, int64_t now_us,
+		    watch_event_fn *each, void *user)
 {
 	struct json_iter it = json_iter(json_get(message, "events"));
 	struct span key;
@@ -711,7 +732,9 @@ static void on_many(struct watch_model *m, struct json message, int64_t now_us, 
 		on_one(m, item, now_us, each, user);
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------- */
+/* --- messages
+ * -------------------------------------------------------------------------------------------------
+ */
 
 void watch_model_restart(struct watch_model *m)
 {
@@ -720,7 +743,8 @@ void watch_model_restart(struct watch_model *m)
 	memset(m->owner_done, 0, sizeof(m->owner_done));
 }
 
-static void on_hello(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+static void on_hello(struct watch_model *m, struct json message, int64_t now_us,
+		     watch_event_fn *each, void *user)
 {
 	int64_t owners = get_i64(message, "owners", 1);
 
@@ -731,7 +755,8 @@ static void on_hello(struct watch_model *m, struct json message, int64_t now_us,
 	GET_TEXT(message, "role", m->role);
 }
 
-static void on_resync(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+static void on_resync(struct watch_model *m, struct json message, int64_t now_us,
+		      watch_event_fn *each, void *user)
 {
 	(void)message;
 	(void)now_us;
@@ -742,13 +767,15 @@ static void on_resync(struct watch_model *m, struct json message, int64_t now_us
 
 static const struct {
 	const char *type;
-	void (*handle)(struct watch_model *, struct json, int64_t now_us, watch_event_fn *, void *user);
+	void (*handle)(struct watch_model *, struct json, int64_t now_us, watch_event_fn *,
+		       void *user);
 } messages[] = {
-	{ "event", on_one },  { "events", on_many },   { "snapshot", on_snapshot },
+	{ "event", on_one },   { "events", on_many },	{ "snapshot", on_snapshot },
 	{ "hello", on_hello }, { "resync", on_resync },
 };
 
-void watch_model_apply(struct watch_model *m, struct json message, int64_t now_us, watch_event_fn *each, void *user)
+void watch_model_apply(struct watch_model *m, struct json message, int64_t now_us,
+		       watch_event_fn *each, void *user)
 {
 	struct json type = json_get(message, "type");
 
@@ -764,13 +791,15 @@ void watch_model_tick(struct watch_model *m, int64_t now_us)
 {
 	struct watch_call *c, *next;
 
-	HASH_ITER(hh, m->calls, c, next) {
+	HASH_ITER (hh, m->calls, c, next) {
 		if (c->ended && now_us - c->ended_us > WATCH_ENDED_MS * MS_US)
 			forget(m, c);
 	}
 }
 
-/* --- questions ------------------------------------------------------------------------------------------------ */
+/* --- questions
+ * ------------------------------------------------------------------------------------------------
+ */
 
 bool watch_model_complete(const struct watch_model *m)
 {
@@ -860,7 +889,8 @@ static int compare(const void *a, const void *b, void *sort)
 
 static bool matches(const struct watch_call *c, const char *filter)
 {
-	const char *texts[] = { c->id, c->customer, c->customer_name, c->assistant, c->status, c->mood };
+	const char *texts[] = { c->id,	      c->customer, c->customer_name,
+				c->assistant, c->status,   c->mood };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (strcasestr(texts[i], filter))
@@ -873,7 +903,8 @@ static bool matches(const struct watch_call *c, const char *filter)
 	return false;
 }
 
-const struct watch_call **watch_model_list(const struct watch_model *m, enum watch_sort sort, const char *filter, size_t *n)
+const struct watch_call **watch_model_list(const struct watch_model *m, enum watch_sort sort,
+					   const char *filter, size_t *n)
 {
 	const struct watch_call **list = calloc(HASH_COUNT(m->calls) + 1, sizeof(*list));
 	size_t count = 0;

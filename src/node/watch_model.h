@@ -1,5 +1,5 @@
-/* What `callmend watch` knows: live calls, built from the messages of WS /api/v1/live (docs/live.md). Pure: time comes as an
- * argument, nothing is drawn, sent or read here.
+/* What `callmend watch` knows: live calls, built from the messages of WS /api/v1/live
+ *(docs/live.md). Pure: time comes as an argument, nothing is drawn, sent or read here.
  *
  *	messages ──► watch_model ──► watch_page (what stands where) ──► watch_screen (ncurses)
  *	                         └─► watch_plain (a line per event) */
@@ -14,21 +14,27 @@
 #include "callmend/uuid.h"
 
 enum {
-	WATCH_LINES_MAX = 400,   /* of one call's transcript; the oldest go */
+	WATCH_LINES_MAX = 400, /* of one call's transcript; the oldest go */
 	WATCH_SIGNALS_MAX = 8,
-	WATCH_TEXT_MAX = 128, /* bytes; shown in at most a quarter as many columns */
-	WATCH_ENDED_MS = 20000,  /* how long an ended call stays in sight */
+	WATCH_TEXT_MAX = 128,	/* bytes; shown in at most a quarter as many columns */
+	WATCH_ENDED_MS = 20000, /* how long an ended call stays in sight */
 	WATCH_OWNERS_MAX = 256,
 };
 
-enum watch_line_kind { WATCH_LINE_AI, WATCH_LINE_USER, WATCH_LINE_TOOL, WATCH_LINE_COMMAND, WATCH_LINE_NOTE };
+enum watch_line_kind {
+	WATCH_LINE_AI,
+	WATCH_LINE_USER,
+	WATCH_LINE_TOOL,
+	WATCH_LINE_COMMAND,
+	WATCH_LINE_NOTE
+};
 enum watch_line_state { WATCH_LINE_OPEN, WATCH_LINE_DONE, WATCH_LINE_BAD };
 
 struct watch_line {
 	enum watch_line_kind kind;
 	enum watch_line_state state; /* OPEN: may still grow or change */
-	int64_t offset_ms;           /* from the call's start; -1: unknown */
-	int64_t turn;                /* speech; -1: none yet */
+	int64_t offset_ms;	     /* from the call's start; -1: unknown */
+	int64_t turn;		     /* speech; -1: none yet */
 	char key[UUID_TEXT + 1];     /* of a tool run or command */
 	char *text;
 };
@@ -45,7 +51,7 @@ struct watch_call {
 	bool assistant_muted, customer_muted;
 	bool ended;
 	int64_t started_us, ended_us; /* our clock for ended_us */
-	int64_t duration_ms;          /* of an ended call; -1: unknown */
+	int64_t duration_ms;	      /* of an ended call; -1: unknown */
 	int64_t tools, tool_errors, interventions;
 	char *partial[SPEAKER_USER + 1]; /* NULL: none */
 	struct watch_line *lines;
@@ -60,17 +66,20 @@ struct watch_model {
 	bool owner_done[WATCH_OWNERS_MAX];
 	unsigned owners, owners_done;
 	char role[WATCH_TEXT_MAX]; /* what our token may do */
-	uint64_t events; /* seen in all */
-	unsigned ended;  /* calls whose end was seen */
+	uint64_t events;	   /* seen in all */
+	unsigned ended;		   /* calls whose end was seen */
 };
 
 void watch_model_fini(struct watch_model *);
-/* A new connection: what is not in its snapshots has ended unseen, and goes when they are complete. */
+/* A new connection: what is not in its snapshots has ended unseen, and goes when they are complete.
+ */
 void watch_model_restart(struct watch_model *);
-/* A checked message of the server. `each` (NULL: nobody) hears every event, after it was applied; the call is NULL when it is
- * not among ours (it ended long ago). Unknown messages and events are ignored. */
+/* A checked message of the server. `each` (NULL: nobody) hears every event, after it was applied;
+ * the call is NULL when it is not among ours (it ended long ago). Unknown messages and events are
+ * ignored. */
 typedef void watch_event_fn(void *user, const struct watch_call *, struct json event);
-void watch_model_apply(struct watch_model *, struct json message, int64_t now_us, watch_event_fn *each, void *user);
+void watch_model_apply(struct watch_model *, struct json message, int64_t now_us,
+		       watch_event_fn *each, void *user);
 /* Forgets calls that ended long enough ago. */
 void watch_model_tick(struct watch_model *, int64_t now_us);
 /* All snapshots asked for are there. */
@@ -79,11 +88,19 @@ unsigned watch_model_live(const struct watch_model *);
 struct watch_call *watch_model_find(const struct watch_model *, const char *id);
 int64_t watch_call_duration_ms(const struct watch_call *, int64_t now_us);
 
-enum watch_sort { WATCH_BY_ATTENTION, WATCH_BY_AGE, WATCH_BY_NEWEST, WATCH_BY_CUSTOMER, WATCH_SORTS };
+enum watch_sort {
+	WATCH_BY_ATTENTION,
+	WATCH_BY_AGE,
+	WATCH_BY_NEWEST,
+	WATCH_BY_CUSTOMER,
+	WATCH_SORTS
+};
 const char *watch_sort_name(enum watch_sort);
 /* How much a call needs somebody: raised signals, the caller's mood, failed tools. 0: nothing. */
 unsigned watch_call_attention(const struct watch_call *);
-/* The calls that match `filter` (part of any shown text, in either case), ended ones last. malloc'ed; *n of them. */
-const struct watch_call **watch_model_list(const struct watch_model *, enum watch_sort, const char *filter, size_t *n);
+/* The calls that match `filter` (part of any shown text, in either case), ended ones last.
+ * malloc'ed; *n of them. */
+const struct watch_call **watch_model_list(const struct watch_model *, enum watch_sort,
+					   const char *filter, size_t *n);
 
 #endif

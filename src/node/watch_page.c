@@ -28,7 +28,9 @@ enum {
 	ROWS_LEAST = 8,
 };
 
-/* --- pieces --------------------------------------------------------------------------------------------------- */
+/* --- pieces
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void watch_page_fini(struct watch_page *p)
 {
@@ -46,7 +48,8 @@ static void put(struct watch_page *p, int row, int column, enum watch_style styl
 }
 
 /* Clipped at, or filled up to, `width` columns. */
-static void put_cell(struct watch_page *p, int row, int column, int width, enum watch_style style, struct span text)
+static void put_cell(struct watch_page *p, int row, int column, int width, enum watch_style style,
+		     struct span text)
 {
 	struct buf b AUTO_BUF = { 0 };
 
@@ -67,11 +70,14 @@ struct view {
 	size_t n, rows, top, chosen;
 };
 
-/* --- header --------------------------------------------------------------------------------------------------- */
+/* --- header
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Without a connection the reason comes first: what is shown is what was last seen. */
-static void build_header(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
-			 const struct watch_state *s, const struct view *v)
+static void build_header(struct watch_page *p, const struct watch_model *m,
+			 const struct watch_ui *ui, const struct watch_state *s,
+			 const struct view *v)
 {
 	struct buf left AUTO_BUF = { 0 }, right AUTO_BUF = { 0 };
 
@@ -86,15 +92,19 @@ static void build_header(struct watch_page *p, const struct watch_model *m, cons
 		buf_printf(&right, "%s  ", s->node);
 	buf_addz(&right, s->connection);
 	if (s->connected && s->lag_ms >= 0)
-		buf_printf(&right, "  lag %lld ms", (long long)s->lag_ms);
+		buf_printf(&right, " %lld ms", (long long)s->lag_ms);
 	buf_addc(&right, ' ');
 	put_row(p, 0, WATCH_BAR, buf_span(&left));
-	int width = (int)text_width(buf_span(&right)), room = p->columns - (int)text_width(buf_span(&left)) - 2;
+	int width = (int)text_width(buf_span(&right)),
+	    room = p->columns - (int)text_width(buf_span(&left)) - 2;
 	int taken = width < room ? width : room;
-	put_cell(p, 0, p->columns - taken, taken, s->connected ? WATCH_BAR : WATCH_BAD, buf_span(&right));
+	put_cell(p, 0, p->columns - taken, taken, s->connected ? WATCH_BAR : WATCH_BAD,
+		 buf_span(&right));
 }
 
-/* --- table ---------------------------------------------------------------------------------------------------- */
+/* --- table
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct cell {
 	struct buf text;
@@ -129,8 +139,14 @@ static void cell_status(struct cell *c, const struct watch_call *call, const str
 	bool plain = strcmp(call->status, "in-progress") == 0;
 
 	(void)m;
-	buf_addz(&c->text, call->ended ? "ended" : call->assistant_muted ? "MUTED" : plain ? "live" : call->status);
-	c->style = call->ended ? WATCH_DIM : call->assistant_muted ? WATCH_WARN : plain ? WATCH_GOOD : WATCH_PLAIN;
+	buf_addz(&c->text, call->ended		   ? "ended"
+			   : call->assistant_muted ? "MUTED"
+			   : plain		   ? "live"
+						   : call->status);
+	c->style = call->ended		   ? WATCH_DIM
+		   : call->assistant_muted ? WATCH_WARN
+		   : plain		   ? WATCH_GOOD
+					   : WATCH_PLAIN;
 }
 
 static void cell_time(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -183,7 +199,8 @@ static void cell_tools(struct cell *c, const struct watch_call *call, const stru
 	}
 }
 
-static void cell_interventions(struct cell *c, const struct watch_call *call, const struct moment *m)
+static void cell_interventions(struct cell *c, const struct watch_call *call,
+			       const struct moment *m)
 {
 	(void)m;
 	if (call->interventions)
@@ -249,12 +266,14 @@ static void build_names(struct watch_page *p)
 	int at = 1;
 	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
 		int width = column_width(p, i);
-		put_cell(p, 1, at, width < p->columns - at ? width : p->columns - at, WATCH_HEAD, span_of(table[i].name));
+		put_cell(p, 1, at, width < p->columns - at ? width : p->columns - at, WATCH_HEAD,
+			 span_of(table[i].name));
 		at += width + 1;
 	}
 }
 
-static void build_call(struct watch_page *p, int row, const struct watch_call *call, bool chosen, const struct moment *m)
+static void build_call(struct watch_page *p, int row, const struct watch_call *call, bool chosen,
+		       const struct moment *m)
 {
 	put_row(p, row, chosen ? WATCH_CHOSEN : WATCH_PLAIN, chosen ? SPAN("▸") : SPAN(""));
 	int at = 1;
@@ -262,8 +281,11 @@ static void build_call(struct watch_page *p, int row, const struct watch_call *c
 		struct cell cell = { .style = WATCH_PLAIN };
 		int width = column_width(p, i);
 		table[i].fill(&cell, call, m);
-		enum watch_style style = chosen ? WATCH_CHOSEN : call->ended ? WATCH_DIM : cell.style;
-		put_cell(p, row, at, width < p->columns - at ? width : p->columns - at, style, buf_span(&cell.text));
+		enum watch_style style = chosen	       ? WATCH_CHOSEN
+					 : call->ended ? WATCH_DIM
+						       : cell.style;
+		put_cell(p, row, at, width < p->columns - at ? width : p->columns - at, style,
+			 buf_span(&cell.text));
 		buf_free(&cell.text);
 		at += width + 1;
 	}
@@ -278,17 +300,20 @@ static size_t chosen_index(const struct watch_ui *ui, const struct watch_call **
 	return n;
 }
 
-static void build_empty(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui)
+static void build_empty(struct watch_page *p, const struct watch_model *m,
+			const struct watch_ui *ui)
 {
-	const char *text = ui->filter[0]               ? "no call matches the filter; / changes it, Esc clears it" :
-			   watch_model_complete(m) ? "no live calls; they appear here as they start" :
-						     "waiting for the node's calls ...";
+	const char *text = ui->filter[0] ? "no call matches the filter; / changes it, Esc clears it"
+			   : watch_model_complete(m)
+				   ? "no live calls; they appear here as they start"
+				   : "waiting for the node's calls ...";
 	put_row(p, TABLE_TOP, WATCH_DIM, SPAN(""));
 	put_cell(p, TABLE_TOP, 1, p->columns - 1, WATCH_DIM, span_of(text));
 }
 
-static void build_table(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
-			const struct watch_state *s, const struct view *v)
+static void build_table(struct watch_page *p, const struct watch_model *m,
+			const struct watch_ui *ui, const struct watch_state *s,
+			const struct view *v)
 {
 	struct moment moment = { .now_us = s->now_us, .pulse = s->now_us / PULSE_US % 2 == 0 };
 
@@ -298,7 +323,9 @@ static void build_table(struct watch_page *p, const struct watch_model *m, const
 		build_empty(p, m, ui);
 }
 
-/* --- transcript ----------------------------------------------------------------------------------------------- */
+/* --- transcript
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct shown_line {
 	enum watch_style style;
@@ -329,12 +356,14 @@ static void show(struct shown *s, enum watch_style style, const char *text)
 		s->items = realloc(s->items, s->cap * sizeof(*s->items));
 		CHECK(s->items);
 	}
-	s->items[s->n++] = (struct shown_line){ style, arena_copy(s->arena, (struct span){ text, strlen(text) + 1 }).p };
+	s->items[s->n++] = (struct shown_line){
+		style, arena_copy(s->arena, (struct span){ text, strlen(text) + 1 }).p
+	};
 }
 
 /* " 1:07 AI   text ...", going on below the text. */
-static void show_wrapped(struct shown *s, enum watch_style style, int64_t offset_ms, const char *prefix,
-			 struct span text, int width)
+static void show_wrapped(struct shown *s, enum watch_style style, int64_t offset_ms,
+			 const char *prefix, struct span text, int width)
 {
 	struct buf b AUTO_BUF = { 0 }, head AUTO_BUF = { 0 };
 	struct span line;
@@ -342,7 +371,8 @@ static void show_wrapped(struct shown *s, enum watch_style style, int64_t offset
 	if (offset_ms >= 0)
 		text_duration(&head, offset_ms);
 	buf_printf(&b, "%7s %s", head.n ? buf_z(&head) : "", prefix);
-	size_t indent = text_width(buf_span(&b)), room = (size_t)width > indent + 10 ? (size_t)width - indent : 10;
+	size_t indent = text_width(buf_span(&b)),
+	       room = (size_t)width > indent + 10 ? (size_t)width - indent : 10;
 	while (text_wrap(&text, room, &line)) {
 		text_clip(&b, line, room);
 		show(s, style, buf_z(&b));
@@ -359,26 +389,30 @@ static void show_partial(struct shown *s, const struct watch_call *c, enum speak
 		return;
 	buf_printf(&b, "%s …", c->partial[who]);
 	show_wrapped(s, who == SPEAKER_AI ? WATCH_PARTIAL_AI : WATCH_PARTIAL_USER, -1,
-		     line_looks[who == SPEAKER_AI ? WATCH_LINE_AI : WATCH_LINE_USER].prefix, buf_span(&b), width);
+		     line_looks[who == SPEAKER_AI ? WATCH_LINE_AI : WATCH_LINE_USER].prefix,
+		     buf_span(&b), width);
 }
 
 static void show_all(struct shown *s, const struct watch_call *c, int width)
 {
 	for (unsigned i = 0; i < c->lines_n; i++) {
 		const struct watch_line *l = &c->lines[i];
-		show_wrapped(s, line_looks[l->kind].style[l->state], l->offset_ms, line_looks[l->kind].prefix,
-			     span_of(l->text), width);
+		show_wrapped(s, line_looks[l->kind].style[l->state], l->offset_ms,
+			     line_looks[l->kind].prefix, span_of(l->text), width);
 	}
 	show_partial(s, c, SPEAKER_AI, width);
 	show_partial(s, c, SPEAKER_USER, width);
 }
 
-static void build_title(struct watch_page *p, int row, const struct watch_call *c, const struct watch_ui *ui)
+static void build_title(struct watch_page *p, int row, const struct watch_call *c,
+			const struct watch_ui *ui)
 {
 	struct buf b AUTO_BUF = { 0 };
 
-	buf_printf(&b, "── %.8s%s%s%s  %s%s%s", c->id, ui->scrolled ? "  (scrolled: End follows)" : "",
-		   c->assistant_muted ? "  assistant muted" : "", c->customer_muted ? "  customer muted" : "", c->customer,
+	buf_printf(&b, "── %.8s%s%s%s  %s%s%s", c->id,
+		   ui->scrolled ? "  (scrolled: End follows)" : "",
+		   c->assistant_muted ? "  assistant muted" : "",
+		   c->customer_muted ? "  customer muted" : "", c->customer,
 		   c->customer[0] && c->customer_name[0] ? " " : "", c->customer_name);
 	if (c->mood[0])
 		buf_printf(&b, "  %s", c->mood);
@@ -388,7 +422,8 @@ static void build_title(struct watch_page *p, int row, const struct watch_call *
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
 }
 
-static void build_transcript(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, int top, int height)
+static void build_transcript(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
+			     int top, int height)
 {
 	const struct watch_call *c = watch_model_find(m, ui->chosen);
 	struct shown s = { .arena = &p->arena };
@@ -402,13 +437,15 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 		ui->scrolled = (unsigned)most;
 	size_t from = most - ui->scrolled;
 	for (size_t i = 0; i < rows && from + i < s.n; i++)
-		put_row(p, top + 1 + (int)i, s.items[from + i].style, span_of(s.items[from + i].text));
+		put_row(p, top + 1 + (int)i, s.items[from + i].style,
+			span_of(s.items[from + i].text));
 	if (!s.n)
 		put_cell(p, top + 1, 1, p->columns - 1, WATCH_DIM, SPAN("nothing said yet"));
 	free(s.items);
 }
 
-/* --- footer and help ------------------------------------------------------------------------------------------ */
+/* --- footer and help
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *const prompts[] = {
 	[WATCH_SAY] = "say: ",
@@ -427,8 +464,10 @@ static void build_prompt(struct watch_page *p, const struct watch_ui *ui, int ro
 		return;
 	}
 	bool about = ui->prompt != WATCH_FILTER;
-	buf_printf(&b, " %.*s%s%s", about ? 8 : 0, ui->prompt_call, about ? " " : "", prompts[ui->prompt]);
-	size_t head = text_width(buf_span(&b)), room = (size_t)p->columns > head + 2 ? (size_t)p->columns - head - 2 : 1;
+	buf_printf(&b, " %.*s%s%s", about ? 8 : 0, ui->prompt_call, about ? " " : "",
+		   prompts[ui->prompt]);
+	size_t head = text_width(buf_span(&b)),
+	       room = (size_t)p->columns > head + 2 ? (size_t)p->columns - head - 2 : 1;
 	struct span input = span_of(ui->input), line;
 	while (text_width(input) > room && text_wrap(&input, 1, &line))
 		continue;
@@ -438,7 +477,8 @@ static void build_prompt(struct watch_page *p, const struct watch_ui *ui, int ro
 	p->cursor_column = (int)text_width(buf_span(&b));
 }
 
-static void build_footer(struct watch_page *p, const struct watch_ui *ui, const struct watch_state *s)
+static void build_footer(struct watch_page *p, const struct watch_ui *ui,
+			 const struct watch_state *s)
 {
 	int row = p->rows - 1;
 
@@ -447,9 +487,13 @@ static void build_footer(struct watch_page *p, const struct watch_ui *ui, const 
 	else if (ui->notice_until_us > s->now_us)
 		put_row(p, row, ui->notice_style, span_of(ui->notice));
 	else if (ui->transcript_open)
-		put_row(p, row, WATCH_BAR, SPAN(" i say  m mute  e end  t transfer  PgUp/PgDn scroll  Enter close  ? help  q quit"));
+		put_row(p, row, WATCH_BAR,
+			SPAN(" i say  m mute  e end  t transfer  PgUp/PgDn scroll  Enter close  ? "
+			     "help  q quit"));
 	else
-		put_row(p, row, WATCH_BAR, SPAN(" ↑↓ choose  Enter open  i say  m mute  e end  s sort  / filter  ? help  q quit"));
+		put_row(p, row, WATCH_BAR,
+			SPAN(" ↑↓ choose  Enter open  i say  m mute  e end  s sort  / filter  ? "
+			     "help  q quit"));
 }
 
 static const char *const help_lines[] = {
@@ -464,6 +508,7 @@ static const char *const help_lines[] = {
 	"/           show only calls with this text (number, name, status, mood, signal)",
 	"q           quit",
 	"",
+	"live 3 ms   the connection, and how long to the node and back",
 	"TOOL  tool calls, and after ! those that failed    IV  interventions",
 	"SIGNALS  angry: frustration   lost: the caller is confused   AI-lost: the",
 	"  assistant is   loop: it repeats itself   no-answer: a question of the",
@@ -474,13 +519,18 @@ static const char *const help_lines[] = {
 
 static void build_help(struct watch_page *p)
 {
-	for (int i = 0; i < (int)(sizeof(help_lines) / sizeof(help_lines[0])) && TABLE_TOP + i < p->rows - 1; i++)
+	for (int i = 0;
+	     i < (int)(sizeof(help_lines) / sizeof(help_lines[0])) && TABLE_TOP + i < p->rows - 1;
+	     i++)
 		put_cell(p, TABLE_TOP + i, 2, p->columns - 2, WATCH_PLAIN, span_of(help_lines[i]));
 }
 
-/* --- the page ------------------------------------------------------------------------------------------------- */
+/* --- the page
+ * -------------------------------------------------------------------------------------------------
+ */
 
-static struct view view_of(const struct watch_page *p, const struct watch_model *m, struct watch_ui *ui)
+static struct view view_of(const struct watch_page *p, const struct watch_model *m,
+			   struct watch_ui *ui)
 {
 	struct view v = { .rows = (size_t)(p->rows - TABLE_TOP - 1) };
 
@@ -498,8 +548,8 @@ static struct view view_of(const struct watch_page *p, const struct watch_model 
 	return v;
 }
 
-static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,
-		       const struct view *v)
+static void build_body(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
+		       const struct watch_state *s, const struct view *v)
 {
 	int rows = (int)v->rows;
 
@@ -509,8 +559,8 @@ static void build_body(struct watch_page *p, const struct watch_model *m, struct
 		build_transcript(p, m, ui, TABLE_TOP + rows, p->rows - TABLE_TOP - 1 - rows);
 }
 
-void watch_page_build(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui, const struct watch_state *s,
-		      int rows, int columns)
+void watch_page_build(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
+		      const struct watch_state *s, int rows, int columns)
 {
 	arena_reset(&p->arena);
 	p->first = NULL;
@@ -532,7 +582,8 @@ void watch_page_build(struct watch_page *p, const struct watch_model *m, struct 
 	free(v.list);
 }
 
-void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_us, const char *fmt, ...)
+void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_us, const char *fmt,
+		       ...)
 {
 	va_list args;
 
@@ -543,7 +594,9 @@ void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_
 	ui->notice_until_us = now_us + NOTICE_US;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------------------- */
+/* --- keys
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void choose(struct watch_ui *ui, const struct watch_model *m, int step)
 {
@@ -605,7 +658,8 @@ static void go_end(struct watch_ui *ui, const struct watch_model *m, struct watc
 		choose(ui, m, 1 << 24);
 }
 
-static void toggle_transcript(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+static void toggle_transcript(struct watch_ui *ui, const struct watch_model *m,
+			      struct watch_wish *w)
 {
 	(void)m;
 	(void)w;
@@ -707,13 +761,27 @@ static const struct {
 	uint32_t key;
 	void (*run)(struct watch_ui *, const struct watch_model *, struct watch_wish *);
 } keys[] = {
-	{ 'q', quit },		      { WATCH_KEY_UP, go_up },	   { 'k', go_up },
-	{ WATCH_KEY_DOWN, go_down },  { 'j', go_down },		   { WATCH_KEY_PAGE_UP, page_up },
-	{ WATCH_KEY_PAGE_DOWN, page_down }, { WATCH_KEY_HOME, go_first }, { 'g', go_first },
-	{ WATCH_KEY_END, go_end },    { 'G', go_end },		   { WATCH_KEY_ENTER, toggle_transcript },
-	{ ' ', toggle_transcript },   { WATCH_KEY_ESCAPE, escape }, { 's', next_sort },
-	{ 'i', ask_say },	      { 't', ask_transfer },	   { 'e', ask_end },
-	{ 'm', toggle_mute },	      { '/', ask_filter },	   { '?', show_help },
+	{ 'q', quit },
+	{ WATCH_KEY_UP, go_up },
+	{ 'k', go_up },
+	{ WATCH_KEY_DOWN, go_down },
+	{ 'j', go_down },
+	{ WATCH_KEY_PAGE_UP, page_up },
+	{ WATCH_KEY_PAGE_DOWN, page_down },
+	{ WATCH_KEY_HOME, go_first },
+	{ 'g', go_first },
+	{ WATCH_KEY_END, go_end },
+	{ 'G', go_end },
+	{ WATCH_KEY_ENTER, toggle_transcript },
+	{ ' ', toggle_transcript },
+	{ WATCH_KEY_ESCAPE, escape },
+	{ 's', next_sort },
+	{ 'i', ask_say },
+	{ 't', ask_transfer },
+	{ 'e', ask_end },
+	{ 'm', toggle_mute },
+	{ '/', ask_filter },
+	{ '?', show_help },
 	{ 'h', show_help },
 };
 
@@ -728,9 +796,11 @@ static void erase_last(char *input)
 
 static void type_in(struct watch_ui *ui, uint32_t key)
 {
-	size_t n = strlen(ui->input), most = ui->prompt == WATCH_FILTER ? WATCH_FILTER_MAX : WATCH_INPUT_MAX;
+	size_t n = strlen(ui->input),
+	       most = ui->prompt == WATCH_FILTER ? WATCH_FILTER_MAX : WATCH_INPUT_MAX;
 
-	if (key < ' ' || key == 0x7f || key > 0x10ffff || (key >= 0xd800 && key < 0xe000) || n + 4 > most)
+	if (key < ' ' || key == 0x7f || key > 0x10ffff || (key >= 0xd800 && key < 0xe000) ||
+	    n + 4 > most)
 		return;
 	ui->input[n + utf8_put(ui->input + n, key)] = '\0';
 }
@@ -740,7 +810,8 @@ static void answer_prompt(struct watch_ui *ui, struct watch_wish *w)
 	if (ui->prompt == WATCH_FILTER)
 		snprintf(ui->filter, sizeof(ui->filter), "%.*s", WATCH_FILTER_MAX, ui->input);
 	else if (ui->input[0])
-		wish(w, ui->prompt == WATCH_SAY ? COMMAND_SAY : COMMAND_TRANSFER, ui->prompt_call, ui->input);
+		wish(w, ui->prompt == WATCH_SAY ? COMMAND_SAY : COMMAND_TRANSFER, ui->prompt_call,
+		     ui->input);
 	ui->prompt = WATCH_NO_PROMPT;
 }
 
@@ -761,7 +832,8 @@ static void prompt_key(struct watch_ui *ui, uint32_t key, struct watch_wish *w)
 	}
 }
 
-void watch_page_key(struct watch_ui *ui, const struct watch_model *m, uint32_t key, struct watch_wish *w)
+void watch_page_key(struct watch_ui *ui, const struct watch_model *m, uint32_t key,
+		    struct watch_wish *w)
 {
 	w->wished = false;
 	if (ui->prompt != WATCH_NO_PROMPT) {

@@ -36,9 +36,11 @@ static void put_text(struct buf *out, struct json event, const char *who_else, c
 static void put_started(struct buf *out, struct json event)
 {
 	buf_addz(out, "call started: ");
-	put(out, of(event, json_has(of(event, "customer.number")) ? "customer.number" : "customer.name"));
+	put(out, of(event,
+		    json_has(of(event, "customer.number")) ? "customer.number" : "customer.name"));
 	buf_addz(out, " with ");
-	put(out, of(event, json_has(of(event, "assistant.name")) ? "assistant.name" : "assistant.id"));
+	put(out,
+	    of(event, json_has(of(event, "assistant.name")) ? "assistant.name" : "assistant.id"));
 }
 
 static void put_status(struct buf *out, struct json event)
@@ -101,7 +103,8 @@ static void put_tool_finished(struct buf *out, struct json event)
 static void put_command(struct buf *out, struct json event)
 {
 	int64_t ms;
-	bool late = json_i64(of(event, "effect_latency_ms"), &ms) || json_i64(of(event, "latency_ms"), &ms);
+	bool late = json_i64(of(event, "effect_latency_ms"), &ms) ||
+		    json_i64(of(event, "latency_ms"), &ms);
 
 	buf_addz(out, "command ");
 	put(out, of(event, "verb"));
@@ -153,7 +156,8 @@ static void put_warning(struct buf *out, struct json event)
 static void put_speech(struct buf *out, struct json event)
 {
 	put(out, json_get(event, "speaker"));
-	buf_addz(out, json_is_text(json_get(event, "type"), "speech.started") ? " speaks" : " stops");
+	buf_addz(out,
+		 json_is_text(json_get(event, "type"), "speech.started") ? " speaks" : " stops");
 }
 
 /* Events without a row are shown as they are: type, text, data. */
@@ -201,7 +205,8 @@ static void put_time(struct buf *out, int64_t us)
 	struct tm tm;
 
 	localtime_r(&s, &tm);
-	buf_printf(out, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us / MS_US % 1000));
+	buf_printf(out, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		   (int)(us / MS_US % 1000));
 }
 
 bool watch_plain_event(struct buf *out, struct json event, enum watch_detail detail)
@@ -227,7 +232,7 @@ bool watch_plain_event(struct buf *out, struct json event, enum watch_detail det
 void watch_plain_call(struct buf *out, const struct watch_call *c, int64_t now_us)
 {
 	put_time(out, now_us);
-	buf_printf(out, "%.*s is live: %s with %s, ", ID_SHOWN, c->id, c->customer[0] ? c->customer : c->customer_name,
-		   c->assistant);
+	buf_printf(out, "%.*s is live: %s with %s, ", ID_SHOWN, c->id,
+		   c->customer[0] ? c->customer : c->customer_name, c->assistant);
 	text_duration(out, watch_call_duration_ms(c, now_us));
 }

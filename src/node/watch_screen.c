@@ -46,7 +46,8 @@ int watch_screen_open(struct fault *f)
 {
 	screen = newterm(NULL, stdout, stdin);
 	if (!screen)
-		return fault(f, E_UNAVAILABLE, "this terminal is not known (TERM); --plain works everywhere");
+		return fault(f, E_UNAVAILABLE,
+			     "this terminal is not known (TERM); --plain works everywhere");
 	set_term(screen);
 	set_escdelay(ESCAPE_MS);
 	cbreak();
@@ -71,7 +72,8 @@ void watch_screen_size(int *height, int *width)
 {
 	struct winsize w;
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row && w.ws_col && is_term_resized(w.ws_row, w.ws_col))
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row && w.ws_col &&
+	    is_term_resized(w.ws_row, w.ws_col))
 		resizeterm(w.ws_row, w.ws_col);
 	getmaxyx(stdscr, *height, *width);
 }
@@ -99,15 +101,16 @@ static const struct {
 	wint_t code;
 	uint32_t key;
 } special[] = {
-	{ KEY_UP, WATCH_KEY_UP },	  { KEY_DOWN, WATCH_KEY_DOWN },	    { KEY_PPAGE, WATCH_KEY_PAGE_UP },
-	{ KEY_NPAGE, WATCH_KEY_PAGE_DOWN }, { KEY_HOME, WATCH_KEY_HOME },   { KEY_END, WATCH_KEY_END },
+	{ KEY_UP, WATCH_KEY_UP },	  { KEY_DOWN, WATCH_KEY_DOWN },
+	{ KEY_PPAGE, WATCH_KEY_PAGE_UP }, { KEY_NPAGE, WATCH_KEY_PAGE_DOWN },
+	{ KEY_HOME, WATCH_KEY_HOME },	  { KEY_END, WATCH_KEY_END },
 	{ KEY_ENTER, WATCH_KEY_ENTER },	  { KEY_BACKSPACE, WATCH_KEY_BACKSPACE },
 };
 static const struct {
 	wint_t code;
 	uint32_t key;
 } controls[] = {
-	{ '\r', WATCH_KEY_ENTER }, { '\n', WATCH_KEY_ENTER }, { 27, WATCH_KEY_ESCAPE },
+	{ '\r', WATCH_KEY_ENTER },    { '\n', WATCH_KEY_ENTER },  { 27, WATCH_KEY_ESCAPE },
 	{ 127, WATCH_KEY_BACKSPACE }, { 8, WATCH_KEY_BACKSPACE },
 };
 

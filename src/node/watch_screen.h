@@ -1,4 +1,5 @@
-/* The terminal of `callmend watch`: ncursesw draws pages and reads keys, never waiting. One at a time in a process. */
+/* The terminal of `callmend watch`: ncursesw draws pages and reads keys, never waiting. One at a
+ * time in a process. */
 #ifndef CALLMEND_NODE_WATCH_SCREEN_H
 #define CALLMEND_NODE_WATCH_SCREEN_H
 

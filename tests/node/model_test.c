@@ -1,4 +1,5 @@
-/* The model of `callmend watch`, fed with messages as recorded from WS /api/v1/live (A2, A3, A6). */
+/* The model of `callmend watch`, fed with messages as recorded from WS /api/v1/live (A2, A3, A6).
+ */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -45,14 +47,17 @@ static void event(const char *call, const char *rest)
 	char message[2000];
 
 	snprintf(message, sizeof(message),
-		 "{\"type\":\"event\",\"owner\":0,\"event\":{\"seq\":5,\"call_id\":\"%s\",\"at\":\"2026-11-21T05:00:30.000000Z\","
-		 "\"offset_ms\":30000,%s}}", call, rest);
+		 "{\"type\":\"event\",\"owner\":0,\"event\":{\"seq\":5,\"call_id\":\"%s\",\"at\":"
+		 "\"2026-11-21T05:00:30.000000Z\","
+		 "\"offset_ms\":30000,%s}}",
+		 call, rest);
 	apply(message);
 }
 
 static void hello(void)
 {
-	apply("{\"type\":\"hello\",\"version\":1,\"server\":\"callmend 0.1.0\",\"epoch\":\"0123456789abcdef\",\"owners\":2,"
+	apply("{\"type\":\"hello\",\"version\":1,\"server\":\"callmend "
+	      "0.1.0\",\"epoch\":\"0123456789abcdef\",\"owners\":2,"
 	      "\"role\":\"supervisor\"}");
 }
 
@@ -60,19 +65,28 @@ static void snapshot(unsigned owner, const char *calls, const char *more)
 {
 	char message[4000];
 
-	snprintf(message, sizeof(message), "{\"type\":\"snapshot\",\"owner\":%u,\"epoch\":\"e\",\"last_seq\":4,\"calls\":[%s],\"more\":%s}",
+	snprintf(message, sizeof(message),
+		 "{\"type\":\"snapshot\",\"owner\":%u,\"epoch\":\"e\",\"last_seq\":4,\"calls\":[%s]"
+		 ",\"more\":%s}",
 		 owner, calls, more);
 	apply(message);
 }
 
-#define CALL_A                                                                                                         \
-	"{\"id\":\"" A "\",\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-21T05:00:00.000000Z\","        \
-	"\"customer\":{\"number\":\"+14155550123\",\"name\":null},\"assistant\":{\"id\":\"a\",\"name\":\"Anna\"},"          \
-	"\"speaking\":\"ai\",\"sentiment\":{\"user\":\"negative\"},\"counts\":{\"tool_calls\":2,\"tool_errors\":1,"         \
-	"\"interventions\":1},\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello\",\"offset_ms\":1000,\"turn\":0,\"open\":false},"  \
-	"{\"speaker\":\"user\",\"text\":\"Hi\",\"offset_ms\":3000,\"turn\":1,\"open\":true}],\"partial\":{\"ai\":\"I w\","   \
-	"\"user\":null},\"tools\":[{\"tool_id\":\"t\",\"name\":\"find\",\"arguments\":{\"q\":1},\"running\":false,"         \
-	"\"success\":true,\"result\":\"ok\",\"started_at\":\"2026-11-21T05:00:02.000000Z\",\"duration_ms\":40}],"           \
+#define CALL_A                                                                                    \
+	"{\"id\":\"" A "\",\"status\":\"in-progress\",\"live\":true,\"started_at\":\"2026-11-"    \
+	"21T05:00:00.000000Z\","                                                                  \
+	"\"customer\":{\"number\":\"+14155550123\",\"name\":null},\"assistant\":{\"id\":\"a\","   \
+	"\"name\":\"Anna\"},"                                                                     \
+	"\"speaking\":\"ai\",\"sentiment\":{\"user\":\"negative\"},\"counts\":{\"tool_calls\":2," \
+	"\"tool_errors\":1,"                                                                      \
+	"\"interventions\":1},\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello\",\"offset_ms\":"   \
+	"1000,\"turn\":0,\"open\":false},"                                                        \
+	"{\"speaker\":\"user\",\"text\":\"Hi\",\"offset_ms\":3000,\"turn\":1,\"open\":true}],"    \
+	"\"partial\":{\"ai\":\"I w\","                                                            \
+	"\"user\":null},\"tools\":[{\"tool_id\":\"t\",\"name\":\"find\",\"arguments\":{\"q\":1}," \
+	"\"running\":false,"                                                                      \
+	"\"success\":true,\"result\":\"ok\",\"started_at\":\"2026-11-21T05:00:02.000000Z\","      \
+	"\"duration_ms\":40}],"                                                                   \
 	"\"commands\":[],\"signals\":[{\"signal\":\"frustration\",\"state\":\"raised\"}]}"
 #define CALL_B "{\"id\":\"" B "\",\"live\":true,\"status\":\"ringing\"}"
 
@@ -135,11 +149,13 @@ static void test_speech(void **state)
 	assert_null(a()->partial[SPEAKER_USER]);
 	assert_string_equal(last_line(), "Hi Can you");
 	event(A, "\"type\":\"transcript.final\",\"speaker\":\"ai\",\"text\":\"Yes\"");
-	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi. Can you?\",\"data\":{\"turn\":1,\"revision\":0}");
+	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi. Can "
+		 "you?\",\"data\":{\"turn\":1,\"revision\":0}");
 	assert_string_equal(last_line(), "Yes");
 	assert_int_equal(a()->lines_n, 4);
 	assert_string_equal(a()->lines[2].text, "Hi. Can you?");
-	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi! Can you?\",\"data\":{\"turn\":1,\"revision\":1}");
+	event(A, "\"type\":\"turn\",\"speaker\":\"user\",\"text\":\"Hi! Can "
+		 "you?\",\"data\":{\"turn\":1,\"revision\":1}");
 	assert_string_equal(a()->lines[2].text, "Hi! Can you?");
 	event(A, "\"type\":\"transcript.final\",\"speaker\":\"user\",\"text\":\"Thanks\"");
 	assert_string_equal(last_line(), "Thanks");
@@ -153,22 +169,27 @@ static void test_speech(void **state)
 static void test_tools_and_commands(void **state)
 {
 	(void)state;
-	event(A, "\"type\":\"tool.requested\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{}}");
+	event(A, "\"type\":\"tool.requested\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\","
+		 "\"arguments\":{}}");
 	assert_string_equal(last_line(), "book {} …");
-	event(A, "\"type\":\"tool.finished\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\",\"arguments\":{},\"success\":false,"
+	event(A, "\"type\":\"tool.finished\",\"data\":{\"tool_id\":\"u\",\"name\":\"book\","
+		 "\"arguments\":{},\"success\":false,"
 		 "\"error\":\"HTTP 500\",\"duration_ms\":12}");
 	assert_string_equal(last_line(), "book {} ✗ 12 ms: HTTP 500");
 	assert_int_equal(a()->tools, 3);
 	assert_int_equal(a()->tool_errors, 2);
-	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":\"requested\",\"actor\":\"cli\"}");
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":"
+		 "\"requested\",\"actor\":\"cli\"}");
 	assert_false(a()->assistant_muted);
-	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":\"accepted\",\"latency_ms\":30,"
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"mute\",\"state\":"
+		 "\"accepted\",\"latency_ms\":30,"
 		 "\"accepted_at\":\"x\",\"actor\":\"cli\"}");
 	assert_true(a()->assistant_muted);
 	assert_string_equal(last_line(), "mute · accepted 30 ms · cli");
 	assert_int_equal(a()->interventions, 2);
 	unsigned lines = a()->lines_n;
-	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"d\",\"verb\":\"unmute\",\"state\":\"rejected\",\"error\":\"no\","
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"d\",\"verb\":\"unmute\","
+		 "\"state\":\"rejected\",\"error\":\"no\","
 		 "\"actor\":\"cli\"}");
 	assert_true(a()->assistant_muted);
 	assert_int_equal(a()->lines[lines].state, WATCH_LINE_BAD);
@@ -177,23 +198,28 @@ static void test_tools_and_commands(void **state)
 static void test_signals(void **state)
 {
 	(void)state;
-	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\",\"score\":100}");
-	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\",\"score\":100}");
+	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\","
+		 "\"score\":100}");
+	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"repetition\",\"state\":\"raised\","
+		 "\"score\":100}");
 	assert_int_equal(a()->signals_n, 2);
 	event(A, "\"type\":\"signal\",\"data\":{\"signal\":\"frustration\",\"state\":\"cleared\"}");
 	assert_int_equal(a()->signals_n, 1);
 	assert_string_equal(a()->signals[0], "repetition");
 	event(A, "\"type\":\"sentiment\",\"speaker\":\"ai\",\"data\":{\"sentiment\":\"positive\"}");
 	assert_string_equal(a()->mood, "negative");
-	event(A, "\"type\":\"sentiment\",\"speaker\":\"user\",\"data\":{\"sentiment\":\"frustrated\"}");
+	event(A, "\"type\":\"sentiment\",\"speaker\":\"user\",\"data\":{\"sentiment\":"
+		 "\"frustrated\"}");
 	assert_string_equal(a()->mood, "frustrated");
 }
 
 static void test_end(void **state)
 {
 	(void)state;
-	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"customer-ended-call\",\"duration_ms\":31000}");
-	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"other\",\"duration_ms\":32000,\"revision\":true}");
+	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"customer-ended-call\",\"duration_"
+		 "ms\":31000}");
+	event(A, "\"type\":\"call.ended\",\"data\":{\"reason\":\"other\",\"duration_ms\":32000,"
+		 "\"revision\":true}");
 	assert_int_equal(model.ended, 1);
 	assert_int_equal(watch_call_duration_ms(a(), NOW + 99 * SECOND_US), 32000);
 	assert_int_equal(watch_model_live(&model), 1);
@@ -207,7 +233,8 @@ static void test_end(void **state)
 	assert_null(watch_model_find(&model, A));
 }
 
-/* After a loss or "resync": what no snapshot mentions any more is gone, but only when all owners have spoken. */
+/* After a loss or "resync": what no snapshot mentions any more is gone, but only when all owners
+ * have spoken. */
 static void test_resync(void **state)
 {
 	(void)state;
@@ -254,7 +281,9 @@ static void test_bounds(void **state)
 	assert_true(a()->lines_n <= WATCH_LINES_MAX);
 	for (int i = 0; i < WATCH_SIGNALS_MAX * 2; i++) {
 		char signal[120];
-		snprintf(signal, sizeof(signal), "\"type\":\"signal\",\"data\":{\"signal\":\"s%d\",\"state\":\"raised\"}", i);
+		snprintf(signal, sizeof(signal),
+			 "\"type\":\"signal\",\"data\":{\"signal\":\"s%d\",\"state\":\"raised\"}",
+			 i);
 		event(A, signal);
 	}
 	assert_int_equal(a()->signals_n, WATCH_SIGNALS_MAX);
@@ -263,9 +292,16 @@ static void test_bounds(void **state)
 static void test_nonsense(void **state)
 {
 	static const char *const messages[] = {
-		"{}", "[]", "1", "{\"type\":\"event\"}", "{\"type\":\"event\",\"event\":7}", "{\"type\":\"events\",\"events\":{}}",
-		"{\"type\":\"snapshot\",\"owner\":-1,\"calls\":[{},1,{\"live\":true}]}", "{\"type\":\"snapshot\",\"owner\":999}",
-		"{\"type\":\"hello\",\"owners\":99999}", "{\"type\":\"event\",\"event\":{\"call_id\":\"x\",\"type\":\"turn\"}}",
+		"{}",
+		"[]",
+		"1",
+		"{\"type\":\"event\"}",
+		"{\"type\":\"event\",\"event\":7}",
+		"{\"type\":\"events\",\"events\":{}}",
+		"{\"type\":\"snapshot\",\"owner\":-1,\"calls\":[{},1,{\"live\":true}]}",
+		"{\"type\":\"snapshot\",\"owner\":999}",
+		"{\"type\":\"hello\",\"owners\":99999}",
+		"{\"type\":\"event\",\"event\":{\"call_id\":\"x\",\"type\":\"turn\"}}",
 	};
 
 	(void)state;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -22,8 +23,10 @@ static void add_call(unsigned i, const char *more)
 	char message[800];
 
 	snprintf(message, sizeof(message),
-		 "{\"type\":\"snapshot\",\"owner\":0,\"more\":true,\"calls\":[{\"id\":\"%08x-0000-5000-8000-000000000000\","
-		 "\"live\":true,\"status\":\"in-progress\",\"customer\":{\"number\":\"+1%u\"}%s}]}", i, i, more);
+		 "{\"type\":\"snapshot\",\"owner\":0,\"more\":true,\"calls\":[{\"id\":\"%08x-0000-"
+		 "5000-8000-000000000000\","
+		 "\"live\":true,\"status\":\"in-progress\",\"customer\":{\"number\":\"+1%u\"}%s}]}",
+		 i, i, more);
 	watch_model_apply(&model, json_of(span_of(message)), NOW, NULL, NULL);
 }
 
@@ -48,12 +51,15 @@ static int tear_down(void **state)
 
 static void build(int rows, int columns)
 {
-	struct watch_state s = { .node = "n:1", .connection = "live", .connected = true, .lag_ms = 3, .now_us = NOW };
+	struct watch_state s = {
+		.node = "n:1", .connection = "live", .connected = true, .lag_ms = 3, .now_us = NOW
+	};
 
 	watch_page_build(&page, &model, &ui, &s, rows, columns);
 	for (const struct watch_piece *p = page.first; p; p = p->next) {
 		assert_in_range(p->row, 0, rows - 1);
-		assert_true(p->column >= 0 && p->column + (int)text_width(span_of(p->text)) <= columns);
+		assert_true(p->column >= 0 &&
+			    p->column + (int)text_width(span_of(p->text)) <= columns);
 	}
 }
 
@@ -79,7 +85,8 @@ static struct watch_wish key(uint32_t k)
 static void test_sizes(void **state)
 {
 	(void)state;
-	add_call(6, ",\"assistant\":{\"name\":\"客服客服客服客服客服\"},\"turns\":[{\"speaker\":\"ai\",\"text\":\"客服 x客服客服客服客服客服客服客服客服客服客服客服\","
+	add_call(6, ",\"assistant\":{\"name\":\"客服客服客服客服客服\"},\"turns\":[{\"speaker\":"
+		    "\"ai\",\"text\":\"客服 x客服客服客服客服客服客服客服客服客服客服客服\","
 		    "\"turn\":0}]");
 	ui.transcript_open = true;
 	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 6);
@@ -189,7 +196,10 @@ static void test_mute_turns_to_unmute(void **state)
 
 static void test_no_connection(void **state)
 {
-	struct watch_state s = { .node = "n:1", .connection = "NO CONNECTION, again in 4 s (connection refused)", .lag_ms = -1, .now_us = NOW };
+	struct watch_state s = { .node = "n:1",
+				 .connection = "NO CONNECTION, again in 4 s (connection refused)",
+				 .lag_ms = -1,
+				 .now_us = NOW };
 
 	(void)state;
 	watch_page_build(&page, &model, &ui, &s, 24, 80);
@@ -202,7 +212,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_choice, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_say_is_about_the_call_it_was_begun_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_say_is_about_the_call_it_was_begun_for, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_is_sent_by_mistake, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_input_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),

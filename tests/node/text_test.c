@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "node/text.h"
@@ -39,9 +40,19 @@ static void test_harmless(void **state)
 		struct span in;
 		const char *out;
 	} rows[] = {
-		{ SPAN("a\x1b[2Jb"), "a?[2Jb" }, { SPAN("a\nb\tc\rd"), "a b c d" },  { SPAN("\x00x"), "?x" },
-		{ SPAN("\xc2\x9b""31m"), "?31m" }, { SPAN("\xff\xfe"), "??" },	     { SPAN("a\xe2\x80\xae" "b"), "a?b" },
-		{ SPAN("\xe2\x81\xa6x"), "?x" }, { SPAN("\xf0\x9f\x98"), "?" },     { SPAN("e\xcc\x81"), "e\xcc\x81" },
+		{ SPAN("a\x1b[2Jb"), "a?[2Jb" },
+		{ SPAN("a\nb\tc\rd"), "a b c d" },
+		{ SPAN("\x00x"), "?x" },
+		{ SPAN("\xc2\x9b"
+		       "31m"),
+		  "?31m" },
+		{ SPAN("\xff\xfe"), "??" },
+		{ SPAN("a\xe2\x80\xae"
+		       "b"),
+		  "a?b" },
+		{ SPAN("\xe2\x81\xa6x"), "?x" },
+		{ SPAN("\xf0\x9f\x98"), "?" },
+		{ SPAN("e\xcc\x81"), "e\xcc\x81" },
 	};
 
 	(void)state;

@@ -2,13 +2,21 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "node/usage.h"
 
-static const struct verb_option options[] = { { "--flag", NULL, "" }, { "--value", "X", "" }, { 0 } };
+static const struct verb_option options[] = { { "--flag", NULL, "" },
+					      { "--value", "X", "" },
+					      { 0 } };
 static const struct verb verbs[] = {
-	{ .name = "near", .words = "A B", .words_min = 1, .words_max = 2, .options = options, .talks = TALKS_TO_NODE },
+	{ .name = "near",
+	  .words = "A B",
+	  .words_min = 1,
+	  .words_max = 2,
+	  .options = options,
+	  .talks = TALKS_TO_NODE },
 	{ .name = "far", .words = "", .options = options },
 	{ .name = "pass", .words = "", .words_max = 9, .reads = READS_NOTHING },
 };
@@ -32,7 +40,9 @@ static int parse(const struct verb *v, char **argv)
 static void test_accepts(void **state)
 {
 	(void)state;
-	assert_int_equal(READ(0, "a", "--flag", "--value", "-1", "b", "--url", "u", "--token=t", "--json"), EXIT_DONE);
+	assert_int_equal(
+		READ(0, "a", "--flag", "--value", "-1", "b", "--url", "u", "--token=t", "--json"),
+		EXIT_DONE);
 	assert_int_equal(call.words_n, 2);
 	assert_string_equal(call.words[1], "b");
 	assert_string_equal(verb_option(&call, "--flag"), "");
@@ -67,7 +77,8 @@ static void test_refuses(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_accepts), cmocka_unit_test(test_refuses) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_accepts),
+					    cmocka_unit_test(test_refuses) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,8 +86,10 @@ class Node {
     const log = openSync(this.logFile, 'a');
     this.child = spawn(binary, ['up', '--config', this.config], { stdio: ['ignore', log, log] });
     closeSync(log);
-    this.exit = new Promise((done) => this.child.on('exit', (code, signal) => done({ code, signal })));
-    this.child.on('error', (error) => (this.startError = error));
+    this.exit = new Promise((done) => {
+      this.child.on('exit', (code, signal) => done({ code, signal }));
+      this.child.on('error', (error) => done({ error: (this.startError = error) }));
+    });
     await until('the product is up', async () => {
       if (this.startError || this.child.exitCode !== null)
         throw Object.assign(new Error(`the product did not start: ${this.startError?.message ?? this.#lastLog()}`), { fatal: true });
@@ -126,7 +128,7 @@ class Node {
   }
 
   async stop() {
-    if (this.child.exitCode === null && this.child.signalCode === null)
+    if (!this.startError && this.child.exitCode === null && this.child.signalCode === null)
       this.child.kill('SIGTERM');
     const late = setTimeout(() => this.child.kill('SIGKILL'), 20000);
     await this.exit;
@@ -166,7 +168,8 @@ async function cleanUp() {
   live?.close();
   await sim?.close();
   await tools?.close();
-  await node.stop();
+  if (node.child)
+    await node.stop();
 }
 
 process.on('SIGINT', async () => {
@@ -263,7 +266,7 @@ try {
 if (interrupted)
   await new Promise(() => {});
 screen.summary(steps);
-if (stay && node.child && node.child.exitCode === null) {
+if (stay && node.token && node.child.exitCode === null) {
   console.log(`\nStays up at ${node.url} until Ctrl-C. Token: export CALLMEND_TOKEN=$(cat ${join(stateDir, 'demo.token')})`);
   await node.exit;
 }

@@ -113,9 +113,9 @@ export class Product {
   ready(timeoutMs = 60000) {
     return until('readyz is 200', async () => {
       if (this.child.exitCode !== null || this.child.signalCode !== null)
-        throw new Error(`the product has exited (${this.child.exitCode ?? this.child.signalCode}): ${this.log().slice(-1500)}`);
+        throw Object.assign(new Error(`${BINARY} has exited (${this.child.exitCode ?? this.child.signalCode}): ${this.log().slice(-1500)}`), { fatal: true });
       return (await fetch(`${this.url}/readyz`)).status === 200;
-    }, { timeoutMs, everyMs: 50 });
+    }, { timeoutMs, everyMs: 50, fatal: (error) => error.fatal });
   }
 
   async cli(args, { input = null, env = {} } = {}) {

@@ -1,4 +1,4 @@
-#include "node/token.h"
+#include "base/token.h"
 
 #include "base/crypto.h"
 

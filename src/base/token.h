@@ -1,6 +1,6 @@
 /* A new API token: its text, shown once, and what is stored of it. */
-#ifndef CALLMEND_NODE_TOKEN_H
-#define CALLMEND_NODE_TOKEN_H
+#ifndef CALLMEND_BASE_TOKEN_H
+#define CALLMEND_BASE_TOKEN_H
 
 #include "base/buf.h"
 
