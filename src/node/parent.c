@@ -19,7 +19,15 @@
 #include "node/pidfile.h"
 #include "rt/child.h"
 
-enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000, STEADY_MS = 60000, LOOK_MS = 500, MIGRATE_PAUSE_MS = 1000 };
+enum {
+	PAUSE_MIN_MS = 100,
+	PAUSE_MAX_MS = 2000,
+	STEADY_MS = 10000,
+	LOOK_MS = 500,
+	MIGRATE_PAUSE_MS = 1000,
+	BIND_WAIT_MS = 10000,
+	BIND_PAUSE_MS = 100,
+};
 
 struct parent {
 	const struct config *config;
@@ -172,13 +180,29 @@ static void on_signal(uv_signal_t *s, int number)
 	stop_core(s->data, number);
 }
 
+/* A core whose parent was killed keeps the port until it has noticed: that is worth a moment. */
+static int bind_port(struct parent *p, struct fault *f)
+{
+	int64_t until = now_ms() + BIND_WAIT_MS;
+	bool waiting = false;
+	int rc;
+
+	while ((rc = net_listen(p->config->listen_host, &p->port, &p->listen_fd, f)) == E_IO && now_ms() < until) {
+		if (!waiting)
+			log_info("parent", "%s; trying for %d s", f->text, BIND_WAIT_MS / 1000);
+		waiting = true;
+		usleep(BIND_PAUSE_MS * 1000);
+	}
+	return rc;
+}
+
 static int begin(struct parent *p, struct fault *f)
 {
 	const struct config *c = p->config;
 
 	p->port = (unsigned)c->listen_port;
 	TRY(file_make_dir(c->state_dir, 0711, f));
-	TRY(net_listen(c->listen_host, &p->port, &p->listen_fd, f));
+	TRY(bind_port(p, f));
 	log_info("parent", "listening on %s:%u", c->listen_host, p->port);
 	TRY(prepare_database(p, f));
 	TRY(core_start(p, f));

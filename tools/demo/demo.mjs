@@ -32,7 +32,7 @@ if (options.help) {
 const speed = Number(options.speed ?? 1);
 const stay = options['no-stay'] ? false : (options.stay ?? process.stdout.isTTY);
 const stateDir = resolve(options.state ?? join(ROOT, '.state'));
-const binary = process.env.CALLMEND_BIN ?? join(ROOT, 'build/release/src/node/callmend');
+const binary = process.env.CALLMEND_BIN ?? process.env.CALLMEND_BINARY ?? join(ROOT, 'build/release/src/node/callmend');
 const SECRET = 'demo-webhook-secret';
 const CALLERS = ['booking', 'angry', 'tool-failing', 'spanish', 'interruptions', 'confused', 'transfer'];
 const TOOLS = { find_table: { path: '/tables' }, book_table: { path: '/bookings' }, find_order: { path: '/orders' },

@@ -38,6 +38,12 @@ export const alive = (pid) => {
   }
 };
 
+// Nothing stays behind when the test process ends early.
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGTERM')));
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'])
+  process.on(signal, () => process.exit(1));
+
 // Small segments and short limits, so that tests see whole lives of things.
 const DEFAULT_CONFIG = {
   listen: { host: '127.0.0.1' },
@@ -101,8 +107,13 @@ export class Product {
     const log = openSync(this.logFile, 'a');
     this.child = spawn(BINARY, ['up', '--config', this.configFile], { env: { ...process.env, ...this.env }, stdio: ['ignore', log, log], cwd: this.dir });
     closeSync(log);
+    const { child } = this;
+    running.add(child);
     this.exit = new Promise((resolve) => {
-      this.child.on('exit', (code, signal) => resolve({ code, signal }));
+      this.child.on('exit', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
       this.child.on('error', (error) => resolve({ code: -1, signal: null, error }));
     });
     if (ready)
