@@ -838,11 +838,13 @@ static void away_is_told_at_once(void **state)
 	cluster_stop(fixture.cluster);
 	fixture.cluster = NULL;
 	int64_t until = clock_monotonic_us() + 20 * SECOND_US;
-	while (ask("api_call_get", DEFAULT_ORG, CALL_1) == 0)
-		assert_true(clock_monotonic_us() < until);
-	for (int i = 0; i < 200; i++) {
-		assert_int_equal(ask("api_call_get", DEFAULT_ORG, CALL_1), E_UNAVAILABLE);
+	/* A server process may outlive its postmaster by a moment and go on answering one of the connections. */
+	for (int in_a_row = 0; in_a_row < 200;) {
+		int code = ask("api_call_get", DEFAULT_ORG, CALL_1);
+		assert_true(code == 0 || code == E_UNAVAILABLE);
 		assert_true(answered.text.n > 0);
+		assert_true(clock_monotonic_us() < until);
+		in_a_row = code == 0 ? 0 : in_a_row + 1;
 	}
 	/* And it comes back by itself. */
 	assert_ok(cluster_start(&fixture.cluster, fixture.dir, &oops));
