@@ -1,6 +1,8 @@
-/* How the pure core meets the world. Live shards, the projector, replay and the simulator each implement it.
+/* How the pure core meets the world. Live shards, the projector, replay and the simulator each
+ * implement it.
  *
- * Everything is called from inside session_apply(), on the caller's thread. Spans are valid during the call only. */
+ * Everything is called from inside session_apply(), on the caller's thread. Spans are valid during
+ * the call only. */
 #ifndef CALLMEND_CALL_HOST_H
 #define CALLMEND_CALL_HOST_H
 
@@ -10,10 +12,11 @@
 #include "callmend/settings.h"
 
 /* X(name, "name", documentation) */
-#define EFFECTS(X)                                                                                                   \
-	X(CONTROL, "control", "send `command` to the provider")                                                      \
-	X(TOOL, "tool", "run the HTTP tool `tool` with `arguments`")                                                 \
-	X(UPSTREAM_TOOLS, "upstream-tools", "forward the webhook of this record upstream and bring its answer")      \
+#define EFFECTS(X)                                                            \
+	X(CONTROL, "control", "send `command` to the provider")               \
+	X(TOOL, "tool", "run the HTTP tool `tool` with `arguments`")          \
+	X(UPSTREAM_TOOLS, "upstream-tools",                                   \
+	  "forward the webhook of this record upstream and bring its answer") \
 	X(RECONCILE, "reconcile", "ask the provider how the call stands")
 
 enum effect_kind {
@@ -25,20 +28,21 @@ const char *effect_name(enum effect_kind);
 
 struct effect {
 	enum effect_kind kind;
-	struct uuid id;                    /* version 5 of call id and sequence: also the Idempotency-Key */
-	const struct command *command;     /* CONTROL */
-	struct span control_url;           /* CONTROL */
-	const struct tool_rule *tool;      /* TOOL */
-	struct span tool_call_id, name;    /* TOOL */
-	struct json arguments;             /* TOOL, an object */
+	struct uuid id; /* version 5 of call id and sequence: also the Idempotency-Key */
+	const struct command *command;	/* CONTROL */
+	struct span control_url;	/* CONTROL */
+	const struct tool_rule *tool;	/* TOOL */
+	struct span tool_call_id, name; /* TOOL */
+	struct json arguments;		/* TOOL, an object */
 	int64_t timeout_ms;
 };
 
-/* What came of an effect: the body of an OUTCOME record, as JSON {"effect","end","status","body","error","duration_us"}. */
+/* What came of an effect: the body of an OUTCOME record, as JSON
+ * {"effect","end","status","body","error","duration_us"}. */
 /* X(name, "name", documentation) */
-#define OUTCOME_ENDS(X)                                                                                              \
-	X(ANSWERED, "answered", "status and body are there")                                                         \
-	X(NOT_SENT, "not_sent", "surely never delivered")                                                            \
+#define OUTCOME_ENDS(X)                                      \
+	X(ANSWERED, "answered", "status and body are there") \
+	X(NOT_SENT, "not_sent", "surely never delivered")    \
 	X(UNKNOWN, "unknown", "may have been delivered; no answer")
 
 enum outcome_end {
@@ -55,7 +59,9 @@ struct outcome {
 	bool timed_out;
 	int64_t duration_us;
 };
-enum { OUTCOME_BODY_LIMIT = 16 * 1024 * 1024 }; /* the provider's account of a whole call; tools are held to less */
+enum {
+	OUTCOME_BODY_LIMIT = 16 * 1024 * 1024
+}; /* the provider's account of a whole call; tools are held to less */
 MUST int outcome_read(struct json object, struct arena *, struct outcome *out, struct fault *f);
 void outcome_write(const struct outcome *, struct buf *out);
 
@@ -63,12 +69,14 @@ struct call_host {
 	void *self;
 	/* An event, complete. */
 	void (*publish)(void *self, const struct event *);
-	/* Please do this: after its INTENT record is durable. Replaying hosts remember or ignore it. */
+	/* Please do this: after its INTENT record is durable. Replaying hosts remember or ignore
+	 * it. */
 	void (*effect)(void *self, const struct effect *);
 	/* The answer to the webhook journaled as record `number`: body for the provider. */
 	void (*answer)(void *self, uint64_t number, struct span body);
 	/* A command changed (also at `requested`): for API callers who wait. */
-	void (*command_changed)(void *self, const struct uuid *command, enum command_state, struct span json);
+	void (*command_changed)(void *self, const struct uuid *command, enum command_state,
+				struct span json);
 };
 
 #endif

@@ -1,8 +1,10 @@
-/* The directory: who may do what, and what is configured - sources, projects, tools, instructions, tokens - as one immutable snapshot.
+/* The directory: who may do what, and what is configured - sources, projects, tools, instructions,
+ * tokens - as one immutable snapshot.
  *
- * The store loads it from PostgreSQL as one JSON document, keeps it fresh (LISTEN/NOTIFY plus slow polling), and saves it to a local file,
- * atomically, so that a core can start and answer while PostgreSQL is away. Each shard holds a reference; a new snapshot replaces it by mail.
- * Reference counted (atomic); everything inside is immutable. */
+ * The store loads it from PostgreSQL as one JSON document, keeps it fresh (LISTEN/NOTIFY plus slow
+ * polling), and saves it to a local file, atomically, so that a core can start and answer while
+ * PostgreSQL is away. Each shard holds a reference; a new snapshot replaces it by mail. Reference
+ * counted (atomic); everything inside is immutable. */
 #ifndef CALLMEND_DIRECTORY_H
 #define CALLMEND_DIRECTORY_H
 
@@ -15,10 +17,10 @@
 #include "callmend/uuid.h"
 
 /* X(name, "name", rank, documentation); a role may do all that a lower rank may */
-#define ROLES(X)                                                                      \
-	X(VIEWER, "viewer", 1, "reads calls, events, analytics; watches live")        \
-	X(SUPERVISOR, "supervisor", 2, "viewer, and commands, tool-call feedback")    \
-	X(MANAGER, "manager", 3, "supervisor, and projects, instructions, tools")     \
+#define ROLES(X)                                                                   \
+	X(VIEWER, "viewer", 1, "reads calls, events, analytics; watches live")     \
+	X(SUPERVISOR, "supervisor", 2, "viewer, and commands, tool-call feedback") \
+	X(MANAGER, "manager", 3, "supervisor, and projects, instructions, tools")  \
 	X(ADMIN, "admin", 4, "everything: sources, tokens, audit")
 
 enum role {
@@ -34,11 +36,12 @@ struct dir_token {
 	struct uuid id, org;
 	struct span name;
 	enum role role;
-	uint8_t hash[32]; /* SHA-256 of the token text */
+	uint8_t hash[32];   /* SHA-256 of the token text */
 	int64_t expires_us; /* 0: never */
 };
 
-/* A secret by reference, resolved when the directory is loaded; `value` is empty and `missing` says why when it could not be. */
+/* A secret by reference, resolved when the directory is loaded; `value` is empty and `missing` says
+ * why when it could not be. */
 struct dir_secret {
 	struct span value, missing;
 };
@@ -46,33 +49,37 @@ struct dir_secret {
 enum auth_mode { AUTH_OPEN, AUTH_SECRET, AUTH_BEARER, AUTH_HMAC };
 struct dir_auth {
 	enum auth_mode mode;
-	struct dir_secret secret;  /* shared secret, bearer token or HMAC key */
-	struct span header;        /* lower case: x-vapi-secret, authorization, x-signature */
+	struct dir_secret secret; /* shared secret, bearer token or HMAC key */
+	struct span header;	  /* lower case: x-vapi-secret, authorization, x-signature */
 	/* HMAC only (facts: Vapi's HMACAuthenticationPlan) */
-	int digest;                /* enum digest of base/crypto.h */
-	struct span timestamp_header, prefix, payload_format, id_header; /* "x-timestamp", "", "{timestamp}.{body}", "" */
+	int digest; /* enum digest of base/crypto.h */
+	struct span timestamp_header, prefix, payload_format,
+		id_header; /* "x-timestamp", "", "{timestamp}.{body}", "" */
 	bool include_timestamp, base64_signature, base64_secret;
-	int64_t tolerance_ms;      /* 0: any time stamp */
+	int64_t tolerance_ms; /* 0: any time stamp */
 };
 
 struct dir_source {
 	struct uuid id, org, project; /* project: default one */
-	struct span name;             /* unique per org and dialect; the path part of /in/{dialect}/{name} */
+	struct span name; /* unique per org and dialect; the path part of /in/{dialect}/{name} */
 	struct span dialect;
-	const struct dir_auth *auth;  /* any one suffices; none and not AUTH_OPEN: nothing is let in */
+	const struct dir_auth
+		*auth; /* any one suffices; none and not AUTH_OPEN: nothing is let in */
 	size_t auth_n;
 	struct dir_secret private_key, control_key;
-	struct span api_base;         /* "https://api.vapi.ai" */
-	struct span upstream_url;     /* empty: none */
+	struct span api_base;	  /* "https://api.vapi.ai" */
+	struct span upstream_url; /* empty: none */
 	int64_t upstream_timeout_ms;
-	struct json answers;          /* {"<message type>": <body>} */
+	struct json answers; /* {"<message type>": <body>} */
 	/* assistant-request: exactly one of these ways, or none (then `failure`) */
-	struct json assistant;        /* a complete assistant as JSON */
-	struct span assistant_id;     /* with `assistant_mode`: fetched and cached, or passed as id with variableValues */
-	struct span assistant_mode;   /* "inline", "fetch", "id", "" */
-	struct json variable_values;  /* object, mode "id" */
-	struct json failure;          /* {"destination":...} or {"error":"..."}; empty: default spoken error */
-	struct json settings;         /* numbers of SETTINGS_NUMBERS that differ from the project's */
+	struct json assistant;	  /* a complete assistant as JSON */
+	struct span assistant_id; /* with `assistant_mode`: fetched and cached, or passed as id with
+				     variableValues */
+	struct span assistant_mode;  /* "inline", "fetch", "id", "" */
+	struct json variable_values; /* object, mode "id" */
+	struct json
+		failure; /* {"destination":...} or {"error":"..."}; empty: default spoken error */
+	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the project's */
 };
 
 struct dir_header {
@@ -90,7 +97,7 @@ struct dir_tool {
 struct dir_project {
 	struct uuid id, org;
 	struct span name, language;
-	struct json settings;         /* numbers of SETTINGS_NUMBERS that differ from the defaults */
+	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the defaults */
 	struct uuid instruction_version;
 	int64_t instruction_number;   /* 0: none yet */
 	struct span instruction_text; /* the whole text, sections joined */
@@ -98,13 +105,14 @@ struct dir_project {
 	size_t tools_n;
 };
 
-/* The JSON form of `auth`, an array of ways of which any one suffices (docs/sources.md); defaults as shown:
+/* The JSON form of `auth`, an array of ways of which any one suffices (docs/sources.md); defaults
+ * as shown:
  *   {"type": "secret", "secret": REF, "header": "x-vapi-secret"}
  *   {"type": "bearer", "secret": REF, "header": "authorization"}
  *   {"type": "hmac", "secret": REF, "algorithm": "sha256", "signature_header": "x-signature",
  *    "timestamp_header": "x-timestamp", "prefix": "", "include_timestamp": true,
- *    "payload_format": "{timestamp}.{body}", "message_id_header": "", "encoding": "hex", "secret_is_base64": false,
- *    "tolerance_ms": 300000}
+ *    "payload_format": "{timestamp}.{body}", "message_id_header": "", "encoding": "hex",
+ * "secret_is_base64": false, "tolerance_ms": 300000}
  *   {"type": "open"}
  * REF is {"env": "CALLMEND_SECRET_..."} or {"file": "name in secrets_dir"}. */
 
@@ -120,21 +128,26 @@ struct directory {
 	int refs;
 };
 
-/* From the document (the form that store/sql/directory.sql gives and directory_document documents). Secrets are resolved with
- * `secrets_dir` (base/config.h policy for references set by API). Mistakes in one row drop that row and are logged; the rest is served. */
-MUST int directory_new(struct directory **out, struct span document, const char *secrets_dir, struct fault *f);
+/* From the document (the form that store/sql/directory.sql gives and directory_document documents).
+ * Secrets are resolved with `secrets_dir` (base/config.h policy for references set by API).
+ * Mistakes in one row drop that row and are logged; the rest is served. */
+MUST int directory_new(struct directory **out, struct span document, const char *secrets_dir,
+		       struct fault *f);
 const struct directory *directory_ref(const struct directory *);
 void directory_unref(const struct directory *);
 
-const struct dir_source *directory_source(const struct directory *, struct span dialect, struct span name);
+const struct dir_source *directory_source(const struct directory *, struct span dialect,
+					  struct span name);
 const struct dir_source *directory_source_by_id(const struct directory *, const struct uuid *);
 const struct dir_project *directory_project(const struct directory *, const struct uuid *);
 const struct dir_tool *directory_tool(const struct directory *, const struct uuid *);
 /* Constant time over the hash; NULL when unknown or expired at now_us. */
-const struct dir_token *directory_token(const struct directory *, struct span token, int64_t now_us);
+const struct dir_token *directory_token(const struct directory *, struct span token,
+					int64_t now_us);
 
-/* May this JSON be stored as (part of) a source, tool or project? For writes by API, whole or partial: what is needed to create one
- * is checked by the row. E_INVALID; the fault begins with the path of the member: "auth[0].secret: ...". */
+/* May this JSON be stored as (part of) a source, tool or project? For writes by API, whole or
+ * partial: what is needed to create one is checked by the row. E_INVALID; the fault begins with the
+ * path of the member: "auth[0].secret: ...". */
 MUST int directory_check_source(struct span json, struct fault *f);
 MUST int directory_check_tool(struct span json, struct fault *f);
 MUST int directory_check_project(struct span json, struct fault *f);

@@ -1,4 +1,5 @@
-/* What happened in a call: what watchers see, what is stored (A2). Emitted by call sessions only. */
+/* What happened in a call: what watchers see, what is stored (A2). Emitted by call sessions only.
+ */
 #ifndef CALLMEND_EVENT_H
 #define CALLMEND_EVENT_H
 
@@ -9,51 +10,65 @@
 #include "callmend/uuid.h"
 
 /* X(name, "name", "members of data: meaning"). docs/events.md is generated from this table. */
-#define EVENTS(X)                                                                                                    \
-	X(CALL_STARTED, "call.started", "first news of a call: {source, project, kind, customer, assistant}")        \
-	X(CALL_UPDATED, "call.updated", "facts learned later, only the new ones, same members")                      \
-	X(CALL_STATUS, "call.status", "{status, previous}")                                                          \
-	X(CALL_ENDED, "call.ended", "{reason, class: customer assistant provider telephony limit other lost, "       \
-				    "duration_ms}; again with revision: true when a later message knows better")     \
-	X(CALL_REPORT, "call.report", "the provider's final report: {reason, started_at, ended_at, cost, summary, "  \
-				      "success_evaluation, structured_data, ...}")                                   \
-	X(CALL_LOST, "call.lost", "no news for idle_close_ms: {idle_ms, reconciled}")                                \
-	X(CALL_FLAGGED, "call.flagged", "an input of this call is in quarantine: {record, why}")                     \
-	X(TRANSCRIPT_PARTIAL, "transcript.partial", "speaker, text: replaces the speaker's partial before it")       \
-	X(TRANSCRIPT_FINAL, "transcript.final", "speaker, text")                                                     \
-	X(TURN, "turn", "a turn closed or was revised: {turn, revision, started_at, ended_at, words}; speaker, "     \
-			"text: the whole turn")                                                                      \
-	X(SPEECH_STARTED, "speech.started", "speaker began to speak: {turn}")                                        \
-	X(SPEECH_STOPPED, "speech.stopped", "speaker stopped: {turn, speech_ms}")                                    \
-	X(SPEAKING_TEXT, "speech.text", "text: the assistant's turn so far, as it is spoken")                        \
-	X(INTERRUPTION, "interruption", "the caller interrupted the assistant: {count}")                             \
-	X(HANG, "hang", "the provider reports a delayed assistant")                                                  \
-	X(SILENCE, "silence", "nobody has spoken for {silence_ms}")                                                  \
-	X(MESSAGE, "message", "a committed entry of the conversation: {role, index, tool_calls?, tool_call_id?}; "   \
-			      "text, speaker")                                                                       \
-	X(MODEL_OUTPUT, "model.output", "text: piece of the model's answer; or {output}")                            \
-	X(VOICE_INPUT, "voice.input", "text")                                                                        \
-	X(ASSISTANT_STARTED, "assistant.started", "{id, name}")                                                      \
-	X(LANGUAGE, "language.changed", "{language}")                                                                \
-	X(TRANSFER, "transfer", "{destination, from, to}")                                                           \
-	X(QUESTION, "question", "the provider asked and was answered: {type}")                                       \
-	X(SERVED, "instructions.served", "assistant-request was answered: {instruction_version, how}")               \
-	X(TOOL_REQUESTED, "tool.requested", "{tool_id, tool_call_id, name, arguments, by: callmend upstream "        \
-					    "elsewhere}; tool_id is ours, stable")                                   \
-	X(TOOL_FINISHED, "tool.finished", "{tool_id, tool_call_id, name, success, result, error, started_at, "       \
-					  "duration_ms, fallback, unknown}")                                         \
-	X(COMMAND, "command", "every change of a command: {command_id, verb, target, state, text, actor, reason, "   \
-			      "requested_at, accepted_at, effect_at, latency_ms, error, evidence}")                  \
-	X(SENTIMENT, "sentiment", "running sentiment of speaker changed: {sentiment, score, previous}")              \
-	X(SIGNAL, "signal", "{signal, score, state: raised cleared, evidence: [{seq, at_ms, text}], formula}")       \
-	X(PROVIDER_MESSAGE, "provider.message", "a message of an unknown type, whole: {type, message}")              \
-	X(PROVIDER_WARNING, "provider.warning", "the provider's configuration hides something: {warning, advice}")
+#define EVENTS(X)                                                                                  \
+	X(CALL_STARTED, "call.started",                                                            \
+	  "first news of a call: {source, project, kind, customer, assistant}")                    \
+	X(CALL_UPDATED, "call.updated", "facts learned later, only the new ones, same members")    \
+	X(CALL_STATUS, "call.status", "{status, previous}")                                        \
+	X(CALL_ENDED, "call.ended",                                                                \
+	  "{reason, class: customer assistant provider telephony limit other lost, "               \
+	  "duration_ms}; again with revision: true when a later message knows better")             \
+	X(CALL_REPORT, "call.report",                                                              \
+	  "the provider's final report: {reason, started_at, ended_at, cost, summary, "            \
+	  "success_evaluation, structured_data, ...}")                                             \
+	X(CALL_LOST, "call.lost", "no news for idle_close_ms: {idle_ms, reconciled}")              \
+	X(CALL_FLAGGED, "call.flagged", "an input of this call is in quarantine: {record, why}")   \
+	X(TRANSCRIPT_PARTIAL, "transcript.partial",                                                \
+	  "speaker, text: replaces the speaker's partial before it")                               \
+	X(TRANSCRIPT_FINAL, "transcript.final", "speaker, text")                                   \
+	X(TURN, "turn",                                                                            \
+	  "a turn closed or was revised: {turn, revision, started_at, ended_at, words}; speaker, " \
+	  "text: the whole turn")                                                                  \
+	X(SPEECH_STARTED, "speech.started", "speaker began to speak: {turn}")                      \
+	X(SPEECH_STOPPED, "speech.stopped", "speaker stopped: {turn, speech_ms}")                  \
+	X(SPEAKING_TEXT, "speech.text", "text: the assistant's turn so far, as it is spoken")      \
+	X(INTERRUPTION, "interruption", "the caller interrupted the assistant: {count}")           \
+	X(HANG, "hang", "the provider reports a delayed assistant")                                \
+	X(SILENCE, "silence", "nobody has spoken for {silence_ms}")                                \
+	X(MESSAGE, "message",                                                                      \
+	  "a committed entry of the conversation: {role, index, tool_calls?, tool_call_id?}; "     \
+	  "text, speaker")                                                                         \
+	X(MODEL_OUTPUT, "model.output", "text: piece of the model's answer; or {output}")          \
+	X(VOICE_INPUT, "voice.input", "text")                                                      \
+	X(ASSISTANT_STARTED, "assistant.started", "{id, name}")                                    \
+	X(LANGUAGE, "language.changed", "{language}")                                              \
+	X(TRANSFER, "transfer", "{destination, from, to}")                                         \
+	X(QUESTION, "question", "the provider asked and was answered: {type}")                     \
+	X(SERVED, "instructions.served",                                                           \
+	  "assistant-request was answered: {instruction_version, how}")                            \
+	X(TOOL_REQUESTED, "tool.requested",                                                        \
+	  "{tool_id, tool_call_id, name, arguments, by: callmend upstream "                        \
+	  "elsewhere}; tool_id is ours, stable")                                                   \
+	X(TOOL_FINISHED, "tool.finished",                                                          \
+	  "{tool_id, tool_call_id, name, success, result, error, started_at, "                     \
+	  "duration_ms, fallback, unknown}")                                                       \
+	X(COMMAND, "command",                                                                      \
+	  "every change of a command: {command_id, verb, target, state, text, actor, reason, "     \
+	  "requested_at, accepted_at, effect_at, latency_ms, error, evidence}")                    \
+	X(SENTIMENT, "sentiment",                                                                  \
+	  "running sentiment of speaker changed: {sentiment, score, previous}")                    \
+	X(SIGNAL, "signal",                                                                        \
+	  "{signal, score, state: raised cleared, evidence: [{seq, at_ms, text}], formula}")       \
+	X(PROVIDER_MESSAGE, "provider.message",                                                    \
+	  "a message of an unknown type, whole: {type, message}")                                  \
+	X(PROVIDER_WARNING, "provider.warning",                                                    \
+	  "the provider's configuration hides something: {warning, advice}")
 
 enum event_type {
 #define X(name, text, doc) EVENT_##name,
 	EVENTS(X)
 #undef X
-	EVENT_COUNT
+		EVENT_COUNT
 };
 const char *event_name(enum event_type);
 bool event_from(struct span name, enum event_type *out);
@@ -63,16 +78,17 @@ struct event {
 	enum event_type type;
 	enum speaker speaker;
 	bool is_final;
-	uint64_t seq;        /* record.h */
+	uint64_t seq; /* record.h */
 	struct uuid call;
-	int64_t at_us;       /* when it happened (the provider's time when it gave one, else arrival) */
-	int64_t arrived_us;  /* the record's */
-	int64_t offset_ms;   /* from the call's start; -1: unknown */
-	struct span text;    /* UTF-8 */
-	struct span data;    /* JSON object, the same bytes at every replay; "{}" at least */
+	int64_t at_us; /* when it happened (the provider's time when it gave one, else arrival) */
+	int64_t arrived_us; /* the record's */
+	int64_t offset_ms;  /* from the call's start; -1: unknown */
+	struct span text;   /* UTF-8 */
+	struct span data;   /* JSON object, the same bytes at every replay; "{}" at least */
 };
 
-/* {"seq","type","call_id","at","offset_ms","speaker","text","is_final","data"}: what watchers get and what replay compares. */
+/* {"seq","type","call_id","at","offset_ms","speaker","text","is_final","data"}: what watchers get
+ * and what replay compares. */
 void event_write(const struct event *, struct buf *out);
 
 #endif

@@ -39,40 +39,40 @@ struct fault {
 
 /* Sets code and text, returns the code: `return fault(f, E_INVALID, "line %d: ...", n);` */
 int fault(struct fault *f, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Puts "phrase: " before the text that is there; returns the code that is there (E_INVALID when there is
- * none or f is NULL: never success). */
+/* Puts "phrase: " before the text that is there; returns the code that is there (E_INVALID when
+ * there is none or f is NULL: never success). */
 int fault_wrap(struct fault *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The general text of a code: "not found". */
 const char *fault_name(int code);
 
-#define TRY(expr)                          \
-	do {                               \
-		int try_rc_ = (expr);      \
-		if (try_rc_)               \
-			return try_rc_;    \
+#define TRY(expr)                       \
+	do {                            \
+		int try_rc_ = (expr);   \
+		if (try_rc_)            \
+			return try_rc_; \
 	} while (0)
 
 /* `scoped(segment) *s = ...;` frees s with segment_free() on every way out of the block;
  * DEFINE_SCOPED(segment) once, beside segment_free(), makes it possible. */
-#define DEFINE_SCOPED(type)                                         \
-	static inline void type##_scoped_free(struct type **p)      \
-	{                                                           \
-		type##_free(*p);                                    \
+#define DEFINE_SCOPED(type)                                    \
+	static inline void type##_scoped_free(struct type **p) \
+	{                                                      \
+		type##_free(*p);                               \
 	}
 #define scoped(type) __attribute__((cleanup(type##_scoped_free))) struct type
 /* Hands ownership on, visibly: the variable is NULL afterwards. */
-#define take(p)                      \
-	({                           \
+#define take(p)                       \
+	({                            \
 		__auto_type t_ = (p); \
-		(p) = NULL;          \
-		t_;                  \
+		(p) = NULL;           \
+		t_;                   \
 	})
 
 /* An assertion about our own code; stays on in every build and never judges input. */
-#define CHECK(cond)                                                   \
-	do {                                                          \
-		if (__builtin_expect(!(cond), 0))                     \
-			check_failed(#cond, __FILE__, __LINE__);      \
+#define CHECK(cond)                                              \
+	do {                                                     \
+		if (__builtin_expect(!(cond), 0))                \
+			check_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 _Noreturn void check_failed(const char *cond, const char *file, int line);
 

@@ -1,7 +1,9 @@
-/* What a call session is told, in terms of no provider: a dialect turns provider messages into inputs.
+/* What a call session is told, in terms of no provider: a dialect turns provider messages into
+ * inputs.
  *
- * One flat struct; which members mean something is said per type in INPUTS. Spans live in the bytes that were read or in the arena
- * given to the dialect's read(). Texts are UTF-8, unescaped. Times are data: the provider's own clock, 0 when it gave none. */
+ * One flat struct; which members mean something is said per type in INPUTS. Spans live in the bytes
+ * that were read or in the arena given to the dialect's read(). Texts are UTF-8, unescaped. Times
+ * are data: the provider's own clock, 0 when it gave none. */
 #ifndef CALLMEND_INPUT_H
 #define CALLMEND_INPUT_H
 
@@ -14,35 +16,41 @@ enum speaker { SPEAKER_NONE, SPEAKER_AI, SPEAKER_USER };
 const char *speaker_name(enum speaker); /* "", "ai", "user" (A2) */
 
 /* X(name, "name", members: meaning) */
-#define INPUTS(X)                                                                                                    \
-	X(CALL, "call", "facts about the call; always first. data: struct call_facts")                               \
-	X(STATUS, "status", "name: scheduled queued ringing in-progress forwarding ended ... (open set); reason: "   \
-			    "ended reason; data: destination JSON")                                                  \
-	X(TRANSCRIPT, "transcript", "speaker, final, text; key: duplicate key or 0")                                 \
-	X(SPEECH, "speech", "speaker, name: started or stopped; turn or -1; key")                                    \
-	X(SPEAKING_TEXT, "speaking-text", "text: the assistant's turn so far as it is spoken; turn")                 \
-	X(TOOL_CALL, "tool-call", "id, name, data: arguments (JSON object), key: call, id, name, arguments, time; "  \
-				  "answer_here: the provider waits for our answer to this one")                      \
-	X(TOOL_RESULT, "tool-result", "id, name, text: result, seen in history or report; key")                      \
-	X(HISTORY, "history", "one committed entry of the conversation. name: system user assistant tool-calls "     \
-			      "tool-result; speaker; text; at_us, end_us; data: raw entry; key: hash of the entry; " \
-			      "from_report: seen in the final report")                                               \
-	X(INTERRUPTED, "interrupted", "the caller barged in; key")                                                   \
-	X(HANG, "hang", "the assistant is delayed; key")                                                             \
-	X(ASSISTANT, "assistant", "an assistant begins or takes over. name, id")                                     \
-	X(TRANSFER, "transfer", "data: destination and the two assistants")                                          \
-	X(MODEL_OUTPUT, "model-output", "text: a piece of the model's answer, or data: its JSON; id: turn id")       \
-	X(VOICE_INPUT, "voice-input", "text: what is sent to the voice")                                             \
-	X(LANGUAGE, "language", "name: language the transcriber switched to")                                        \
-	X(QUESTION, "question", "the provider waits for an answer that ingest gives (name: its message type)")       \
-	X(REPORT, "report", "the call is over. data: struct call_report")                                            \
+#define INPUTS(X)                                                                                \
+	X(CALL, "call", "facts about the call; always first. data: struct call_facts")           \
+	X(STATUS, "status",                                                                      \
+	  "name: scheduled queued ringing in-progress forwarding ended ... (open set); reason: " \
+	  "ended reason; data: destination JSON")                                                \
+	X(TRANSCRIPT, "transcript", "speaker, final, text; key: duplicate key or 0")             \
+	X(SPEECH, "speech", "speaker, name: started or stopped; turn or -1; key")                \
+	X(SPEAKING_TEXT, "speaking-text",                                                        \
+	  "text: the assistant's turn so far as it is spoken; turn")                             \
+	X(TOOL_CALL, "tool-call",                                                                \
+	  "id, name, data: arguments (JSON object), key: call, id, name, arguments, time; "      \
+	  "answer_here: the provider waits for our answer to this one")                          \
+	X(TOOL_RESULT, "tool-result", "id, name, text: result, seen in history or report; key")  \
+	X(HISTORY, "history",                                                                    \
+	  "one committed entry of the conversation. name: system user assistant tool-calls "     \
+	  "tool-result; speaker; text; at_us, end_us; data: raw entry; key: hash of the entry; " \
+	  "from_report: seen in the final report")                                               \
+	X(INTERRUPTED, "interrupted", "the caller barged in; key")                               \
+	X(HANG, "hang", "the assistant is delayed; key")                                         \
+	X(ASSISTANT, "assistant", "an assistant begins or takes over. name, id")                 \
+	X(TRANSFER, "transfer", "data: destination and the two assistants")                      \
+	X(MODEL_OUTPUT, "model-output",                                                          \
+	  "text: a piece of the model's answer, or data: its JSON; id: turn id")                 \
+	X(VOICE_INPUT, "voice-input", "text: what is sent to the voice")                         \
+	X(LANGUAGE, "language", "name: language the transcriber switched to")                    \
+	X(QUESTION, "question",                                                                  \
+	  "the provider waits for an answer that ingest gives (name: its message type)")         \
+	X(REPORT, "report", "the call is over. data: struct call_report")                        \
 	X(RAW, "raw", "a message of a type we do not know. name: type; data: whole message")
 
 enum input_type {
 #define X(name, text, doc) INPUT_##name,
 	INPUTS(X)
 #undef X
-	INPUT_COUNT
+		INPUT_COUNT
 };
 const char *input_name(enum input_type);
 
@@ -51,13 +59,14 @@ struct call_facts {
 	struct span provider_call_id, provider_org_id, kind; /* "inboundPhoneCall" ... */
 	struct span customer_number, customer_name, phone_number, phone_number_id;
 	struct span assistant_id, assistant_name, assistant_version, squad_id, session_id;
-	struct span telephony_id;               /* Twilio CallSid and the like */
-	struct span control_url, listen_url;    /* capabilities: kept in journal and memory only, never published */
+	struct span telephony_id; /* Twilio CallSid and the like */
+	struct span control_url,
+		listen_url; /* capabilities: kept in journal and memory only, never published */
 	int64_t created_us, started_us;
-	struct span transport;                  /* "twilio pstn" */
-	bool transcript_subscribed_known;       /* the message carried the assistant's serverMessages */
+	struct span transport;		  /* "twilio pstn" */
+	bool transcript_subscribed_known; /* the message carried the assistant's serverMessages */
 	bool transcript_subscribed;
-	bool retries_known, retries_on;         /* server.backoffPlan.maxRetries > 0 */
+	bool retries_known, retries_on; /* server.backoffPlan.maxRetries > 0 */
 };
 
 struct call_report {
@@ -66,7 +75,7 @@ struct call_report {
 	double cost_usd;
 	bool has_cost;
 	struct span summary, transcript, success_evaluation; /* text */
-	struct span recording_url;                           /* an identifier, not a capability */
+	struct span recording_url;			     /* an identifier, not a capability */
 	struct json structured_data, structured_outputs, cost_breakdown, performance, analysis;
 };
 
@@ -79,7 +88,7 @@ struct input {
 	uint64_t key; /* 0: never a duplicate. Equal keys within a call: the same message again */
 	struct span name, text, id, reason;
 	struct json data;
-	const struct call_facts *facts;   /* CALL */
+	const struct call_facts *facts;	  /* CALL */
 	const struct call_report *report; /* REPORT */
 };
 

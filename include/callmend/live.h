@@ -1,5 +1,6 @@
-/* The live side of a node as the API sees it: snapshots, the stream of events, commands. Implemented by ingest (src/ingest), given to
- * src/api by the composition, so that neither includes the other. Everything is called, and calls back, on the shard `here`. */
+/* The live side of a node as the API sees it: snapshots, the stream of events, commands.
+ * Implemented by ingest (src/ingest), given to src/api by the composition, so that neither includes
+ * the other. Everything is called, and calls back, on the shard `here`. */
 #ifndef CALLMEND_LIVE_H
 #define CALLMEND_LIVE_H
 
@@ -16,24 +17,29 @@ struct live_event {
 	enum event_type type;
 	enum speaker speaker;
 	uint64_t seq;
-	unsigned owner;             /* shard index of the call's owner */
+	unsigned owner; /* shard index of the call's owner */
 	struct uuid call, org, project;
-	struct message *message;    /* {"type":"event","owner":n,"event":{...}} ready to send as it is */
-	struct span event_json;     /* the inner object, within the message */
+	struct message
+		*message; /* {"type":"event","owner":n,"event":{...}} ready to send as it is */
+	struct span event_json; /* the inner object, within the message */
 };
 struct live_event *live_event_ref(struct live_event *);
 void live_event_unref(struct live_event *);
 
-/* From now on every event of every call is handed to `on_event` on `here`, in the order of each owner, until NULL is set. One listener per
- * shard (the API's live module). The listener does not own the event; it may ref it. `on_event` with NULL says that this shard's mailbox was
- * full and events were lost: every subscription here needs a fresh snapshot. */
-void live_listen(struct live *, struct shard *here, void (*on_event)(void *user, struct live_event *), void *user);
+/* From now on every event of every call is handed to `on_event` on `here`, in the order of each
+ * owner, until NULL is set. One listener per shard (the API's live module). The listener does not
+ * own the event; it may ref it. `on_event` with NULL says that this shard's mailbox was full and
+ * events were lost: every subscription here needs a fresh snapshot. */
+void live_listen(struct live *, struct shard *here,
+		 void (*on_event)(void *user, struct live_event *), void *user);
 
-/* Asks every shard (or the owner of `call`) for snapshots of live calls of `org` (and of `project` unless nil). `part` is called once per
- * owner shard: `json` is an array of session_snapshot objects; every event of that owner with a sequence above `last_seq` comes
- * after this call, every other one was before it. With `after` (array by owner, 0 = none) an owner whose ring still holds everything after
- * that number gives the missed events instead: `json` is then an array of event objects and `resumed` is true. `done` comes last.
- * E_FULL: a mailbox is full, nothing will be called. */
+/* Asks every shard (or the owner of `call`) for snapshots of live calls of `org` (and of `project`
+ * unless nil). `part` is called once per owner shard: `json` is an array of session_snapshot
+ * objects; every event of that owner with a sequence above `last_seq` comes after this call, every
+ * other one was before it. With `after` (array by owner, 0 = none) an owner whose ring still holds
+ * everything after that number gives the missed events instead: `json` is then an array of event
+ * objects and `resumed` is true. `done` comes last. E_FULL: a mailbox is full, nothing will be
+ * called. */
 struct live_part {
 	unsigned owner;
 	bool resumed;
@@ -42,9 +48,9 @@ struct live_part {
 };
 struct live_query {
 	struct uuid org;
-	struct uuid project;        /* nil: all */
-	const struct uuid *call;    /* NULL: all */
-	const uint64_t *after;      /* NULL, or one number per owner */
+	struct uuid project;	 /* nil: all */
+	const struct uuid *call; /* NULL: all */
+	const uint64_t *after;	 /* NULL, or one number per owner */
 	size_t after_n;
 	void (*part)(void *user, const struct live_part *);
 	void (*done)(void *user);
@@ -54,22 +60,26 @@ MUST int live_snapshot(struct live *, struct shard *here, const struct live_quer
 /* Names this run of the core: sequences are only comparable within one epoch. 16 hex digits. */
 const char *live_epoch(const struct live *);
 
-/* A command for a call. `call` may be ours or the provider's id (both are tried). `done` is called once: when the provider has answered (or the
- * command is otherwise final), or after wait_ms with the state so far. json: the command as in the COMMAND event, durable.
- * code: 0, E_NOT_FOUND (no live call; ended calls that are still in memory answer 0 with state rejected), E_DENIED (other org),
- * E_FULL, E_UNAVAILABLE (draining or journal failed). */
+/* A command for a call. `call` may be ours or the provider's id (both are tried). `done` is called
+ * once: when the provider has answered (or the command is otherwise final), or after wait_ms with
+ * the state so far. json: the command as in the COMMAND event, durable. code: 0, E_NOT_FOUND (no
+ * live call; ended calls that are still in memory answer 0 with state rejected), E_DENIED (other
+ * org), E_FULL, E_UNAVAILABLE (draining or journal failed). */
 struct live_command_answer {
 	int code;
 	struct span json;
 	struct span detail;
 };
-MUST int live_command(struct live *, struct shard *here, const struct uuid *org, struct span call, const struct command *, int64_t wait_ms,
+MUST int live_command(struct live *, struct shard *here, const struct uuid *org, struct span call,
+		      const struct command *, int64_t wait_ms,
 		      void (*done)(void *user, const struct live_command_answer *), void *user);
 
 /* The directory in force on this shard; valid until the current callback returns. */
 const struct directory *live_directory(struct live *, struct shard *here);
 
-/* Warnings gathered about a source from its events (transcript not subscribed, retries off): JSON array text into out. */
-void live_source_warnings(struct live *, struct shard *here, const struct uuid *source, struct buf *out);
+/* Warnings gathered about a source from its events (transcript not subscribed, retries off): JSON
+ * array text into out. */
+void live_source_warnings(struct live *, struct shard *here, const struct uuid *source,
+			  struct buf *out);
 
 #endif

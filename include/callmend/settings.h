@@ -1,7 +1,8 @@
 /* What applies to one call for its whole life: the body of its BIND record.
  *
- * Made by ingest from the source's and project's rows when the first message of a call arrives; later changes of the rows reach later
- * calls only. Small (1-2 KB): tool URLs and headers, instructions and secrets are not in here. */
+ * Made by ingest from the source's and project's rows when the first message of a call arrives;
+ * later changes of the rows reach later calls only. Small (1-2 KB): tool URLs and headers,
+ * instructions and secrets are not in here. */
 #ifndef CALLMEND_SETTINGS_H
 #define CALLMEND_SETTINGS_H
 
@@ -11,23 +12,25 @@
 #include "callmend/fault.h"
 #include "callmend/uuid.h"
 
-/* Thresholds, each with its default, documented here and nowhere else (docs/signals.md is tested against it).
- * X(name, default, "documentation") */
-#define SETTINGS_NUMBERS(X)                                                                                          \
-	X(idle_close_ms, 600000, "a call without news for so long is reconciled, or closed as lost")                 \
-	X(linger_ms, 600000, "an ended call is kept in memory so long for late messages")                            \
-	X(say_effect_ms, 15000, "how long to wait for the words of a say")                                           \
-	X(add_message_effect_ms, 30000, "how long to wait for an added message in the history")                      \
-	X(mute_effect_ms, 5000, "how long to wait for running assistant speech to stop")                             \
-	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")                                 \
-	X(end_effect_ms, 15000, "how long to wait for status ended")                                                 \
-	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                                            \
-	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")                                  \
-	X(silence_ms, 8000, "nobody speaking for so long is reported as silence")                                    \
-	X(frustration_score, 60, "0-100: a frustration signal is given at this score")                               \
-	X(confusion_score, 60, "0-100: likewise for confusion of caller and assistant")                              \
-	X(loop_similarity, 80, "0-100: two turns of a speaker at least so similar are a repetition")                 \
-	X(loop_count, 3, "so many similar turns of one speaker are a loop")                                          \
+/* Thresholds, each with its default, documented here and nowhere else (docs/signals.md is tested
+ * against it). X(name, default, "documentation") */
+#define SETTINGS_NUMBERS(X)                                                                     \
+	X(idle_close_ms, 600000,                                                                \
+	  "a call without news for so long is reconciled, or closed as lost")                   \
+	X(linger_ms, 600000, "an ended call is kept in memory so long for late messages")       \
+	X(say_effect_ms, 15000, "how long to wait for the words of a say")                      \
+	X(add_message_effect_ms, 30000, "how long to wait for an added message in the history") \
+	X(mute_effect_ms, 5000, "how long to wait for running assistant speech to stop")        \
+	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")            \
+	X(end_effect_ms, 15000, "how long to wait for status ended")                            \
+	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                       \
+	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")             \
+	X(silence_ms, 8000, "nobody speaking for so long is reported as silence")               \
+	X(frustration_score, 60, "0-100: a frustration signal is given at this score")          \
+	X(confusion_score, 60, "0-100: likewise for confusion of caller and assistant")         \
+	X(loop_similarity, 80,                                                                  \
+	  "0-100: two turns of a speaker at least so similar are a repetition")                 \
+	X(loop_count, 3, "so many similar turns of one speaker are a loop")                     \
 	X(unanswered_ms, 20000, "a question of the caller without an answering turn for so long")
 
 struct tool_rule {
@@ -35,9 +38,10 @@ struct tool_rule {
 	struct span name;
 	int64_t timeout_ms; /* <= 15000 (B1) */
 	struct span fallback;
-	/* Success: status in [status_min, status_max], then json_path present and truthy (when given), then pattern found
-	 * in the body (when given, PCRE2), then NOT empty: empty_path names an array, string or object of the answer that counts as "found
-	 * nothing" when empty, empty_pattern a PCRE2 pattern of such answers. */
+	/* Success: status in [status_min, status_max], then json_path present and truthy (when
+	 * given), then pattern found in the body (when given, PCRE2), then NOT empty: empty_path
+	 * names an array, string or object of the answer that counts as "found nothing" when empty,
+	 * empty_pattern a PCRE2 pattern of such answers. */
 	int64_t status_min, status_max; /* 200..299 */
 	struct span json_path, pattern, empty_path, empty_pattern;
 	/* What of the answer goes to the provider: dotted path, or empty: the whole body. */
@@ -46,12 +50,12 @@ struct tool_rule {
 
 struct settings {
 	struct uuid org, source, project;
-	struct span dialect;       /* "vapi" */
+	struct span dialect; /* "vapi" */
 	struct span source_name, project_name;
-	struct span language;      /* "en", "es", or "auto" */
-	struct uuid instruction;   /* current version, for the record */
-	bool upstream;             /* tool calls go there first */
-	bool reconcile;            /* the source has a private key */
+	struct span language;	 /* "en", "es", or "auto" */
+	struct uuid instruction; /* current version, for the record */
+	bool upstream;		 /* tool calls go there first */
+	bool reconcile;		 /* the source has a private key */
 #define X(name, dflt, doc) int64_t name;
 	SETTINGS_NUMBERS(X)
 #undef X

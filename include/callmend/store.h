@@ -1,8 +1,8 @@
-/* PostgreSQL, seen from the rest: migrations, queries of the API, the projector's writes, the directory. All SQL is in
- * src/store/sql and migrations (compiled in).
+/* PostgreSQL, seen from the rest: migrations, queries of the API, the projector's writes, the
+ * directory. All SQL is in src/store/sql and migrations (compiled in).
  *
- * Threads: a `struct store` has threads of its own (queries, directory); answers come back on the shard that asked. A `store_writer`
- * belongs to one thread and blocks it. */
+ * Threads: a `struct store` has threads of its own (queries, directory); answers come back on the
+ * shard that asked. A `store_writer` belongs to one thread and blocks it. */
 #ifndef CALLMEND_STORE_H
 #define CALLMEND_STORE_H
 
@@ -15,84 +15,104 @@
 #include "rt/shard.h"
 
 struct store_config {
-	const char *url;          /* libpq connection string or URI */
-	const char *state_dir;    /* directory.json lives here */
+	const char *url;       /* libpq connection string or URI */
+	const char *state_dir; /* directory.json lives here */
 	const char *secrets_dir;
-	unsigned connections;     /* for queries; default 2 */
-	unsigned max_waiting;     /* queries waiting; more: E_FULL */
-	/* On a store thread: a new directory (one reference given). Also called once from the local file at start when PostgreSQL is away. */
+	unsigned connections; /* for queries; default 2 */
+	unsigned max_waiting; /* queries waiting; more: E_FULL */
+	/* On a store thread: a new directory (one reference given). Also called once from the local
+	 * file at start when PostgreSQL is away. */
 	void (*on_directory)(void *user, const struct directory *);
 	void *user;
 };
 
 struct store;
 MUST int store_new(struct store **out, const struct store_config *, struct fault *f);
-/* Before the shards that asked go: ends the threads, answers what waits with E_UNAVAILABLE; store_query is refused from now on. */
+/* Before the shards that asked go: ends the threads, answers what waits with E_UNAVAILABLE;
+ * store_query is refused from now on. */
 void store_close(struct store *);
 void store_free(struct store *);
 bool store_connected(const struct store *); /* any thread */
 
-/* --- queries --------------------------------------------------------------------------------------------
- * A query is a file src/store/sql/<name>.sql: one statement with $1..$n, giving exactly one row with one column: JSON text (objects and
- * arrays are built by PostgreSQL). Text parameters; NULL allowed. SQL that changes something also writes audit_log in the same statement. */
+/* --- queries
+ * -------------------------------------------------------------------------------------------- A
+ * query is a file src/store/sql/<name>.sql: one statement with $1..$n, giving exactly one row with
+ * one column: JSON text (objects and arrays are built by PostgreSQL). Text parameters; NULL
+ * allowed. SQL that changes something also writes audit_log in the same statement. */
 struct store_answer {
-	int code;          /* 0, E_UNAVAILABLE (away, or lost in between), E_INVALID, E_CONFLICT, E_NOT_FOUND (no row or JSON null) */
-	struct span json;  /* code 0 */
-	struct span detail;/* otherwise: one line for people; PostgreSQL's message for E_INVALID/E_CONFLICT (class 22, 23, P0001) */
+	int code; /* 0, E_UNAVAILABLE (away, or lost in between), E_INVALID, E_CONFLICT, E_NOT_FOUND
+		     (no row or JSON null) */
+	struct span json;   /* code 0 */
+	struct span detail; /* otherwise: one line for people; PostgreSQL's message for
+			       E_INVALID/E_CONFLICT (class 22, 23, P0001) */
 };
 typedef void store_done_fn(void *user, const struct store_answer *);
-/* `done` runs on `here`. E_FULL when too many wait, E_INVALID for an unknown query name (our bug: CHECK). Copies parameters. */
-MUST int store_query(struct store *, struct shard *here, const char *name, const char *const *params, size_t n,
-		     store_done_fn *done, void *user);
+/* `done` runs on `here`. E_FULL when too many wait, E_INVALID for an unknown query name (our bug:
+ * CHECK). Copies parameters. */
+MUST int store_query(struct store *, struct shard *here, const char *name,
+		     const char *const *params, size_t n, store_done_fn *done, void *user);
 
-/* --- the projector's side ------------------------------------------------------------------------------- */
+/* --- the projector's side
+ * ------------------------------------------------------------------------------- */
 /* X(name, "sql file", documentation). All parameters are text. */
-#define STORE_ROWS(X)                                                                                          \
-	X(EVENT, "row_event", "call, seq, day, conversation, type, speaker, text, is_final, at, offset_ms, data, org, arrived") \
-	X(CALL, "row_call", "session_summary JSON: inserts or updates calls (and conversations)")              \
-	X(MESSAGE, "row_message", "org, conversation, call, seq, event JSON (MESSAGE)")                        \
-	X(TOOL, "row_tool", "org, project, call, seq, event JSON (TOOL_REQUESTED, TOOL_FINISHED)")             \
-	X(COMMAND, "row_command", "org, call, seq, event JSON (COMMAND) -> interventions")                     \
-	X(QUARANTINE, "row_quarantine", "journal id, record number, call or null, kind, reason, body bytea (hex), arrived")
+#define STORE_ROWS(X)                                                                              \
+	X(EVENT, "row_event",                                                                      \
+	  "call, seq, day, conversation, type, speaker, text, is_final, at, offset_ms, data, "     \
+	  "org, arrived")                                                                          \
+	X(CALL, "row_call", "session_summary JSON: inserts or updates calls (and conversations)")  \
+	X(MESSAGE, "row_message", "org, conversation, call, seq, event JSON (MESSAGE)")            \
+	X(TOOL, "row_tool", "org, project, call, seq, event JSON (TOOL_REQUESTED, TOOL_FINISHED)") \
+	X(COMMAND, "row_command", "org, call, seq, event JSON (COMMAND) -> interventions")         \
+	X(QUARANTINE, "row_quarantine",                                                            \
+	  "journal id, record number, call or null, kind, reason, body bytea (hex), arrived")
 
 enum store_row_kind {
 #define X(name, file, doc) STORE_ROW_##name,
 	STORE_ROWS(X)
 #undef X
-	STORE_ROW_KINDS
+		STORE_ROW_KINDS
 };
 enum { STORE_ROW_MAX_PARAMS = 13 };
 
 struct store_row {
 	enum store_row_kind kind;
-	uint64_t record;                         /* the journal record it comes from */
+	uint64_t record;			  /* the journal record it comes from */
 	const char *params[STORE_ROW_MAX_PARAMS]; /* zero terminated; NULL: SQL null */
 };
 
 struct store_writer;
 /* Does not connect yet. */
-MUST int store_writer_new(struct store_writer **out, const char *url, const struct uuid *journal, struct fault *f);
+MUST int store_writer_new(struct store_writer **out, const char *url, const struct uuid *journal,
+			  struct fault *f);
 void store_writer_free(struct store_writer *);
-/* The journal position up to which everything is stored (0: nothing yet); connects when needed. E_UNAVAILABLE: try again later. */
+/* The journal position up to which everything is stored (0: nothing yet); connects when needed.
+ * E_UNAVAILABLE: try again later. */
 MUST int store_writer_position(struct store_writer *, uint64_t *position, struct fault *f);
-/* Rows and position in one transaction (pipeline mode, prepared statements). Either all is stored, refused rows (class 22, 23, 54; no
- * partition) in quarantine with their bytes and reason, or nothing (E_UNAVAILABLE: try the same again; if the commit's fate was unknown the
- * next call finds out by the position). `from` must equal the stored position, else E_CONFLICT (another projector): stop. */
-MUST int store_write(struct store_writer *, const struct store_row *rows, size_t n, uint64_t from, uint64_t upto,
-		     size_t *refused, struct fault *f);
-/* Creates missing partitions of call_events for the days [today-1, today+2] and drops those older than `keep_days`. */
+/* Rows and position in one transaction (pipeline mode, prepared statements). Either all is stored,
+ * refused rows (class 22, 23, 54; no partition) in quarantine with their bytes and reason, or
+ * nothing (E_UNAVAILABLE: try the same again; if the commit's fate was unknown the next call finds
+ * out by the position). `from` must equal the stored position, else E_CONFLICT (another projector):
+ * stop. */
+MUST int store_write(struct store_writer *, const struct store_row *rows, size_t n, uint64_t from,
+		     uint64_t upto, size_t *refused, struct fault *f);
+/* Creates missing partitions of call_events for the days [today-1, today+2] and drops those older
+ * than `keep_days`. */
 MUST int store_writer_partitions(struct store_writer *, unsigned keep_days, struct fault *f);
 
-/* --- schema and private cluster ------------------------------------------------------------------------- */
-/* Runs what is missing, under an advisory lock; *applied counts. Refuses a database from a newer Callmend. */
+/* --- schema and private cluster
+ * ------------------------------------------------------------------------- */
+/* Runs what is missing, under an advisory lock; *applied counts. Refuses a database from a newer
+ * Callmend. */
 MUST int store_migrate(const char *url, unsigned *applied, struct fault *f);
 
-/* A private cluster in <state_dir>/postgres on a unix socket there: initdb once, adopt or stop a leftover postmaster of the same folder, start. As
- * root it runs as an unprivileged user ("postgres" or "nobody"), chowning its folder. Blocks until it accepts connections. */
+/* A private cluster in <state_dir>/postgres on a unix socket there: initdb once, adopt or stop a
+ * leftover postmaster of the same folder, start. As root it runs as an unprivileged user
+ * ("postgres" or "nobody"), chowning its folder. Blocks until it accepts connections. */
 struct cluster;
 MUST int cluster_start(struct cluster **out, const char *state_dir, struct fault *f);
 const char *cluster_url(const struct cluster *);
-/* The URL that the private cluster of this state folder has when it runs; E_NOT_FOUND when there is no such cluster. */
+/* The URL that the private cluster of this state folder has when it runs; E_NOT_FOUND when there is
+ * no such cluster. */
 MUST int cluster_find_url(const char *state_dir, struct buf *out, struct fault *f);
 pid_t cluster_pid(const struct cluster *);
 /* Not running any more? (for the parent's supervision, which then calls cluster_start again) */
@@ -100,6 +120,7 @@ bool cluster_alive(struct cluster *);
 void cluster_stop(struct cluster *); /* fast shutdown, waits; frees */
 
 /* For command line verbs: one query, blocking. `out` receives the JSON. */
-MUST int store_query_once(const char *url, const char *name, const char *const *params, size_t n, struct buf *out, struct fault *f);
+MUST int store_query_once(const char *url, const char *name, const char *const *params, size_t n,
+			  struct buf *out, struct fault *f);
 
 #endif

@@ -1,5 +1,6 @@
-/* UUIDs (RFC 9562) as 16 bytes. A call's id is version 5 of (source id, provider's call id), so that any
- * shard or node can compute it; all other ids are version 7. Random and clock live in base/uuid.c only. */
+/* UUIDs (RFC 9562) as 16 bytes. A call's id is version 5 of (source id, provider's call id), so
+ * that any shard or node can compute it; all other ids are version 7. Random and clock live in
+ * base/uuid.c only. */
 #ifndef CALLMEND_UUID_H
 #define CALLMEND_UUID_H
 

@@ -1,5 +1,6 @@
-/* A bump allocator: many small pieces, freed together. Not thread safe. Every piece is aligned to 16 bytes.
- * Allocation failure aborts (CHECK): sizes are bounded by the caller before they reach the arena. */
+/* A bump allocator: many small pieces, freed together. Not thread safe. Every piece is aligned to
+ * 16 bytes. Allocation failure aborts (CHECK): sizes are bounded by the caller before they reach
+ * the arena. */
 #ifndef CALLMEND_BASE_ARENA_H
 #define CALLMEND_BASE_ARENA_H
 
@@ -10,8 +11,8 @@
 
 struct arena {
 	struct arena_chunk *chunks; /* newest first */
-	size_t used, size;          /* of the newest chunk */
-	size_t total;               /* bytes of all chunks */
+	size_t used, size;	    /* of the newest chunk */
+	size_t total;		    /* bytes of all chunks */
 };
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed */

@@ -10,7 +10,7 @@
 #define SECOND_US INT64_C(1000000)
 #define MS_US INT64_C(1000)
 
-int64_t clock_now_us(void);       /* wall clock; never in pure code */
+int64_t clock_now_us(void);	  /* wall clock; never in pure code */
 int64_t clock_monotonic_us(void); /* for durations */
 
 /* Pure. "2026-11-21T04:53:00.123456Z", always this width (27 characters). */
@@ -18,7 +18,8 @@ enum { CLOCK_ISO = 27 };
 void clock_format(int64_t us, char out[CLOCK_ISO + 1]);
 /* ISO 8601 with zone (Z or ±hh:mm), optional fraction. */
 bool clock_parse(struct span iso, int64_t *us);
-/* A provider's time of unknown unit: seconds, milliseconds (may be fractional) or microseconds by magnitude. */
+/* A provider's time of unknown unit: seconds, milliseconds (may be fractional) or microseconds by
+ * magnitude. */
 bool clock_from_number(double v, int64_t *us);
 
 #endif

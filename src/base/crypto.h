@@ -1,4 +1,5 @@
-/* Hashes, MACs, encodings and comparisons in constant time: thin and fixed-purpose over OpenSSL and libxxhash. */
+/* Hashes, MACs, encodings and comparisons in constant time: thin and fixed-purpose over OpenSSL and
+ * libxxhash. */
 #ifndef CALLMEND_BASE_CRYPTO_H
 #define CALLMEND_BASE_CRYPTO_H
 

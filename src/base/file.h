@@ -1,4 +1,5 @@
-/* Whole small files: read with a limit, replaced atomically (temporary file, fsync, rename, fsync of the folder). */
+/* Whole small files: read with a limit, replaced atomically (temporary file, fsync, rename, fsync
+ * of the folder). */
 #ifndef CALLMEND_BASE_FILE_H
 #define CALLMEND_BASE_FILE_H
 

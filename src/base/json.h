@@ -1,15 +1,15 @@
 /* JSON (RFC 8259) read in place, and written.
  *
- * Reading: json_check() proves a whole text once (syntax, depth, UTF-8; names what and where). Every
- * other reader below may then trust it and skips at memory speed (SSE2 for strings); none copies
- * or allocates. A `struct json` is a kind and the raw bytes of one value, strings with their quotes,
- * valid as long as the text is.
+ * Reading: json_check() proves a whole text once (syntax, depth, UTF-8; names what and where).
+ * Every other reader below may then trust it and skips at memory speed (SSE2 for strings); none
+ * copies or allocates. A `struct json` is a kind and the raw bytes of one value, strings with their
+ * quotes, valid as long as the text is.
  *
- * Texts: json_text() gives UTF-8. What PostgreSQL's jsonb and WebSocket text frames refuse is mended
- * here, and only here: \u0000 and lone surrogates become U+FFFD.
+ * Texts: json_text() gives UTF-8. What PostgreSQL's jsonb and WebSocket text frames refuse is
+ * mended here, and only here: \u0000 and lone surrogates become U+FFFD.
  *
- * Writing: json_* writers append to a buf; the same calls give the same bytes (events are compared byte for
- * byte in replay tests). */
+ * Writing: json_* writers append to a buf; the same calls give the same bytes (events are compared
+ * byte for byte in replay tests). */
 #ifndef CALLMEND_BASE_JSON_H
 #define CALLMEND_BASE_JSON_H
 
@@ -20,7 +20,16 @@
 #include "callmend/fault.h"
 #include "callmend/span.h"
 
-enum json_kind { JSON_NONE, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+	JSON_NONE,
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
 
 struct json {
 	enum json_kind kind; /* JSON_NONE: absent */
@@ -34,8 +43,8 @@ MUST int json_check(struct span text, struct fault *f);
 /* The value of a checked text (white space around it dropped); JSON_NONE when empty. */
 struct json json_of(struct span checked);
 
-/* First member with this name; JSON_NONE when absent or `object` is no object. Names with escapes are compared
- * unescaped. */
+/* First member with this name; JSON_NONE when absent or `object` is no object. Names with escapes
+ * are compared unescaped. */
 struct json json_get(struct json object, const char *name);
 /* Dotted path through objects: "call.monitor.controlUrl". */
 struct json json_path(struct json object, const char *path);
@@ -53,17 +62,19 @@ struct json_iter json_iter(struct json container);
 bool json_next(struct json_iter *it, struct span *key, struct json *value);
 size_t json_count(struct json container);
 
-/* Unescaped text of a string (from `a` only if it has escapes or needs mending); empty for other kinds. */
+/* Unescaped text of a string (from `a` only if it has escapes or needs mending); empty for other
+ * kinds. */
 struct span json_text(struct json v, struct arena *a);
 /* Numbers, also when they come as strings ("12", "1.5"); false when it is neither. */
 bool json_i64(struct json v, int64_t *out);
 bool json_f64(struct json v, double *out);
-/* true, "true". jansson exports a function of this name and calls it itself: ours has a symbol of its own, so that one
- * program can link both. */
+/* true, "true". jansson exports a function of this name and calls it itself: ours has a symbol of
+ * its own, so that one program can link both. */
 bool json_true(struct json v) __asm__("callmend_json_true");
 bool json_is_text(struct json v, const char *z);
 
-/* --- field tables: one list per message, used to read it -------------------------------------------- */
+/* --- field tables: one list per message, used to read it
+ * -------------------------------------------- */
 enum json_field_type { JSON_F_TEXT, JSON_F_RAW, JSON_F_I64, JSON_F_F64, JSON_F_BOOL };
 enum json_field_need { JSON_OPTIONAL, JSON_REQUIRED };
 enum { JSON_FIELDS_MAX = 64 };
@@ -95,34 +106,42 @@ struct json_field {
 		LIST(JSON_MEMBER, tag) \
 	};
 /* Inside a function or at file scope. */
-#define JSON_FIELDS(tag, LIST) static const struct json_field tag##_fields[] = { LIST(JSON_FIELD, tag) };
+#define JSON_FIELDS(tag, LIST) \
+	static const struct json_field tag##_fields[] = { LIST(JSON_FIELD, tag) };
 #define JSON_FIELD(tag, type, name, path, need) \
 	{ path, JSON_F_##type, JSON_##need, offsetof(struct tag, name) },
-#define JSON_READ(tag, object, arena, out, f) \
-	json_read(tag##_fields, sizeof(tag##_fields) / sizeof(tag##_fields[0]), object, arena, out, f)
-/* One walk over a checked object, into the zeroed struct at `out`; n <= JSON_FIELDS_MAX. Absent or null optional members stay zero; a member of a
- * wrong type or a missing required one is E_INVALID, the fault names the path and both types. */
-MUST int json_read(const struct json_field *fields, size_t n, struct json object, struct arena *a, void *out,
-		   struct fault *f);
+#define JSON_READ(tag, object, arena, out, f)                                                  \
+	json_read(tag##_fields, sizeof(tag##_fields) / sizeof(tag##_fields[0]), object, arena, \
+		  out, f)
+/* One walk over a checked object, into the zeroed struct at `out`; n <= JSON_FIELDS_MAX. Absent or
+ * null optional members stay zero; a member of a wrong type or a missing required one is E_INVALID,
+ * the fault names the path and both types. */
+MUST int json_read(const struct json_field *fields, size_t n, struct json object, struct arena *a,
+		   void *out, struct fault *f);
 
-/* --- writing ------------------------------------------------------------------------------------------- */
-/* Commas are placed automatically. Every value call takes `key`: NULL inside arrays and at top level. */
+/* --- writing
+ * ------------------------------------------------------------------------------------------- */
+/* Commas are placed automatically. Every value call takes `key`: NULL inside arrays and at top
+ * level. */
 struct json_out {
 	struct buf *b;
 	bool comma;
 };
-void json_begin(struct json_out *o, const char *key);       /* { */
-void json_end(struct json_out *o);                          /* } */
+void json_begin(struct json_out *o, const char *key);	    /* { */
+void json_end(struct json_out *o);			    /* } */
 void json_begin_array(struct json_out *o, const char *key); /* [ */
-void json_end_array(struct json_out *o);                    /* ] */
-void json_put_text(struct json_out *o, const char *key, struct span utf8); /* escapes; mends invalid UTF-8 and NUL */
-void json_put_z(struct json_out *o, const char *key, const char *z);       /* NULL: null */
+void json_end_array(struct json_out *o);		    /* ] */
+void json_put_text(struct json_out *o, const char *key,
+		   struct span utf8); /* escapes; mends invalid UTF-8 and NUL */
+void json_put_z(struct json_out *o, const char *key, const char *z); /* NULL: null */
 void json_put_i64(struct json_out *o, const char *key, int64_t v);
-void json_put_f64(struct json_out *o, const char *key, double v); /* shortest form that reads back equal, at most 6
-								     decimals: the same on every machine */
+void json_put_f64(struct json_out *o, const char *key,
+		  double v); /* shortest form that reads back equal, at most 6
+				decimals: the same on every machine */
 void json_put_bool(struct json_out *o, const char *key, bool v);
 void json_put_null(struct json_out *o, const char *key);
-void json_put_raw(struct json_out *o, const char *key, struct span json); /* already JSON; empty: null */
+void json_put_raw(struct json_out *o, const char *key,
+		  struct span json); /* already JSON; empty: null */
 /* As raw, but with \u0000 and lone surrogates mended, so that jsonb takes it. */
 void json_put_clean(struct json_out *o, const char *key, struct span json);
 

@@ -1,5 +1,6 @@
-/* Structured log lines on stderr: time, level, thread, `who`, text. Text for a terminal, JSON with --log-format=json.
- * Thread safe; the only file-scope state is level and format. Never log bodies, secrets or control URLs. */
+/* Structured log lines on stderr: time, level, thread, `who`, text. Text for a terminal, JSON with
+ * --log-format=json. Thread safe; the only file-scope state is level and format. Never log bodies,
+ * secrets or control URLs. */
 #ifndef CALLMEND_BASE_LOG_H
 #define CALLMEND_BASE_LOG_H
 

@@ -1,9 +1,11 @@
-/* Every counter, gauge and histogram of the process, declared once in METRICS with its documentation.
+/* Every counter, gauge and histogram of the process, declared once in METRICS with its
+ * documentation.
  *
- * Counting is a relaxed atomic add on a per-process array: any thread, no locks. Labels are small closed sets
- * (`labels`, one name; values are given at the call as a static string; at most METRIC_LABEL_VALUES distinct ones
- * per metric, more are counted under "other"). metrics_write() gives the Prometheus text format 0.0.4; docs/metrics.md is
- * generated from this table and a test compares them. */
+ * Counting is a relaxed atomic add on a per-process array: any thread, no locks. Labels are small
+ * closed sets
+ * (`labels`, one name; values are given at the call as a static string; at most METRIC_LABEL_VALUES
+ * distinct ones per metric, more are counted under "other"). metrics_write() gives the Prometheus
+ * text format 0.0.4; docs/metrics.md is generated from this table and a test compares them. */
 #ifndef CALLMEND_BASE_METRICS_H
 #define CALLMEND_BASE_METRICS_H
 
@@ -12,42 +14,69 @@
 #include "base/buf.h"
 
 /* X(id, KIND, "name", "label or empty", "documentation") */
-#define METRICS(X) \
-	X(WEBHOOKS, COUNTER, "callmend_webhooks_total", "result", "Webhooks by result: accepted, duplicate, rejected, unauthorized, overloaded, unknown_source") \
-	X(WEBHOOK_BYTES, COUNTER, "callmend_webhook_bytes_total", "", "Bytes of webhook bodies received") \
-	X(WEBHOOK_SECONDS, HISTOGRAM, "callmend_webhook_answer_seconds", "", "From the last byte of a webhook to its answer") \
-	X(EVENTS, COUNTER, "callmend_events_total", "", "Events published by call sessions") \
-	X(EVENT_SECONDS, HISTOGRAM, "callmend_event_ingest_latency_seconds", "", "From the last byte of a webhook to its events handed to watchers") \
-	X(CALLS_ACTIVE, GAUGE, "callmend_calls_active", "", "Calls with a session in memory that have not ended") \
-	X(CALLS_ENDED, COUNTER, "callmend_calls_ended_total", "class", "Calls ended, by class of ended reason: customer, assistant, provider, telephony, limit, other, lost") \
-	X(COMMANDS, COUNTER, "callmend_control_total", "result", "Commands by final state") \
-	X(COMMAND_SECONDS, HISTOGRAM, "callmend_control_latency_seconds", "", "From a command's arrival to the provider's answer") \
-	X(TOOL_CALLS, COUNTER, "callmend_tool_calls_total", "result", "Tool calls by result: success, failed, fallback, duplicate, unknown") \
-	X(TOOL_SECONDS, HISTOGRAM, "callmend_tool_call_duration_seconds", "", "Duration of tool calls run by Callmend") \
-	X(UPSTREAM, COUNTER, "callmend_upstream_forwards_total", "result", "Webhooks forwarded upstream by result: delivered, failed, timed_out, dropped") \
-	X(JOURNAL_SYNC_SECONDS, HISTOGRAM, "callmend_journal_fsync_seconds", "", "Duration of fdatasync on the journal") \
-	X(JOURNAL_RECORDS, COUNTER, "callmend_journal_records_total", "", "Records appended to the journal") \
-	X(JOURNAL_BYTES, COUNTER, "callmend_journal_bytes_total", "", "Bytes appended to the journal") \
-	X(JOURNAL_FULL, COUNTER, "callmend_journal_full_total", "", "Records refused because journal memory or disk cap was reached") \
-	X(JOURNAL_DAMAGED, COUNTER, "callmend_journal_damaged_bytes_total", "", "Bytes of damaged journal data copied aside and skipped") \
-	X(JOURNAL_DISK_BYTES, GAUGE, "callmend_journal_disk_bytes", "", "Bytes of all journal segments on disk") \
-	X(PROJECTOR_LAG, GAUGE, "callmend_projector_lag_records", "", "Journal records not yet in PostgreSQL") \
-	X(PROJECTOR_ROWS, COUNTER, "callmend_projector_rows_total", "", "Rows written to PostgreSQL by the projector") \
-	X(PROJECTOR_REFUSED, COUNTER, "callmend_projector_refused_rows_total", "", "Rows PostgreSQL refused, kept in quarantine") \
-	X(QUARANTINED, COUNTER, "callmend_quarantined_inputs_total", "", "Inputs not applied because they stopped the core twice") \
-	X(MAILBOX_FULL, COUNTER, "callmend_mailbox_full_total", "", "Messages between shards refused because a mailbox was full") \
-	X(WATCHERS, GAUGE, "callmend_watchers", "", "Live WebSocket connections") \
-	X(WATCHER_DROPS, COUNTER, "callmend_ws_slow_consumer_drops_total", "", "Times a slow watcher's queue was dropped for a fresh snapshot") \
-	X(HTTP_REQUESTS, COUNTER, "callmend_http_requests_total", "code", "HTTP requests by status class: 1xx 2xx 3xx 4xx 5xx") \
-	X(CONNECTIONS, GAUGE, "callmend_connections", "", "Open server connections") \
-	X(LOOP_LAG_SECONDS, HISTOGRAM, "callmend_loop_lag_seconds", "", "How late a shard's 100 ms timer fires") \
-	X(STORE_QUERIES, COUNTER, "callmend_store_queries_total", "result", "API queries by result: ok, refused, unavailable, full")
+#define METRICS(X)                                                                            \
+	X(WEBHOOKS, COUNTER, "callmend_webhooks_total", "result",                             \
+	  "Webhooks by result: accepted, duplicate, rejected, unauthorized, overloaded, "     \
+	  "unknown_source")                                                                   \
+	X(WEBHOOK_BYTES, COUNTER, "callmend_webhook_bytes_total", "",                         \
+	  "Bytes of webhook bodies received")                                                 \
+	X(WEBHOOK_SECONDS, HISTOGRAM, "callmend_webhook_answer_seconds", "",                  \
+	  "From the last byte of a webhook to its answer")                                    \
+	X(EVENTS, COUNTER, "callmend_events_total", "", "Events published by call sessions")  \
+	X(EVENT_SECONDS, HISTOGRAM, "callmend_event_ingest_latency_seconds", "",              \
+	  "From the last byte of a webhook to its events handed to watchers")                 \
+	X(CALLS_ACTIVE, GAUGE, "callmend_calls_active", "",                                   \
+	  "Calls with a session in memory that have not ended")                               \
+	X(CALLS_ENDED, COUNTER, "callmend_calls_ended_total", "class",                        \
+	  "Calls ended, by class of ended reason: customer, assistant, provider, telephony, " \
+	  "limit, other, lost")                                                               \
+	X(COMMANDS, COUNTER, "callmend_control_total", "result", "Commands by final state")   \
+	X(COMMAND_SECONDS, HISTOGRAM, "callmend_control_latency_seconds", "",                 \
+	  "From a command's arrival to the provider's answer")                                \
+	X(TOOL_CALLS, COUNTER, "callmend_tool_calls_total", "result",                         \
+	  "Tool calls by result: success, failed, fallback, duplicate, unknown")              \
+	X(TOOL_SECONDS, HISTOGRAM, "callmend_tool_call_duration_seconds", "",                 \
+	  "Duration of tool calls run by Callmend")                                           \
+	X(UPSTREAM, COUNTER, "callmend_upstream_forwards_total", "result",                    \
+	  "Webhooks forwarded upstream by result: delivered, failed, timed_out, dropped")     \
+	X(JOURNAL_SYNC_SECONDS, HISTOGRAM, "callmend_journal_fsync_seconds", "",              \
+	  "Duration of fdatasync on the journal")                                             \
+	X(JOURNAL_RECORDS, COUNTER, "callmend_journal_records_total", "",                     \
+	  "Records appended to the journal")                                                  \
+	X(JOURNAL_BYTES, COUNTER, "callmend_journal_bytes_total", "",                         \
+	  "Bytes appended to the journal")                                                    \
+	X(JOURNAL_FULL, COUNTER, "callmend_journal_full_total", "",                           \
+	  "Records refused because journal memory or disk cap was reached")                   \
+	X(JOURNAL_DAMAGED, COUNTER, "callmend_journal_damaged_bytes_total", "",               \
+	  "Bytes of damaged journal data copied aside and skipped")                           \
+	X(JOURNAL_DISK_BYTES, GAUGE, "callmend_journal_disk_bytes", "",                       \
+	  "Bytes of all journal segments on disk")                                            \
+	X(PROJECTOR_LAG, GAUGE, "callmend_projector_lag_records", "",                         \
+	  "Journal records not yet in PostgreSQL")                                            \
+	X(PROJECTOR_ROWS, COUNTER, "callmend_projector_rows_total", "",                       \
+	  "Rows written to PostgreSQL by the projector")                                      \
+	X(PROJECTOR_REFUSED, COUNTER, "callmend_projector_refused_rows_total", "",            \
+	  "Rows PostgreSQL refused, kept in quarantine")                                      \
+	X(QUARANTINED, COUNTER, "callmend_quarantined_inputs_total", "",                      \
+	  "Inputs not applied because they stopped the core twice")                           \
+	X(MAILBOX_FULL, COUNTER, "callmend_mailbox_full_total", "",                           \
+	  "Messages between shards refused because a mailbox was full")                       \
+	X(WATCHERS, GAUGE, "callmend_watchers", "", "Live WebSocket connections")             \
+	X(WATCHER_DROPS, COUNTER, "callmend_ws_slow_consumer_drops_total", "",                \
+	  "Times a slow watcher's queue was dropped for a fresh snapshot")                    \
+	X(HTTP_REQUESTS, COUNTER, "callmend_http_requests_total", "code",                     \
+	  "HTTP requests by status class: 1xx 2xx 3xx 4xx 5xx")                               \
+	X(CONNECTIONS, GAUGE, "callmend_connections", "", "Open server connections")          \
+	X(LOOP_LAG_SECONDS, HISTOGRAM, "callmend_loop_lag_seconds", "",                       \
+	  "How late a shard's 100 ms timer fires")                                            \
+	X(STORE_QUERIES, COUNTER, "callmend_store_queries_total", "result",                   \
+	  "API queries by result: ok, refused, unavailable, full")
 
 enum metric {
 #define X(id, kind, name, label, doc) METRIC_##id,
 	METRICS(X)
 #undef X
-	METRIC_COUNT
+		METRIC_COUNT
 };
 enum { METRIC_LABEL_VALUES = 16 };
 
@@ -55,8 +84,8 @@ void metric_add(enum metric m, int64_t by);
 void metric_add_label(enum metric m, const char *value, int64_t by);
 void metric_set(enum metric m, int64_t v);
 void metric_observe_us(enum metric m, int64_t us); /* histogram buckets 100 µs ... 30 s */
-int64_t metric_value(enum metric m);               /* sum over labels */
-void metrics_write(struct buf *out);               /* Prometheus text */
-void metrics_write_docs(struct buf *out);          /* docs/metrics.md */
+int64_t metric_value(enum metric m);		   /* sum over labels */
+void metrics_write(struct buf *out);		   /* Prometheus text */
+void metrics_write_docs(struct buf *out);	   /* docs/metrics.md */
 
 #endif

@@ -1,57 +1,87 @@
-/* Every option of a node, declared once: struct config, the reader of the YAML file and of the environment, defaults,
- * limits, docs/configuration.md and config/callmend.example.yaml all come from this table.
+/* Every option of a node, declared once: struct config, the reader of the YAML file and of the
+ * environment, defaults, limits, docs/configuration.md and config/callmend.example.yaml all come
+ * from this table.
  *
  * X(member, "path in the file", TYPE, "default as one would write it", LIMITS, "documentation")
  *
- * The member is the path with '_' for '.', the environment variable is CALLMEND_ and the member in capitals (both
- * tested). Units are in the names. TYPE: TEXT, PATH (made absolute), INT, SIZE (bytes), DURATION (ms), CHOICE (index into
- * the choices), SECRET (a reference, never the secret). LIMITS: RANGE(least, most), for TEXT and PATH of the length;
- * CHOICES("a b c"); ANY. Options of one section stand together. */
+ * The member is the path with '_' for '.', the environment variable is CALLMEND_ and the member in
+ * capitals (both tested). Units are in the names. TYPE: TEXT, PATH (made absolute), INT, SIZE
+ * (bytes), DURATION (ms), CHOICE (index into the choices), SECRET (a reference, never the secret).
+ * LIMITS: RANGE(least, most), for TEXT and PATH of the length; CHOICES("a b c"); ANY. Options of
+ * one section stand together. */
 #ifndef CALLMEND_BASE_OPTIONS_H
 #define CALLMEND_BASE_OPTIONS_H
 
-#define OPTIONS(X) \
-	X(state_dir, "state_dir", PATH, "./.state", RANGE(1, 4000), \
-	  "Folder for everything the node keeps: journal, private PostgreSQL cluster, directory cache. Created with mode 0700. A relative path counts from the working directory at start.") \
-	X(secrets_dir, "secrets_dir", PATH, "", RANGE(0, 4000), \
-	  "Folder with one file per secret, for sources and tools whose secret is given as {\"file\": \"name\"}. Only plain file names inside it can be referred to. Default: the folder `secrets` inside `state_dir`.") \
-	X(public_url, "public_url", TEXT, "", RANGE(0, 2000), \
-	  "How providers and browsers reach this node, such as `https://calls.example.com`. Used in the links and webhook addresses Callmend shows. Default: none, addresses are shown without a host.") \
-	X(listen_host, "listen.host", TEXT, "127.0.0.1", RANGE(1, 255), \
-	  "Address to listen on for webhooks, API and live view. The default reaches this machine only; `0.0.0.0` or `::` means every interface, and then TLS belongs in front (a proxy).") \
-	X(listen_port, "listen.port", INT, "8080", RANGE(0, 65535), \
-	  "TCP port to listen on. 0 takes any free port and logs which.") \
-	X(database_url, "database.url", SECRET, "", ANY, \
-	  "PostgreSQL connection string or URI (it holds a password, hence a secret), PostgreSQL 15 or later. Default: none, and `callmend up` runs a private cluster inside `state_dir`.") \
-	X(database_max_queries_waiting, "database.max_queries_waiting", INT, "256", RANGE(1, 100000), \
-	  "API queries that may wait for a database connection. When full, further ones are answered 503 at once. Calls and webhooks do not use these queries.") \
-	X(core_shards, "core.shards", INT, "0", RANGE(0, 256), \
-	  "Threads that run calls, each with its own event loop. 0: one per processor.") \
-	X(core_max_calls, "core.max_calls", INT, "20000", RANGE(1, 10000000), \
-	  "Calls with a session in memory at a time, over all shards. When full, webhooks of new calls get 503 with Retry-After (those whose answer the provider waits for get their configured default); calls under way go on.") \
+#define OPTIONS(X)                                                                                 \
+	X(state_dir, "state_dir", PATH, "./.state", RANGE(1, 4000),                                \
+	  "Folder for everything the node keeps: journal, private PostgreSQL cluster, directory "  \
+	  "cache. Created with mode 0700. A relative path counts from the working directory at "   \
+	  "start.")                                                                                \
+	X(secrets_dir, "secrets_dir", PATH, "", RANGE(0, 4000),                                    \
+	  "Folder with one file per secret, for sources and tools whose secret is given as "       \
+	  "{\"file\": \"name\"}. Only plain file names inside it can be referred to. Default: "    \
+	  "the folder `secrets` inside `state_dir`.")                                              \
+	X(public_url, "public_url", TEXT, "", RANGE(0, 2000),                                      \
+	  "How providers and browsers reach this node, such as `https://calls.example.com`. Used " \
+	  "in the links and webhook addresses Callmend shows. Default: none, addresses are shown " \
+	  "without a host.")                                                                       \
+	X(listen_host, "listen.host", TEXT, "127.0.0.1", RANGE(1, 255),                            \
+	  "Address to listen on for webhooks, API and live view. The default reaches this "        \
+	  "machine only; `0.0.0.0` or `::` means every interface, and then TLS belongs in front "  \
+	  "(a proxy).")                                                                            \
+	X(listen_port, "listen.port", INT, "8080", RANGE(0, 65535),                                \
+	  "TCP port to listen on. 0 takes any free port and logs which.")                          \
+	X(database_url, "database.url", SECRET, "", ANY,                                           \
+	  "PostgreSQL connection string or URI (it holds a password, hence a secret), PostgreSQL " \
+	  "15 or later. Default: none, and `callmend up` runs a private cluster inside "           \
+	  "`state_dir`.")                                                                          \
+	X(database_max_queries_waiting, "database.max_queries_waiting", INT, "256",                \
+	  RANGE(1, 100000),                                                                        \
+	  "API queries that may wait for a database connection. When full, further ones are "      \
+	  "answered 503 at once. Calls and webhooks do not use these queries.")                    \
+	X(core_shards, "core.shards", INT, "0", RANGE(0, 256),                                     \
+	  "Threads that run calls, each with its own event loop. 0: one per processor.")           \
+	X(core_max_calls, "core.max_calls", INT, "20000", RANGE(1, 10000000),                      \
+	  "Calls with a session in memory at a time, over all shards. When full, webhooks of new " \
+	  "calls get 503 with Retry-After (those whose answer the provider waits for get their "   \
+	  "configured default); calls under way go on.")                                           \
 	X(core_body_limit_bytes, "core.body_limit_bytes", SIZE, "11MiB", RANGE(64 * KIB, 1 * GIB), \
-	  "Largest request body. A larger one is answered 413. The default accepts 10 MiB bodies with room to spare.") \
-	X(core_drain_limit_ms, "core.drain_limit_ms", DURATION, "10m", RANGE(0, 24 * HOUR), \
-	  "After SIGTERM: how long running calls may take to end before the node stops anyway. Calls cut off this way are picked up from the journal at the next start.") \
-	X(core_mailbox_limit, "core.mailbox_limit", INT, "65536", RANGE(64, 16777216), \
-	  "Messages that may wait for one shard. When full, the sender is refused and its webhook is answered 503 with Retry-After.") \
-	X(core_watcher_queue_bytes, "core.watcher_queue_bytes", SIZE, "1MiB", RANGE(64 * KIB, 1 * GIB), \
-	  "Bytes that may wait for one live watcher (WebSocket). When full, the queue is dropped, counted, and the watcher gets a fresh snapshot; calls are never slowed by a watcher.") \
-	X(journal_segment_bytes, "journal.segment_bytes", SIZE, "64MiB", RANGE(1 * MIB, 4 * GIB), \
-	  "Size of one journal file, preallocated. Disk space is given back in whole segments.") \
-	X(journal_memory_bytes, "journal.memory_bytes", SIZE, "64MiB", RANGE(1 * MIB, 64 * GIB), \
-	  "Records that may wait in memory for the disk. When full, new webhooks get 503 with Retry-After until the disk has caught up.") \
-	X(journal_disk_cap_bytes, "journal.disk_cap_bytes", SIZE, "8GiB", RANGE(2 * MIB, 64 * TIB), \
-	  "All journal segments together; at least two segments. When reached (PostgreSQL away for long, or retention too long for the traffic), new webhooks get 503 with Retry-After: nothing that was accepted is thrown away.") \
-	X(journal_retention_ms, "journal.retention_ms", DURATION, "1h", RANGE(0, 365 * DAY), \
-	  "How long a segment is kept after its last write, even when its events are in PostgreSQL and its calls have ended. Longer allows replaying older calls from the journal.") \
-	X(retention_event_days, "retention.event_days", INT, "30", RANGE(1, 36500), \
-	  "Days of call events kept in PostgreSQL. Older days are dropped whole; calls, transcripts and figures stay.") \
-	X(tools_max_waiting, "tools.max_waiting", INT, "1000", RANGE(1, 1000000), \
-	  "Tool requests that may run or wait at a time. When full, further ones fail at once with their fallback answer, so that the assistant is never left waiting.") \
-	X(log_level, "log.level", CHOICE, "info", CHOICES("debug info warn error"), \
-	  "Least severe lines that are logged, on stderr.") \
-	X(log_format, "log.format", CHOICE, "text", CHOICES("text json"), \
+	  "Largest request body. A larger one is answered 413. The default accepts 10 MiB bodies " \
+	  "with room to spare.")                                                                   \
+	X(core_drain_limit_ms, "core.drain_limit_ms", DURATION, "10m", RANGE(0, 24 * HOUR),        \
+	  "After SIGTERM: how long running calls may take to end before the node stops anyway. "   \
+	  "Calls cut off this way are picked up from the journal at the next start.")              \
+	X(core_mailbox_limit, "core.mailbox_limit", INT, "65536", RANGE(64, 16777216),             \
+	  "Messages that may wait for one shard. When full, the sender is refused and its "        \
+	  "webhook is answered 503 with Retry-After.")                                             \
+	X(core_watcher_queue_bytes, "core.watcher_queue_bytes", SIZE, "1MiB",                      \
+	  RANGE(64 * KIB, 1 * GIB),                                                                \
+	  "Bytes that may wait for one live watcher (WebSocket). When full, the queue is "         \
+	  "dropped, counted, and the watcher gets a fresh snapshot; calls are never slowed by a "  \
+	  "watcher.")                                                                              \
+	X(journal_segment_bytes, "journal.segment_bytes", SIZE, "64MiB", RANGE(1 * MIB, 4 * GIB),  \
+	  "Size of one journal file, preallocated. Disk space is given back in whole segments.")   \
+	X(journal_memory_bytes, "journal.memory_bytes", SIZE, "64MiB", RANGE(1 * MIB, 64 * GIB),   \
+	  "Records that may wait in memory for the disk. When full, new webhooks get 503 with "    \
+	  "Retry-After until the disk has caught up.")                                             \
+	X(journal_disk_cap_bytes, "journal.disk_cap_bytes", SIZE, "8GiB",                          \
+	  RANGE(2 * MIB, 64 * TIB),                                                                \
+	  "All journal segments together; at least two segments. When reached (PostgreSQL away "   \
+	  "for long, or retention too long for the traffic), new webhooks get 503 with "           \
+	  "Retry-After: nothing that was accepted is thrown away.")                                \
+	X(journal_retention_ms, "journal.retention_ms", DURATION, "1h", RANGE(0, 365 * DAY),       \
+	  "How long a segment is kept after its last write, even when its events are in "          \
+	  "PostgreSQL and its calls have ended. Longer allows replaying older calls from the "     \
+	  "journal.")                                                                              \
+	X(retention_event_days, "retention.event_days", INT, "30", RANGE(1, 36500),                \
+	  "Days of call events kept in PostgreSQL. Older days are dropped whole; calls, "          \
+	  "transcripts and figures stay.")                                                         \
+	X(tools_max_waiting, "tools.max_waiting", INT, "1000", RANGE(1, 1000000),                  \
+	  "Tool requests that may run or wait at a time. When full, further ones fail at once "    \
+	  "with their fallback answer, so that the assistant is never left waiting.")              \
+	X(log_level, "log.level", CHOICE, "info", CHOICES("debug info warn error"),                \
+	  "Least severe lines that are logged, on stderr.")                                        \
+	X(log_format, "log.format", CHOICE, "text", CHOICES("text json"),                          \
 	  "`text` for people, `json` (one object per line) for log collectors.")
 
 #endif

@@ -31,8 +31,8 @@ struct journal_config {
 	uint64_t memory_bytes;	 /* not yet durable */
 	uint64_t disk_cap_bytes; /* all segments */
 	int64_t retention_ms;	 /* a segment is kept at least this long after its last write */
-	/* Appends do not wake the writer: journal_commit() does, at the end of the appender's turn, so that all that a turn brings
-	 * is one commit and one wake-up. */
+	/* Appends do not wake the writer: journal_commit() does, at the end of the appender's turn,
+	 * so that all that a turn brings is one commit and one wake-up. */
 	bool commit_on_demand;
 	/* On the writer's thread; must not block (post mail). */
 	void (*on_durable)(void *user, uint64_t number);
@@ -60,7 +60,8 @@ MUST int journal_append(struct journal *, struct record *r);
 /* Several records with consecutive numbers, all or none. */
 MUST int journal_append_all(struct journal *, struct record *r, size_t n);
 
-/* With commit_on_demand: begin writing what has been appended. Cheap when there is nothing. Any thread. */
+/* With commit_on_demand: begin writing what has been appended. Cheap when there is nothing. Any
+ * thread. */
 void journal_commit(struct journal *);
 
 uint64_t journal_durable(const struct journal *); /* largest durable number; any thread */

@@ -13,8 +13,8 @@ struct writer_config {
 	struct shelf *shelf; /* outlives the writer */
 	uint64_t salt;
 	uint64_t memory_bytes;
-	uint64_t last;	  /* numbers go on after this one */
-	uint64_t durable; /* the last record on disk */
+	uint64_t last;	       /* numbers go on after this one */
+	uint64_t durable;      /* the last record on disk */
 	bool commit_on_demand; /* journal.h */
 	/* On the writer's thread. */
 	void (*on_durable)(void *user, uint64_t number);

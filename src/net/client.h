@@ -1,4 +1,5 @@
-/* HTTP client of a shard: libcurl multi on the shard's libuv loop, keep-alive, bounded. One per shard, that shard's thread only. */
+/* HTTP client of a shard: libcurl multi on the shard's libuv loop, keep-alive, bounded. One per
+ * shard, that shard's thread only. */
 #ifndef CALLMEND_NET_CLIENT_H
 #define CALLMEND_NET_CLIENT_H
 
@@ -10,9 +11,10 @@
 #include "rt/shard.h"
 
 struct http_client;
-MUST int http_client_new(struct http_client **out, struct shard *, unsigned max_in_flight, unsigned max_waiting,
-			 struct fault *f);
-void http_client_free(struct http_client *); /* calls every `done` still open with CLIENT_NOT_SENT or CLIENT_UNKNOWN */
+MUST int http_client_new(struct http_client **out, struct shard *, unsigned max_in_flight,
+			 unsigned max_waiting, struct fault *f);
+void http_client_free(struct http_client *); /* calls every `done` still open with CLIENT_NOT_SENT
+						or CLIENT_UNKNOWN */
 
 struct http_header {
 	struct span name, value;
@@ -31,15 +33,16 @@ struct client_request {
 /* How far a request surely came: decides whether an effect may have happened. */
 enum client_end {
 	CLIENT_ANSWERED, /* a whole status and body arrived */
-	CLIENT_NOT_SENT, /* resolving or connecting failed, or it never left the queue: the server cannot have seen it */
-	CLIENT_UNKNOWN,  /* sent, wholly or in part, and no whole answer came (timeout, reset) */
+	CLIENT_NOT_SENT, /* resolving or connecting failed, or it never left the queue: the server
+			    cannot have seen it */
+	CLIENT_UNKNOWN,	 /* sent, wholly or in part, and no whole answer came (timeout, reset) */
 };
 
 struct client_response {
 	enum client_end end;
 	bool timed_out;
 	bool truncated;
-	int status;               /* with CLIENT_ANSWERED */
+	int status;		  /* with CLIENT_ANSWERED */
 	struct span content_type; /* may be empty */
 	struct span body;
 	int64_t duration_us;
@@ -48,10 +51,11 @@ struct client_response {
 
 typedef void client_done_fn(void *user, const struct client_response *);
 
-/* Copies everything it needs. E_FULL when max_waiting is reached, E_INVALID for a bad URL or header (fault says what), E_CLOSED while
- * the client is being freed; `done` is called later, exactly once, unless this fails, and may send again. Redirects are not
- * followed, proxies of the environment not used, and no request is ever repeated once a byte of it was sent. */
-MUST int http_client_send(struct http_client *, const struct client_request *, client_done_fn *done, void *user,
-			  struct fault *f);
+/* Copies everything it needs. E_FULL when max_waiting is reached, E_INVALID for a bad URL or header
+ * (fault says what), E_CLOSED while the client is being freed; `done` is called later, exactly
+ * once, unless this fails, and may send again. Redirects are not followed, proxies of the
+ * environment not used, and no request is ever repeated once a byte of it was sent. */
+MUST int http_client_send(struct http_client *, const struct client_request *, client_done_fn *done,
+			  void *user, struct fault *f);
 
 #endif

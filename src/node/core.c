@@ -1,7 +1,9 @@
-/* Happy path: replay the journal, start the shards, load the directory, accept; on SIGTERM drain, then stop in the reverse order.
+/* Happy path: replay the journal, start the shards, load the directory, accept; on SIGTERM drain,
+ * then stop in the reverse order.
  *
- * Failure modes: the parent is gone - stop at once (the journal has everything); the journal failed - stop with status 1, the
- * parent starts us again and recovery decides; PostgreSQL away - nothing here notices, except the projector and API reads. */
+ * Failure modes: the parent is gone - stop at once (the journal has everything); the journal failed
+ * - stop with status 1, the parent starts us again and recovery decides; PostgreSQL away - nothing
+ * here notices, except the projector and API reads. */
 #include "node/core.h"
 
 #include <pthread.h>
@@ -65,7 +67,9 @@ struct core {
 	atomic_bool has_directory;
 };
 
-/* --- per shard ------------------------------------------------------------------------------------------------------- */
+/* --- per shard
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct api *api_of(struct http_server *s)
 {
@@ -108,7 +112,9 @@ static void shard_end(struct shard *s, void *user)
 	part->server = NULL;
 }
 
-/* --- directory --------------------------------------------------------------------------------------------------------- */
+/* --- directory
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void on_directory(void *user, const struct directory *dir)
 {
@@ -163,10 +169,13 @@ static void readiness(void *user, struct api_readiness *out)
 
 	out->draining = ingest_draining(c->ingest);
 	out->journal_failed = journal_failed(ingest_journal(c->ingest));
-	out->detail = atomic_load(&c->has_directory) ? NULL : "sources and projects are not loaded yet";
+	out->detail =
+		atomic_load(&c->has_directory) ? NULL : "sources and projects are not loaded yet";
 }
 
-/* --- stopping ------------------------------------------------------------------------------------------------------------ */
+/* --- stopping
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void stop_loop(struct core *c)
 {
@@ -184,7 +193,8 @@ static void on_drain_look(uv_timer_t *t)
 /* From now on answers end their connection, so that few are cut at the end. */
 static void run_drain(struct mail *m, struct shard *here)
 {
-	struct core_shard *part = (struct core_shard *)((char *)m - offsetof(struct core_shard, drain));
+	struct core_shard *part =
+		(struct core_shard *)((char *)m - offsetof(struct core_shard, drain));
 
 	(void)here;
 	if (part->server)
@@ -240,7 +250,9 @@ static void on_failed(uv_async_t *a)
 	stop_loop(c);
 }
 
-/* --- starting ------------------------------------------------------------------------------------------------------------ */
+/* --- starting
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static unsigned shard_count(const struct config *config)
 {
@@ -322,7 +334,8 @@ static int start_shards(struct core *c, struct fault *f)
 
 	TRY(api_common_new(&c->api, &ac, f));
 	make_routes(c);
-	TRY(shards_start(&c->shards, c->parts_n, (unsigned)c->config->core_mailbox_limit, &hooks, f));
+	TRY(shards_start(&c->shards, c->parts_n, (unsigned)c->config->core_mailbox_limit, &hooks,
+			 f));
 	lanes_are_ready(c);
 	ingest_resume(c->ingest);
 	return 0;

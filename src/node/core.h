@@ -1,6 +1,7 @@
 /* The core role: gateway, live view, journal and projector in one process.
  *
- * Started by the parent with the listening socket as descriptor CORE_LISTEN_FD and a lifeline; by hand (`callmend core`) it binds itself. */
+ * Started by the parent with the listening socket as descriptor CORE_LISTEN_FD and a lifeline; by
+ * hand (`callmend core`) it binds itself. */
 #ifndef CALLMEND_NODE_CORE_H
 #define CALLMEND_NODE_CORE_H
 
@@ -8,7 +9,8 @@
 
 enum { CORE_LISTEN_FD = 4 };
 
-/* Exit status of the process. SIGTERM drains, SIGINT stops at once; either a second time stops at once. */
+/* Exit status of the process. SIGTERM drains, SIGINT stops at once; either a second time stops at
+ * once. */
 int core_main(const struct config *);
 
 #endif

@@ -1,8 +1,10 @@
-/* Happy path: bind, start PostgreSQL, migrate, start the core, wait for a signal; then the core drains, then PostgreSQL stops.
+/* Happy path: bind, start PostgreSQL, migrate, start the core, wait for a signal; then the core
+ * drains, then PostgreSQL stops.
  *
- * Failure modes: the core dies - started again after a growing pause, while the socket stays bound and connections queue; the private
- * PostgreSQL dies - started again (the core does not mind meanwhile); we die - the kernel closes the core's lifeline and it stops; a
- * leftover PostgreSQL is adopted or stopped at the next start. */
+ * Failure modes: the core dies - started again after a growing pause, while the socket stays bound
+ * and connections queue; the private PostgreSQL dies - started again (the core does not mind
+ * meanwhile); we die - the kernel closes the core's lifeline and it stops; a leftover PostgreSQL is
+ * adopted or stopped at the next start. */
 #include "node/parent.h"
 
 #include <signal.h>
@@ -51,7 +53,9 @@ static int64_t now_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
-/* --- the core --------------------------------------------------------------------------------------------------------- */
+/* --- the core
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int core_start(struct parent *p, struct fault *f);
 
@@ -79,8 +83,8 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 	}
 	if (now_ms() - p->core_since_ms > STEADY_MS)
 		p->pause_ms = PAUSE_MIN_MS;
-	log_warn("parent", "the core ended (status %d, signal %d), starting it again in %llu ms", status, signal_number,
-		 (unsigned long long)p->pause_ms);
+	log_warn("parent", "the core ended (status %d, signal %d), starting it again in %llu ms",
+		 status, signal_number, (unsigned long long)p->pause_ms);
 	uv_timer_start(&p->restart, on_restart, p->pause_ms, 0);
 	p->pause_ms = p->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : p->pause_ms * 2;
 }
@@ -89,7 +93,8 @@ static int core_start(struct parent *p, struct fault *f)
 {
 	char exe[4096], database[4200];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	const char *argv[] = { "callmend", "core", p->config_file ? "--config" : NULL, p->config_file, NULL };
+	const char *argv[] = { "callmend", "core", p->config_file ? "--config" : NULL,
+			       p->config_file, NULL };
 	const char *env[] = { "CALLMEND_INHERITED_SOCKET=1", database, NULL };
 	struct child_spec spec = {
 		.path = exe, .argv = argv, .env = env, .pass_fds = &p->listen_fd, .pass_fds_n = 1
@@ -104,7 +109,9 @@ static int core_start(struct parent *p, struct fault *f)
 	return 0;
 }
 
-/* --- PostgreSQL --------------------------------------------------------------------------------------------------------- */
+/* --- PostgreSQL
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int cluster_begin(struct parent *p, struct fault *f)
 {
@@ -118,7 +125,8 @@ static void on_look(uv_timer_t *t)
 	struct parent *p = t->data;
 	struct fault f;
 
-	if (p->stopping || !database_is_private(p->config) || (p->cluster && cluster_alive(p->cluster)))
+	if (p->stopping || !database_is_private(p->config) ||
+	    (p->cluster && cluster_alive(p->cluster)))
 		return;
 	log_warn("parent", "the private PostgreSQL has ended, starting it again");
 	cluster_stop(p->cluster);
@@ -153,17 +161,21 @@ static int prepare_database(struct parent *p, struct fault *f)
 	}
 	int rc = store_migrate(buf_z(&p->database), &applied, f);
 	if (rc == E_UNAVAILABLE) {
-		/* The core starts from its local files; the schema follows when the database is back. */
+		/* The core starts from its local files; the schema follows when the database is
+		 * back. */
 		log_warn("parent", "PostgreSQL is away: %s", f->text);
 		uv_timer_start(&p->migrate, on_migrate, MIGRATE_PAUSE_MS, MIGRATE_PAUSE_MS);
 		return 0;
 	}
 	if (!rc && applied)
-		log_info("parent", "database schema: %u migration%s applied", applied, applied == 1 ? "" : "s");
+		log_info("parent", "database schema: %u migration%s applied", applied,
+			 applied == 1 ? "" : "s");
 	return rc;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static void stop_core(struct parent *p, int signal_number)
 {
@@ -187,7 +199,8 @@ static int bind_port(struct parent *p, struct fault *f)
 	bool waiting = false;
 	int rc;
 
-	while ((rc = net_listen(p->config->listen_host, &p->port, &p->listen_fd, f)) == E_IO && now_ms() < until) {
+	while ((rc = net_listen(p->config->listen_host, &p->port, &p->listen_fd, f)) == E_IO &&
+	       now_ms() < until) {
 		if (!waiting)
 			log_info("parent", "%s; trying for %d s", f->text, BIND_WAIT_MS / 1000);
 		waiting = true;
@@ -233,7 +246,10 @@ static void end(struct parent *p)
 
 int parent_main(const struct config *config, const char *config_file)
 {
-	struct parent p = { .config = config, .config_file = config_file, .listen_fd = -1, .pause_ms = PAUSE_MIN_MS };
+	struct parent p = { .config = config,
+			    .config_file = config_file,
+			    .listen_fd = -1,
+			    .pause_ms = PAUSE_MIN_MS };
 	struct fault f = { 0 };
 
 	log_thread("parent");

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/token.h"
 #include "callmend/directory.h"
 #include "callmend/store.h"
 #include "ingest/ingest.h"
 #include "node/database.h"
-#include "base/token.h"
 
 /* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by
  * API. */

@@ -1,5 +1,6 @@
-/* Who sent this webhook (issue "Vapi, in": shared secret, bearer, HMAC with all its options, several at once, on the original bytes).
- * The exchange is played by this file: a list of headers. */
+/* Who sent this webhook (issue "Vapi, in": shared secret, bearer, HMAC with all its options,
+ * several at once, on the original bytes). The exchange is played by this file: a list of headers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,40 +59,54 @@ static int try(const struct dir_auth *auth, size_t n, const struct exchange *x)
 	return rc;
 }
 
-static const struct dir_auth secret = { .mode = AUTH_SECRET, .secret = { .value = { "s3cret", 6 } },
+static const struct dir_auth secret = { .mode = AUTH_SECRET,
+					.secret = { .value = { "s3cret", 6 } },
 					.header = { "x-vapi-secret", 13 } };
-static const struct dir_auth bearer = { .mode = AUTH_BEARER, .secret = { .value = { "tok", 3 } },
+static const struct dir_auth bearer = { .mode = AUTH_BEARER,
+					.secret = { .value = { "tok", 3 } },
 					.header = { "authorization", 13 } };
 
 static void a_shared_secret_fits_only_itself(void **state)
 {
 	(void)state;
-	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cret" } } }), 0);
-	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cre" } } }), E_DENIED);
-	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cretx" } } }), E_DENIED);
-	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "" } } }), E_DENIED);
-	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-other", "s3cret" } } }), E_DENIED);
+	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cret" } } }),
+			 0);
+	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cre" } } }),
+			 E_DENIED);
+	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "s3cretx" } } }),
+			 E_DENIED);
+	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-vapi-secret", "" } } }),
+			 E_DENIED);
+	assert_int_equal(try(&secret, 1, &(struct exchange){ { { "x-other", "s3cret" } } }),
+			 E_DENIED);
 }
 
 static void a_bearer_token_needs_its_prefix(void **state)
 {
 	(void)state;
-	assert_int_equal(try(&bearer, 1, &(struct exchange){ { { "authorization", "Bearer tok" } } }), 0);
-	assert_int_equal(try(&bearer, 1, &(struct exchange){ { { "authorization", "bearer tok" } } }), 0);
-	assert_int_equal(try(&bearer, 1, &(struct exchange){ { { "authorization", "tok" } } }), E_DENIED);
-	assert_int_equal(try(&bearer, 1, &(struct exchange){ { { "authorization", "Bearer tok2" } } }), E_DENIED);
+	assert_int_equal(
+		try(&bearer, 1, &(struct exchange){ { { "authorization", "Bearer tok" } } }), 0);
+	assert_int_equal(
+		try(&bearer, 1, &(struct exchange){ { { "authorization", "bearer tok" } } }), 0);
+	assert_int_equal(try(&bearer, 1, &(struct exchange){ { { "authorization", "tok" } } }),
+			 E_DENIED);
+	assert_int_equal(
+		try(&bearer, 1, &(struct exchange){ { { "authorization", "Bearer tok2" } } }),
+		E_DENIED);
 }
 
 static void nobody_is_let_in_without_configuration(void **state)
 {
 	const struct dir_auth open = { .mode = AUTH_OPEN };
-	const struct dir_auth unresolved = { .mode = AUTH_SECRET, .header = { "x-vapi-secret", 13 } };
+	const struct dir_auth unresolved = { .mode = AUTH_SECRET,
+					     .header = { "x-vapi-secret", 13 } };
 
 	(void)state;
 	assert_int_equal(try(NULL, 0, &(struct exchange){ 0 }), E_DENIED);
 	assert_int_equal(try(&open, 1, &(struct exchange){ 0 }), 0);
 	/* A secret that could not be read must not fit an empty header. */
-	assert_int_equal(try(&unresolved, 1, &(struct exchange){ { { "x-vapi-secret", "" } } }), E_DENIED);
+	assert_int_equal(try(&unresolved, 1, &(struct exchange){ { { "x-vapi-secret", "" } } }),
+			 E_DENIED);
 }
 
 static void any_one_of_several_suffices(void **state)
@@ -100,11 +115,16 @@ static void any_one_of_several_suffices(void **state)
 
 	(void)state;
 	assert_int_equal(try(both, 2, &(struct exchange){ { { "x-vapi-secret", "s3cret" } } }), 0);
-	assert_int_equal(try(both, 2, &(struct exchange){ { { "authorization", "Bearer tok" } } }), 0);
-	assert_int_equal(try(both, 2, &(struct exchange){ { { "authorization", "Bearer s3cret" } } }), E_DENIED);
+	assert_int_equal(try(both, 2, &(struct exchange){ { { "authorization", "Bearer tok" } } }),
+			 0);
+	assert_int_equal(
+		try(both, 2, &(struct exchange){ { { "authorization", "Bearer s3cret" } } }),
+		E_DENIED);
 }
 
-/* --- HMAC ---------------------------------------------------------------------------------------------------------- */
+/* --- HMAC
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static const struct dir_auth hmac = {
 	.mode = AUTH_HMAC,
@@ -138,12 +158,22 @@ static void the_default_signature_covers_time_and_body(void **state)
 
 	(void)state;
 	sign(&hmac, "key", "1760000000.{\"message\":{}}", s);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000000" } } }), 0);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000001" } } }), E_DENIED);
+	assert_int_equal(try(&hmac, 1,
+			     &(struct exchange){
+				     { { "x-signature", s }, { "x-timestamp", "1760000000" } } }),
+			 0);
+	assert_int_equal(try(&hmac, 1,
+			     &(struct exchange){
+				     { { "x-signature", s }, { "x-timestamp", "1760000001" } } }),
+			 E_DENIED);
 	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s } } }), E_DENIED);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-timestamp", "1760000000" } } }), E_DENIED);
+	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-timestamp", "1760000000" } } }),
+			 E_DENIED);
 	s[0] = s[0] == 'a' ? 'b' : 'a';
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000000" } } }), E_DENIED);
+	assert_int_equal(try(&hmac, 1,
+			     &(struct exchange){
+				     { { "x-signature", s }, { "x-timestamp", "1760000000" } } }),
+			 E_DENIED);
 }
 
 static void the_time_stamp_may_be_in_milliseconds_but_not_old(void **state)
@@ -152,11 +182,20 @@ static void the_time_stamp_may_be_in_milliseconds_but_not_old(void **state)
 
 	(void)state;
 	sign(&hmac, "key", "1760000000123.{\"message\":{}}", s);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000000123" } } }), 0);
+	assert_int_equal(try(&hmac, 1,
+			     &(struct exchange){ { { "x-signature", s },
+						   { "x-timestamp", "1760000000123" } } }),
+			 0);
 	sign(&hmac, "key", "1759990000.{\"message\":{}}", s);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1759990000" } } }), E_DENIED);
+	assert_int_equal(try(&hmac, 1,
+			     &(struct exchange){
+				     { { "x-signature", s }, { "x-timestamp", "1759990000" } } }),
+			 E_DENIED);
 	sign(&hmac, "key", "yesterday.{\"message\":{}}", s);
-	assert_int_equal(try(&hmac, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "yesterday" } } }), E_DENIED);
+	assert_int_equal(
+		try(&hmac, 1,
+		    &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "yesterday" } } }),
+		E_DENIED);
 }
 
 static void every_option_of_the_plan_works(void **state)
@@ -171,7 +210,8 @@ static void every_option_of_the_plan_works(void **state)
 	a.include_timestamp = false;
 	sign(&a, "key", "{\"message\":{}}", s);
 	assert_int_equal(try(&a, 1, &(struct exchange){ { { "x-signature", s } } }), 0);
-	assert_int_equal(try(&a, 1, &(struct exchange){ { { "x-signature", s + 7 } } }), E_DENIED); /* no prefix */
+	assert_int_equal(try(&a, 1, &(struct exchange){ { { "x-signature", s + 7 } } }),
+			 E_DENIED); /* no prefix */
 
 	a = hmac;
 	a.digest = DIGEST_SHA1;
@@ -180,10 +220,16 @@ static void every_option_of_the_plan_works(void **state)
 	a.payload_format = SPAN("{method} {url} {svix-id} {timestamp} {body}");
 	a.id_header = SPAN("webhook-id");
 	sign(&a, "key", "POST /in/vapi/main m1 1760000000 {\"message\":{}}", s);
-	assert_int_equal(try(&a, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000000" },
-							  { "webhook-id", "m1" } } }), 0);
-	assert_int_equal(try(&a, 1, &(struct exchange){ { { "x-signature", s }, { "x-timestamp", "1760000000" },
-							  { "webhook-id", "m2" } } }), E_DENIED);
+	assert_int_equal(try(&a, 1,
+			     &(struct exchange){ { { "x-signature", s },
+						   { "x-timestamp", "1760000000" },
+						   { "webhook-id", "m1" } } }),
+			 0);
+	assert_int_equal(try(&a, 1,
+			     &(struct exchange){ { { "x-signature", s },
+						   { "x-timestamp", "1760000000" },
+						   { "webhook-id", "m2" } } }),
+			 E_DENIED);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* One poisoned input must never keep the core down: a record that was being applied at two crashes is skipped, SIGKILL is no crash. */
+/* One poisoned input must never keep the core down: a record that was being applied at two crashes
+ * is skipped, SIGKILL is no crash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,6 +85,7 @@ static void only_two_crashes_make_a_record_poison(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(only_two_crashes_make_a_record_poison) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		only_two_crashes_make_a_record_poison) };
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
