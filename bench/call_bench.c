@@ -81,16 +81,20 @@ static void apply(struct session *s, struct record *r, enum record_kind kind, st
 }
 
 /* What ingest does before a body is journaled. */
-static void reduce(struct session *s, struct span body, struct buf *out)
+static void reduce(struct repeats *known, struct span body, struct buf *out)
 {
 	struct arena arena = { 0 };
 	struct envelope e;
-	struct buf masked AUTO_BUF = { 0 };
+	struct buf reduced AUTO_BUF = { 0 };
+	struct repeats_news news = { 0 };
 	struct fault f = { 0 };
 	must(vapi_dialect.classify(body, &arena, &e, &f), &f);
-	vapi_dialect.mask(body, &e, &masked);
+	vapi_dialect.reduce(body, &e, known, &reduced, &news);
+	must(json_check(buf_span(&reduced), &f), &f);
 	buf_clear(out);
-	vapi_dialect.reduce(buf_span(&masked), &e, session_seen(s), out);
+	vapi_dialect.mask(buf_span(&reduced), &e, out);
+	repeats_learn(known, &news);
+	repeats_news_fini(&news);
 	arena_fini(&arena);
 }
 
@@ -103,17 +107,20 @@ static void one_call(uint64_t seed, struct tally *t)
 			     .prompt_bytes = 8000 };
 	struct record r = { .at_us = INT64_C(1760000000000000), .call = { { (uint8_t)seed } } };
 	struct session *s = session_new(&r.call);
+	struct repeats known;
+	repeats_init(&known, seed);
 	struct buf body AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
 	apply(s, &r, RECORD_BIND, SPAN("{\"dialect\":\"vapi\"}"), t);
 	for (size_t n = 1; n <= ENTRIES; n++)
 		for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 			buf_clear(&body);
 			talk_body(&talk, types[i], n, &body);
-			reduce(s, buf_span(&body), &reduced);
+			reduce(&known, buf_span(&body), &reduced);
 			apply(s, &r, RECORD_WEBHOOK, buf_span(&reduced), t);
 		}
 	t->held = session_bytes(s) > t->held ? session_bytes(s) : t->held;
 	session_free(s);
+	repeats_fini(&known);
 }
 
 int main(void)

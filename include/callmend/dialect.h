@@ -2,18 +2,22 @@
  * outlives the given arena or buf. One file per provider in src/dialect, one line in dialects.c, one folder in tests/golden.
  *
  * A webhook body passes through
- *   classify  any thread   strict check, what it is, which call, does the provider read our answer
- *   mask      any thread   the same bytes with secret values replaced (by a table of paths); what follows sees only this
- *   reduce    owner shard  what the call has seen before is left out (marker with size and hash); journaled *and* applied
- *   read      owner shard  reduced bytes -> inputs, in order; `remember` puts what the body brought into the seen set
- * read() of a reduced body gives what read() of the whole one would, less what the call has already seen. */
+ *   classify  any thread   what it is, which call, does the provider read our answer; the bytes may be anything and are skipped
+ *                          at memory speed, not checked. When it refuses, json_check's fault comes first
+ *   reduce    owner shard  what the call has sent before is left out (markers); the bytes may still be anything. The result is
+ *                          valid JSON exactly when the body is
+ *   json_check             of the result: the rest was checked when it was new
+ *   mask      any thread   the same bytes with secret values replaced (by a table of names); journaled *and* applied
+ *   read      owner shard  reduced bytes -> inputs, in order
+ * read() of a reduced body gives what read() of the whole one would, less what the call has already sent. Bodies that are kept
+ * whole are checked and masked whole; mask and read only ever get checked bytes. */
 #ifndef CALLMEND_DIALECT_H
 #define CALLMEND_DIALECT_H
 
 #include "callmend/command.h"
 #include "callmend/fault.h"
 #include "callmend/input.h"
-#include "callmend/seen.h"
+#include "callmend/repeats.h"
 
 /* Does the provider read the answer's body, and who composes it? */
 enum answer_kind {
@@ -60,8 +64,9 @@ struct dialect {
 
 	MUST int (*classify)(struct span body, struct arena *, struct envelope *out, struct fault *f);
 	void (*mask)(struct span body, const struct envelope *, struct buf *out);
-	void (*reduce)(struct span masked, const struct envelope *, const struct seen *, struct buf *out);
-	void (*remember)(struct span reduced, struct seen *);
+	/* `news`: what the call may be said to know once this is in the journal (repeats_learn). */
+	void (*reduce)(struct span body, const struct envelope *, const struct repeats *, struct buf *out,
+		       struct repeats_news *news);
 	MUST int (*read)(struct span reduced, struct arena *, struct inputs *out, struct fault *f);
 
 	/* Request for a command. E_INVALID when this provider cannot do it (fault says why). */

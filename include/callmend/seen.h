@@ -1,4 +1,4 @@
-/* A bounded set of 64-bit keys that a call has seen: history entries, repeated parts of bodies, duplicate keys.
+/* A bounded set of 64-bit keys that a call has seen: of inputs (duplicates), of the parts of bodies (repeats.h).
  *
  * When `limit` keys are held the oldest go first, so that behaviour stays a pure function of the insertions. Not thread safe. */
 #ifndef CALLMEND_SEEN_H

@@ -142,3 +142,8 @@ uint64_t hash64(struct span s)
 {
 	return XXH3_64bits(s.n ? s.p : "", s.n);
 }
+
+uint64_t hash64_seeded(struct span s, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(s.n ? s.p : "", s.n, seed);
+}

@@ -22,5 +22,6 @@ void crypto_base64(struct span bytes, struct buf *out);
 MUST int crypto_unbase64(struct span text, struct buf *out);
 void crypto_random(void *out, size_t n);
 uint64_t hash64(struct span s); /* XXH3, not for secrets */
+uint64_t hash64_seeded(struct span s, uint64_t seed);
 
 #endif

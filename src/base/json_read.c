@@ -45,13 +45,12 @@ static unsigned skip_block(struct skip *s, const char *p)
 		quotes &= ~find_escaped(b.slash, &s->escape_carry);
 	uint64_t inside = fill_between(quotes) ^ s->in_string;
 	s->in_string = (uint64_t)((int64_t)inside >> 63);
-	uint64_t brackets = (b.open | b.close) & ~inside;
-	while (brackets) {
+	for (uint64_t brackets = b.bracket & ~inside; brackets; brackets &= brackets - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(brackets);
-		brackets &= brackets - 1;
-		if (b.open >> i & 1)
-			s->depth++;
-		else if (--s->depth == 0)
+		char folded =
+			(char)(p[i] | 0x20); /* '[' and '{', ']' and '}' differ in this bit only */
+		s->depth += folded == '{';
+		if (folded == '}' && --s->depth == 0)
 			return i + 1;
 	}
 	return 0;

@@ -81,8 +81,12 @@ static inline const char *json_skip_string(const char *p, const char *end)
 
 /* 64 bytes at once: one bit per byte, the first byte's lowest. */
 struct json_block {
-	uint64_t quote, slash, open, close;
+	uint64_t quote, slash;
+	uint64_t bracket; /* maybe: the letters y and Y, '_' and 0x7f look alike */
 };
+
+/* What '[' ']' '{' '}' have in common, when these bits are set. */
+enum { JSON_BRACKET_FREE = 0x26, JSON_BRACKET = 0x7f };
 
 #ifdef __SSE2__
 static inline struct json_block json_block_of(const char *p)
@@ -90,14 +94,12 @@ static inline struct json_block json_block_of(const char *p)
 	struct json_block b = { 0 };
 	for (int i = 0; i < 4; i++) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(p + 16 * i));
-		/* '[' and '{', ']' and '}' differ in this bit only. */
-		__m128i folded = _mm_or_si128(v, _mm_set1_epi8(0x20));
+		__m128i folded = _mm_or_si128(v, _mm_set1_epi8(JSON_BRACKET_FREE));
 #define BITS(x, c) \
 	((uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c))) << 16 * i)
 		b.quote |= BITS(v, '"');
 		b.slash |= BITS(v, '\\');
-		b.open |= BITS(folded, '{');
-		b.close |= BITS(folded, '}');
+		b.bracket |= BITS(folded, JSON_BRACKET);
 #undef BITS
 	}
 	return b;
@@ -109,8 +111,7 @@ static inline struct json_block json_block_of(const char *p)
 	for (int i = 0; i < 64; i++) {
 		b.quote |= (uint64_t)(p[i] == '"') << i;
 		b.slash |= (uint64_t)(p[i] == '\\') << i;
-		b.open |= (uint64_t)((p[i] | 0x20) == '{') << i;
-		b.close |= (uint64_t)((p[i] | 0x20) == '}') << i;
+		b.bracket |= (uint64_t)((p[i] | JSON_BRACKET_FREE) == JSON_BRACKET) << i;
 	}
 	return b;
 }

@@ -303,8 +303,6 @@ static void apply_webhook(struct session *s, const struct record *r, struct cont
 	tools_record_begin(s);
 	apply_inputs(s, &c->inputs);
 	tools_record_end(s, r->body);
-	if (s->dialect->remember)
-		s->dialect->remember(r->body, &s->seen);
 }
 
 static void apply_command(struct session *s, const struct record *r, struct content *c)
@@ -480,11 +478,6 @@ bool session_expired(const struct session *s, int64_t now_us)
 const struct settings *session_settings(const struct session *s)
 {
 	return s->bound ? &s->settings : NULL;
-}
-
-const struct seen *session_seen(const struct session *s)
-{
-	return &s->seen;
 }
 
 bool session_ended(const struct session *s)

@@ -33,7 +33,6 @@ bool session_expired(const struct session *, int64_t now_us);
 
 /* Views, valid until the next apply. */
 const struct settings *session_settings(const struct session *); /* NULL before BIND */
-const struct seen *session_seen(const struct session *);	 /* for dialect->reduce */
 bool session_ended(const struct session *);
 uint64_t
 session_first_record(const struct session *); /* journal may not drop records from here on */

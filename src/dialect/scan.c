@@ -40,8 +40,10 @@ static const char *enter_member(const char *p, const char *end, struct span *key
 {
 	const char *close = name_end(p + 1, end);
 	*key = (struct span){ p + 1, (size_t)(close - p) - 1 };
+	if (end - close < 2)
+		return end;
 	p = skip_space(close + 1, end);
-	return skip_space(p + 1, end);
+	return p < end ? skip_space(p + 1, end) : end;
 }
 
 bool scan_next(struct scan *s, struct span *key)
@@ -55,8 +57,8 @@ bool scan_next(struct scan *s, struct span *key)
 		p = p < s->end ? p + 1 : s->end;
 	else if (s->object)
 		p = enter_member(p, s->end, key);
-	s->p = p;
-	return !over;
+	s->p = p < s->end ? p : s->end;
+	return !over && p < s->end;
 }
 
 /* Most names differ in their first byte. */
@@ -65,7 +67,7 @@ static bool is_name(struct span key, const char *name)
 	return key.n && *key.p == *name && span_is(key, name);
 }
 
-static size_t index_of(struct span key, const char *const *names, size_t n)
+size_t scan_index(struct span key, const char *const *names, size_t n)
 {
 	size_t i = 0;
 	while (i < n && !is_name(key, names[i]))
@@ -80,7 +82,7 @@ const char *scan_pick(const char *p, const char *end, const char *const *names, 
 	struct span key;
 	while (scan_next(&s, &key)) {
 		struct json v = scan_at(s.p, end);
-		size_t i = index_of(key, names, n);
+		size_t i = scan_index(key, names, n);
 		s.p = v.raw.p + v.raw.n;
 		if (i < n && out[i].kind == JSON_NONE)
 			out[i] = v;

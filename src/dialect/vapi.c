@@ -10,7 +10,6 @@ const struct dialect vapi_dialect = {
 	.classify = vapi_classify,
 	.mask = vapi_mask,
 	.reduce = vapi_reduce,
-	.remember = vapi_remember,
 	.read = vapi_read,
 	.command = vapi_command,
 	.tool_answer = vapi_tool_answer,

@@ -109,9 +109,8 @@ void vapi_mask(struct span body, const struct envelope *e, struct buf *out);
 struct span vapi_mask_name(size_t i);
 /* Replaces what must not be published (monitor and presigned URLs). */
 struct span vapi_mask_capabilities(struct span json, struct arena *arena);
-void vapi_reduce(struct span masked, const struct envelope *e, const struct seen *seen,
-		 struct buf *out);
-void vapi_remember(struct span reduced, struct seen *seen);
+void vapi_reduce(struct span body, const struct envelope *e, const struct repeats *known,
+		 struct buf *out, struct repeats_news *news);
 void vapi_facts(const struct vapi_view *v, struct inputs *out);
 enum vapi_source { VAPI_FROM_MESSAGE, VAPI_FROM_REPORT };
 void vapi_history(const struct vapi_view *v, enum vapi_source source, struct inputs *out);

@@ -41,7 +41,8 @@ void answer_default(struct delivery *d)
 	if (json_has(configured))
 		buf_add(&d->answer, configured.raw);
 	else
-		d->dialect->default_answer(d->envelope.type, buf_span(&d->masked), &d->answer, &d->content_type);
+		d->dialect->default_answer(d->envelope.type, delivery_whole(d) ? SPAN("{}") : buf_span(&d->masked),
+					   &d->answer, &d->content_type);
 	arena_fini(&a);
 }
 

@@ -208,6 +208,9 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	lane_finish_waiters(l); /* what the last outcomes have brought */
 	hub_free(l);
 	assistants_free(l);
+	buf_free(&l->reduced);
+	buf_free(&l->masked);
+	repeats_news_fini(&l->news);
 	directory_unref(l->dir);
 	l->dir = NULL;
 	pthread_mutex_lock(&in->ringing);

@@ -3,6 +3,9 @@
  * Happy path: a record gets its place in the journal (number), is applied to its call at once, and whoever waits for its
  * durability stands in the lane's queue until the writer thread says so.
  *
+ * Most of a delivery repeats earlier ones of its call. That is found out on the bytes as they came; only what is left, a few
+ * KB, is checked, masked and journaled, and what the call may leave out next time is learned when the journal has it.
+ *
  * Failure modes: journal full - input is refused before anything happened, except records that must not be lost (retry.c); journal failed - everything is refused and the core stops; a record that cannot be read stays in the
  * journal, changes nothing, and the projector puts it into quarantine. */
 #include <stdlib.h>
@@ -14,7 +17,7 @@
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
-enum { JOURNAL_FULL_PAUSE_MS = 20, ANSWER_LIMIT_US = 19 * 1000 * 1000 };
+enum { JOURNAL_FULL_PAUSE_MS = 20, ANSWER_LIMIT_US = 19 * 1000 * 1000, KEPT_BYTES = 2 * OFF_LOOP_BYTES };
 
 struct lane *lane_of(struct ingest *in, struct shard *s)
 {
@@ -123,6 +126,7 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 	atomic_fetch_sub(&l->in->calls, 1);
 	session_free(c->session);
 	c->session = NULL;
+	repeats_fini(&c->repeats);
 	uv_close((uv_handle_t *)&c->timer, call_free);
 }
 
@@ -185,10 +189,13 @@ static int lane_apply(struct lane *l, struct call_entry *c, const struct record 
 struct call_entry *lane_call_new(struct lane *l, const struct uuid *id)
 {
 	struct call_entry *c = calloc(1, sizeof(*c));
+	uint64_t seed;
 
 	CHECK(c);
 	c->id = *id;
 	c->lane = l;
+	crypto_random(&seed, sizeof(seed));
+	repeats_init(&c->repeats, seed);
 	uv_timer_init(shard_loop(l->shard), &c->timer);
 	c->timer.data = c;
 	HASH_ADD(hh, l->calls, id, sizeof(c->id), c);
@@ -270,11 +277,51 @@ static int append_bound(struct lane *l, struct call_entry *c, struct delivery *d
 	return lane_append(l, r, *n);
 }
 
+static void keep_small(struct buf *b)
+{
+	if (b->cap > KEPT_BYTES)
+		buf_free(b);
+	buf_clear(b);
+}
+
+static void forget_last(struct lane *l)
+{
+	keep_small(&l->reduced);
+	keep_small(&l->masked);
+	l->news.n = 0;
+}
+
+/* A delivery's body as it is to be journaled. */
+static int take_body(struct lane *l, struct call_entry *c, struct delivery *d, struct span *out)
+{
+	bool checked = d->masked.n > 0;
+	struct span body = checked ? buf_span(&d->masked) : (struct span){ d->body, d->body_n };
+
+	forget_last(l);
+	*out = body;
+	if (d->envelope.keep_whole)
+		return 0;
+	d->dialect->reduce(body, &d->envelope, &c->repeats, &l->reduced, &l->news);
+	*out = buf_span(&l->reduced);
+	if (checked)
+		return 0;
+	if (json_check(*out, NULL) == 0) {
+		d->dialect->mask(*out, &d->envelope, &l->masked);
+		*out = buf_span(&l->masked);
+		return 0;
+	}
+	/* Places are told of the body that was sent. */
+	l->news.n = 0;
+	d->malformed = delivery_whole(d) != 0;
+	*out = buf_span(&d->masked);
+	return d->malformed ? E_INVALID : 0;
+}
+
 int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number, struct fault *f)
 {
 	struct call_entry *c = lane_call(l, &d->call);
-	struct buf reduced AUTO_BUF = { 0 }, bind AUTO_BUF = { 0 };
-	struct span body = buf_span(&d->masked);
+	struct buf bind AUTO_BUF = { 0 };
+	struct span body;
 	struct record r[2];
 	size_t n;
 	int rc;
@@ -287,15 +334,15 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 		session_free(c->session);
 		c->session = NULL;
 	}
-	if (c->session && !d->envelope.keep_whole) {
-		d->dialect->reduce(body, &d->envelope, session_seen(c->session), &reduced);
-		body = buf_span(&reduced);
-	}
-	rc = append_bound(l, c, d, body, r, &n, &bind);
+	if (!c->session)
+		repeats_forget(&c->repeats); /* another session's journal may be gone */
+	rc = take_body(l, c, d, &body);
+	if (rc == 0)
+		rc = append_bound(l, c, d, body, r, &n, &bind);
 	if (rc) {
 		if (!c->session)
 			lane_call_close(l, c);
-		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
+		return d->malformed ? rc : fault(f, rc, "the journal takes no records: %s", fault_name(rc));
 	}
 	*number = r[n - 1].number;
 	*out = c;
@@ -303,7 +350,9 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 		pend(c, d, *number);
 	for (size_t i = 0; i < n; i++)
 		rc = lane_apply(l, c, &r[i], f);
-	if (rc && d->envelope.answer == ANSWER_TOOLS)
+	if (rc == 0)
+		repeats_learn(&c->repeats, &l->news);
+	else if (d->envelope.answer == ANSWER_TOOLS)
 		take_pending(c, *number);
 	return rc;
 }

@@ -34,12 +34,12 @@ struct delivery {
 	char *body;
 	size_t body_n;
 	struct arena arena;
-	struct buf masked;
+	struct buf masked; /* the whole body, checked; empty as long as nobody needs it (delivery_whole) */
 	const struct dialect *dialect;
 	const struct directory *dir; /* reference, as of arrival */
 	const struct dir_source *source;
 	struct envelope envelope;
-	struct fault fault; /* classify said no */
+	struct fault fault; /* why it is malformed */
 	bool malformed;
 	struct uuid call;
 	int64_t received_us; /* monotonic */
@@ -66,6 +66,7 @@ struct call_entry {
 	struct uuid id;
 	UT_hash_handle hh;
 	struct session *session;
+	struct repeats repeats; /* what its deliveries need not bring again */
 	struct lane *lane;
 	int64_t last_at_us;
 	bool counted_live;
@@ -87,6 +88,10 @@ struct lane {
 	struct mail durable_mail;
 	atomic_bool waiting;      /* there are waiters */
 	atomic_bool durable_sent; /* durable_mail is under way */
+
+	/* of the delivery at hand; kept for the next one */
+	struct buf reduced, masked;
+	struct repeats_news news;
 
 	/* what the record being applied has asked for */
 	struct call_entry *applying;
@@ -166,7 +171,8 @@ MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct
 /* As lane_input, but kept and tried again while the journal is full: for records that must not be lost (outcomes). */
 void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind, struct span body); /* retry.c */
 void lane_drop_retries(struct lane *);
-/* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. */
+/* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. *number stays 0 when nothing was
+ * journaled: d->malformed then says that the body is to blame. */
 MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number, struct fault *f);
 /* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison ------------------ */
 MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *, unsigned slot,
@@ -177,6 +183,8 @@ struct call_host host_for_events(void *self, void (*publish)(void *self, const s
 /* --- webhook.c ------------------------------------------------------------------------------------------- */
 void delivery_answer(struct delivery *, struct lane *here); /* sends status, answer; from the owner's lane or home */
 void delivery_unref(struct delivery *);
+/* Fills `masked` when it is empty; E_INVALID (d->fault): no JSON. */
+MUST int delivery_whole(struct delivery *);
 /* Answers what is in `answer` (or the upstream's answer, where there is one) when `number` is durable. */
 void delivery_question(struct delivery *, struct lane *, uint64_t number);
 

@@ -1,7 +1,7 @@
 /* POST /in/{dialect}/{source}: a provider's message.
  *
- * Happy path: home shard - source, signature, classify, mask (on libuv's pool for big bodies); owner shard - journal, apply;
- * when durable back home - answer. Every step that can be full has its answer: questions whose answer the provider reads get
+ * Happy path: home shard - source, signature, classify, and of bodies that are kept whole check and mask (on libuv's pool when they are
+ * big); owner shard - reduce, check and mask what is left, journal, apply; when durable back home - answer. Every step that can be full has its answer: questions whose answer the provider reads get
  * 200 with their default, everything else 503 with Retry-After.
  *
  * A body that cannot be read is kept whole (REFUSED record, later quarantine) before it is answered 400; a message that belongs to no call
@@ -138,6 +138,44 @@ void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
 	lane_wait(l, &d->waiter, number);
 }
 
+/* --- kept without a call ---------------------------------------------------------------------------------------- */
+
+static void keep(struct delivery *d, struct lane *here, const char *why)
+{
+	struct buf body AUTO_BUF = { 0 };
+	struct json_out o = { .b = &body };
+	char source[UUID_TEXT + 1];
+	struct fault f;
+
+	uuid_format(&d->source->id, source);
+	json_begin(&o, NULL);
+	json_put_z(&o, "source", source);
+	json_put_z(&o, "why", why);
+	json_end(&o);
+	buf_addc(&body, '\n');
+	buf_add(&body, d->malformed ? (struct span){ d->body, d->body_n } : buf_span(&d->masked));
+	struct record r = { .kind = RECORD_REFUSED, .at_us = clock_now_us(), .body = buf_span(&body) };
+	int rc = lane_append(here, &r, 1);
+	if (rc) {
+		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
+		answer_overload(d, here, &f);
+		return;
+	}
+	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
+	d->owner = here;
+	lane_wait(here, &d->waiter, r.number);
+}
+
+static void reject(struct delivery *d, struct lane *here)
+{
+	d->result = "rejected";
+	set_problem(d, 400, "Bad Request", d->fault.text);
+	d->envelope.answer = ANSWER_NONE;
+	keep(d, here, d->fault.text);
+}
+
+/* --- applied ---------------------------------------------------------------------------------------------------- */
+
 static void own(struct lane *l, struct delivery *d)
 {
 	struct call_entry *c = NULL;
@@ -145,6 +183,10 @@ static void own(struct lane *l, struct delivery *d)
 	uint64_t number = 0;
 	int rc = lane_deliver(l, d, &c, &number, &f);
 
+	if (d->malformed) {
+		reject(d, l);
+		return;
+	}
 	if (!number) {
 		answer_overload(d, l, &f);
 		return;
@@ -199,46 +241,18 @@ static void to_owner(struct delivery *d)
 	}
 }
 
-/* --- kept without a call ---------------------------------------------------------------------------------------- */
-
-static void keep(struct delivery *d, const char *why)
-{
-	struct lane *here = lane_of(d->ingest, d->home);
-	struct buf body AUTO_BUF = { 0 };
-	struct json_out o = { .b = &body };
-	char source[UUID_TEXT + 1];
-	struct fault f;
-
-	uuid_format(&d->source->id, source);
-	json_begin(&o, NULL);
-	json_put_z(&o, "source", source);
-	json_put_z(&o, "why", why);
-	json_end(&o);
-	buf_addc(&body, '\n');
-	buf_add(&body, d->malformed ? (struct span){ d->body, d->body_n } : buf_span(&d->masked));
-	struct record r = { .kind = RECORD_REFUSED, .at_us = clock_now_us(), .body = buf_span(&body) };
-	int rc = lane_append(here, &r, 1);
-	if (rc) {
-		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
-		answer_overload(d, here, &f);
-		return;
-	}
-	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
-	d->owner = here;
-	lane_wait(here, &d->waiter, r.number);
-}
+/* --- sorted out ---------------------------------------------------------------------------------------------------- */
 
 static void sorted_out(struct delivery *d)
 {
+	struct lane *here = lane_of(d->ingest, d->home);
+
 	if (d->malformed) {
-		d->result = "rejected";
-		set_problem(d, 400, "Bad Request", d->fault.text);
-		d->envelope.answer = ANSWER_NONE;
-		keep(d, d->fault.text);
+		reject(d, here);
 	} else if (d->envelope.call_id.n == 0) {
 		if (d->envelope.answer != ANSWER_NONE)
 			answer_default(d);
-		keep(d, "the message belongs to no call");
+		keep(d, here, "the message belongs to no call");
 	} else {
 		to_owner(d);
 	}
@@ -246,13 +260,29 @@ static void sorted_out(struct delivery *d)
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+int delivery_whole(struct delivery *d)
+{
+	struct span body = { d->body, d->body_n };
+
+	if (d->masked.n)
+		return 0;
+	TRY(json_check(body, &d->fault));
+	d->dialect->mask(body, &d->envelope, &d->masked);
+	return 0;
+}
+
+static bool is_reduced_first(const struct delivery *d)
+{
+	return !d->envelope.keep_whole && d->envelope.call_id.n && d->body_n <= OFF_LOOP_BYTES;
+}
+
 static void sort_out(struct delivery *d)
 {
 	struct span body = { d->body, d->body_n };
 
 	d->malformed = d->dialect->classify(body, &d->arena, &d->envelope, &d->fault) != 0;
-	if (!d->malformed)
-		d->dialect->mask(body, &d->envelope, &d->masked);
+	if (!d->malformed && !is_reduced_first(d))
+		d->malformed = delivery_whole(d) != 0;
 }
 
 static void on_pool(uv_work_t *w)

@@ -27,18 +27,21 @@ struct run {
 	int checked, failed;
 };
 
-/* Everything a webhook goes through; the call has seen nothing yet. */
+/* Everything a webhook goes through; the call has sent nothing yet. */
 static int read_message(const struct dialect *d, struct span body, struct arena *arena,
 			struct buf *text, struct fault *f)
 {
 	struct buf masked AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
-	struct seen nothing = { 0 };
+	struct repeats nothing = { 0 };
+	struct repeats_news news = { 0 };
 	struct envelope e;
 	struct inputs inputs = { 0 };
 	TRY(d->classify(body, arena, &e, f));
-	d->mask(body, &e, &masked);
-	d->reduce(buf_span(&masked), &e, &nothing, &reduced);
-	TRY(d->read(buf_span(&reduced), arena, &inputs, f));
+	d->reduce(body, &e, &nothing, &reduced, &news);
+	repeats_news_fini(&news);
+	TRY(json_check(e.keep_whole ? body : buf_span(&reduced), f));
+	d->mask(buf_span(&reduced), &e, &masked);
+	TRY(d->read(buf_span(&masked), arena, &inputs, f));
 	golden_write_envelope(&e, text);
 	golden_write_inputs(&inputs, text);
 	return 0;

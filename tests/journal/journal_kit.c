@@ -149,9 +149,12 @@ void kit_wait_durable(struct journal *j, uint64_t number)
 
 struct record kit_record(uint64_t number, size_t body_bytes, struct buf *body)
 {
+	char phrase[32];
+	int n = snprintf(phrase, sizeof(phrase), "record %llu. ", (unsigned long long)number);
 	buf_clear(body);
+	buf_reserve(body, body_bytes + sizeof(phrase));
 	while (body->n < body_bytes)
-		buf_printf(body, "record %llu. ", (unsigned long long)number);
+		buf_add(body, (struct span){ phrase, (size_t)n });
 	body->n = body_bytes;
 	struct record r = { .number = number,
 			    .at_us = (int64_t)number * 1000,
@@ -188,7 +191,8 @@ static int collect(void *user, const struct record *r)
 	assert_true(kit_intact(r));
 	if (found->n)
 		assert_true(r->number > found->numbers[found->n - 1]);
-	found->numbers = realloc(found->numbers, (found->n + 1) * sizeof(uint64_t));
+	if ((found->n & (found->n + 1)) == 0) /* room for twice as many */
+		found->numbers = realloc(found->numbers, (found->n + 1) * 2 * sizeof(uint64_t));
 	found->numbers[found->n++] = r->number;
 	return 0;
 }

@@ -41,18 +41,13 @@ static void mask(struct span body, const struct envelope *e, struct buf *out)
 	buf_add(out, body); /* Parrots keep no secrets. */
 }
 
-static void reduce(struct span body, const struct envelope *e, const struct seen *seen,
-		   struct buf *out)
+static void reduce(struct span body, const struct envelope *e, const struct repeats *known,
+		   struct buf *out, struct repeats_news *news)
 {
 	(void)e;
-	(void)seen;
+	(void)known;
+	(void)news;
 	buf_add(out, body);
-}
-
-static void remember(struct span body, struct seen *seen)
-{
-	(void)body;
-	(void)seen;
 }
 
 static void read_begins(const struct message *m, struct input *in)
@@ -167,7 +162,6 @@ const struct dialect parrot_dialect = {
 	.classify = classify,
 	.mask = mask,
 	.reduce = reduce,
-	.remember = remember,
 	.read = read,
 	.command = command,
 	.tool_answer = tool_answer,

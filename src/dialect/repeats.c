@@ -1,0 +1,48 @@
+#include "callmend/repeats.h"
+
+#include <stdlib.h>
+
+#include "callmend/fault.h"
+
+void repeats_init(struct repeats *r, uint64_t seed)
+{
+	*r = (struct repeats){ .seed = seed, .keys.limit = REPEAT_KEYS };
+}
+
+void repeats_note(struct repeats_news *news, const struct repeat_note *note)
+{
+	if (news->n == news->cap) {
+		news->cap = news->cap ? news->cap * 2 : 64;
+		news->items = realloc(news->items, news->cap * sizeof(*news->items));
+		CHECK(news->items);
+	}
+	news->items[news->n++] = *note;
+}
+
+void repeats_learn(struct repeats *r, struct repeats_news *news)
+{
+	for (size_t i = 0; i < news->n; i++) {
+		const struct repeat_note *note = &news->items[i];
+		(void)seen_add(&r->keys, note->key);
+		if (note->place < REPEAT_PLACES)
+			r->last[note->place] = note->part;
+	}
+	news->n = 0;
+}
+
+void repeats_forget(struct repeats *r)
+{
+	seen_fini(&r->keys);
+	memset(r->last, 0, sizeof(r->last));
+}
+
+void repeats_fini(struct repeats *r)
+{
+	repeats_forget(r);
+}
+
+void repeats_news_fini(struct repeats_news *news)
+{
+	free(news->items);
+	*news = (struct repeats_news){ 0 };
+}
