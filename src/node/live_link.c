@@ -48,7 +48,7 @@ static void lost(struct live_link *l, int status, const char *why)
 	l->open = false;
 	l->lag_ms = -1;
 	l->status = status;
-	snprintf(l->why, sizeof(l->why), "%s", why);
+	snprintf(l->why, sizeof(l->why), "%.*s", (int)sizeof(l->why) - 1, why);
 	uv_timer_stop(&l->ping);
 	/* 4xx will be the same next time, except "too many requests". */
 	l->refused = status >= 400 && status < 500 && status != 429;

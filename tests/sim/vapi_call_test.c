@@ -10,6 +10,7 @@ enum { ENTRIES = 100, HOT_BYTES = 64 * 1024, RECORDS_MAX = 1024 };
 
 struct line {
 	struct session *s;
+	struct repeats repeats;
 	struct record records[RECORDS_MAX];
 	struct buf bodies[RECORDS_MAX];
 	size_t n, most;
@@ -69,15 +70,18 @@ static void post(struct line *l, const struct talk *talk, enum talk_type type, s
 {
 	struct arena arena = { 0 };
 	struct buf body AUTO_BUF = { 0 }, masked AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
+	struct repeats_news news = { 0 };
 	struct envelope e;
 	struct fault f = { 0 };
 	talk_body(talk, type, entries, &body);
 	if (vapi_dialect.classify(buf_span(&body), &arena, &e, &f))
 		fail_msg("%s", f.text);
-	vapi_dialect.mask(buf_span(&body), &e, &masked);
-	vapi_dialect.reduce(buf_span(&masked), &e, session_seen(l->s), &reduced);
+	vapi_dialect.reduce(buf_span(&body), &e, &l->repeats, &reduced, &news);
+	vapi_dialect.mask(buf_span(&reduced), &e, &masked);
 	int64_t last_us = l->records[l->n - 1].at_us;
-	add(l, RECORD_WEBHOOK, buf_span(&reduced), e.at_us > last_us ? e.at_us : last_us);
+	add(l, RECORD_WEBHOOK, buf_span(&masked), e.at_us > last_us ? e.at_us : last_us);
+	repeats_learn(&l->repeats, &news);
+	repeats_news_fini(&news);
 	arena_fini(&arena);
 }
 
@@ -99,6 +103,7 @@ static void whole_call(struct line *l, unsigned shape)
 	struct talk talk = { .seed = shape + 5, .shape = shape, .prompt_bytes = 4000 };
 	struct uuid id = { { 1 } };
 	l->s = session_new(&id);
+	repeats_init(&l->repeats, shape);
 	add(l, RECORD_BIND, SPAN("{\"dialect\":\"vapi\",\"project_name\":\"demo\"}"), 1000000);
 	for (size_t n = 1; n <= ENTRIES; n++) {
 		for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
@@ -145,6 +150,7 @@ static void check_shape(unsigned shape)
 	for (size_t i = 0; i < l->n; i++)
 		buf_free(&l->bodies[i]);
 	session_free(l->s);
+	repeats_fini(&l->repeats);
 	buf_free(&l->events);
 	free(l);
 }
