@@ -50,7 +50,7 @@ async function loadgen(mode, server, script, options) {
   const args = Object.entries({ '--port': server.port, '--pid': server.pid(), '--path': server.path, '--header': `X-Vapi-Secret: ${SECRET}`, '--ws-path': '/api/v1/live',
     '--ws-header': server.token ? `Authorization: Bearer ${server.token}` : '', '--ws-send': '{"type":"subscribe","all":true}', '--script': script, ...options })
     .flatMap(([key, value]) => [key, String(value)]);
-  const { stdout } = await run('taskset', ['-c', '1', LOADGEN, mode, ...args], { maxBuffer: 1 << 24 });
+  const { stdout } = await run('nice', ['-n', '-15', 'taskset', '-c', '1', LOADGEN, mode, ...args], { maxBuffer: 1 << 24 });
   return JSON.parse(stdout);
 }
 

@@ -1,16 +1,17 @@
-/* A provider's protocol: bytes in, inputs out; commands in, requests out. Pure: no clock, socket, thread or allocation that
- * outlives the given arena or buf. One file per provider in src/dialect, one line in dialects.c, one folder in tests/golden.
+/* A provider's protocol: bytes in, inputs out; commands in, requests out. Pure: no clock, socket,
+ * thread or allocation that outlives the given arena or buf. One file per provider in src/dialect,
+ * one line in dialects.c, one folder in tests/golden.
  *
  * A webhook body passes through
- *   classify  any thread   what it is, which call, does the provider read our answer; the bytes may be anything and are skipped
- *                          at memory speed, not checked. When it refuses, json_check's fault comes first
- *   reduce    owner shard  what the call has sent before is left out (markers); the bytes may still be anything. The result is
- *                          valid JSON exactly when the body is
- *   json_check             of the result: the rest was checked when it was new
- *   mask      any thread   the same bytes with secret values replaced (by a table of names); journaled *and* applied
- *   read      owner shard  reduced bytes -> inputs, in order
- * read() of a reduced body gives what read() of the whole one would, less what the call has already sent. Bodies that are kept
- * whole are checked and masked whole; mask and read only ever get checked bytes. */
+ *   classify  any thread   what it is, which call, does the provider read our answer; the bytes may
+ * be anything and are skipped at memory speed, not checked. When it refuses, json_check's fault
+ * comes first reduce    owner shard  what the call has sent before is left out (markers); the bytes
+ * may still be anything. The result is valid JSON exactly when the body is json_check of the
+ * result: the rest was checked when it was new mask      any thread   the same bytes with secret
+ * values replaced (by a table of names); journaled *and* applied read      owner shard  reduced
+ * bytes -> inputs, in order read() of a reduced body gives what read() of the whole one would, less
+ * what the call has already sent. Bodies that are kept whole are checked and masked whole; mask and
+ * read only ever get checked bytes. */
 #ifndef CALLMEND_DIALECT_H
 #define CALLMEND_DIALECT_H
 
@@ -21,18 +22,19 @@
 
 /* Does the provider read the answer's body, and who composes it? */
 enum answer_kind {
-	ANSWER_NONE,      /* any 2xx; body {} */
-	ANSWER_TOOLS,     /* the session, when every tool has answered */
+	ANSWER_NONE,	  /* any 2xx; body {} */
+	ANSWER_TOOLS,	  /* the session, when every tool has answered */
 	ANSWER_ASSISTANT, /* ingest: the assistant to use */
-	ANSWER_DEFAULT,   /* the source's configured answer for this type, else dialect->default_answer */
+	ANSWER_DEFAULT,	  /* the source's configured answer for this type, else
+			     dialect->default_answer */
 };
 
 struct envelope {
 	struct span call_id; /* the provider's; empty: belongs to no call */
 	struct span type;    /* "status-update" */
 	enum answer_kind answer;
-	bool keep_whole;     /* reduce must leave it as it is */
-	int64_t at_us;       /* provider's time, 0 unknown */
+	bool keep_whole; /* reduce must leave it as it is */
+	int64_t at_us;	 /* provider's time, 0 unknown */
 };
 
 /* One tool call's answer, for tool_answer. */
@@ -44,10 +46,10 @@ struct tool_answer {
 
 /* What to answer an assistant-request with. */
 struct assistant_choice {
-	struct json assistant;       /* a complete assistant; absent: by id */
-	struct span id;              /* by id */
+	struct json assistant;	     /* a complete assistant; absent: by id */
+	struct span id;		     /* by id */
 	struct json variable_values; /* by id: object; `instructions` is added to it */
-	struct span instructions;    /* the project's current ones; empty: the assistant's own stay */
+	struct span instructions; /* the project's current ones; empty: the assistant's own stay */
 };
 
 /* An HTTP request to the provider. Strings live in the arena. */
@@ -60,29 +62,40 @@ struct provider_request {
 struct dialect {
 	const char *name;  /* as in /in/{dialect}/{source} */
 	const char *title; /* "Vapi" */
-	uint32_t can;      /* bit (1u << COMMAND_x) per command it can carry */
+	uint32_t can;	   /* bit (1u << COMMAND_x) per command it can carry */
 
-	MUST int (*classify)(struct span body, struct arena *, struct envelope *out, struct fault *f);
+	MUST int (*classify)(struct span body, struct arena *, struct envelope *out,
+			     struct fault *f);
 	void (*mask)(struct span body, const struct envelope *, struct buf *out);
 	/* `news`: what the call may be said to know once this is in the journal (repeats_learn). */
-	void (*reduce)(struct span body, const struct envelope *, const struct repeats *, struct buf *out,
-		       struct repeats_news *news);
+	void (*reduce)(struct span body, const struct envelope *, const struct repeats *,
+		       struct buf *out, struct repeats_news *news);
 	MUST int (*read)(struct span reduced, struct arena *, struct inputs *out, struct fault *f);
 
 	/* Request for a command. E_INVALID when this provider cannot do it (fault says why). */
-	MUST int (*command)(const struct command *, struct span control_url, struct arena *, struct provider_request *out,
-			    struct fault *f);
-	void (*tool_answer)(struct span message_type, const struct tool_answer *, size_t n, struct buf *out);
+	MUST int (*command)(const struct command *, struct span control_url, struct arena *,
+			    struct provider_request *out, struct fault *f);
+	void (*tool_answer)(struct span message_type, const struct tool_answer *, size_t n,
+			    struct buf *out);
 	/* Splits an upstream's answer to a tool-calls webhook; false when it is none. */
-	bool (*read_tool_answer)(struct span body, struct arena *, struct tool_answer **out, size_t *n);
-	/* Safe answer to a question of this type when nothing is configured; content type in *content_type. */
-	void (*default_answer)(struct span type, struct span body, struct buf *out, const char **content_type);
-	/* How to ask for the state of a call, and what the answer says (inputs as from a report). NULL: cannot. */
-	MUST int (*reconcile)(struct span api_base, struct span provider_call_id, struct arena *, struct provider_request *out);
-	MUST int (*read_call)(struct span body, struct arena *, struct inputs *out, struct fault *f);
-	/* How to fetch an assistant by id, and the answer that names the assistant to use. NULL: cannot. */
-	MUST int (*fetch_assistant)(struct span api_base, struct span id, struct arena *, struct provider_request *out);
-	MUST int (*answer_assistant)(const struct assistant_choice *, struct buf *out, struct fault *f);
+	bool (*read_tool_answer)(struct span body, struct arena *, struct tool_answer **out,
+				 size_t *n);
+	/* Safe answer to a question of this type when nothing is configured; content type in
+	 * *content_type. */
+	void (*default_answer)(struct span type, struct span body, struct buf *out,
+			       const char **content_type);
+	/* How to ask for the state of a call, and what the answer says (inputs as from a report).
+	 * NULL: cannot. */
+	MUST int (*reconcile)(struct span api_base, struct span provider_call_id, struct arena *,
+			      struct provider_request *out);
+	MUST int (*read_call)(struct span body, struct arena *, struct inputs *out,
+			      struct fault *f);
+	/* How to fetch an assistant by id, and the answer that names the assistant to use. NULL:
+	 * cannot. */
+	MUST int (*fetch_assistant)(struct span api_base, struct span id, struct arena *,
+				    struct provider_request *out);
+	MUST int (*answer_assistant)(const struct assistant_choice *, struct buf *out,
+				     struct fault *f);
 };
 
 extern const struct dialect *const dialects[]; /* NULL at the end; src/dialect/dialects.c */

@@ -1,6 +1,8 @@
-/* A bounded set of 64-bit keys that a call has seen: of inputs (duplicates), of the parts of bodies (repeats.h).
+/* A bounded set of 64-bit keys that a call has seen: of inputs (duplicates), of the parts of bodies
+ * (repeats.h).
  *
- * When `limit` keys are held the oldest go first, so that behaviour stays a pure function of the insertions. Not thread safe. */
+ * When `limit` keys are held the oldest go first, so that behaviour stays a pure function of the
+ * insertions. Not thread safe. */
 #ifndef CALLMEND_SEEN_H
 #define CALLMEND_SEEN_H
 

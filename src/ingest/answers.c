@@ -1,17 +1,23 @@
 /* Answers that do not come from a session: configured or default ones, and assistant-request.
  *
- * assistant-request, happy path: the source's assistant (inline, or fetched and cached per lane) with the project's current
- * instructions, or an id with variable values. What was served is journaled (SERVED) before it leaves.
+ * assistant-request, happy path: the source's assistant (inline, or fetched and cached per lane)
+ * with the project's current instructions, or an id with variable values. What was served is
+ * journaled (SERVED) before it leaves.
  *
- * Failure modes: nothing fetched yet - the request waits for the fetch, at most ASSISTANT_WAIT_MS; fetch fails - the last good
- * copy is served; none at all - the configured failure answer (a destination or a spoken error), always 200. */
+ * Failure modes: nothing fetched yet - the request waits for the fetch, at most ASSISTANT_WAIT_MS;
+ * fetch fails - the last good copy is served; none at all - the configured failure answer (a
+ * destination or a spoken error), always 200. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/lane.h"
 
-enum { ASSISTANT_WAIT_MS = 4000, ASSISTANT_FRESH_US = 60 * 1000 * 1000, ASSISTANT_LIMIT = 4 * 1024 * 1024 };
+enum {
+	ASSISTANT_WAIT_MS = 4000,
+	ASSISTANT_FRESH_US = 60 * 1000 * 1000,
+	ASSISTANT_LIMIT = 4 * 1024 * 1024
+};
 
 struct waiting_request {
 	struct waiting_request *next;
@@ -41,12 +47,14 @@ void answer_default(struct delivery *d)
 	if (json_has(configured))
 		buf_add(&d->answer, configured.raw);
 	else
-		d->dialect->default_answer(d->envelope.type, delivery_whole(d) ? SPAN("{}") : buf_span(&d->masked),
+		d->dialect->default_answer(d->envelope.type,
+					   delivery_whole(d) ? SPAN("{}") : buf_span(&d->masked),
 					   &d->answer, &d->content_type);
 	arena_fini(&a);
 }
 
-/* --- assistant-request -------------------------------------------------------------------------------------------- */
+/* --- assistant-request
+ * -------------------------------------------------------------------------------------------- */
 
 static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 {
@@ -59,7 +67,8 @@ static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 	delivery_question(d, l, number);
 }
 
-static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir_project *p, uint64_t number)
+static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir_project *p,
+			    uint64_t number)
 {
 	struct call_entry *c = lane_call(l, &d->call);
 	struct buf body AUTO_BUF = { 0 };
@@ -95,7 +104,8 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 	struct fault f;
 
 	buf_clear(&d->answer);
-	if (!d->dialect->answer_assistant || d->dialect->answer_assistant(&choice, &d->answer, &f)) {
+	if (!d->dialect->answer_assistant ||
+	    d->dialect->answer_assistant(&choice, &d->answer, &f)) {
 		log_warn("assistant", "source %.*s: %s", SPAN_ARG(d->source->name), f.text);
 		serve_failure(d, l, number);
 		return;
@@ -105,7 +115,8 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 	delivery_question(d, l, number);
 }
 
-static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct lane *l, uint64_t number)
+static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct lane *l,
+			  uint64_t number)
 {
 	if (c->body.n)
 		serve(d, l, json_of(buf_span(&c->body)), number);
@@ -124,8 +135,8 @@ static void on_fetched(void *user, const struct client_response *r)
 		buf_clear(&c->body);
 		buf_add(&c->body, r->body);
 	} else {
-		log_warn("assistant", "GET assistant %.*s: %s (status %d)", SPAN_ARG(buf_span(&c->id)),
-			 r->error ? r->error : f.text, r->status);
+		log_warn("assistant", "GET assistant %.*s: %s (status %d)",
+			 SPAN_ARG(buf_span(&c->id)), r->error ? r->error : f.text, r->status);
 	}
 	while (c->waiting) {
 		struct waiting_request *w = c->waiting;
@@ -223,7 +234,8 @@ void answer_assistant(struct lane *l, struct delivery *d, uint64_t number)
 	serve_failure(d, l, number);
 }
 
-/* --- keeping what was fetched fresh ---------------------------------------------------------------------------------- */
+/* --- keeping what was fetched fresh
+ * ---------------------------------------------------------------------------------- */
 
 void assistants_refresh(struct lane *l)
 {

@@ -1,5 +1,6 @@
-/* Who sent this webhook? Every configured way is tried on the original bytes; all comparisons are in constant time, and all ways
- * are always computed, so that the answer's time does not tell which one nearly fitted.
+/* Who sent this webhook? Every configured way is tried on the original bytes; all comparisons are
+ * in constant time, and all ways are always computed, so that the answer's time does not tell which
+ * one nearly fitted.
  *
  * Source of the HMAC options: Vapi's HMACAuthenticationPlan (docs/sources.md). */
 #include <math.h>
@@ -57,13 +58,15 @@ static bool check_bearer(struct attempt *a)
 	if (!header(a, a->auth->header, &given))
 		return refuse(a, "the bearer token's header is missing");
 	if (given.n < 7 || strncasecmp(given.p, "bearer ", 7) != 0)
-		return refuse(a, "the header has no \"Bearer \" before the token (for a bare token use type secret)");
+		return refuse(a, "the header has no \"Bearer \" before the token (for a bare token "
+				 "use type secret)");
 	given = span_from(given, 7);
 	return crypto_equal(given, a->auth->secret.value) || refuse(a, "the bearer token is wrong");
 }
 
 /* Parts of payload_format: {body} {timestamp} {method} {url} {svix-id}. */
-static void add_token(struct buf *out, const struct attempt *a, struct span token, struct span stamp, struct span id)
+static void add_token(struct buf *out, const struct attempt *a, struct span token,
+		      struct span stamp, struct span id)
 {
 	if (span_is(token, "{body}"))
 		buf_add(out, a->body);
@@ -79,7 +82,8 @@ static void add_token(struct buf *out, const struct attempt *a, struct span toke
 		buf_add(out, token);
 }
 
-static void signed_payload(struct buf *out, const struct attempt *a, struct span stamp, struct span id)
+static void signed_payload(struct buf *out, const struct attempt *a, struct span stamp,
+			   struct span id)
 {
 	struct span format = a->auth->payload_format;
 
@@ -113,7 +117,8 @@ static bool stamp_in_time(const struct attempt *a, struct span stamp)
 	return llabs(a->now_us - us) <= a->auth->tolerance_ms * MS_US;
 }
 
-static bool signature_fits(const struct attempt *a, struct span given, struct span stamp, struct span id)
+static bool signature_fits(const struct attempt *a, struct span given, struct span stamp,
+			   struct span id)
 {
 	struct buf payload AUTO_BUF = { 0 }, key AUTO_BUF = { 0 }, expected AUTO_BUF = { 0 };
 	uint8_t mac[MAC_MAX];
@@ -162,20 +167,23 @@ static bool (*const checks[])(struct attempt *) = {
 	[AUTH_HMAC] = check_hmac,
 };
 
-int auth_check(const struct dir_source *source, const struct exchange *x, struct span body, int64_t now_us,
-	       struct fault *f)
+int auth_check(const struct dir_source *source, const struct exchange *x, struct span body,
+	       int64_t now_us, struct fault *f)
 {
 	bool good = false;
 	const char *why = "this source has no authentication configured and is not declared open";
 
 	for (size_t i = 0; i < source->auth_n; i++) {
-		struct attempt a = { .x = x, .auth = &source->auth[i], .body = body, .now_us = now_us };
+		struct attempt a = {
+			.x = x, .auth = &source->auth[i], .body = body, .now_us = now_us
+		};
 		bool usable = a.auth->mode == AUTH_OPEN || a.auth->secret.value.n;
 
 		if (usable && checks[a.auth->mode](&a))
 			good = true;
 		else if (i == 0)
-			why = usable ? a.why : "the secret of this source could not be read on this node";
+			why = usable ? a.why
+				     : "the secret of this source could not be read on this node";
 	}
 	return good ? 0 : fault(f, E_DENIED, "%s", why);
 }

@@ -1,11 +1,12 @@
-/* What applies to a new call: the defaults, the project's settings, then the source's, as one BIND body. */
+/* What applies to a new call: the defaults, the project's settings, then the source's, as one BIND
+ * body. */
 #include "ingest/lane.h"
 
 /* Numbers in `given` that SETTINGS_NUMBERS knows replace those in `s`. */
 static void override(struct settings *s, struct json given)
 {
 	int64_t v;
-#define X(name, dflt, doc)                                   \
+#define X(name, dflt, doc)                                  \
 	if (json_i64(json_get(given, #name), &v) && v >= 0) \
 		s->name = v;
 	SETTINGS_NUMBERS(X)
@@ -26,7 +27,8 @@ void bind_settings(const struct directory *dir, const struct dir_source *source,
 	s.upstream = source->upstream_url.n > 0;
 	s.reconcile = source->private_key.value.n > 0;
 	if (project) {
-		struct tool_rule *rules = arena_alloc(&arena, (project->tools_n + 1) * sizeof(*rules));
+		struct tool_rule *rules =
+			arena_alloc(&arena, (project->tools_n + 1) * sizeof(*rules));
 
 		for (size_t i = 0; i < project->tools_n; i++)
 			rules[i] = project->tools[i].rule;

@@ -1,7 +1,8 @@
 /* Commands from the API to the owner of a call, and their answer back.
  *
- * The caller waits for the first durable state after `requested` (the provider's answer), or wait_ms. The call may be named by our id or by the
- * provider's: the candidates are tried owner by owner. */
+ * The caller waits for the first durable state after `requested` (the provider's answer), or
+ * wait_ms. The call may be named by our id or by the provider's: the candidates are tried owner by
+ * owner. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,15 +17,15 @@ struct command_wait {
 	struct command_wait *next; /* in the call's list */
 	struct ingest *in;
 	struct lane *owner;
-	struct call_entry *call;   /* while in its list */
+	struct call_entry *call; /* while in its list */
 	struct shard *home;
 	struct uuid org;
 	struct uuid candidates[MAX_CANDIDATES];
 	size_t candidates_n, at;
 	struct buf command;
-	struct uuid id;            /* the command that answers: the asked one, or the one with its key */
-	bool named;                /* id is known */
-	bool settled;              /* has a state beyond requested, or time is over: answer when durable */
+	struct uuid id; /* the command that answers: the asked one, or the one with its key */
+	bool named;	/* id is known */
+	bool settled;	/* has a state beyond requested, or time is over: answer when durable */
 	uv_timer_t timer;
 	bool timer_open;
 	int64_t wait_ms;
@@ -45,7 +46,9 @@ static void wait_free(struct command_wait *w)
 static void run_done(struct mail *m, struct shard *here)
 {
 	struct command_wait *w = (struct command_wait *)m;
-	struct live_command_answer a = { .code = w->code, .json = buf_span(&w->json), .detail = span_of(w->fault.text) };
+	struct live_command_answer a = { .code = w->code,
+					 .json = buf_span(&w->json),
+					 .detail = span_of(w->fault.text) };
 
 	(void)here;
 	w->done(w->user, &a);
@@ -110,7 +113,8 @@ static void on_wait_over(uv_timer_t *t)
 	settle(w->owner, w, journal_last(ingest_journal(w->in)));
 }
 
-static void note_state(struct lane *l, struct command_wait *w, enum command_state state, struct span json)
+static void note_state(struct lane *l, struct command_wait *w, enum command_state state,
+		       struct span json)
 {
 	buf_clear(&w->json);
 	buf_add(&w->json, json);
@@ -118,7 +122,8 @@ static void note_state(struct lane *l, struct command_wait *w, enum command_stat
 		settle(l, w, l->applying_number);
 }
 
-void command_state(struct lane *l, const struct uuid *id, enum command_state state, struct span json)
+void command_state(struct lane *l, const struct uuid *id, enum command_state state,
+		   struct span json)
 {
 	if (command_state_final(state))
 		metric_add_label(METRIC_COMMANDS, command_state_name(state), 1);
@@ -211,8 +216,9 @@ static void find_candidates(struct command_wait *w, const struct directory *dir,
 	}
 }
 
-int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call, const struct command *command,
-		 int64_t wait_ms, void (*done)(void *, const struct live_command_answer *), void *user)
+int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
+		 const struct command *command, int64_t wait_ms,
+		 void (*done)(void *, const struct live_command_answer *), void *user)
 {
 	struct command_wait *w = calloc(1, sizeof(*w));
 

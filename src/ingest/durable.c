@@ -1,7 +1,8 @@
 /* Waiting for the disk.
  *
- * Whoever needs a record to be durable stands in the lane's queue, in the order of the numbers. The writer thread tells each lane that has
- * waiters once, by one mail; the lane then lets go everybody up to the durable number. */
+ * Whoever needs a record to be durable stands in the lane's queue, in the order of the numbers. The
+ * writer thread tells each lane that has waiters once, by one mail; the lane then lets go everybody
+ * up to the durable number. */
 #include <unistd.h>
 
 #include "ingest/lane.h"
@@ -58,7 +59,9 @@ void lane_turn_end(uv_prepare_t *p)
 
 void lane_wait(struct lane *l, struct waiter *w, uint64_t number)
 {
-	CHECK(!l->first || ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <= number);
+	CHECK(!l->first ||
+	      ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <=
+		      number);
 	w->next = NULL;
 	w->number = number;
 	*l->last = w;

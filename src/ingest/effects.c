@@ -1,10 +1,11 @@
 /* Effects: what a session asks the world to do.
  *
- * Happy path: INTENT record -> durable -> request -> OUTCOME record -> applied (and durable before anybody is told).
+ * Happy path: INTENT record -> durable -> request -> OUTCOME record -> applied (and durable before
+ * anybody is told).
  *
- * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the request surely never left -
- * not_sent; no whole answer - unknown, and nothing here ever sends it again; the process dies in between - the next start settles it
- * the same way (lane.c). */
+ * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the
+ * request surely never left - not_sent; no whole answer - unknown, and nothing here ever sends it
+ * again; the process dies in between - the next start settles it the same way (lane.c). */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -68,7 +69,8 @@ static void task_free(struct effect_task *t)
 	free(t);
 }
 
-/* --- what came of it -------------------------------------------------------------------------------------------- */
+/* --- what came of it
+ * -------------------------------------------------------------------------------------------- */
 
 static void settle(struct effect_task *t, const struct outcome *o)
 {
@@ -113,7 +115,8 @@ static void on_answer(void *user, const struct client_response *r)
 		metric_observe_us(METRIC_TOOL_SECONDS, r->duration_us);
 	if (t->kind == EFFECT_CONTROL)
 		metric_observe_us(METRIC_COMMAND_SECONDS, clock_monotonic_us() - t->started_us);
-	if (t->kind == EFFECT_RECONCILE && r->end == CLIENT_ANSWERED && json_check(r->body, NULL) == 0) {
+	if (t->kind == EFFECT_RECONCILE && r->end == CLIENT_ANSWERED &&
+	    json_check(r->body, NULL) == 0) {
 		struct envelope whole = { .keep_whole = true };
 
 		dialect->mask(r->body, &whole, &masked);
@@ -122,7 +125,9 @@ static void on_answer(void *user, const struct client_response *r)
 	settle(t, &o);
 }
 
-/* --- doing it ------------------------------------------------------------------------------------------------------ */
+/* --- doing it
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct headers {
 	struct http_header items[MAX_HEADERS];
@@ -144,9 +149,11 @@ static void send_request(struct effect_task *t, struct client_request *rq)
 		settle_not_sent(t, f.text);
 }
 
-static void send_provider(struct effect_task *t, const struct provider_request *pr, int64_t timeout_ms, size_t limit)
+static void send_provider(struct effect_task *t, const struct provider_request *pr,
+			  int64_t timeout_ms, size_t limit)
 {
-	const struct dir_source *s = t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	const struct dir_source *s =
+		t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
 	struct headers h = { 0 };
 	struct span key = { 0 };
 
@@ -156,7 +163,8 @@ static void send_provider(struct effect_task *t, const struct provider_request *
 	if (s && pr->needs_control_key)
 		key = s->control_key.value;
 	if (key.n)
-		header(&h, "Authorization", span_of(arena_printf(&t->arena, "Bearer %.*s", SPAN_ARG(key))));
+		header(&h, "Authorization",
+		       span_of(arena_printf(&t->arena, "Bearer %.*s", SPAN_ARG(key))));
 	struct client_request rq = {
 		.method = span_is(pr->method, "GET") ? HTTP_GET : HTTP_POST,
 		.url = pr->url,
@@ -186,10 +194,12 @@ static void do_control(struct effect_task *t)
 static void do_reconcile(struct effect_task *t)
 {
 	const struct dialect *dialect = dialect_find(t->dialect);
-	const struct dir_source *s = t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	const struct dir_source *s =
+		t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
 	struct provider_request pr = { 0 };
 
-	if (!s || !dialect->reconcile || dialect->reconcile(s->api_base, t->provider_call_id, &t->arena, &pr))
+	if (!s || !dialect->reconcile ||
+	    dialect->reconcile(s->api_base, t->provider_call_id, &t->arena, &pr))
 		settle_not_sent(t, "this source cannot be asked");
 	else
 		send_provider(t, &pr, RECONCILE_TIMEOUT_MS, OUTCOME_BODY_LIMIT);
@@ -247,7 +257,8 @@ static void do_tool(struct effect_task *t)
 	header(&h, "X-Call-Id", t->provider_call_id);
 	for (size_t i = 0; i < tool->headers_n; i++) {
 		if (h.n < MAX_HEADERS)
-			h.items[h.n++] = (struct http_header){ tool->headers[i].name, tool->headers[i].value.value };
+			h.items[h.n++] = (struct http_header){ tool->headers[i].name,
+							       tool->headers[i].value.value };
 	}
 	struct client_request rq = {
 		.method = method_of(tool->method),
@@ -278,7 +289,8 @@ static void (*const doers[])(struct effect_task *) = {
 
 static void on_intent_durable(struct waiter *w, struct lane *l)
 {
-	struct effect_task *t = (struct effect_task *)((char *)w - offsetof(struct effect_task, waiter));
+	struct effect_task *t =
+		(struct effect_task *)((char *)w - offsetof(struct effect_task, waiter));
 
 	if (l->http)
 		doers[t->kind](t);
@@ -293,8 +305,10 @@ void effect_start(struct lane *l, struct effect_task *t)
 	struct fault f;
 
 	t->next = NULL;
-	int rc = c ? lane_input(l, c, RECORD_INTENT, (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f) :
-		     E_NOT_FOUND;
+	int rc =
+		c ? lane_input(l, c, RECORD_INTENT,
+			       (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f)
+		  : E_NOT_FOUND;
 	if (rc && !number) {
 		settle_not_sent(t, c ? f.text : "the call is gone");
 		return;

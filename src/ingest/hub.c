@@ -1,8 +1,10 @@
-/* The live hub: every event, once serialised, to the shards where somebody listens; snapshots by asking every owner.
+/* The live hub: every event, once serialised, to the shards where somebody listens; snapshots by
+ * asking every owner.
  *
- * Order: an owner's events travel through one mailbox per listening shard, and its snapshots take the same way, so "in the
- * snapshot" and "after it" can never overlap. When a listening shard's mailbox is full its events are dropped, counted,
- * and the next message tells it so (on_event NULL): live_ws answers with fresh snapshots. */
+ * Order: an owner's events travel through one mailbox per listening shard, and its snapshots take
+ * the same way, so "in the snapshot" and "after it" can never overlap. When a listening shard's
+ * mailbox is full its events are dropped, counted, and the next message tells it so (on_event
+ * NULL): live_ws answers with fresh snapshots. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -17,7 +19,9 @@ struct batch {
 	struct live_event *events[];
 };
 
-/* --- events ---------------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct live_event *live_event_ref(struct live_event *e)
 {
@@ -143,7 +147,8 @@ void hub_free(struct lane *l)
 	free(l->out);
 }
 
-void live_listen(struct live *live, struct shard *here, void (*on_event)(void *, struct live_event *), void *user)
+void live_listen(struct live *live, struct shard *here,
+		 void (*on_event)(void *, struct live_event *), void *user)
 {
 	struct lane *l = lane_of(live->in, here);
 
@@ -152,7 +157,8 @@ void live_listen(struct live *live, struct shard *here, void (*on_event)(void *,
 	atomic_store(&l->listening, on_event != NULL);
 }
 
-/* --- snapshots: scatter and gather ------------------------------------------------------------------------------------- */
+/* --- snapshots: scatter and gather
+ * ------------------------------------------------------------------------------------- */
 
 struct gather {
 	struct live_query query;

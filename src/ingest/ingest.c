@@ -1,8 +1,9 @@
 /* A core's ingest from start to stop.
  *
- * Happy path: open the journal, read it all again into sessions, give each lane its calls as its shard starts, settle what a crash left
- * open, run; at the stop every lane lets its waiters go, closes its calls (the journal has them) and stays as an empty shell for
- * mail that is still under way. */
+ * Happy path: open the journal, read it all again into sessions, give each lane its calls as its
+ * shard starts, settle what a crash left open, run; at the stop every lane lets its waiters go,
+ * closes its calls (the journal has them) and stays as an empty shell for mail that is still under
+ * way. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -63,7 +64,7 @@ static void forget_expired(struct ingest *in)
 	struct call_entry *c, *next;
 	int64_t now = clock_now_us();
 
-	HASH_ITER(hh, in->restored, c, next) {
+	HASH_ITER (hh, in->restored, c, next) {
 		if (c->session && !session_expired(c->session, now))
 			continue;
 		HASH_DEL(in->restored, c);
@@ -109,8 +110,8 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 		return rc;
 	}
 	forget_expired(in);
-	log_info("replay", "%llu records read again, %u calls in memory", (unsigned long long)re.applied,
-		 HASH_COUNT(in->restored));
+	log_info("replay", "%llu records read again, %u calls in memory",
+		 (unsigned long long)re.applied, HASH_COUNT(in->restored));
 	*out = in;
 	return 0;
 }
@@ -121,7 +122,7 @@ void ingest_free(struct ingest *in)
 
 	if (!in)
 		return;
-	HASH_ITER(hh, in->restored, c, next) {
+	HASH_ITER (hh, in->restored, c, next) {
 		HASH_DEL(in->restored, c);
 		session_free(c->session);
 		free(c);
@@ -144,7 +145,7 @@ static void adopt_restored(struct lane *l)
 {
 	struct call_entry *c, *next;
 
-	HASH_ITER(hh, l->in->restored, c, next) {
+	HASH_ITER (hh, l->in->restored, c, next) {
 		if (lane_owner(l->in, &c->id) != l)
 			continue;
 		HASH_DEL(l->in->restored, c);
@@ -189,7 +190,6 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	return 0;
 }
 
-
 void ingest_lane_finish(struct ingest *in, struct shard *s)
 {
 	lane_finish_waiters(lane_of(in, s));
@@ -202,7 +202,7 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 
 	http_client_free(l->http);
 	l->http = NULL;
-	HASH_ITER(hh, l->calls, c, next)
+	HASH_ITER (hh, l->calls, c, next)
 		lane_call_close(l, c);
 	lane_drop_retries(l);
 	lane_finish_waiters(l); /* what the last outcomes have brought */
@@ -221,7 +221,8 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	uv_close((uv_handle_t *)&l->turn_end, NULL);
 }
 
-/* --- after a crash: settle what is open ------------------------------------------------------------------------- */
+/* --- after a crash: settle what is open
+ * ------------------------------------------------------------------------- */
 
 struct open_effect {
 	struct open_effect *next;
@@ -229,13 +230,15 @@ struct open_effect {
 	enum outcome_end end;
 };
 
-static void note_open(void *user, const struct uuid *effect, enum effect_kind kind, bool intent_seen)
+static void note_open(void *user, const struct uuid *effect, enum effect_kind kind,
+		      bool intent_seen)
 {
 	struct open_effect **list = user, *e = calloc(1, sizeof(*e));
 
 	(void)kind;
 	CHECK(e);
-	*e = (struct open_effect){ *list, *effect, intent_seen ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT };
+	*e = (struct open_effect){ *list, *effect,
+				   intent_seen ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT };
 	*list = e;
 }
 
@@ -247,7 +250,9 @@ static void settle(struct lane *l, struct call_entry *c)
 	while (open) {
 		struct open_effect *e = open;
 		struct buf body AUTO_BUF = { 0 };
-		struct outcome o = { .effect = e->id, .end = e->end, .error = SPAN("the core was restarted meanwhile") };
+		struct outcome o = { .effect = e->id,
+				     .end = e->end,
+				     .error = SPAN("the core was restarted meanwhile") };
 
 		outcome_write(&o, &body);
 		lane_input_sure(l, &c->id, RECORD_OUTCOME, buf_span(&body));
@@ -262,7 +267,7 @@ static void run_resume(struct mail *m, struct shard *here)
 	struct call_entry *c, *next;
 
 	(void)here;
-	HASH_ITER(hh, l->calls, c, next) {
+	HASH_ITER (hh, l->calls, c, next) {
 		settle(l, c);
 		lane_arm(l, c);
 	}

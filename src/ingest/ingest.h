@@ -1,7 +1,9 @@
-/* The gateway of a core: webhooks in, calls owned by shards, effects out, events to watchers and to PostgreSQL.
+/* The gateway of a core: webhooks in, calls owned by shards, effects out, events to watchers and to
+ * PostgreSQL.
  *
- * One `struct ingest` per core, one `struct lane` per shard (private, lane.h). A call is owned for life by the lane
- * uuid_hash(call id) % lanes. docs/architecture.md tells a webhook's way through here. */
+ * One `struct ingest` per core, one `struct lane` per shard (private, lane.h). A call is owned for
+ * life by the lane uuid_hash(call id) % lanes. docs/architecture.md tells a webhook's way through
+ * here. */
 #ifndef CALLMEND_INGEST_H
 #define CALLMEND_INGEST_H
 
@@ -16,9 +18,9 @@ struct ingest;
 struct ingest_config {
 	unsigned lanes;
 	struct journal_config journal; /* on_durable, on_failed and user are set by ingest */
-	const char *state_dir;         /* applying.map, poison.list */
-	unsigned max_calls;            /* sessions in memory per core; more: 503 */
-	unsigned max_effects;          /* requests in flight per lane */
+	const char *state_dir;	       /* applying.map, poison.list */
+	unsigned max_calls;	       /* sessions in memory per core; more: 503 */
+	unsigned max_effects;	       /* requests in flight per lane */
 	/* On a shard's thread: a directory has come into force there. */
 	void (*on_directory)(void *user, struct shard *, const struct directory *);
 	/* Any thread: the journal failed for good; the core should stop with an error. */
@@ -53,7 +55,8 @@ unsigned ingest_live_calls(const struct ingest *); /* not ended; any thread */
 struct journal *ingest_journal(struct ingest *);
 struct live *ingest_live(struct ingest *);
 
-/* --- projector: durable records -> rows in PostgreSQL, on a thread of its own ------------------------ */
+/* --- projector: durable records -> rows in PostgreSQL, on a thread of its own
+ * ------------------------ */
 struct projector;
 struct projector_config {
 	struct ingest *ingest;
@@ -66,9 +69,10 @@ void projector_stop(struct projector *, int64_t wait_ms);
 uint64_t projector_position(const struct projector *); /* any thread */
 bool projector_connected(const struct projector *);    /* any thread */
 
-/* --- replay: the same pipeline, events to a function --------------------------------------------------- */
+/* --- replay: the same pipeline, events to a function
+ * --------------------------------------------------- */
 /* Reads a journal folder and gives every event as event_write() JSON, in order. Read only. */
-MUST int replay_journal(const char *dir, const struct uuid *call, void (*event)(void *user, struct span json), void *user,
-			struct fault *f);
+MUST int replay_journal(const char *dir, const struct uuid *call,
+			void (*event)(void *user, struct span json), void *user, struct fault *f);
 
 #endif

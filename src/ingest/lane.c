@@ -1,13 +1,16 @@
 /* Calls and records of one shard.
  *
- * Happy path: a record gets its place in the journal (number), is applied to its call at once, and whoever waits for its
- * durability stands in the lane's queue until the writer thread says so.
+ * Happy path: a record gets its place in the journal (number), is applied to its call at once, and
+ * whoever waits for its durability stands in the lane's queue until the writer thread says so.
  *
- * Most of a delivery repeats earlier ones of its call. That is found out on the bytes as they came; only what is left, a few
- * KB, is checked, masked and journaled, and what the call may leave out next time is learned when the journal has it.
+ * Most of a delivery repeats earlier ones of its call. That is found out on the bytes as they came;
+ * only what is left, a few KB, is checked, masked and journaled, and what the call may leave out
+ * next time is learned when the journal has it.
  *
- * Failure modes: journal full - input is refused before anything happened, except records that must not be lost (retry.c); journal failed - everything is refused and the core stops; a record that cannot be read stays in the
- * journal, changes nothing, and the projector puts it into quarantine. */
+ * Failure modes: journal full - input is refused before anything happened, except records that must
+ * not be lost (retry.c); journal failed - everything is refused and the core stops; a record that
+ * cannot be read stays in the journal, changes nothing, and the projector puts it into quarantine.
+ */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -17,7 +20,11 @@
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
-enum { JOURNAL_FULL_PAUSE_MS = 20, ANSWER_LIMIT_US = 19 * 1000 * 1000, KEPT_BYTES = 2 * OFF_LOOP_BYTES };
+enum {
+	JOURNAL_FULL_PAUSE_MS = 20,
+	ANSWER_LIMIT_US = 19 * 1000 * 1000,
+	KEPT_BYTES = 2 * OFF_LOOP_BYTES
+};
 
 struct lane *lane_of(struct ingest *in, struct shard *s)
 {
@@ -29,7 +36,8 @@ struct lane *lane_owner(struct ingest *in, const struct uuid *call)
 	return in->lanes[uuid_hash(call) % in->lanes_n];
 }
 
-/* --- what a session asks for ------------------------------------------------------------------------------- */
+/* --- what a session asks for
+ * ------------------------------------------------------------------------------- */
 
 static void host_publish(void *self, const struct event *e)
 {
@@ -38,7 +46,8 @@ static void host_publish(void *self, const struct event *e)
 	metric_add(METRIC_EVENTS, 1);
 	if (e->type == EVENT_CALL_ENDED) {
 		struct json cls = json_get(json_of(e->data), "class");
-		static const char *const classes[] = { "customer", "assistant", "provider", "telephony", "limit", "lost" };
+		static const char *const classes[] = { "customer",  "assistant", "provider",
+						       "telephony", "limit",	 "lost" };
 		const char *name = "other";
 
 		for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
@@ -95,12 +104,14 @@ static void host_answer(void *self, uint64_t number, struct span body)
 	lane_wait(l, &d->waiter, l->applying_number);
 }
 
-static void host_command_changed(void *self, const struct uuid *id, enum command_state state, struct span json)
+static void host_command_changed(void *self, const struct uuid *id, enum command_state state,
+				 struct span json)
 {
 	command_state(self, id, state, json);
 }
 
-/* --- applying ---------------------------------------------------------------------------------------------- */
+/* --- applying
+ * ---------------------------------------------------------------------------------------------- */
 
 static void call_free(uv_handle_t *timer)
 {
@@ -151,7 +162,8 @@ void lane_arm(struct lane *l, struct call_entry *c)
 	if (due == INT64_MAX)
 		uv_timer_stop(&c->timer);
 	else
-		uv_timer_start(&c->timer, on_deadline, wait_us > 0 ? (uint64_t)(wait_us / 1000 + 1) : 0, 0);
+		uv_timer_start(&c->timer, on_deadline,
+			       wait_us > 0 ? (uint64_t)(wait_us / 1000 + 1) : 0, 0);
 	(void)l;
 }
 
@@ -167,7 +179,8 @@ static void start_asked(struct lane *l, struct effect_task *t)
 
 static int lane_apply(struct lane *l, struct call_entry *c, const struct record *r, struct fault *f)
 {
-	const struct call_host host = { l, host_publish, host_effect, host_answer, host_command_changed };
+	const struct call_host host = { l, host_publish, host_effect, host_answer,
+					host_command_changed };
 	struct effect_task *asked;
 	int rc;
 
@@ -220,8 +233,8 @@ static int64_t stamp(struct call_entry *c)
 	return c->last_at_us;
 }
 
-int lane_input(struct lane *l, struct call_entry *c, enum record_kind kind, struct span body, uint64_t *number,
-	       struct fault *f)
+int lane_input(struct lane *l, struct call_entry *c, enum record_kind kind, struct span body,
+	       uint64_t *number, struct fault *f)
 {
 	struct record r = { .kind = kind, .call = c->id, .at_us = stamp(c), .body = body };
 	int rc = lane_append(l, &r, 1);
@@ -249,7 +262,9 @@ static void on_deadline(uv_timer_t *t)
 		uv_timer_start(&c->timer, on_deadline, JOURNAL_FULL_PAUSE_MS, 0);
 }
 
-/* --- deliveries ------------------------------------------------------------------------------------------------ */
+/* --- deliveries
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void pend(struct call_entry *c, struct delivery *d, uint64_t number)
 {
@@ -269,11 +284,14 @@ static int append_bound(struct lane *l, struct call_entry *c, struct delivery *d
 	*n = 0;
 	if (!c->session) {
 		bind_settings(l->dir ? l->dir : d->dir, d->source, bind);
-		r[(*n)++] = (struct record){
-			.kind = RECORD_BIND, .call = c->id, .at_us = stamp(c), .body = buf_span(bind)
-		};
+		r[(*n)++] = (struct record){ .kind = RECORD_BIND,
+					     .call = c->id,
+					     .at_us = stamp(c),
+					     .body = buf_span(bind) };
 	}
-	r[(*n)++] = (struct record){ .kind = RECORD_WEBHOOK, .call = c->id, .at_us = stamp(c), .body = body };
+	r[(*n)++] = (struct record){
+		.kind = RECORD_WEBHOOK, .call = c->id, .at_us = stamp(c), .body = body
+	};
 	return lane_append(l, r, *n);
 }
 
@@ -317,7 +335,8 @@ static int take_body(struct lane *l, struct call_entry *c, struct delivery *d, s
 	return d->malformed ? E_INVALID : 0;
 }
 
-int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number, struct fault *f)
+int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number,
+		 struct fault *f)
 {
 	struct call_entry *c = lane_call(l, &d->call);
 	struct buf bind AUTO_BUF = { 0 };
@@ -342,7 +361,9 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	if (rc) {
 		if (!c->session)
 			lane_call_close(l, c);
-		return d->malformed ? rc : fault(f, rc, "the journal takes no records: %s", fault_name(rc));
+		return d->malformed
+			       ? rc
+			       : fault(f, rc, "the journal takes no records: %s", fault_name(rc));
 	}
 	*number = r[n - 1].number;
 	*out = c;
@@ -357,7 +378,8 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	return rc;
 }
 
-/* A provider stops waiting after 20 s: whatever is still open then gets the default. Calls that have been over long enough go. */
+/* A provider stops waiting after 20 s: whatever is still open then gets the default. Calls that
+ * have been over long enough go. */
 static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 {
 	struct pending_answer **p = &c->pending;
@@ -382,7 +404,7 @@ void lane_on_sweep(uv_timer_t *t)
 	struct call_entry *c, *next;
 	int64_t now = clock_monotonic_us(), today = clock_now_us();
 
-	HASH_ITER(hh, l->calls, c, next) {
+	HASH_ITER (hh, l->calls, c, next) {
 		if (c->pending)
 			sweep_call(l, c, now);
 		if (session_expired(c->session, today))

@@ -1,5 +1,5 @@
-/* Private to src/ingest: the shard's side of ingest. Everything in a lane is touched by its shard's thread only, except
- * members marked atomic. */
+/* Private to src/ingest: the shard's side of ingest. Everything in a lane is touched by its shard's
+ * thread only, except members marked atomic. */
 #ifndef CALLMEND_INGEST_LANE_H
 #define CALLMEND_INGEST_LANE_H
 
@@ -15,7 +15,8 @@
 
 struct lane;
 
-/* Something to do when the journal is durable up to `number`; a lane's waiters stand in the order of their numbers. */
+/* Something to do when the journal is durable up to `number`; a lane's waiters stand in the order
+ * of their numbers. */
 struct waiter {
 	struct waiter *next;
 	uint64_t number;
@@ -30,11 +31,12 @@ struct delivery {
 	struct shard *home; /* where the connection lives */
 	struct lane *owner;
 	struct exchange *exchange; /* touched at home only */
-	uv_work_t work;            /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
+	uv_work_t work;		   /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
 	char *body;
 	size_t body_n;
 	struct arena arena;
-	struct buf masked; /* the whole body, checked; empty as long as nobody needs it (delivery_whole) */
+	struct buf masked; /* the whole body, checked; empty as long as nobody needs it
+			      (delivery_whole) */
 	const struct dialect *dialect;
 	const struct directory *dir; /* reference, as of arrival */
 	const struct dir_source *source;
@@ -48,7 +50,7 @@ struct delivery {
 	struct buf answer;
 	const char *content_type;
 	bool retry_after;
-	const char *result; /* label of METRIC_WEBHOOKS */
+	const char *result;	  /* label of METRIC_WEBHOOKS */
 	struct http_header *kept; /* request headers to forward upstream */
 	size_t kept_n;
 	int refs; /* the answer's way, and an upstream request that still reads the body */
@@ -86,7 +88,7 @@ struct lane {
 	struct http_client *http;
 	struct waiter *first, **last;
 	struct mail durable_mail;
-	atomic_bool waiting;      /* there are waiters */
+	atomic_bool waiting;	  /* there are waiters */
 	atomic_bool durable_sent; /* durable_mail is under way */
 
 	/* of the delivery at hand; kept for the next one */
@@ -102,10 +104,10 @@ struct lane {
 	/* records that found the journal full and must not be lost */
 	struct retry *retries, **retries_last;
 	uv_timer_t retry_timer;
-	uv_prepare_t turn_end;    /* what this turn of the loop has appended is committed at once */
+	uv_prepare_t turn_end; /* what this turn of the loop has appended is committed at once */
 	bool appended;
 	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
-	bool stopped;           /* mail still comes, calls and loop are gone; freed with the ingest */
+	bool stopped; /* mail still comes, calls and loop are gone; freed with the ingest */
 
 	/* hub.c */
 	void (*on_event)(void *user, struct live_event *);
@@ -148,59 +150,77 @@ struct ingest {
 struct lane *lane_of(struct ingest *, struct shard *);
 struct lane *lane_owner(struct ingest *, const struct uuid *call);
 
-/* --- durable.c ------------------------------------------------------------------------------------------- */
-void lane_wait(struct lane *, struct waiter *, uint64_t number); /* calls back by mail when durable already */
-void lane_on_durable(void *ingest, uint64_t number);             /* the writer's thread */
+/* --- durable.c
+ * ------------------------------------------------------------------------------------------- */
+void lane_wait(struct lane *, struct waiter *,
+	       uint64_t number);		     /* calls back by mail when durable already */
+void lane_on_durable(void *ingest, uint64_t number); /* the writer's thread */
 void lane_durable_mail(struct mail *, struct shard *here);
 void lane_finish_waiters(struct lane *);
 
-/* Appends n records, all or none, and sees to it that they are committed at the end of this turn of the loop. */
+/* Appends n records, all or none, and sees to it that they are committed at the end of this turn of
+ * the loop. */
 MUST int lane_append(struct lane *, struct record *, size_t n);
 void lane_turn_end(uv_prepare_t *);
 
-/* --- lane.c: calls and records --------------------------------------------------------------------------- */
+/* --- lane.c: calls and records
+ * --------------------------------------------------------------------------- */
 struct call_entry *lane_call_new(struct lane *, const struct uuid *id);
 void lane_call_close(struct lane *, struct call_entry *);
 void lane_count_live(struct lane *, struct call_entry *); /* after its session has changed */
-void lane_arm(struct lane *, struct call_entry *);        /* its next deadline */
+void lane_arm(struct lane *, struct call_entry *);	  /* its next deadline */
 void lane_on_sweep(uv_timer_t *);
 struct call_entry *lane_call(struct lane *, const struct uuid *id);
-/* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's E_INVALID (it is journaled). */
-MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body, uint64_t *number,
-		    struct fault *f);
-/* As lane_input, but kept and tried again while the journal is full: for records that must not be lost (outcomes). */
-void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind, struct span body); /* retry.c */
+/* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's
+ * E_INVALID (it is journaled). */
+MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body,
+		    uint64_t *number, struct fault *f);
+/* As lane_input, but kept and tried again while the journal is full: for records that must not be
+ * lost (outcomes). */
+void lane_input_sure(struct lane *, const struct uuid *call, enum record_kind,
+		     struct span body); /* retry.c */
 void lane_drop_retries(struct lane *);
-/* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. *number stays 0 when nothing was
- * journaled: d->malformed then says that the body is to blame. */
-MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number, struct fault *f);
-/* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison ------------------ */
-MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *, unsigned slot,
-	      struct fault *f);
+/* The call of a delivery, made and bound when new; with the WEBHOOK record, all or none. *number
+ * stays 0 when nothing was journaled: d->malformed then says that the body is to blame. */
+MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number,
+		      struct fault *f);
+/* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison
+ * ------------------ */
+MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *,
+	      unsigned slot, struct fault *f);
 /* A host that takes events and does nothing: for everybody who is not live. */
 struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
 
-/* --- webhook.c ------------------------------------------------------------------------------------------- */
-void delivery_answer(struct delivery *, struct lane *here); /* sends status, answer; from the owner's lane or home */
+/* --- webhook.c
+ * ------------------------------------------------------------------------------------------- */
+void delivery_answer(struct delivery *,
+		     struct lane *here); /* sends status, answer; from the owner's lane or home */
 void delivery_unref(struct delivery *);
 /* Fills `masked` when it is empty; E_INVALID (d->fault): no JSON. */
 MUST int delivery_whole(struct delivery *);
-/* Answers what is in `answer` (or the upstream's answer, where there is one) when `number` is durable. */
+/* Answers what is in `answer` (or the upstream's answer, where there is one) when `number` is
+ * durable. */
 void delivery_question(struct delivery *, struct lane *, uint64_t number);
 
-/* --- auth.c ---------------------------------------------------------------------------------------------- */
-/* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant time. */
-MUST int auth_check(const struct dir_source *, const struct exchange *, struct span body, int64_t now_us, struct fault *f);
+/* --- auth.c
+ * ---------------------------------------------------------------------------------------------- */
+/* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant
+ * time. */
+MUST int auth_check(const struct dir_source *, const struct exchange *, struct span body,
+		    int64_t now_us, struct fault *f);
 
-/* --- effects.c -------------------------------------------------------------------------------------------- */
+/* --- effects.c
+ * -------------------------------------------------------------------------------------------- */
 struct effect_task *effect_task_new(struct lane *, const struct effect *, uint64_t webhook);
 void effect_start(struct lane *, struct effect_task *); /* writes the intent; runs when durable */
 
-/* --- upstream.c -------------------------------------------------------------------------------------------- */
+/* --- upstream.c
+ * -------------------------------------------------------------------------------------------- */
 /* Forwards the original body; on_answer may be NULL (then only counted). */
 int upstream_forward(struct lane *, struct delivery *, client_done_fn *on_answer, void *user);
 
-/* --- answers.c ------------------------------------------------------------------------------------------- */
+/* --- answers.c
+ * ------------------------------------------------------------------------------------------- */
 /* The configured or default answer of a delivery that is no tool call. */
 void answer_default(struct delivery *);
 /* Waits for what it needs, then answers. `number`: the webhook's record. */
@@ -208,21 +228,26 @@ void answer_assistant(struct lane *, struct delivery *, uint64_t number);
 void assistants_refresh(struct lane *); /* the directory changed, or a second has passed */
 void assistants_free(struct lane *);
 
-/* --- hub.c ----------------------------------------------------------------------------------------------- */
+/* --- hub.c
+ * -----------------------------------------------------------------------------------------------
+ */
 void hub_publish(struct lane *, const struct event *, const struct settings *);
 void hub_flush(struct lane *); /* after each applied record */
 void hub_free(struct lane *);
 
-/* --- warnings.c: what events tell about a source's configuration; any thread ---------------------------- */
+/* --- warnings.c: what events tell about a source's configuration; any thread
+ * ---------------------------- */
 struct warnings *warnings_new(void);
 void warnings_free(struct warnings *);
 void warnings_note(struct warnings *, const struct uuid *source, const struct event *);
 
-/* --- commands.c ------------------------------------------------------------------------------------------ */
+/* --- commands.c
+ * ------------------------------------------------------------------------------------------ */
 void command_state(struct lane *, const struct uuid *command, enum command_state, struct span json);
 void command_waits_free(struct lane *, struct call_entry *);
 
-/* --- bind.c ---------------------------------------------------------------------------------------------- */
+/* --- bind.c
+ * ---------------------------------------------------------------------------------------------- */
 void bind_settings(const struct directory *, const struct dir_source *, struct buf *out);
 
 #endif

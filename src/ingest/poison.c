@@ -1,7 +1,8 @@
 /* Happy path: enter and leave are two plain stores into a shared map.
  *
- * Failure modes: a crash leaves its key in the map with `crashed` set by the signal handler, because page cache survives the process.
- * SIGKILL leaves keys without the mark: they are innocent and forgotten. A lost poison.list only means counting again. */
+ * Failure modes: a crash leaves its key in the map with `crashed` set by the signal handler,
+ * because page cache survives the process. SIGKILL leaves keys without the mark: they are innocent
+ * and forgotten. A lost poison.list only means counting again. */
 #include "ingest/poison.h"
 
 #include <fcntl.h>
@@ -90,7 +91,8 @@ static void read_list(struct poison *p)
 
 	if (file_read(p->list_path, LIST_LIMIT, &text, NULL))
 		return;
-	for (const char *at = buf_z(&text); sscanf(at, "%" SCNx64 " %u\n%n", &key, &crashes, &used) == 2; at += used)
+	for (const char *at = buf_z(&text);
+	     sscanf(at, "%" SCNx64 " %u\n%n", &key, &crashes, &used) == 2; at += used)
 		count_crash(p, key, crashes);
 }
 
@@ -113,7 +115,9 @@ static int judge_last_run(struct poison *p, struct fault *f)
 
 		if (crashed && key) {
 			count_crash(p, key, 1);
-			log_warn("quarantine", "the last run crashed while applying an input (key %" PRIx64 ")", key);
+			log_warn("quarantine",
+				 "the last run crashed while applying an input (key %" PRIx64 ")",
+				 key);
 		}
 	}
 	if (crashed)

@@ -1,11 +1,14 @@
 /* One poisoned input must never keep the core down.
  *
- * Before a record is applied its key is noted in a small file map that survives the process; a crash (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL - not
- * SIGKILL) marks the map. At the next start the keys found are counted in poison.list, and a record that was being applied
- * at two crashes is skipped from then on: the call is flagged, the record goes to quarantine. The key is made of what the record says, not of
- * its number: a record that crashed the core may not have reached the disk, and its number then goes to another.
+ * Before a record is applied its key is noted in a small file map that survives the process; a
+ * crash (SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL - not SIGKILL) marks the map. At the next start
+ * the keys found are counted in poison.list, and a record that was being applied at two crashes is
+ * skipped from then on: the call is flagged, the record goes to quarantine. The key is made of what
+ * the record says, not of its number: a record that crashed the core may not have reached the disk,
+ * and its number then goes to another.
  *
- * Slots: one per lane, one for replay at start, one for the projector; each is written by one thread. */
+ * Slots: one per lane, one for replay at start, one for the projector; each is written by one
+ * thread. */
 #ifndef CALLMEND_INGEST_POISON_H
 #define CALLMEND_INGEST_POISON_H
 

@@ -41,13 +41,14 @@ static int on_record(void *user, const struct record *r)
 	return 0;
 }
 
-int replay_journal(const char *dir, const struct uuid *call, void (*event)(void *, struct span), void *user, struct fault *f)
+int replay_journal(const char *dir, const struct uuid *call, void (*event)(void *, struct span),
+		   void *user, struct fault *f)
 {
 	struct replay rp = { .only = call, .event = event, .user = user };
 	struct call_entry *c, *next;
 	int rc = journal_scan(dir, on_record, &rp, f);
 
-	HASH_ITER(hh, rp.calls, c, next) {
+	HASH_ITER (hh, rp.calls, c, next) {
 		HASH_DEL(rp.calls, c);
 		session_free(c->session);
 		free(c);

@@ -1,5 +1,5 @@
-/* Records that must not be lost: outcomes. What finds the journal full is kept, in order, and tried again; the number of them is bounded by
- * the effects that can be under way. */
+/* Records that must not be lost: outcomes. What finds the journal full is kept, in order, and tried
+ * again; the number of them is bounded by the effects that can be under way. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -15,7 +15,8 @@ struct retry {
 	char body[];
 };
 
-static int try_sure(struct lane *l, const struct uuid *call, enum record_kind kind, struct span body)
+static int try_sure(struct lane *l, const struct uuid *call, enum record_kind kind,
+		    struct span body)
 {
 	struct call_entry *c = lane_call(l, call);
 	struct fault f;
@@ -47,7 +48,8 @@ static void on_retry(uv_timer_t *t)
 	}
 }
 
-void lane_input_sure(struct lane *l, const struct uuid *call, enum record_kind kind, struct span body)
+void lane_input_sure(struct lane *l, const struct uuid *call, enum record_kind kind,
+		     struct span body)
 {
 	struct retry *r;
 

@@ -37,7 +37,8 @@ struct span rewrite_arguments(const struct dir_tool *tool, struct span arguments
 
 void rewrite_percent(struct buf *out, struct span text)
 {
-	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+	static const char safe[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
 
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] && strchr(safe, text.p[i]))

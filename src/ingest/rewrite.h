@@ -1,4 +1,5 @@
-/* Where a tool's arguments can be changed before the request: the place for reviewed search mappings (B3). */
+/* Where a tool's arguments can be changed before the request: the place for reviewed search
+ * mappings (B3). */
 #ifndef CALLMEND_INGEST_REWRITE_H
 #define CALLMEND_INGEST_REWRITE_H
 
@@ -6,8 +7,8 @@
 #include "base/buf.h"
 #include "callmend/directory.h"
 
-/* Each rewriter may replace the arguments (a JSON object) for this tool; they run in the order of the table in rewrite.c. The
- * result lives in the arena or is `arguments` itself. */
+/* Each rewriter may replace the arguments (a JSON object) for this tool; they run in the order of
+ * the table in rewrite.c. The result lives in the arena or is `arguments` itself. */
 struct span rewrite_arguments(const struct dir_tool *, struct span arguments, struct arena *);
 
 /* Percent-encodes for a query string. */

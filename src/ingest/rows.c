@@ -54,8 +54,8 @@ static const char *event_json(struct rows *rows, const struct event *e)
 	return text(rows, buf_span(&b));
 }
 
-static void message_row(struct rows *rows, const struct event *e, const struct settings *s, const struct session *session,
-			uint64_t record)
+static void message_row(struct rows *rows, const struct event *e, const struct settings *s,
+			const struct session *session, uint64_t record)
 {
 	struct store_row *r = add(rows, STORE_ROW_MESSAGE, record);
 	struct uuid conversation = session_conversation(session);
@@ -67,8 +67,8 @@ static void message_row(struct rows *rows, const struct event *e, const struct s
 	r->params[4] = event_json(rows, e);
 }
 
-static void tool_row(struct rows *rows, const struct event *e, const struct settings *s, const struct session *session,
-		     uint64_t record)
+static void tool_row(struct rows *rows, const struct event *e, const struct settings *s,
+		     const struct session *session, uint64_t record)
 {
 	struct store_row *r = add(rows, STORE_ROW_TOOL, record);
 
@@ -80,8 +80,8 @@ static void tool_row(struct rows *rows, const struct event *e, const struct sett
 	r->params[4] = event_json(rows, e);
 }
 
-static void command_row(struct rows *rows, const struct event *e, const struct settings *s, const struct session *session,
-			uint64_t record)
+static void command_row(struct rows *rows, const struct event *e, const struct settings *s,
+			const struct session *session, uint64_t record)
 {
 	struct store_row *r = add(rows, STORE_ROW_COMMAND, record);
 
@@ -95,7 +95,8 @@ static void command_row(struct rows *rows, const struct event *e, const struct s
 /* Beside the row every event gets. */
 static const struct {
 	enum event_type type;
-	void (*row)(struct rows *, const struct event *, const struct settings *, const struct session *, uint64_t);
+	void (*row)(struct rows *, const struct event *, const struct settings *,
+		    const struct session *, uint64_t);
 } more_rows[] = {
 	{ EVENT_MESSAGE, message_row },
 	{ EVENT_TOOL_REQUESTED, tool_row },
@@ -103,7 +104,8 @@ static const struct {
 	{ EVENT_COMMAND, command_row },
 };
 
-void rows_event(struct rows *rows, const struct event *e, const struct session *session, uint64_t record)
+void rows_event(struct rows *rows, const struct event *e, const struct session *session,
+		uint64_t record)
 {
 	const struct settings *s = session_settings(session);
 	struct uuid conversation = session_conversation(session);
@@ -112,7 +114,8 @@ void rows_event(struct rows *rows, const struct event *e, const struct session *
 
 	r->params[0] = id_text(rows, &e->call);
 	r->params[1] = number_text(rows, (int64_t)e->seq);
-	r->params[2] = arena_printf(&rows->arena, "%.10s", arrived); /* UTC day of the journaled arrival */
+	r->params[2] =
+		arena_printf(&rows->arena, "%.10s", arrived); /* UTC day of the journaled arrival */
 	r->params[3] = id_text(rows, &conversation);
 	r->params[4] = event_name(e->type);
 	r->params[5] = e->speaker == SPEAKER_NONE ? NULL : speaker_name(e->speaker);
@@ -138,7 +141,8 @@ void rows_call(struct rows *rows, const struct session *session, uint64_t record
 	r->params[0] = text(rows, buf_span(&b));
 }
 
-void rows_quarantine(struct rows *rows, const struct uuid *journal, const struct record *rec, const char *reason)
+void rows_quarantine(struct rows *rows, const struct uuid *journal, const struct record *rec,
+		     const char *reason)
 {
 	struct buf hex AUTO_BUF = { 0 };
 	struct store_row *r = add(rows, STORE_ROW_QUARANTINE, rec->number);

@@ -1,5 +1,6 @@
-/* Private to src/ingest: events -> rows. What goes into which table is one const table of {event type, row kind}; the columns are
- * taken from the event's JSON by the SQL (src/store/sql/row_*.sql). */
+/* Private to src/ingest: events -> rows. What goes into which table is one const table of {event
+ * type, row kind}; the columns are taken from the event's JSON by the SQL
+ * (src/store/sql/row_*.sql). */
 #ifndef CALLMEND_INGEST_ROWS_H
 #define CALLMEND_INGEST_ROWS_H
 
@@ -15,7 +16,8 @@ struct rows {
 
 void rows_event(struct rows *, const struct event *, const struct session *, uint64_t record);
 void rows_call(struct rows *, const struct session *, uint64_t record);
-void rows_quarantine(struct rows *, const struct uuid *journal, const struct record *, const char *reason);
+void rows_quarantine(struct rows *, const struct uuid *journal, const struct record *,
+		     const char *reason);
 void rows_reset(struct rows *);
 void rows_fini(struct rows *);
 

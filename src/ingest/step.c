@@ -15,7 +15,8 @@ static void no_answer(void *self, uint64_t number, struct span body)
 	(void)body;
 }
 
-static void no_command(void *self, const struct uuid *id, enum command_state state, struct span json)
+static void no_command(void *self, const struct uuid *id, enum command_state state,
+		       struct span json)
 {
 	(void)self;
 	(void)id;
@@ -28,7 +29,8 @@ struct call_host host_for_events(void *self, void (*publish)(void *, const struc
 	return (struct call_host){ self, publish, no_effect, no_answer, no_command };
 }
 
-static int apply(struct session **session, const struct record *r, const struct call_host *host, struct fault *f)
+static int apply(struct session **session, const struct record *r, const struct call_host *host,
+		 struct fault *f)
 {
 	if (*session && session_expired(*session, r->at_us)) {
 		session_free(*session);
@@ -36,14 +38,15 @@ static int apply(struct session **session, const struct record *r, const struct 
 	}
 	if (!*session) {
 		if (r->kind != RECORD_BIND)
-			return fault(f, E_NOT_FOUND, "record %" PRIu64 " belongs to no call in memory", r->number);
+			return fault(f, E_NOT_FOUND,
+				     "record %" PRIu64 " belongs to no call in memory", r->number);
 		*session = session_new(&r->call);
 	}
 	return session_apply(*session, r, host, f);
 }
 
-int step(struct session **session, const struct record *r, const struct call_host *host, struct poison *poison,
-	 unsigned slot, struct fault *f)
+int step(struct session **session, const struct record *r, const struct call_host *host,
+	 struct poison *poison, unsigned slot, struct fault *f)
 {
 	uint64_t key = poison ? poison_key(r) : 0;
 	int rc;

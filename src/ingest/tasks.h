@@ -19,9 +19,9 @@ struct effect_task {
 	struct arena arena;
 	enum effect_kind kind;
 	struct uuid id;
-	struct buf command;     /* CONTROL: command JSON */
+	struct buf command; /* CONTROL: command JSON */
 	struct span control_url;
-	struct uuid tool;       /* TOOL: definition */
+	struct uuid tool; /* TOOL: definition */
 	struct span tool_name;
 	struct span arguments;
 	int64_t timeout_ms;
@@ -29,7 +29,7 @@ struct effect_task {
 	struct uuid source;
 	struct span dialect;
 	struct delivery *delivery; /* UPSTREAM_TOOLS: the webhook, when it is still there */
-	int64_t started_us;        /* monotonic */
+	int64_t started_us;	   /* monotonic */
 };
 
 #endif

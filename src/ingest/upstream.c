@@ -1,7 +1,9 @@
-/* The webhook server a user already has keeps getting every message, unchanged, after it is durable.
+/* The webhook server a user already has keeps getting every message, unchanged, after it is
+ * durable.
  *
- * At most once, like the provider's own delivery: nothing is sent again by itself. For messages whose answer the provider reads the caller
- * gets the upstream's answer; for the rest only the result is counted. */
+ * At most once, like the provider's own delivery: nothing is sent again by itself. For messages
+ * whose answer the provider reads the caller gets the upstream's answer; for the rest only the
+ * result is counted. */
 #include <stdlib.h>
 
 #include "base/metrics.h"
@@ -20,7 +22,11 @@ static void on_done(void *user, const struct client_response *r)
 	struct forward *fw = user;
 	bool good = r->end == CLIENT_ANSWERED && r->status >= 200 && r->status < 300;
 
-	metric_add_label(METRIC_UPSTREAM, good ? "delivered" : r->timed_out ? "timed_out" : "failed", 1);
+	metric_add_label(METRIC_UPSTREAM,
+			 good		? "delivered"
+			 : r->timed_out ? "timed_out"
+					: "failed",
+			 1);
 	if (fw->on_answer)
 		fw->on_answer(fw->user, r);
 	delivery_unref(fw->delivery);

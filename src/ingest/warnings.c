@@ -1,5 +1,6 @@
-/* What calls have shown about a source's configuration at the provider, since this core started. Written by owners, read by the API; a
- * mutex, because both are rare. At most one entry per source and text, LIMIT in all. */
+/* What calls have shown about a source's configuration at the provider, since this core started.
+ * Written by owners, read by the API; a mutex, because both are rare. At most one entry per source
+ * and text, LIMIT in all. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -40,7 +41,8 @@ void warnings_free(struct warnings *w)
 static bool known(const struct warnings *w, const struct uuid *source, struct span json)
 {
 	for (size_t i = 0; i < w->n; i++) {
-		if (uuid_eq(&w->notes[i].source, source) && span_eq(buf_span(&w->notes[i].json), json))
+		if (uuid_eq(&w->notes[i].source, source) &&
+		    span_eq(buf_span(&w->notes[i].json), json))
 			return true;
 	}
 	return false;
@@ -58,7 +60,8 @@ void warnings_note(struct warnings *w, const struct uuid *source, const struct e
 	pthread_mutex_unlock(&w->lock);
 }
 
-void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source, struct buf *out)
+void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source,
+			  struct buf *out)
 {
 	struct warnings *w = live->in->warnings;
 	struct json_out o = { .b = out };

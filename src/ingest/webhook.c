@@ -1,11 +1,13 @@
 /* POST /in/{dialect}/{source}: a provider's message.
  *
- * Happy path: home shard - source, signature, classify, and of bodies that are kept whole check and mask (on libuv's pool when they are
- * big); owner shard - reduce, check and mask what is left, journal, apply; when durable back home - answer. Every step that can be full has its answer: questions whose answer the provider reads get
- * 200 with their default, everything else 503 with Retry-After.
+ * Happy path: home shard - source, signature, classify, and of bodies that are kept whole check and
+ * mask (on libuv's pool when they are big); owner shard - reduce, check and mask what is left,
+ * journal, apply; when durable back home - answer. Every step that can be full has its answer:
+ * questions whose answer the provider reads get 200 with their default, everything else 503 with
+ * Retry-After.
  *
- * A body that cannot be read is kept whole (REFUSED record, later quarantine) before it is answered 400; a message that belongs to no call
- * is kept the same way and answered 200. */
+ * A body that cannot be read is kept whole (REFUSED record, later quarantine) before it is answered
+ * 400; a message that belongs to no call is kept the same way and answered 200. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -27,7 +29,8 @@ static void problem(struct exchange *x, int status, const char *title, const cha
 	exchange_answer(x, status, "application/problem+json", buf_span(&body));
 }
 
-/* --- the delivery's life ------------------------------------------------------------------------------------- */
+/* --- the delivery's life
+ * ------------------------------------------------------------------------------------- */
 
 void delivery_unref(struct delivery *d)
 {
@@ -99,7 +102,9 @@ static void answer_overload(struct delivery *d, struct lane *here, const struct 
 	delivery_answer(d, here);
 }
 
-/* --- owner ------------------------------------------------------------------------------------------------------ */
+/* --- owner
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void on_durable_answer(struct waiter *w, struct lane *l)
 {
@@ -117,13 +122,15 @@ static void answer_upstream(void *user, const struct client_response *r)
 	if (r->end == CLIENT_ANSWERED && r->status >= 200 && r->status < 300 && !r->truncated) {
 		buf_clear(&d->answer);
 		buf_add(&d->answer, r->body);
-		d->content_type = r->content_type.n ? arena_printf(&d->arena, "%.*s", SPAN_ARG(r->content_type)) :
-						      "application/json";
+		d->content_type = r->content_type.n ? arena_printf(&d->arena, "%.*s",
+								   SPAN_ARG(r->content_type))
+						    : "application/json";
 	}
 	delivery_answer(d, d->owner);
 }
 
-/* A question: the upstream's answer within its deadline, else the one that is already in `answer`. */
+/* A question: the upstream's answer within its deadline, else the one that is already in `answer`.
+ */
 static void on_durable_question(struct waiter *w, struct lane *l)
 {
 	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
@@ -138,7 +145,8 @@ void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
 	lane_wait(l, &d->waiter, number);
 }
 
-/* --- kept without a call ---------------------------------------------------------------------------------------- */
+/* --- kept without a call
+ * ---------------------------------------------------------------------------------------- */
 
 static void keep(struct delivery *d, struct lane *here, const char *why)
 {
@@ -154,14 +162,17 @@ static void keep(struct delivery *d, struct lane *here, const char *why)
 	json_end(&o);
 	buf_addc(&body, '\n');
 	buf_add(&body, d->malformed ? (struct span){ d->body, d->body_n } : buf_span(&d->masked));
-	struct record r = { .kind = RECORD_REFUSED, .at_us = clock_now_us(), .body = buf_span(&body) };
+	struct record r = { .kind = RECORD_REFUSED,
+			    .at_us = clock_now_us(),
+			    .body = buf_span(&body) };
 	int rc = lane_append(here, &r, 1);
 	if (rc) {
 		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
 		answer_overload(d, here, &f);
 		return;
 	}
-	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
+	d->waiter.durable =
+		d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
 	d->owner = here;
 	lane_wait(here, &d->waiter, r.number);
 }
@@ -174,7 +185,9 @@ static void reject(struct delivery *d, struct lane *here)
 	keep(d, here, d->fault.text);
 }
 
-/* --- applied ---------------------------------------------------------------------------------------------------- */
+/* --- applied
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void own(struct lane *l, struct delivery *d)
 {
@@ -195,7 +208,8 @@ static void own(struct lane *l, struct delivery *d)
 	d->result = rc ? "rejected" : "accepted";
 	if (d->envelope.answer == ANSWER_TOOLS && !rc)
 		return; /* the session answers */
-	d->waiter.durable = d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
+	d->waiter.durable =
+		d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
 	if (rc && d->envelope.answer == ANSWER_NONE) {
 		set_problem(d, 400, "Bad Request", f.text);
 	} else if (d->envelope.answer == ANSWER_ASSISTANT && !rc) {
@@ -241,7 +255,9 @@ static void to_owner(struct delivery *d)
 	}
 }
 
-/* --- sorted out ---------------------------------------------------------------------------------------------------- */
+/* --- sorted out
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void sorted_out(struct delivery *d)
 {
@@ -258,7 +274,9 @@ static void sorted_out(struct delivery *d)
 	}
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int delivery_whole(struct delivery *d)
 {
@@ -322,10 +340,11 @@ static void keep_header(struct delivery *d, struct span name)
 /* What an upstream needs to check the message itself. */
 static void keep_headers(struct delivery *d)
 {
-	static const char *const always[] = { "content-type",	 "authorization",     "user-agent",
-					      "x-vapi-secret",	 "x-vapi-signature",  "x-signature",
-					      "x-timestamp",	 "x-call-id",	      "webhook-id",
-					      "webhook-timestamp", "webhook-signature", "svix-id" };
+	static const char *const always[] = {
+		"content-type",	    "authorization",	 "user-agent",	      "x-vapi-secret",
+		"x-vapi-signature", "x-signature",	 "x-timestamp",	      "x-call-id",
+		"webhook-id",	    "webhook-timestamp", "webhook-signature", "svix-id"
+	};
 
 	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		keep_header(d, span_of(always[i]));
@@ -370,7 +389,8 @@ static void accept_delivery(struct exchange *x, struct ingest *in, const struct 
 	}
 }
 
-static void refuse(struct exchange *x, const char *result, int status, const char *title, const char *detail)
+static void refuse(struct exchange *x, const char *result, int status, const char *title,
+		   const char *detail)
 {
 	metric_add_label(METRIC_WEBHOOKS, result, 1);
 	problem(x, status, title, detail);
@@ -391,12 +411,14 @@ void ingest_webhook(struct exchange *x)
 	}
 	if (!l->dir) {
 		exchange_answer_header(x, "Retry-After", SPAN("1"));
-		refuse(x, "overloaded", 503, "Service Unavailable", "the configuration is not loaded yet");
+		refuse(x, "overloaded", 503, "Service Unavailable",
+		       "the configuration is not loaded yet");
 		return;
 	}
 	source = directory_source(l->dir, span_of(dialect->name), name);
 	if (!source) {
-		refuse(x, "unknown_source", 404, "Not Found", "no source of this name is configured");
+		refuse(x, "unknown_source", 404, "Not Found",
+		       "no source of this name is configured");
 		return;
 	}
 	if (auth_check(source, x, exchange_body(x), clock_now_us(), &f)) {

@@ -103,7 +103,8 @@ static void kill_at_random_moments(void **state)
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 		check_durable(dir, &a);
 		assert_int_equal(kit_count(dir, "damaged", ".bin"), 0);
-		if (round % 5 == 4) { /* every round reads all that the rounds before have written */
+		if (round % 5 ==
+		    4) { /* every round reads all that the rounds before have written */
 			kit_remove(dir);
 			dir = kit_folder();
 		}

@@ -838,7 +838,8 @@ static void away_is_told_at_once(void **state)
 	cluster_stop(fixture.cluster);
 	fixture.cluster = NULL;
 	int64_t until = clock_monotonic_us() + 20 * SECOND_US;
-	/* A server process may outlive its postmaster by a moment and go on answering one of the connections. */
+	/* A server process may outlive its postmaster by a moment and go on answering one of the
+	 * connections. */
 	for (int in_a_row = 0; in_a_row < 200;) {
 		int code = ask("api_call_get", DEFAULT_ORG, CALL_1);
 		assert_true(code == 0 || code == E_UNAVAILABLE);
