@@ -79,7 +79,8 @@ struct dir_source {
 	struct json variable_values; /* object, mode "id" */
 	struct json
 		failure; /* {"destination":...} or {"error":"..."}; empty: default spoken error */
-	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the project's */
+	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the project's, all
+				 within SETTINGS_NUMBER_MAX */
 };
 
 struct dir_header {
@@ -97,12 +98,13 @@ struct dir_tool {
 struct dir_project {
 	struct uuid id, org;
 	struct span name, language;
-	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the defaults */
+	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the defaults, all
+				 within SETTINGS_NUMBER_MAX */
 	struct uuid instruction_version;
 	int64_t instruction_number;   /* 0: none yet */
 	struct span instruction_text; /* the whole text, sections joined */
 	const struct dir_tool *tools;
-	size_t tools_n;
+	size_t tools_n; /* <= SETTINGS_TOOLS_MAX */
 };
 
 /* The JSON form of `auth`, an array of ways of which any one suffices (docs/sources.md); defaults
@@ -130,7 +132,8 @@ struct directory {
 
 /* From the document (the form that store/sql/directory.sql gives and directory_document documents).
  * Secrets are resolved with `secrets_dir` (base/config.h policy for references set by API).
- * Mistakes in one row drop that row and are logged; the rest is served. */
+ * Mistakes in one row drop that row and are logged; the rest is served. Likewise one setting that
+ * is none or out of range, and a project's tools after the first SETTINGS_TOOLS_MAX. */
 MUST int directory_new(struct directory **out, struct span document, const char *secrets_dir,
 		       struct fault *f);
 const struct directory *directory_ref(const struct directory *);

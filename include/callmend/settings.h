@@ -33,6 +33,11 @@
 	X(loop_count, 3, "so many similar turns of one speaker are a loop")                     \
 	X(unanswered_ms, 20000, "a question of the caller without an answering turn for so long")
 
+/* The limits of what a call's settings may hold: what the API accepts, what the directory hands on
+ * and what settings_read takes. A BIND record beyond them would be unreadable. */
+#define SETTINGS_NUMBER_MAX INT64_C(31536000000) /* a year in ms: far from any overflow */
+enum { SETTINGS_TOOLS_MAX = 256 };		 /* of one project */
+
 struct tool_rule {
 	struct uuid id; /* tool definition */
 	struct span name;
@@ -60,12 +65,15 @@ struct settings {
 	SETTINGS_NUMBERS(X)
 #undef X
 	const struct tool_rule *tools;
-	size_t tools_n;
+	size_t tools_n; /* <= SETTINGS_TOOLS_MAX */
 };
 
 /* Members that are absent get their default. Spans live in `json` and the arena. */
 MUST int settings_read(struct json object, struct arena *, struct settings *out, struct fault *f);
 void settings_write(const struct settings *, struct buf *out);
 void settings_defaults(struct settings *out);
+/* Sets one of SETTINGS_NUMBERS. False, and nothing is changed, when there is none of this name or
+ * the value is not in 0..SETTINGS_NUMBER_MAX. */
+MUST bool settings_set_number(struct settings *, const char *name, int64_t value);
 
 #endif

@@ -39,8 +39,9 @@
 	  RANGE(1, 100000),                                                                        \
 	  "API queries that may wait for a database connection. When full, further ones are "      \
 	  "answered 503 at once. Calls and webhooks do not use these queries.")                    \
-	X(core_shards, "core.shards", INT, "0", RANGE(0, 256),                                     \
-	  "Threads that run calls, each with its own event loop. 0: one per processor.")           \
+	X(core_shards, "core.shards", INT, "0", RANGE(0, 63),                                      \
+	  "Threads that run calls, each with its own event loop, 63 at most. 0: one per "          \
+	  "processor.")                                                                            \
 	X(core_max_calls, "core.max_calls", INT, "20000", RANGE(1, 10000000),                      \
 	  "Calls with a session in memory at a time, over all shards. When full, webhooks of new " \
 	  "calls get 503 with Retry-After (those whose answer the provider waits for get their "   \

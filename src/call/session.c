@@ -441,7 +441,9 @@ static void apply_record(struct session *s, const struct record *r, struct conte
 	s->now = (struct moment){ .record = r->number, .at_us = at, .arrived_us = at };
 	s->effects.of_record = 0;
 	s->stage = 0;
-	timers_run(s, at);
+	/* A timer may be what stopped the process: a stand-in only flags. */
+	if (r->kind != RECORD_QUARANTINED)
+		timers_run(s, at);
 	on_record[r->kind].apply(s, r, c);
 	s->last_us = at;
 }

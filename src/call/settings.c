@@ -1,9 +1,9 @@
 #include "callmend/settings.h"
 
 #include <stddef.h>
+#include <string.h>
 
-enum { TOOL_TIMEOUT_MAX_MS = 15000, TOOLS_MAX = 256 };
-#define NUMBER_MAX INT64_C(31536000000) /* a year in ms: far from any overflow */
+enum { TOOL_TIMEOUT_MAX_MS = 15000 };
 
 #define SETTINGS_FIELDS(F, T)                              \
 	F(T, TEXT, org, "org", OPTIONAL)                   \
@@ -59,15 +59,31 @@ void settings_defaults(struct settings *out)
 #undef X
 }
 
+static bool in_range(int64_t value)
+{
+	return value >= 0 && value <= SETTINGS_NUMBER_MAX;
+}
+
+bool settings_set_number(struct settings *s, const char *name, int64_t value)
+{
+	size_t i = 0;
+	while (i < COUNT(numbers) && strcmp(numbers[i].name, name) != 0)
+		i++;
+	if (i == COUNT(numbers) || !in_range(value))
+		return false;
+	*number_at(s, i) = value;
+	return true;
+}
+
 /* An absent number keeps what is there. */
 static int read_number(struct json object, const char *name, int64_t *out, struct fault *f)
 {
 	struct json v = json_get(object, name);
 	if (!json_has(v))
 		return 0;
-	if (!json_i64(v, out) || *out < 0 || *out > NUMBER_MAX)
+	if (!json_i64(v, out) || !in_range(*out))
 		return fault(f, E_INVALID, "%s: must be a whole number from 0 to %lld", name,
-			     (long long)NUMBER_MAX);
+			     (long long)SETTINGS_NUMBER_MAX);
 	return 0;
 }
 
@@ -107,8 +123,8 @@ static int read_tools(struct json array, struct arena *a, struct settings *out, 
 	size_t n = json_count(array), i = 0;
 	if (n == 0)
 		return 0;
-	if (n > TOOLS_MAX)
-		return fault(f, E_INVALID, "tools: at most %d", TOOLS_MAX);
+	if (n > SETTINGS_TOOLS_MAX)
+		return fault(f, E_INVALID, "tools: at most %d", SETTINGS_TOOLS_MAX);
 	struct tool_rule *rules = arena_alloc(a, n * sizeof(*rules));
 	struct json_iter it = json_iter(array);
 	struct span key;

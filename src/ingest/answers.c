@@ -204,8 +204,11 @@ static void answer_fetch(struct lane *l, struct delivery *d, uint64_t number)
 	}
 	struct waiting_request *w = calloc(1, sizeof(*w));
 	CHECK(w);
-	*w = (struct waiting_request){ c->waiting, d, number };
-	c->waiting = w;
+	*w = (struct waiting_request){ NULL, d, number };
+	struct waiting_request **last = &c->waiting;
+	while (*last)
+		last = &(*last)->next;
+	*last = w;
 }
 
 static void answer_inline(struct lane *l, struct delivery *d, uint64_t number)

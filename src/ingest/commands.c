@@ -194,7 +194,7 @@ static void run_at_owner(struct mail *m, struct shard *here)
 	(void)here;
 	if (l->stopped)
 		refuse(w, E_UNAVAILABLE, "this node is stopping");
-	else if (c && c->session && session_settings(c->session)) {
+	else if (c && !session_expired(c->session, ingest_now(w->in))) {
 		if (uuid_eq(&session_settings(c->session)->org, &w->org))
 			take_command(l, w, c);
 		else

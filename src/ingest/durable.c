@@ -19,6 +19,7 @@ static void run_durable(struct lane *l)
 		l->first = w->next;
 		if (!l->first)
 			l->last = &l->first;
+		w->next = NULL;
 		w->durable(w, l);
 	}
 	atomic_store(&l->waiting, l->first != NULL);
@@ -57,15 +58,24 @@ void lane_turn_end(uv_prepare_t *p)
 	l->appended = false;
 }
 
+static uint64_t last_number(const struct lane *l)
+{
+	return ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number;
+}
+
 void lane_wait(struct lane *l, struct waiter *w, uint64_t number)
 {
-	CHECK(!l->first ||
-	      ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number <=
-		      number);
-	w->next = NULL;
+	struct waiter **at = l->last;
+
+	/* Nearly always the newest; a question that waited for something else may come late. */
+	if (l->first && last_number(l) > number)
+		for (at = &l->first; (*at)->number <= number;)
+			at = &(*at)->next;
 	w->number = number;
-	*l->last = w;
-	l->last = &w->next;
+	w->next = *at;
+	*at = w;
+	if (!w->next)
+		l->last = &w->next;
 	atomic_store(&l->waiting, true);
 	if (journal_durable(l->in->journal) >= l->first->number)
 		ring(l);

@@ -39,12 +39,16 @@ void live_event_unref(struct live_event *e)
 
 static void into_ring(struct lane *l, struct live_event *e)
 {
-	struct live_event **slot = &l->ring[l->ring_next++ % EVENT_RING];
+	l->ring[l->ring_next++ % EVENT_RING] = live_event_ref(e);
+	l->ring_bytes += e->event_json.n;
+	while (l->ring_next - l->ring_first >= EVENT_RING || l->ring_bytes > EVENT_RING_BYTES) {
+		struct live_event **oldest = &l->ring[l->ring_first++ % EVENT_RING];
 
-	if (*slot)
-		l->ring_lost_seq = (*slot)->seq;
-	live_event_unref(*slot);
-	*slot = live_event_ref(e);
+		l->ring_lost_seq = (*oldest)->seq;
+		l->ring_bytes -= (*oldest)->event_json.n;
+		live_event_unref(*oldest);
+		*oldest = NULL;
+	}
 }
 
 void hub_publish(struct lane *l, const struct event *ev, const struct settings *s)
@@ -145,6 +149,10 @@ void hub_free(struct lane *l)
 	for (size_t i = 0; i < EVENT_RING; i++)
 		live_event_unref(l->ring[i]);
 	free(l->out);
+	memset(l->ring, 0, sizeof(l->ring));
+	l->ring_first = l->ring_next = 0;
+	l->out = NULL;
+	l->out_n = l->out_cap = 0;
 }
 
 void live_listen(struct live *live, struct shard *here,
@@ -216,12 +224,11 @@ static bool put_missed(struct lane *l, struct part_mail *p)
 {
 	struct json_out o = { .b = &p->json };
 	const struct live_query *q = &p->g->query;
-	uint64_t first = l->ring_next > EVENT_RING ? l->ring_next - EVENT_RING : 0;
 
 	if (!p->after || p->after < l->ring_lost_seq)
 		return false;
 	json_begin_array(&o, NULL);
-	for (uint64_t i = first; i < l->ring_next; i++) {
+	for (uint64_t i = l->ring_first; i < l->ring_next; i++) {
 		const struct live_event *e = l->ring[i % EVENT_RING];
 
 		if (e->seq > p->after && uuid_eq(&e->org, &q->org) &&

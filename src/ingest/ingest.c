@@ -14,6 +14,7 @@
 #include "ingest/tasks.h"
 
 enum { SWEEP_MS = 1000 };
+#define CLOCK_BACK_US (INT64_C(3600) * SECOND_US)
 
 static void on_journal_failed(void *user, const struct fault *f)
 {
@@ -29,6 +30,17 @@ struct restore {
 	struct ingest *in;
 	uint64_t applied;
 };
+
+int64_t ingest_now(struct ingest *in)
+{
+	int64_t now = clock_now_us(), last = atomic_load(&in->clock_us);
+
+	while (now > last || last - now > CLOCK_BACK_US) {
+		if (atomic_compare_exchange_weak(&in->clock_us, &last, now))
+			return now;
+	}
+	return last;
+}
 
 static void nothing_published(void *self, const struct event *e)
 {
@@ -53,6 +65,8 @@ static int restore_record(void *user, const struct record *r)
 		HASH_ADD(hh, re->in->restored, id, sizeof(c->id), c);
 	}
 	c->last_at_us = r->at_us;
+	if (r->at_us > atomic_load(&re->in->clock_us))
+		atomic_store(&re->in->clock_us, r->at_us);
 	if (step(&c->session, r, &silent, re->in->poison, POISON_SLOT_REPLAY, &f))
 		log_debug("replay", "%s", f.text);
 	re->applied++;
@@ -62,7 +76,7 @@ static int restore_record(void *user, const struct record *r)
 static void forget_expired(struct ingest *in)
 {
 	struct call_entry *c, *next;
-	int64_t now = clock_now_us();
+	int64_t now = ingest_now(in);
 
 	HASH_ITER (hh, in->restored, c, next) {
 		if (c->session && !session_expired(c->session, now))
@@ -170,7 +184,9 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	l->durable_mail.run = lane_durable_mail;
 	l->gap = calloc(in->lanes_n, sizeof(*l->gap));
 	CHECK(l->gap);
-	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f)) {
+	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f) ||
+	    http_client_new(&l->upstream, s, in->max_effects, in->max_effects * 4, f)) {
+		http_client_free(l->http);
 		free(l->gap);
 		free(l);
 		return f->code;
@@ -200,6 +216,8 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	struct lane *l = lane_of(in, s);
 	struct call_entry *c, *next;
 
+	http_client_free(l->upstream);
+	l->upstream = NULL;
 	http_client_free(l->http);
 	l->http = NULL;
 	HASH_ITER (hh, l->calls, c, next)
@@ -268,8 +286,11 @@ static void run_resume(struct mail *m, struct shard *here)
 
 	(void)here;
 	HASH_ITER (hh, l->calls, c, next) {
+		struct uuid id = c->id;
+
 		settle(l, c);
-		lane_arm(l, c);
+		if (lane_call(l, &id))
+			lane_arm(l, c);
 	}
 	free(m);
 }

@@ -125,7 +125,8 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 
 		c->pending = p->next;
 		answer_default(p->delivery);
-		delivery_answer(p->delivery, l);
+		p->delivery->waiter.durable = answer_when_durable;
+		lane_wait(l, &p->delivery->waiter, p->number);
 		free(p);
 	}
 	command_waits_free(l, c);
@@ -157,14 +158,13 @@ static void on_deadline(uv_timer_t *t);
 void lane_arm(struct lane *l, struct call_entry *c)
 {
 	int64_t due = session_deadline(c->session);
-	int64_t wait_us = due - clock_now_us();
+	int64_t wait_us = due - ingest_now(l->in);
 
 	if (due == INT64_MAX)
 		uv_timer_stop(&c->timer);
 	else
 		uv_timer_start(&c->timer, on_deadline,
 			       wait_us > 0 ? (uint64_t)(wait_us / 1000 + 1) : 0, 0);
-	(void)l;
 }
 
 static void start_asked(struct lane *l, struct effect_task *t)
@@ -224,9 +224,9 @@ struct call_entry *lane_call(struct lane *l, const struct uuid *id)
 	return c;
 }
 
-static int64_t stamp(struct call_entry *c)
+static int64_t stamp(struct ingest *in, struct call_entry *c)
 {
-	int64_t now = clock_now_us();
+	int64_t now = ingest_now(in);
 
 	if (now > c->last_at_us)
 		c->last_at_us = now;
@@ -236,9 +236,14 @@ static int64_t stamp(struct call_entry *c)
 int lane_input(struct lane *l, struct call_entry *c, enum record_kind kind, struct span body,
 	       uint64_t *number, struct fault *f)
 {
-	struct record r = { .kind = kind, .call = c->id, .at_us = stamp(c), .body = body };
-	int rc = lane_append(l, &r, 1);
+	struct record r = { .kind = kind, .call = c->id, .at_us = stamp(l->in, c), .body = body };
+	int rc;
 
+	if (session_expired(c->session, r.at_us)) {
+		lane_call_close(l, c);
+		return fault(f, E_NOT_FOUND, "the call has been over for long");
+	}
+	rc = lane_append(l, &r, 1);
 	if (rc)
 		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
 	if (number)
@@ -251,7 +256,7 @@ static void on_deadline(uv_timer_t *t)
 	struct call_entry *c = t->data;
 	struct lane *l = c->lane;
 	struct fault f;
-	int64_t now = clock_now_us();
+	int64_t now = ingest_now(l->in);
 
 	if (session_deadline(c->session) > now) {
 		lane_arm(l, c);
@@ -279,18 +284,17 @@ static void pend(struct call_entry *c, struct delivery *d, uint64_t number)
 }
 
 static int append_bound(struct lane *l, struct call_entry *c, struct delivery *d, struct span body,
-			struct record r[2], size_t *n, struct buf *bind)
+			int64_t at_us, struct record r[2], size_t *n, struct buf *bind)
 {
 	*n = 0;
 	if (!c->session) {
 		bind_settings(l->dir ? l->dir : d->dir, d->source, bind);
-		r[(*n)++] = (struct record){ .kind = RECORD_BIND,
-					     .call = c->id,
-					     .at_us = stamp(c),
-					     .body = buf_span(bind) };
+		r[(*n)++] = (struct record){
+			.kind = RECORD_BIND, .call = c->id, .at_us = at_us, .body = buf_span(bind)
+		};
 	}
 	r[(*n)++] = (struct record){
-		.kind = RECORD_WEBHOOK, .call = c->id, .at_us = stamp(c), .body = body
+		.kind = RECORD_WEBHOOK, .call = c->id, .at_us = at_us, .body = body
 	};
 	return lane_append(l, r, *n);
 }
@@ -335,6 +339,14 @@ static int take_body(struct lane *l, struct call_entry *c, struct delivery *d, s
 	return d->malformed ? E_INVALID : 0;
 }
 
+/* An input in quarantine is taken; only who waits for the session's answer gets the default. */
+static int unanswerable(const struct delivery *d, struct fault *f)
+{
+	return d->envelope.answer == ANSWER_TOOLS
+		       ? fault(f, E_INVALID, "the input is in quarantine")
+		       : 0;
+}
+
 int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number,
 		 struct fault *f)
 {
@@ -342,6 +354,7 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	struct buf bind AUTO_BUF = { 0 };
 	struct span body;
 	struct record r[2];
+	int64_t at_us;
 	size_t n;
 	int rc;
 
@@ -349,7 +362,8 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 		return fault(f, E_FULL, "this node already holds %u calls", l->in->max_calls);
 	if (!c)
 		c = lane_call_new(l, &d->call);
-	if (c->session && session_expired(c->session, stamp(c))) {
+	at_us = stamp(l->in, c);
+	if (c->session && session_expired(c->session, at_us)) {
 		session_free(c->session);
 		c->session = NULL;
 	}
@@ -357,7 +371,7 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 		repeats_forget(&c->repeats); /* another session's journal may be gone */
 	rc = take_body(l, c, d, &body);
 	if (rc == 0)
-		rc = append_bound(l, c, d, body, r, &n, &bind);
+		rc = append_bound(l, c, d, body, at_us, r, &n, &bind);
 	if (rc) {
 		if (!c->session)
 			lane_call_close(l, c);
@@ -371,10 +385,14 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 		pend(c, d, *number);
 	for (size_t i = 0; i < n; i++)
 		rc = lane_apply(l, c, &r[i], f);
-	if (rc == 0)
+	if (poison_skip_record(l->in->poison, &r[n - 1]))
+		rc = unanswerable(d, f); /* the session has not seen it */
+	else if (rc == 0)
 		repeats_learn(&c->repeats, &l->news);
-	else if (d->envelope.answer == ANSWER_TOOLS)
+	if (rc && d->envelope.answer == ANSWER_TOOLS)
 		take_pending(c, *number);
+	if (!c->session)
+		lane_call_close(l, c); /* its BIND could not be read */
 	return rc;
 }
 
@@ -387,7 +405,8 @@ static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 	while (*p) {
 		struct pending_answer *old = *p;
 
-		if (now_us - old->since_us < ANSWER_LIMIT_US) {
+		if (now_us - old->since_us < ANSWER_LIMIT_US ||
+		    old->number > journal_durable(l->in->journal)) {
 			p = &old->next;
 			continue;
 		}
@@ -402,7 +421,7 @@ void lane_on_sweep(uv_timer_t *t)
 {
 	struct lane *l = t->data;
 	struct call_entry *c, *next;
-	int64_t now = clock_monotonic_us(), today = clock_now_us();
+	int64_t now = clock_monotonic_us(), today = ingest_now(l->in);
 
 	HASH_ITER (hh, l->calls, c, next) {
 		if (c->pending)

@@ -77,7 +77,7 @@ struct call_entry {
 	struct command_wait *waits;
 };
 
-enum { EVENT_RING = 4096, OFF_LOOP_BYTES = 256 * 1024 };
+enum { EVENT_RING = 4096, EVENT_RING_BYTES = 8 * 1024 * 1024, OFF_LOOP_BYTES = 256 * 1024 };
 
 struct lane {
 	struct ingest *in;
@@ -86,6 +86,8 @@ struct lane {
 	struct call_entry *calls; /* by id */
 	const struct directory *dir;
 	struct http_client *http;
+	struct http_client
+		*upstream; /* of its own: a hung one must not hold up tools and commands */
 	struct waiter *first, **last;
 	struct mail durable_mail;
 	atomic_bool waiting;	  /* there are waiters */
@@ -114,7 +116,9 @@ struct lane {
 	void *on_event_user;
 	atomic_bool listening;
 	struct live_event *ring[EVENT_RING];
-	uint64_t ring_next, ring_lost_seq; /* events up to this sequence have left the ring */
+	size_t ring_bytes;
+	uint64_t ring_first, ring_next,
+		ring_lost_seq; /* events up to this sequence have left the ring */
 	uint64_t last_seq;
 	struct live_event **out; /* events of the record being applied */
 	size_t out_n, out_cap;
@@ -137,6 +141,7 @@ struct ingest {
 	char epoch[17];
 	unsigned max_calls, max_effects;
 	atomic_uint calls, live_calls;
+	_Atomic int64_t clock_us; /* the latest stamp of any record */
 	atomic_bool draining, failed;
 	void (*on_failed)(void *user);
 	void (*on_directory)(void *user, struct shard *, const struct directory *);
@@ -149,6 +154,9 @@ struct ingest {
 
 struct lane *lane_of(struct ingest *, struct shard *);
 struct lane *lane_owner(struct ingest *, const struct uuid *call);
+/* The time that records are stamped with: the wall clock, but it does not go back (by less than an
+ * hour), so that all lanes and the projector agree on which calls have expired. Any thread. */
+int64_t ingest_now(struct ingest *);
 
 /* --- durable.c
  * ------------------------------------------------------------------------------------------- */

@@ -160,11 +160,30 @@ int poison_open(struct poison **out, const char *state_dir, struct fault *f)
 	return 0;
 }
 
+int poison_read(struct poison **out, const char *state_dir, struct fault *f)
+{
+	struct poison *p = calloc(1, sizeof(*p));
+	char path[4096];
+
+	if (!p)
+		return fault(f, E_NOMEM, "poison list");
+	snprintf(path, sizeof(path), "%s/poison.list", state_dir);
+	p->list_path = strdup(path);
+	read_list(p);
+	*out = p;
+	return 0;
+}
+
+bool poison_skip_record(const struct poison *p, const struct record *r)
+{
+	return p && p->n && poison_skip(p, poison_key(r));
+}
+
 void poison_free(struct poison *p)
 {
 	if (!p)
 		return;
-	if (crash_map == p->map)
+	if (p->map && crash_map == p->map)
 		crash_map = NULL;
 	if (p->map)
 		munmap((void *)p->map, sizeof(*p->map));
@@ -182,13 +201,13 @@ uint64_t poison_key(const struct record *r)
 
 void poison_enter(struct poison *p, unsigned slot, uint64_t key)
 {
-	if (p)
+	if (p && p->map)
 		p->map->applying[slot] = key;
 }
 
 void poison_leave(struct poison *p, unsigned slot)
 {
-	if (p)
+	if (p && p->map)
 		p->map->applying[slot] = 0;
 }
 

@@ -26,6 +26,10 @@ void poison_free(struct poison *);
 uint64_t poison_key(const struct record *);
 void poison_enter(struct poison *, unsigned slot, uint64_t key);
 void poison_leave(struct poison *, unsigned slot);
+/* The list alone, for replay: marks nothing. */
+MUST int poison_read(struct poison **out, const char *state_dir, struct fault *f);
+/* Must this record be skipped? Costs nothing when the list is empty. */
+bool poison_skip_record(const struct poison *, const struct record *);
 /* Must the record with this key be skipped? */
 bool poison_skip(const struct poison *, uint64_t key);
 

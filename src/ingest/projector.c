@@ -32,6 +32,10 @@ enum {
 	PROJECTOR_NICE = 5
 };
 
+/* Lanes stamp one after another, not in the order of the journal: a call is forgotten a little
+ * later than it expires. */
+#define SLACK_US (INT64_C(60) * SECOND_US)
+
 struct pcall {
 	struct uuid id;
 	UT_hash_handle hh;
@@ -112,7 +116,12 @@ static void project(struct projector *p, const struct record *r)
 		return;
 	}
 	p->applying = call_of(p, &r->call);
-	if (poison_skip(poison, poison_key(r)))
+	if (p->applying->dirty && p->applying->session &&
+	    session_expired(p->applying->session, r->at_us)) {
+		rows_call(&p->rows, p->applying->session, p->applying->record); /* its last word */
+		p->applying->dirty = false;
+	}
+	if (poison_skip_record(poison, r))
 		quarantine(p, r, "applying it stopped the core twice");
 	if (step(&p->applying->session, r, &host, poison, POISON_SLOT_PROJECTOR, &f))
 		quarantine(p, r, f.text);
@@ -141,7 +150,7 @@ static void forget_expired(struct projector *p)
 	uint64_t needed = p->stored + 1;
 
 	HASH_ITER (hh, p->calls, c, next) {
-		if (!c->session || session_expired(c->session, p->now_us)) {
+		if (!c->session || session_expired(c->session, p->now_us - SLACK_US)) {
 			HASH_DEL(p->calls, c);
 			session_free(c->session);
 			free(c);
@@ -186,6 +195,7 @@ static bool store(struct projector *p)
 		if (rc == E_CONFLICT) {
 			log_error("projector", "%s: another process stores this journal; stopping",
 				  f.text);
+			atomic_store(&p->connected, false);
 			return false;
 		}
 		log_change(p, false, &f);
@@ -252,6 +262,9 @@ static bool turn(struct projector *p)
 {
 	struct record r;
 	struct fault f = { 0 };
+
+	if (atomic_load(&p->stopping) && now_ms() >= p->stop_by_ms)
+		return false;
 	bool gathering = p->batch_since_ms != 0;
 	int rc = journal_read(p->reader, gathering ? 0 : IDLE_MS, &r, &f);
 

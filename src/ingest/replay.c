@@ -9,6 +9,7 @@ struct replay {
 	void *user;
 	struct call_entry *calls;
 	struct buf json;
+	struct poison *poison;
 };
 
 static void on_event(void *self, const struct event *e)
@@ -36,7 +37,7 @@ static int on_record(void *user, const struct record *r)
 		HASH_ADD(hh, rp->calls, id, sizeof(c->id), c);
 	}
 	/* What cannot be applied gave no events when it was live either. */
-	int unreadable = step(&c->session, r, &host, NULL, 0, NULL);
+	int unreadable = step(&c->session, r, &host, rp->poison, 0, NULL);
 	(void)unreadable;
 	return 0;
 }
@@ -46,13 +47,20 @@ int replay_journal(const char *dir, const struct uuid *call, void (*event)(void 
 {
 	struct replay rp = { .only = call, .event = event, .user = user };
 	struct call_entry *c, *next;
-	int rc = journal_scan(dir, on_record, &rp, f);
+	struct buf state AUTO_BUF = { 0 };
+	int rc;
+
+	buf_printf(&state, "%s/..", dir); /* where the list of poisoned inputs is */
+	rc = poison_read(&rp.poison, buf_z(&state), f);
+	if (!rc)
+		rc = journal_scan(dir, on_record, &rp, f);
 
 	HASH_ITER (hh, rp.calls, c, next) {
 		HASH_DEL(rp.calls, c);
 		session_free(c->session);
 		free(c);
 	}
+	poison_free(rp.poison);
 	buf_free(&rp.json);
 	return rc;
 }

@@ -42,23 +42,28 @@ static int apply(struct session **session, const struct record *r, const struct 
 				     "record %" PRIu64 " belongs to no call in memory", r->number);
 		*session = session_new(&r->call);
 	}
-	return session_apply(*session, r, host, f);
+	int rc = session_apply(*session, r, host, f);
+	if (!session_settings(*session)) { /* a BIND that cannot be read must not leave a call that
+					      never ends */
+		session_free(*session);
+		*session = NULL;
+	}
+	return rc;
 }
 
 int step(struct session **session, const struct record *r, const struct call_host *host,
 	 struct poison *poison, unsigned slot, struct fault *f)
 {
-	uint64_t key = poison ? poison_key(r) : 0;
 	int rc;
 
-	if (poison_skip(poison, key)) {
+	if (poison_skip_record(poison, r)) {
 		struct record stand_in = *r;
 
 		stand_in.kind = RECORD_QUARANTINED;
 		stand_in.body = SPAN("applying it stopped the core twice");
 		return *session ? apply(session, &stand_in, host, f) : 0;
 	}
-	poison_enter(poison, slot, key);
+	poison_enter(poison, slot, poison ? poison_key(r) : 0);
 	rc = apply(session, r, host, f);
 	poison_leave(poison, slot);
 	return rc;

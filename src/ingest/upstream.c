@@ -48,13 +48,13 @@ int upstream_forward(struct lane *l, struct delivery *d, client_done_fn *on_answ
 	struct fault f;
 	int rc;
 
-	if (!l->http)
+	if (!l->upstream)
 		return E_CLOSED; /* stopping */
 	fw = calloc(1, sizeof(*fw));
 	CHECK(fw);
 	*fw = (struct forward){ d, on_answer, user };
 	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
-	rc = http_client_send(l->http, &rq, on_done, fw, &f);
+	rc = http_client_send(l->upstream, &rq, on_done, fw, &f);
 	if (rc) {
 		metric_add_label(METRIC_UPSTREAM, "dropped", 1);
 		free(fw);

@@ -262,7 +262,13 @@ static void to_owner(struct delivery *d)
 static void sorted_out(struct delivery *d)
 {
 	struct lane *here = lane_of(d->ingest, d->home);
+	struct fault f;
 
+	if (here->stopped) {
+		fault(&f, E_UNAVAILABLE, "this node is stopping");
+		answer_overload(d, here, &f);
+		return;
+	}
 	if (d->malformed) {
 		reject(d, here);
 	} else if (d->envelope.call_id.n == 0) {

@@ -23,6 +23,7 @@
 
 enum {
 	DRAIN_LOOK_MS = 100,
+	DIRECTORY_WAIT_MS = 5000,
 	STOP_STORE_MS = 5000,
 	RATE_PER_S = 200,
 	RATE_BURST = 400,
@@ -76,27 +77,6 @@ struct api *api_of(struct http_server *s)
 	return ((struct core_shard *)http_server_user(s))->api;
 }
 
-static int shard_begin(struct shard *s, void *user, struct fault *f)
-{
-	struct core *c = user;
-	struct core_shard *part = &c->parts[shard_index(s)];
-	struct http_server_config hc = {
-		.routes = c->routes,
-		.routes_n = c->routes_n,
-		.user = part,
-		.ws_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
-		.max_connections = MAX_CONNECTIONS,
-	};
-
-	part->core = c;
-	part->shard = s;
-	TRY(ingest_lane_start(c->ingest, s, f));
-	TRY(http_server_new(&part->server, s, &hc, f));
-	TRY(api_start(&part->api, c->api, s, f));
-	c->servers[shard_index(s)] = part->server;
-	return 0;
-}
-
 static void shard_end(struct shard *s, void *user)
 {
 	struct core *c = user;
@@ -112,6 +92,32 @@ static void shard_end(struct shard *s, void *user)
 	part->server = NULL;
 }
 
+static int shard_begin(struct shard *s, void *user, struct fault *f)
+{
+	struct core *c = user;
+	struct core_shard *part = &c->parts[shard_index(s)];
+	struct http_server_config hc = {
+		.routes = c->routes,
+		.routes_n = c->routes_n,
+		.user = part,
+		.ws_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
+		.max_connections = MAX_CONNECTIONS,
+	};
+
+	part->core = c;
+	part->shard = s;
+	TRY(ingest_lane_start(c->ingest, s, f));
+	int rc = http_server_new(&part->server, s, &hc, f);
+	if (!rc)
+		rc = api_start(&part->api, c->api, s, f);
+	if (rc) { /* nothing may keep the loop of this shard alive */
+		shard_end(s, c);
+		return rc;
+	}
+	c->servers[shard_index(s)] = part->server;
+	return 0;
+}
+
 /* --- directory
  * ---------------------------------------------------------------------------------------------------------
  */
@@ -121,7 +127,6 @@ static void on_directory(void *user, const struct directory *dir)
 	struct core *c = user;
 	bool now;
 
-	atomic_store(&c->has_directory, true);
 	pthread_mutex_lock(&c->lock);
 	now = c->lanes_ready;
 	if (!now) {
@@ -131,6 +136,7 @@ static void on_directory(void *user, const struct directory *dir)
 	pthread_mutex_unlock(&c->lock);
 	if (now)
 		ingest_set_directory(c->ingest, dir);
+	atomic_store(&c->has_directory, true);
 }
 
 static void lanes_are_ready(struct core *c)
@@ -351,6 +357,14 @@ static int start_projector(struct core *c, struct fault *f)
 	return projector_start(&c->projector, &cfg, f);
 }
 
+/* Connections queue meanwhile: a webhook that finds no source would be refused, and most providers
+ * do not send it again. */
+static void await_directory(const struct core *c)
+{
+	for (int i = 0; i < DIRECTORY_WAIT_MS && !atomic_load(&c->has_directory); i++)
+		usleep(1000);
+}
+
 static int start_listening(struct core *c, struct fault *f)
 {
 	unsigned port = (unsigned)c->config->listen_port;
@@ -387,6 +401,7 @@ static int start(struct core *c, struct fault *f)
 	TRY(start_store(c, f));
 	TRY(start_shards(c, f));
 	TRY(start_projector(c, f));
+	await_directory(c);
 	return start_listening(c, f);
 }
 

@@ -3,7 +3,8 @@
  *
  * Failure modes.
  *  - The document is no JSON object with a version: E_INVALID, no directory.
- *  - One row cannot be used: it is left out and logged by kind and id; the rest is served.
+ *  - One row cannot be used: it is left out and logged by kind and id; the rest is served. So it is
+ * with one setting, and with tools beyond what a project may have.
  *  - A secret cannot be resolved: the row stays, `missing` says why; whoever needs the secret
  * refuses. */
 #include "callmend/directory.h"
@@ -75,6 +76,30 @@ static struct json object_of(struct json row, const char *name)
 {
 	struct json v = json_get(row, name);
 	return v.kind == JSON_OBJECT ? v : (struct json){ 0 };
+}
+
+/* "settings" without the members that would make every BIND record of the source or project
+ * unreadable. */
+static struct json settings_of(struct reading *r, struct json row, const char *kind)
+{
+	struct buf kept AUTO_BUF = { 0 };
+	struct json_out o = { .b = &kept };
+	struct json_iter it = json_iter(object_of(row, "settings"));
+	struct span key;
+	struct json value;
+	json_begin(&o, NULL);
+	while (json_next(&it, &key, &value)) {
+		struct fault why = { 0 };
+		const char *name = arena_printf(r->a, "%.*s", SPAN_ARG(key));
+		struct span id = text(r, row, "id");
+		if (directory_check_setting(key, value, name, &why) == 0)
+			json_put_raw(&o, name, value.raw);
+		else
+			log_warn("directory", "setting of %s %.*s is left out: %s", kind,
+				 SPAN_ARG(id), why.text);
+	}
+	json_end(&o);
+	return json_of(arena_copy(r->a, buf_span(&kept)));
 }
 
 static int64_t number_of(struct json row, const char *name, int64_t dflt)
@@ -246,7 +271,7 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	s->assistant_mode = text(r, row, "assistant_mode");
 	s->variable_values = object_of(row, "variable_values");
 	s->failure = object_of(row, "failure");
-	s->settings = object_of(row, "settings");
+	s->settings = settings_of(r, row, "source");
 	return 0;
 }
 
@@ -294,6 +319,18 @@ static int read_tool(struct reading *r, struct json row, void *out, struct fault
 	return 0;
 }
 
+/* In the order of the document: the oldest stay. */
+static void limit_tools(struct dir_project *p)
+{
+	char id[UUID_TEXT + 1];
+	if (p->tools_n <= SETTINGS_TOOLS_MAX)
+		return;
+	uuid_format(&p->id, id);
+	log_warn("directory", "project %s has %zu tools: all after the first %d are left out", id,
+		 p->tools_n, SETTINGS_TOOLS_MAX);
+	p->tools_n = SETTINGS_TOOLS_MAX;
+}
+
 static int read_project(struct reading *r, struct json row, void *out, struct fault *f)
 {
 	struct dir_project *p = out;
@@ -301,7 +338,7 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	TRY(read_id(row, "org_id", &p->org, f));
 	p->name = text(r, row, "name");
 	p->language = text_or(r, row, "language", "en");
-	p->settings = object_of(row, "settings");
+	p->settings = settings_of(r, row, "project");
 	p->instruction_number = number_of(row, "instruction_number", 0);
 	if (p->instruction_number)
 		TRY(read_id(row, "instruction_version", &p->instruction_version, f));
@@ -311,6 +348,7 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	for (size_t i = 0; i < p->tools_n; i++)
 		tools[i].project = p->id;
 	p->tools = tools;
+	limit_tools(p);
 	return 0;
 }
 

@@ -219,27 +219,29 @@ static int check_secret(struct json v, const char *at, struct arena *a, struct f
 	return E_INVALID;
 }
 
-/* Names of SETTINGS_NUMBERS with whole numbers that are not negative. */
-static int check_settings(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_setting(struct span name, struct json value, const char *at, struct fault *f)
 {
 	static const char *const names[] = {
 #define X(name, dflt, doc) #name,
 		SETTINGS_NUMBERS(X)
 #undef X
 	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_is(name, names[i]))
+			return between(value, 0, SETTINGS_NUMBER_MAX, at, f);
+	return fault(f, E_INVALID, "%s: no such setting", at);
+}
+
+static int check_settings(struct json v, const char *at, struct arena *a, struct fault *f)
+{
 	TRY(check_object(v, at, a, f));
 	struct json_iter it = json_iter(v);
 	struct span key;
 	struct json value;
 	while (json_next(&it, &key, &value)) {
 		char path[PATH_MAX_TEXT];
-		bool known = false;
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !known; i++)
-			known = span_is(key, names[i]);
 		snprintf(path, sizeof(path), "%s.%.*s", at, (int)(key.n < 40 ? key.n : 40), key.p);
-		if (!known)
-			return fault(f, E_INVALID, "%s: no such setting", path);
-		TRY(between(value, 0, INT64_C(1) << 40, path, f));
+		TRY(directory_check_setting(key, value, path, f));
 	}
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* Shared by directory.c and directory_check.c: the words of a source's "auth". */
+/* Shared by directory.c and directory_check.c: the words of a source's "auth", and what a setting
+ * may be. */
 #ifndef CALLMEND_STORE_DIRECTORY_ROWS_H
 #define CALLMEND_STORE_DIRECTORY_ROWS_H
 
@@ -14,5 +15,9 @@ struct auth_way {
 /* NULL: unknown. */
 const struct auth_way *directory_auth_way(struct json type);
 bool directory_digest(struct span algorithm, int *out);
+/* One member of "settings": a name of SETTINGS_NUMBERS with a whole number within the limit.
+ * E_INVALID; the fault begins with `at`, the member's path. */
+MUST int directory_check_setting(struct span name, struct json value, const char *at,
+				 struct fault *f);
 
 #endif

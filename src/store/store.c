@@ -71,9 +71,12 @@ static void job_answer(struct store_job *job)
 
 /* --- running one query ----------------------------------------------------------------- */
 
-/* One row, one column; no row or JSON null: not found. */
+/* One row, one column; no row or JSON null: not found. A second column, not null, says why the
+ * query did nothing. */
 static int take_json(PGresult *result, struct buf *out, struct fault *f)
 {
+	if (PQntuples(result) && PQnfields(result) > 1 && !PQgetisnull(result, 0, 1))
+		return fault(f, E_INVALID, "%s", PQgetvalue(result, 0, 1));
 	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
 		return fault(f, E_NOT_FOUND, "not found");
 	struct span json = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };

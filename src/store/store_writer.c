@@ -8,8 +8,9 @@
  *  - The position is not `from`: E_CONFLICT, nothing is written. Another projector is at work.
  *  - The connection is lost: E_UNAVAILABLE. Whether a commit that was on its way arrived is not
  * known then; the caller tries the same again, and a position that already is `upto` says that it
- * did. An old server process that still has our statements before it can come in between at any
- * point: its move or ours finds the position changed, so only one of them commits.
+ * did. When that position cannot be read either, the doubt stays: E_UNAVAILABLE again. An old
+ * server process that still has our statements before it can come in between at any point: its move
+ * or ours finds the position changed, so only one of them commits.
  *  - Partition of an event's day missing: made first when the day is within what is kept, else the
  * row is refused. */
 #include <stdio.h>
@@ -343,12 +344,16 @@ static int write_batch(struct batch *b, struct fault *f)
 	return end.refused ? write_isolating(b, f) : end.code;
 }
 
-/* Was it our own lost commit that moved the position? */
-static bool was_ours(struct store_writer *w, uint64_t from, uint64_t upto)
+/* The position was not `from`. 0: our own commit, whose answer was lost, moved it; E_CONFLICT: it
+ * was somebody else; E_UNAVAILABLE: which of the two cannot be seen now, the doubt stays. */
+static int whose_move(struct store_writer *w, uint64_t from, uint64_t upto, struct fault *f)
 {
 	uint64_t position;
-	return w->doubt && w->doubt_from == from && w->doubt_upto == upto &&
-	       store_writer_position(w, &position, NULL) == 0 && position == upto;
+	if (!w->doubt || w->doubt_from != from || w->doubt_upto != upto)
+		return E_CONFLICT;
+	if (store_writer_position(w, &position, f))
+		return E_UNAVAILABLE;
+	return position == upto ? 0 : E_CONFLICT;
 }
 
 static void count(const struct batch *b)
@@ -367,8 +372,8 @@ int store_write(struct store_writer *w, const struct store_row *rows, size_t n, 
 	int rc = connect_writer(w, &why);
 	if (rc == 0)
 		rc = write_batch(&b, &why);
-	if (rc == E_CONFLICT && was_ours(w, from, upto))
-		rc = 0;
+	if (rc == E_CONFLICT)
+		rc = whose_move(w, from, upto, &why);
 	if (rc && rc != E_CONFLICT) {
 		/* Whatever it was: a fresh connection, and the position decides. */
 		pg_close(&w->pg);

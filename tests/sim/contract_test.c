@@ -53,6 +53,59 @@ static void settings_round_trip(void **state)
 	arena_fini(&a);
 }
 
+static void settings_numbers_are_set_by_name(void **state)
+{
+	struct settings s, before;
+	(void)state;
+	settings_defaults(&s);
+#define X(name, dflt, doc)                                                     \
+	assert_true(settings_set_number(&s, #name, 0));                        \
+	assert_int_equal(s.name, 0);                                           \
+	assert_true(settings_set_number(&s, #name, SETTINGS_NUMBER_MAX));      \
+	assert_int_equal(s.name, SETTINGS_NUMBER_MAX);                         \
+	assert_false(settings_set_number(&s, #name, SETTINGS_NUMBER_MAX + 1)); \
+	assert_false(settings_set_number(&s, #name, -1));                      \
+	assert_int_equal(s.name, SETTINGS_NUMBER_MAX);
+	SETTINGS_NUMBERS(X)
+#undef X
+	before = s;
+	assert_false(settings_set_number(&s, "silence", 1));
+	assert_false(settings_set_number(&s, "silence_ms2", 1));
+	assert_false(settings_set_number(&s, "tools_n", 1));
+	assert_false(settings_set_number(&s, "", 1));
+	assert_memory_equal(&s, &before, sizeof(s));
+}
+
+/* Whatever may be set is also read back from the BIND record. */
+static void settings_at_their_limits_round_trip(void **state)
+{
+	static struct tool_rule rules[SETTINGS_TOOLS_MAX + 1];
+	struct arena a = { 0 };
+	struct settings s, back;
+	struct fault f = { 0 };
+	struct buf bind AUTO_BUF = { 0 };
+	(void)state;
+	settings_defaults(&s);
+	s.dialect = SPAN("vapi");
+	for (size_t i = 0; i < SETTINGS_TOOLS_MAX + 1; i++)
+		rules[i] = (struct tool_rule){ .name = SPAN("t"), .timeout_ms = 15000 };
+	s.tools = rules;
+	s.tools_n = SETTINGS_TOOLS_MAX;
+#define X(name, dflt, doc) assert_true(settings_set_number(&s, #name, SETTINGS_NUMBER_MAX));
+	SETTINGS_NUMBERS(X)
+#undef X
+	settings_write(&s, &bind);
+	assert_int_equal(settings_read(json_of(buf_span(&bind)), &a, &back, &f), 0);
+	assert_int_equal(back.tools_n, SETTINGS_TOOLS_MAX);
+	assert_int_equal(back.silence_ms, SETTINGS_NUMBER_MAX);
+	s.tools_n++;
+	buf_clear(&bind);
+	settings_write(&s, &bind);
+	assert_int_equal(settings_read(json_of(buf_span(&bind)), &a, &back, &f), E_INVALID);
+	assert_non_null(strstr(f.text, "tools: at most 256"));
+	arena_fini(&a);
+}
+
 static void settings_refused(void **state)
 {
 	static const struct {
@@ -65,6 +118,7 @@ static void settings_refused(void **state)
 		{ "{'dialect':'vapi','idle_close_ms':-1}", "idle_close_ms" },
 		{ "{'dialect':'vapi','idle_close_ms':'soon'}", "idle_close_ms" },
 		{ "{'dialect':'vapi','idle_close_ms':9223372036854775807}", "idle_close_ms" },
+		{ "{'dialect':'vapi','idle_close_ms':31536000001}", "idle_close_ms" },
 		{ "{'dialect':'vapi','tools':[{}]}", "tools[0]" },
 		{ "{'dialect':'vapi','tools':[{'name':'a'},{'name':'b','timeout_ms':15001}]}",
 		  "tools[1]: timeout_ms" },
@@ -272,6 +326,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_defaults_apply),
 		cmocka_unit_test(settings_round_trip),
+		cmocka_unit_test(settings_numbers_are_set_by_name),
+		cmocka_unit_test(settings_at_their_limits_round_trip),
 		cmocka_unit_test(settings_refused),
 		cmocka_unit_test(commands_round_trip),
 		cmocka_unit_test(commands_refused),

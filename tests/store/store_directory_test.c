@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #define ID(n) "00000000-0000-7000-8000-00000000000" #n
 
@@ -543,6 +544,100 @@ static void useless_documents_are_refused(void **state)
 	directory_unref(d);
 }
 
+/* --- stored before there was a limit ---------------------------------------------------- */
+
+/* What directory_new logs about a document. */
+static struct directory *read_logged(struct span text, struct buf *logged)
+{
+	struct directory *d;
+	FILE *file = tmpfile();
+	int kept = dup(STDERR_FILENO);
+	assert_true(file && kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	log_init(LOG_WARN, LOG_TEXT);
+	int rc = directory_new(&d, text, "", &oops);
+	log_init(LOG_ERROR, LOG_TEXT);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	rewind(file);
+	for (int c; (c = getc(file)) != EOF;)
+		buf_printf(logged, "%c", c);
+	fclose(file);
+	assert_ok(rc);
+	return d;
+}
+
+static unsigned times(const char *text, const char *what)
+{
+	unsigned n = 0;
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+static void settings_out_of_range_are_left_out(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"{\"version\":1,\"projects\":[{\"id\":\"" ID(4) "\",\"org_id\":\"" ID(
+			1) "\",\"settings\":{\"silence_ms\":31536000001,\"loop_count\":4,\"turn_"
+			   "gap_ms\":-1,"
+			   "\"colour\":1,\"idle_close_ms\":31536000000}}],\"sources\":[{\"id\":"
+			   "\"" ID(8) "\",\"org_id\":\"" ID(1) "\",\"project_id\":\"" ID(
+				   4) "\",\"name\":\"main\",\"dialect\":\"vapi\",\"settings\":{"
+				      "\"linger_ms\":1099511627776}}]}";
+	struct uuid id = id_of(ID(4));
+	struct buf logged AUTO_BUF = { 0 };
+	struct directory *d = read_logged(span_of(text), &logged);
+	const struct dir_project *p = directory_project(d, &id);
+	const struct dir_source *s = directory_source(d, SPAN("vapi"), SPAN("main"));
+	assert_true(p && s);
+	assert_span(p->settings.raw, "{\"loop_count\":4,\"idle_close_ms\":31536000000}");
+	assert_span(s->settings.raw, "{}");
+	static const char *const lines[] = {
+		"setting of project " ID(4) " is left out: silence_ms: ",
+		"setting of project " ID(4) " is left out: turn_gap_ms: ",
+		"setting of project " ID(4) " is left out: colour: ",
+		"setting of source " ID(8) " is left out: linger_ms: "
+	};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (!strstr(buf_z(&logged), lines[i]))
+			fail_msg("%s: not in %s", lines[i], buf_z(&logged));
+	assert_int_equal(times(buf_z(&logged), "is left out"), 4);
+	directory_unref(d);
+}
+
+static struct directory *with_tools(unsigned n, struct buf *logged)
+{
+	struct buf text AUTO_BUF = { 0 };
+	buf_printf(&text, "{\"version\":1,\"projects\":[{\"id\":\"" ID(4) "\",\"org_id\":\"" ID(
+				  1) "\",\"tools\":[{\"id\":\"broken\"}");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(&text,
+			   ",{\"id\":\"00000000-0000-7000-8000-%012x\",\"name\":\"t%u\",\"url\":"
+			   "\"http://t/\"}",
+			   i, i);
+	buf_printf(&text, "]}]}");
+	return read_logged(buf_span(&text), logged);
+}
+
+static void a_project_keeps_so_many_tools(void **state)
+{
+	(void)state;
+	struct uuid last = id_of("00000000-0000-7000-8000-0000000000ff"),
+		    beyond = id_of("00000000-0000-7000-8000-000000000100");
+	struct buf logged AUTO_BUF = { 0 };
+	struct directory *d = with_tools(SETTINGS_TOOLS_MAX, &logged);
+	assert_int_equal(d->projects[0].tools_n, SETTINGS_TOOLS_MAX);
+	assert_null(strstr(buf_z(&logged), "project "));
+	directory_unref(d);
+	d = with_tools(SETTINGS_TOOLS_MAX + 1, &logged);
+	assert_int_equal(d->projects[0].tools_n, SETTINGS_TOOLS_MAX);
+	assert_non_null(directory_tool(d, &last));
+	assert_null(directory_tool(d, &beyond));
+	assert_non_null(strstr(buf_z(&logged), "project " ID(4) " has 257 tools"));
+	directory_unref(d);
+}
+
 static void roles_have_names(void **state)
 {
 	(void)state;
@@ -592,6 +687,7 @@ static void sources_are_checked(void **state)
 		{ "{\"failure\":{\"error\":\"Sorry\"},\"private_key\":null,\"upstream_url\":\"\"}",
 		  NULL },
 		{ "{\"settings\":{\"silence_ms\":1}}", NULL },
+		{ "{\"settings\":{\"silence_ms\":31536000000,\"loop_count\":0}}", NULL },
 		{ "[]", "must be an object" },
 		{ "{\"nmae\":\"x\"}", "nmae:" },
 		{ "{\"name\":\"a/b\"}", "name:" },
@@ -627,6 +723,8 @@ static void sources_are_checked(void **state)
 		{ "{\"settings\":{\"silence\":1}}", "settings.silence:" },
 		{ "{\"settings\":{\"silence_ms\":-1}}", "settings.silence_ms:" },
 		{ "{\"settings\":{\"silence_ms\":1.5}}", "settings.silence_ms:" },
+		{ "{\"settings\":{\"loop_count\":1,\"silence_ms\":31536000001}}",
+		  "settings.silence_ms: must be a whole number from 0 to 31536000000" },
 	};
 	run_cases(cases, sizeof(cases) / sizeof(cases[0]), directory_check_source);
 }
@@ -672,6 +770,8 @@ static void projects_are_checked(void **state)
 	(void)state;
 	static const struct check_case cases[] = {
 		{ "{\"name\":\"p\",\"language\":\"es\",\"settings\":{\"loop_count\":4}}", NULL },
+		{ "{\"settings\":{\"idle_close_ms\":31536000000}}", NULL },
+		{ "{\"settings\":{\"idle_close_ms\":31536000001}}", "settings.idle_close_ms:" },
 		{ "{\"settings\":{\"nothing\":4}}", "settings.nothing:" },
 		{ "{\"name\":[]}", "name:" },
 	};
@@ -862,6 +962,8 @@ int main(void)
 		cmocka_unit_test(tokens_are_known_until_they_expire),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(useless_documents_are_refused),
+		cmocka_unit_test(settings_out_of_range_are_left_out),
+		cmocka_unit_test(a_project_keeps_so_many_tools),
 		cmocka_unit_test(roles_have_names),
 		cmocka_unit_test(sources_are_checked),
 		cmocka_unit_test(tools_are_checked),

@@ -605,6 +605,43 @@ static void tools_live_and_go(void **state)
 	assert_int_equal(ask("api_tools_delete", DEFAULT_ORG, "cli", id, NULL), E_NOT_FOUND);
 }
 
+static int make_tool(const char *owner, const char *name)
+{
+	return ask("api_tools_create", DEFAULT_ORG, "cli",
+		   arena_printf(&arena,
+				"{\"name\":\"%s\",\"project_id\":\"%s\",\"url\":\"http://t/\"}",
+				name, owner),
+		   NULL);
+}
+
+/* More than a BIND record takes would make the project's calls unreadable. */
+static void a_project_has_so_many_tools_and_no_more(void **state)
+{
+	(void)state;
+	const char *limit = arena_printf(&arena, "%d", SETTINGS_TOOLS_MAX);
+	const char *full = keep(sql("insert into projects (org_id, name) values ('" DEFAULT_ORG
+				    "', 'full') returning id"));
+	sql("insert into tool_definitions (org_id, project_id, name, url) select '" DEFAULT_ORG
+	    "', '%s', 'tool ' || n, 'http://t/' from generate_series(2, %d) n",
+	    full, SETTINGS_TOOLS_MAX);
+	expect_ok(make_tool(full, "the last"));
+	const char *id = keep(at("id"));
+	const char *audited = keep(sql("select count(*) from audit_log"));
+	assert_int_equal(make_tool(full, "one more"), E_INVALID);
+	assert_non_null(strstr(buf_z(&answered.text), "project_id: "));
+	assert_non_null(strstr(buf_z(&answered.text), limit));
+	assert_string_equal(
+		sql("select count(*) from tool_definitions where project_id = '%s'", full), limit);
+	assert_string_equal(sql("select count(*) from audit_log"), audited);
+	/* Neither those put away nor those of others count. */
+	expect_ok(make_tool(project, "elsewhere"));
+	expect_ok(ask("api_tools_delete", DEFAULT_ORG, "cli", id, NULL));
+	expect_ok(make_tool(full, "one more"));
+	assert_int_equal(make_tool(full, "and another"), E_INVALID);
+	assert_int_equal(make_tool(NOBODY, "lost"), E_INVALID);
+	assert_non_null(strstr(buf_z(&answered.text), "no such project"));
+}
+
 static void tokens_live_and_go(void **state)
 {
 	(void)state;
@@ -871,6 +908,7 @@ int main(void)
 		cmocka_unit_test(instructions_have_versions),
 		cmocka_unit_test(sources_live_and_go),
 		cmocka_unit_test(tools_live_and_go),
+		cmocka_unit_test(a_project_has_so_many_tools_and_no_more),
 		cmocka_unit_test(tokens_live_and_go),
 		cmocka_unit_test(audit_and_quarantine_are_listed),
 		cmocka_unit_test(nobody_edits_the_audit_log),

@@ -292,8 +292,11 @@ static void connection_ended_during_batches(void **state)
 }
 
 /* Stands between writer and server: passes everything on until the commit has gone to the server,
- * waits until it is done there, and then hangs up without having passed the answer back. */
+ * waits until it is done there, and then hangs up without having passed the answer back. Further
+ * connections are cut likewise when `cuts` says at what. */
+enum { TAP_CUTS = 2 };
 struct tap {
+	struct span cuts[TAP_CUTS]; /* one for each connection; empty: no more of them */
 	int listening;
 	char dir[80];
 	pthread_t thread;
@@ -318,9 +321,8 @@ static bool pass(int from, int to, struct span until)
 	return !until.n || !memmem(bytes, (size_t)n, until.p, until.n);
 }
 
-static void *tap_run(void *arg)
+static void tap_connection(struct tap *tap, struct span cut)
 {
-	struct tap *tap = arg;
 	int client = accept(tap->listening, NULL, NULL), server = connect_server();
 	bool open = true;
 	while (open) {
@@ -328,13 +330,20 @@ static void *tap_run(void *arg)
 				      { .fd = server, .events = POLLIN } };
 		poll(p, 2, -1);
 		if (p[0].revents)
-			open = pass(client, server, SPAN("\0commit\0"));
+			open = pass(client, server, cut);
 		if (open && p[1].revents)
 			open = pass(server, client, (struct span){ 0 });
 	}
 	sql_becomes_true("select max(position) = 77 from journal_positions");
 	close(client);
 	close(server);
+}
+
+static void *tap_run(void *arg)
+{
+	struct tap *tap = arg;
+	for (size_t i = 0; i < TAP_CUTS && tap->cuts[i].n; i++)
+		tap_connection(tap, tap->cuts[i]);
 	return NULL;
 }
 
@@ -345,6 +354,7 @@ static const char *tap_start(struct tap *tap)
 	snprintf(tap->dir, sizeof(tap->dir), "%s/tap", fixture.dir);
 	mkdir(tap->dir, 0700);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/.s.PGSQL.5432", tap->dir);
+	unlink(at.sun_path);
 	tap->listening = socket(AF_UNIX, SOCK_STREAM, 0);
 	CHECK(bind(tap->listening, (struct sockaddr *)&at, sizeof(at)) == 0 &&
 	      listen(tap->listening, 1) == 0);
@@ -368,7 +378,7 @@ static void tap_stop(struct tap *tap)
 static void commit_whose_answer_was_lost(void **state)
 {
 	(void)state;
-	struct tap tap;
+	struct tap tap = { .cuts = { SPAN("\0commit\0") } };
 	struct store_row row = event(77, "once");
 	sql("truncate journal_positions");
 	store_writer_free(writer);
@@ -380,6 +390,41 @@ static void commit_whose_answer_was_lost(void **state)
 	assert_ok(store_write(writer, &row, 1, 0, 77, NULL, &oops));
 	assert_string_equal(sql("select count(*) from call_events"), "1");
 	/* But only for the batch that was in doubt. */
+	assert_int_equal(store_write(writer, &row, 1, 0, 77, NULL, &oops), E_CONFLICT);
+}
+
+/* As above, and then the connection is lost again while the retry asks for the position: the doubt
+ * stays, and nobody may conclude from it that another projector is at work. */
+static struct store_row commit_in_doubt_twice(void)
+{
+	struct tap tap = { .cuts = { SPAN("\0commit\0"),
+				     SPAN("select coalesce((select position") } };
+	struct store_row row = event(77, "once");
+	sql("truncate journal_positions");
+	store_writer_free(writer);
+	assert_ok(store_writer_new(&writer, tap_start(&tap), &journal, &oops));
+	assert_int_equal(store_write(writer, &row, 1, 0, 77, NULL, &oops), E_UNAVAILABLE);
+	assert_string_equal(position(), "77");
+	assert_int_equal(store_write(writer, &row, 1, 0, 77, NULL, &oops), E_UNAVAILABLE);
+	assert_non_null(strstr(oops.text, "PostgreSQL"));
+	tap_stop(&tap);
+	return row;
+}
+
+static void position_that_cannot_be_read_is_no_conflict(void **state)
+{
+	(void)state;
+	struct store_row row = commit_in_doubt_twice();
+	assert_ok(store_write(writer, &row, 1, 0, 77, NULL, &oops));
+	assert_string_equal(sql("select count(*) from call_events"), "1");
+	assert_int_equal(store_write(writer, &row, 1, 0, 77, NULL, &oops), E_CONFLICT);
+}
+
+static void position_that_was_read_and_differs_is_a_conflict(void **state)
+{
+	(void)state;
+	struct store_row row = commit_in_doubt_twice();
+	sql("update journal_positions set position = 78");
 	assert_int_equal(store_write(writer, &row, 1, 0, 77, NULL, &oops), E_CONFLICT);
 }
 
@@ -734,6 +779,8 @@ int main(void)
 		T(a_schema_that_does_not_fit_refuses_no_rows),
 		T(connection_ended_between_batches),
 		T(commit_whose_answer_was_lost),
+		T(position_that_cannot_be_read_is_no_conflict),
+		T(position_that_was_read_and_differs_is_a_conflict),
 		T(batch_that_was_cut_off_is_written_by_the_retry),
 		T(connection_ended_during_batches),
 		T(server_killed_during_batches),

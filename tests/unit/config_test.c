@@ -181,10 +181,22 @@ static void all_mistakes_with_their_lines(void **state)
 	assert_mistakes("listen:\n  port: eighty\n  hots: x\ncore:\n  shards: 1000\nlogg: 1\n", env,
 			"2: listen.port: expected a whole number, 0 to 65535; found \"eighty\"\n"
 			"3: listen.hots: unknown option; did you mean listen.host?\n"
-			"5: core.shards: expected a whole number, 0 to 256; found \"1000\"\n"
+			"5: core.shards: expected a whole number, 0 to 63; found \"1000\"\n"
 			"6: logg: unknown option\n"
 			"0: log.level: CALLMEND_LOG_LEVEL: expected one of debug, info, warn, "
 			"error; found \"loud\"\n");
+}
+
+/* No more shards than the core has slots for what they are at. */
+static void shards_have_a_limit(void **state)
+{
+	(void)state;
+	struct config c;
+	assert_int_equal(load(&c, "core:\n  shards: 63\n", NULL, NULL), 0);
+	assert_int_equal(c.core_shards, 63);
+	config_fini(&c);
+	assert_mistakes("core:\n  shards: 64\n", NULL,
+			"2: core.shards: expected a whole number, 0 to 63; found \"64\"\n");
 }
 
 static void unknown_options(void **state)
@@ -466,6 +478,7 @@ int main(void)
 		cmocka_unit_test(empty_files_are_defaults),
 		cmocka_unit_test(environment_wins),
 		cmocka_unit_test(all_mistakes_with_their_lines),
+		cmocka_unit_test(shards_have_a_limit),
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(wrong_types),
 		cmocka_unit_test(numbers_with_units),
