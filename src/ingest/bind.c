@@ -1,14 +1,15 @@
 /* What applies to a new call: the defaults, the project's settings, then the source's, as one BIND
  * body. */
+#include "base/log.h"
 #include "ingest/lane.h"
 
-/* Numbers in `given` that SETTINGS_NUMBERS knows replace those in `s`. */
+/* Numbers in `given` that are settings replace those in `s`. */
 static void override(struct settings *s, struct json given)
 {
 	int64_t v;
-#define X(name, dflt, doc)                                  \
-	if (json_i64(json_get(given, #name), &v) && v >= 0) \
-		s->name = v;
+#define X(name, dflt, doc)                                                             \
+	if (json_i64(json_get(given, #name), &v) && !settings_set_number(s, #name, v)) \
+		log_warn("settings", #name " is out of range and left as it is");
 	SETTINGS_NUMBERS(X)
 #undef X
 }

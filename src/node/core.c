@@ -24,6 +24,7 @@
 enum {
 	DRAIN_LOOK_MS = 100,
 	DIRECTORY_WAIT_MS = 5000,
+	SHARDS_MAX = 63, /* as option core.shards says */
 	STOP_STORE_MS = 5000,
 	RATE_PER_S = 200,
 	RATE_BURST = 400,
@@ -264,7 +265,9 @@ static unsigned shard_count(const struct config *config)
 {
 	unsigned n = (unsigned)config->core_shards;
 
-	return n ? n : uv_available_parallelism();
+	if (n == 0)
+		n = uv_available_parallelism();
+	return n > SHARDS_MAX ? SHARDS_MAX : n;
 }
 
 static void make_routes(struct core *c)
