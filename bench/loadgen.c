@@ -88,9 +88,7 @@ int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* --- sockets
- * ------------------------------------------------------------------------------------------------
- */
+/* --- sockets --- */
 
 static int connect_to(int port)
 {
@@ -157,9 +155,7 @@ static void send_rest(struct connection *c)
 	watch(c->fd, EPOLLIN, c, EPOLL_CTL_MOD);
 }
 
-/* --- calls
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 static void call_name(struct call *call)
 {
@@ -246,9 +242,7 @@ static void connection_read(struct connection *c)
 		on_answer(c, status);
 }
 
-/* --- the watcher
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the watcher --- */
 
 static void on_watched(const char *text, size_t n)
 {
@@ -328,9 +322,7 @@ static void ws_open(void)
 	watch(load.ws, EPOLLIN, &load.ws, EPOLL_CTL_ADD);
 }
 
-/* --- the run
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the run --- */
 
 /* Sleeps, instead of spinning, until something is due: a sleeper that wakes is let in at once
  * beside the database on this core. */
@@ -447,9 +439,7 @@ static void run(void)
 	report(seconds, proc_cpu_ns(load.o.pid) - cpu, proc_cpu_ns(getpid()) - own);
 }
 
-/* --- options
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- options --- */
 
 static const struct option_row {
 	const char *name;

@@ -10,7 +10,7 @@
 __attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *fmt, ...);
 int64_t now_ns(void);
 
-/* --- loadgen_wire.c: bodies, HTTP and WebSocket on the wire ---------------------------------- */
+/* --- loadgen_wire.c: bodies, HTTP and WebSocket on the wire --- */
 
 /* In a body: the call's id (any number of times) and, in transcripts, a token to find it again. */
 #define CALL_MARK "00000000-0000-7000-8000-0000000ca11d"

@@ -92,7 +92,7 @@ void body_patch(struct body *b, const char *call, uint64_t token)
 	memcpy(b->text + b->token, text, TOKEN_LEN);
 }
 
-/* --- HTTP ------------------------------------------------------------------------------------- */
+/* --- HTTP --- */
 
 static size_t content_length(const char *head, size_t n)
 {
@@ -121,7 +121,7 @@ size_t http_answer(const char *text, size_t n, int *status)
 	return head + length <= n ? head + length : 0;
 }
 
-/* --- WebSocket -------------------------------------------------------------------------------- */
+/* --- WebSocket --- */
 
 size_t ws_frame(const char *text, size_t n, const char **payload, size_t *payload_n, int *opcode)
 {

@@ -34,11 +34,11 @@ void store_close(struct store *);
 void store_free(struct store *);
 bool store_connected(const struct store *); /* any thread */
 
-/* --- queries
- * -------------------------------------------------------------------------------------------- A
- * query is a file src/store/sql/<name>.sql: one statement with $1..$n, giving exactly one row with
- * one column: JSON text (objects and arrays are built by PostgreSQL). Text parameters; NULL
- * allowed. SQL that changes something also writes audit_log in the same statement. */
+/* --- queries ---
+ * A query is a file src/store/sql/<name>.sql: one statement with $1..$n, giving exactly one row
+ * with one column: JSON text (objects and arrays are built by PostgreSQL). A second column that is
+ * not null is a refusal in words: E_INVALID. Text parameters; NULL allowed. SQL that changes
+ * something also writes audit_log in the same statement. */
 struct store_answer {
 	int code; /* 0, E_UNAVAILABLE (away, or lost in between), E_INVALID, E_CONFLICT, E_NOT_FOUND
 		     (no row or JSON null) */
@@ -52,8 +52,7 @@ typedef void store_done_fn(void *user, const struct store_answer *);
 MUST int store_query(struct store *, struct shard *here, const char *name,
 		     const char *const *params, size_t n, store_done_fn *done, void *user);
 
-/* --- the projector's side
- * ------------------------------------------------------------------------------- */
+/* --- the projector's side --- */
 /* X(name, "sql file", documentation). All parameters are text. */
 #define STORE_ROWS(X)                                                                              \
 	X(EVENT, "row_event",                                                                      \
@@ -99,8 +98,7 @@ MUST int store_write(struct store_writer *, const struct store_row *rows, size_t
  * than `keep_days`. */
 MUST int store_writer_partitions(struct store_writer *, unsigned keep_days, struct fault *f);
 
-/* --- schema and private cluster
- * ------------------------------------------------------------------------- */
+/* --- schema and private cluster --- */
 /* Runs what is missing, under an advisory lock; *applied counts. Refuses a database from a newer
  * Callmend. */
 MUST int store_migrate(const char *url, unsigned *applied, struct fault *f);

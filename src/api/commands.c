@@ -92,7 +92,7 @@ int commands_judge(const struct live_command_answer *a, struct problem *p)
 	return json_is_text(state, command_state_name(COMMAND_STATE_REQUESTED)) ? 202 : 200;
 }
 
-/* --- REST ------------------------------------------------------------------------ */
+/* --- REST --- */
 
 static const char *call_of(const struct request *r)
 {
@@ -228,7 +228,7 @@ static void run_end(struct request *r)
 	send_plain(r, COMMAND_END);
 }
 
-/* --- the tables; the call is always the first row -------------------------------- */
+/* --- the tables; the call is always the first row --- */
 
 static const char *const inject_types[] = { "say", "add-message", NULL };
 

@@ -9,7 +9,7 @@
 #include "api/endpoint.h"
 #include "api/request.h"
 
-/* --- all ------------------------------------------------------------------------- */
+/* --- all --- */
 
 struct gathering {
 	struct request *request;
@@ -89,7 +89,7 @@ static void run_all(struct request *r)
 	request_fail(r, rc, (struct span){ 0 });
 }
 
-/* --- one ------------------------------------------------------------------------- */
+/* --- one --- */
 
 /* The candidates are asked one after the other. */
 struct search {

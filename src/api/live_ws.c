@@ -33,7 +33,7 @@ static const char *value_of(const struct incoming *in, const char *name)
 	return NULL;
 }
 
-/* --- answers --------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void begin_answer(struct json_out *o, const char *type, struct span id)
 {
@@ -76,7 +76,7 @@ static void send_hello(struct watcher *w)
 	watcher_send_buf(w, &b);
 }
 
-/* --- subscribe and unsubscribe --------------------------------------------------- */
+/* --- subscribe and unsubscribe --- */
 
 static bool check_selection(const struct incoming *in, struct problem *p)
 {
@@ -253,7 +253,7 @@ static bool on_ping(struct incoming *in, struct problem *p)
 	return true;
 }
 
-/* --- commands -------------------------------------------------------------------- */
+/* --- commands --- */
 
 /* Outlives the watcher when that goes first. */
 struct waiting_command {
@@ -371,7 +371,7 @@ static bool on_command(struct incoming *in, struct problem *p)
 	return false;
 }
 
-/* --- the messages a client may send ---------------------------------------------- */
+/* --- the messages a client may send --- */
 
 #define MESSAGE_PARAMS                                                                      \
 	{ .name = "type", .in = PARAM_IN_BODY, .type = PARAM_TEXT },                        \
@@ -463,7 +463,7 @@ static void on_text(struct ws *ws, struct span text)
 	arena_fini(&in.arena);
 }
 
-/* --- coming and going ------------------------------------------------------------ */
+/* --- coming and going --- */
 
 static struct span token_of(struct exchange *x)
 {

@@ -108,7 +108,7 @@ void request_stop_all(struct api *api)
 	}
 }
 
-/* --- values ---------------------------------------------------------------------- */
+/* --- values --- */
 
 static int row_of(const struct request *r, const char *name)
 {
@@ -154,7 +154,7 @@ static const char *caller_value(struct request *r, const char *name)
 	return NULL; /* given later by the resource (request_set) */
 }
 
-/* --- checks ---------------------------------------------------------------------- */
+/* --- checks --- */
 
 static bool admit(struct request *r, struct problem *p)
 {
@@ -262,7 +262,7 @@ void request_handle(struct exchange *x)
 		request_query(r);
 }
 
-/* --- statements ------------------------------------------------------------------ */
+/* --- statements --- */
 
 static void on_answer(void *user, const struct store_answer *a)
 {

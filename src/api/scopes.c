@@ -45,7 +45,7 @@ struct snapping {
 	struct snapping *prev, *next;
 };
 
-/* --- asked ----------------------------------------------------------------------- */
+/* --- asked --- */
 
 struct asked *scopes_asked_new(struct span id_json, size_t after_n, const uint64_t *after)
 {
@@ -83,7 +83,7 @@ void scopes_asked_release(struct watcher *w, struct asked *a)
 	free(a);
 }
 
-/* --- scopes ---------------------------------------------------------------------- */
+/* --- scopes --- */
 
 static struct scope_key key_of(enum scope_kind kind, const struct uuid *id)
 {
@@ -242,7 +242,7 @@ bool scopes_match(const struct watcher *w, const struct live_event *e)
 	       (w->projects_n && key_passes(w, SCOPE_PROJECT, &e->project, e));
 }
 
-/* --- snapshots ------------------------------------------------------------------- */
+/* --- snapshots --- */
 
 /* A part is sent in pieces, so that none is larger than a send queue. */
 struct piece {

@@ -59,7 +59,7 @@ struct watcher {
 	unsigned commands_n;
 };
 
-/* --- watchers.c: the shard's watchers, and how messages leave -------------------- */
+/* --- watchers.c: the shard's watchers, and how messages leave --- */
 struct watchers {
 	struct api *api;
 	struct watcher *list;
@@ -82,7 +82,7 @@ bool watcher_behind(const struct watcher *); /* has a backlog */
 /* Gives back everything but the struct itself. */
 void watcher_fini(struct watcher *);
 
-/* --- scopes.c: subscriptions ----------------------------------------------------- */
+/* --- scopes.c: subscriptions --- */
 enum scope_kind { SCOPE_ALL, SCOPE_PROJECT, SCOPE_CALL };
 
 /* One subscribe message: when all its scopes have their snapshot, "ready" is sent. */
@@ -105,7 +105,7 @@ bool scopes_match(const struct watcher *, const struct live_event *);
 /* Forgets snapshots on their way: their callbacks will find nobody. */
 void scopes_abandon(struct watcher *);
 
-/* --- live_ws.c ------------------------------------------------------------------- */
+/* --- live_ws.c --- */
 void live_ws_abandon_commands(struct watcher *);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 	CLOSE_REVOKED = 4401
 };
 
-/* --- backlog --------------------------------------------------------------------- */
+/* --- backlog --- */
 
 static void backlog_put(struct backlog *b, struct message *m)
 {
@@ -64,7 +64,7 @@ bool watcher_behind(const struct watcher *w)
 	return w->backlog.n > 0;
 }
 
-/* --- sending --------------------------------------------------------------------- */
+/* --- sending --- */
 
 static void send_resync(struct watcher *w, const char *reason)
 {
@@ -159,7 +159,7 @@ void watcher_drained(struct watcher *w)
 	scopes_pump(w);
 }
 
-/* --- events ---------------------------------------------------------------------- */
+/* --- events --- */
 
 static void put_event(struct json_out *o, const struct live_event *e)
 {
@@ -228,7 +228,7 @@ static void on_event(void *user, struct live_event *e)
 			deliver(w, e);
 }
 
-/* --- time ------------------------------------------------------------------------ */
+/* --- time --- */
 
 static void check_watcher(struct watcher *w, const struct directory *d, int64_t now_us)
 {
@@ -257,7 +257,7 @@ static void on_tick(uv_timer_t *timer)
 	}
 }
 
-/* --- coming and going ------------------------------------------------------------ */
+/* --- coming and going --- */
 
 struct watchers *watchers_new(struct api *api)
 {

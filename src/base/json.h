@@ -73,8 +73,7 @@ bool json_f64(struct json v, double *out);
 bool json_true(struct json v) __asm__("callmend_json_true");
 bool json_is_text(struct json v, const char *z);
 
-/* --- field tables: one list per message, used to read it
- * -------------------------------------------- */
+/* --- field tables: one list per message, used to read it --- */
 enum json_field_type { JSON_F_TEXT, JSON_F_RAW, JSON_F_I64, JSON_F_F64, JSON_F_BOOL };
 enum json_field_need { JSON_OPTIONAL, JSON_REQUIRED };
 enum { JSON_FIELDS_MAX = 64 };
@@ -119,8 +118,7 @@ struct json_field {
 MUST int json_read(const struct json_field *fields, size_t n, struct json object, struct arena *a,
 		   void *out, struct fault *f);
 
-/* --- writing
- * ------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 /* Commas are placed automatically. Every value call takes `key`: NULL inside arrays and at top
  * level. */
 struct json_out {

@@ -102,9 +102,7 @@ static struct held_command *by_id(struct session *s, const struct uuid *id)
 	return NULL;
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 static void put_latency(struct json_out *o, const char *key, int64_t from_us, int64_t to_us)
 {
@@ -174,9 +172,7 @@ static void reject(struct session *s, struct held_command *h, struct span why)
 	change(s, h, COMMAND_STATE_REJECTED);
 }
 
-/* --- asking
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- asking --- */
 
 static const char *refusal(const struct session *s, const struct command *c)
 {
@@ -222,8 +218,7 @@ void commands_request(struct session *s, const struct command *c)
 	}
 }
 
-/* --- what came of it
- * -------------------------------------------------------------------------------------- */
+/* --- what came of it --- */
 
 static void watch_until(struct session *s, struct held_command *h)
 {
@@ -307,9 +302,7 @@ void commands_effect_seen(struct session *s, struct held_command *h, const char 
 	change(s, h, COMMAND_STATE_EFFECT_SEEN);
 }
 
-/* --- the stage
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the stage --- */
 
 static bool watching(const struct held_command *h)
 {

@@ -16,8 +16,7 @@
 
 enum { SAID_PERCENT = 80, HEARD_FINALS = 0, HEARD_HISTORY = 1 };
 
-/* --- words in order
- * ------------------------------------------------------------------------------------------- */
+/* --- words in order --- */
 
 static void watch_words(struct held_command *h)
 {
@@ -62,9 +61,7 @@ static bool heard_it(struct word_watch *w, int source, const struct word_list *w
 	return enough(w, heard->words, heard->n);
 }
 
-/* --- per verb
- * -----------------------------------------------------------------------------------------------
- */
+/* --- per verb --- */
 
 static bool since_asked(const struct session *s, const struct held_command *h,
 			const struct event *e)

@@ -6,8 +6,7 @@
 #include "call/pipeline.h"
 #include "call/state.h"
 
-/* --- facts.c: who and what the call is
- * ------------------------------------------------------------------ */
+/* --- facts.c: who and what the call is --- */
 void facts_input(struct session *, const struct input *);
 void facts_assistant(struct session *, const struct input *);
 void facts_put(const struct session *, struct json_out *); /* the public ones */
@@ -15,8 +14,7 @@ struct span facts_get(const struct session *, enum fact);
 size_t facts_bytes(const struct session *);
 void facts_fini(struct session *);
 
-/* --- status.c: how the call stands
- * ---------------------------------------------------------------------- */
+/* --- status.c: how the call stands --- */
 extern const struct stage status_stage;
 void status_input(struct session *, const struct input *);
 void status_report(struct session *, const struct input *);
@@ -30,8 +28,7 @@ void status_reconciled(struct session *, const struct open_effect *, const struc
 const char *status_class_name(enum end_class);
 enum end_class status_class(struct span reason);
 
-/* --- speech.c: who is speaking
- * -------------------------------------------------------------------------- */
+/* --- speech.c: who is speaking --- */
 extern const struct stage speech_stage;
 void speech_input(struct session *, const struct input *);
 void speech_interrupted(struct session *, const struct input *);
@@ -39,35 +36,29 @@ void speech_hang(struct session *, const struct input *);
 enum speaker speech_now(const struct session *);
 bool speech_of(const struct session *, enum speaker); /* speaking, as far as known */
 
-/* --- transcript.c: what is said
- * ------------------------------------------------------------------------- */
+/* --- transcript.c: what is said --- */
 extern const struct stage transcript_stage;
 void transcript_input(struct session *, const struct input *);
 void transcript_speaking_text(struct session *, const struct input *);
 bool transcript_expected(const struct session *); /* live transcripts come, or are configured to */
 
-/* --- turns.c: merged finals
- * --------------------------------------------------------------------------------- */
+/* --- turns.c: merged finals --- */
 extern const struct stage turns_stage;
 const struct turn *turns_find(const struct session *, uint32_t number); /* NULL: not hot */
 /* A committed entry of user or assistant: fills what transcripts did not bring. */
 void turns_history(struct session *, const struct input *);
 
-/* --- history.c: what the provider has committed
- * ------------------------------------------------------------- */
+/* --- history.c: what the provider has committed --- */
 void history_input(struct session *, const struct input *);
 
-/* --- effects.c: what was asked for and not answered
- * ----------------------------------------------------- */
+/* --- effects.c: what was asked for and not answered --- */
 struct uuid effects_ask(struct session *, struct effect *,
 			const struct uuid *of); /* sets effect->id */
 void effects_intent(struct session *, const struct uuid *id);
 /* Takes it off the list; false: not there (any more). */
 bool effects_take(struct session *, const struct uuid *id, struct open_effect *out);
 
-/* --- tools.c
- * --------------------------------------------------------------------------------------------------
- */
+/* --- tools.c --- */
 extern const struct stage tools_stage;
 void tools_call(struct session *, const struct input *);
 void tools_result(struct session *, const struct input *);
@@ -78,8 +69,7 @@ void tools_outcome(struct session *, const struct open_effect *, const struct ou
 void tools_upstream_outcome(struct session *, const struct open_effect *, const struct outcome *);
 void tools_put(const struct tool *, struct json_out *); /* members of one tool */
 
-/* --- tool_rule.c: was it a success
- * ---------------------------------------------------------------------- */
+/* --- tool_rule.c: was it a success --- */
 struct verdict {
 	bool success;	  /* as B1 counts it: also false when nothing was found */
 	bool usable;	  /* the answer is one the model should hear */
@@ -94,9 +84,7 @@ void tool_rule_guess(struct span result, struct verdict *out);
 /* The same JSON value, whatever the order of members. */
 bool tool_rule_same(struct json a, struct json b);
 
-/* --- commands.c
- * -------------------------------------------------------------------------------------------------
- */
+/* --- commands.c --- */
 extern const struct stage commands_stage;
 void commands_request(struct session *, const struct command *);
 void commands_outcome(struct session *, const struct open_effect *, const struct outcome *);
@@ -104,8 +92,7 @@ void commands_put(const struct held_command *, struct json_out *); /* members of
 /* The effect shows: evidence says how. Called by observe.c. */
 void commands_effect_seen(struct session *, struct held_command *, const char *evidence);
 
-/* --- observe.c: effects of commands
- * ------------------------------------------------------------------- */
+/* --- observe.c: effects of commands --- */
 /* Starts watching for the effect of a command that was asked for. */
 void observe_begin(struct session *, struct held_command *);
 void observe_end(struct held_command *);
@@ -116,9 +103,7 @@ bool observe_possible(const struct held_command *);
 /* How long from acceptance, in ms. */
 int64_t observe_patience_ms(const struct session *, enum command_verb);
 
-/* --- sentiment.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- sentiment.c --- */
 extern const struct stage sentiment_stage;
 const char *sentiment_name(enum sentiment);
 /* The lexicon that fits the call so far. */
@@ -128,17 +113,14 @@ void mood_ring_set(struct mood_ring *, uint32_t turn, int points0, int points1);
 /* Sum with decay 3/4 per turn, newest first. which: 0 or 1. */
 int mood_ring_sum(const struct mood_ring *, int which);
 
-/* --- signals.c
- * --------------------------------------------------------------------------------------------------
- */
+/* --- signals.c --- */
 extern const struct stage signals_stage;
 const char *signals_name(enum signal_id);
 const char *signals_formula(enum signal_id);
 void signals_put(const struct session *, enum signal_id,
 		 struct json_out *); /* members of one signal */
 
-/* --- snapshot.c, timers.c
- * ----------------------------------------------------------------------------------- */
+/* --- snapshot.c, timers.c --- */
 const char *snapshot_flag_name(enum flag);
 int64_t timers_next(const struct session *);
 /* Fires everything due at or before t, in order of deadline, then of stage. */

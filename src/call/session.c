@@ -53,9 +53,7 @@ void session_free(struct session *s)
 	free(s);
 }
 
-/* --- inputs
- * -------------------------------------------------------------------------------------------------
- */
+/* --- inputs --- */
 
 static void assistant_input(struct session *s, const struct input *in)
 {
@@ -204,8 +202,7 @@ static void apply_inputs(struct session *s, const struct inputs *inputs)
 			apply_input(s, &inputs->items[i]);
 }
 
-/* --- records: reading, which may fail and changes nothing
- * ------------------------------------------------ */
+/* --- records: reading, which may fail and changes nothing --- */
 
 static int read_json(struct span body, struct json *out, struct fault *f)
 {
@@ -281,8 +278,7 @@ static int read_nothing(struct session *s, const struct record *r, struct conten
 	return 0;
 }
 
-/* --- records: applying, which cannot fail
- * ------------------------------------------------------------------ */
+/* --- records: applying, which cannot fail --- */
 
 static void apply_bind(struct session *s, const struct record *r, struct content *c)
 {
@@ -463,9 +459,7 @@ int session_apply(struct session *s, const struct record *r, const struct call_h
 	return rc;
 }
 
-/* --- views
- * --------------------------------------------------------------------------------------------------
- */
+/* --- views --- */
 
 int64_t session_deadline(const struct session *s)
 {

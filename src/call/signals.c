@@ -34,9 +34,7 @@ const char *signals_formula(enum signal_id id)
 	return signals[id].formula;
 }
 
-/* --- evidence
- * -------------------------------------------------------------------------------------------------
- */
+/* --- evidence --- */
 
 struct passage {
 	uint64_t seq;
@@ -105,8 +103,7 @@ void signals_put(const struct session *s, enum signal_id id, struct json_out *o)
 	json_put_z(o, "formula", signals[id].formula);
 }
 
-/* --- raising and clearing
- * --------------------------------------------------------------------------------- */
+/* --- raising and clearing --- */
 
 static void emit(struct session *s, enum signal_id id, enum speaker who)
 {
@@ -131,9 +128,7 @@ static void set_score(struct session *s, enum signal_id id, enum speaker who, in
 		evidence_clear(sig);
 }
 
-/* --- repetition
- * -------------------------------------------------------------------------------------------------
- */
+/* --- repetition --- */
 
 /* How many of the speaker's recent other turns say the same. */
 static int similar_turns(struct session *s, enum speaker who, const struct passage *p, bool collect)
@@ -194,8 +189,7 @@ static void judge_repetition(struct session *s, enum speaker who, const struct p
 		  MOST);
 }
 
-/* --- frustration and confusion
- * -------------------------------------------------------------------------- */
+/* --- frustration and confusion --- */
 
 static void judge_frustration(struct session *s)
 {
@@ -217,9 +211,7 @@ static void judge_words(struct session *s, struct mood_ring *ring, enum signal_i
 		set_score(s, id, who, mood_ring_sum(ring, 0), s->settings.confusion_score);
 }
 
-/* --- questions
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- questions --- */
 
 static void asked(struct session *s, const struct passage *p, int64_t at_us)
 {
@@ -259,8 +251,7 @@ static void timer(struct session *s)
 	set_score(s, SIGNAL_UNANSWERED_QUESTION, SPEAKER_USER, MOST, MOST);
 }
 
-/* --- claimed done, but the tool failed
- * --------------------------------------------------------------------- */
+/* --- claimed done, but the tool failed --- */
 
 static void forget_failed(struct session *s, unsigned i)
 {
@@ -349,9 +340,7 @@ static void count_down(struct session *s)
 	settle_claims(s);
 }
 
-/* --- turns
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- turns --- */
 
 struct heard_turn {
 	struct passage p;

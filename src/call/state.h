@@ -81,8 +81,7 @@ struct counts {
 #undef X
 };
 
-/* --- facts.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- facts.c --- */
 enum fact_place { FACT_TOP, FACT_CUSTOMER, FACT_ASSISTANT, FACT_PRIVATE };
 /* X(member of struct call_facts, "name in events", place) */
 #define FACTS(X)                                     \
@@ -116,8 +115,7 @@ struct facts_state {
 	struct uuid conversation, instruction;
 };
 
-/* --- status.c
- * --------------------------------------------------------------------------------------------- */
+/* --- status.c --- */
 /* X(ID, "name") */
 #define END_CLASSES(X)            \
 	X(CUSTOMER, "customer")   \
@@ -145,9 +143,7 @@ struct status_state {
 	bool asking;
 };
 
-/* --- speech.c
- * -----------------------------------------------------------------------------------------------
- */
+/* --- speech.c --- */
 struct speech_state {
 	struct {
 		bool on;
@@ -161,17 +157,14 @@ struct speech_state {
 	int64_t voice_us; /* arrival of the last sign of any voice; 0: none yet */
 };
 
-/* --- transcript.c
- * ---------------------------------------------------------------------------------------- */
+/* --- transcript.c --- */
 struct transcript_state {
 	struct kept partial[SPEAKERS];
 	int64_t final_us[SPEAKERS]; /* of the newest final: older partials are stale */
 	bool live;		    /* transcripts arrive while the call runs */
 };
 
-/* --- turns.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- turns.c --- */
 struct turn {
 	uint64_t seq; /* of its last TURN event; 0: open */
 	uint32_t number;
@@ -206,16 +199,13 @@ struct turns_state {
 	uint32_t waiting_n;
 };
 
-/* --- history.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- history.c --- */
 struct history_state {
 	uint32_t next_index;
 	int64_t newest_us; /* event time of the newest entry */
 };
 
-/* --- effects.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- effects.c --- */
 struct open_effect {
 	struct uuid id, of; /* of: command or tool */
 	enum effect_kind kind;
@@ -229,9 +219,7 @@ struct effects_state {
 	uint32_t of_record; /* effects asked for under this record so far */
 };
 
-/* --- tools.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- tools.c --- */
 enum tool_by { TOOL_CALLMEND, TOOL_UPSTREAM, TOOL_ELSEWHERE };
 enum tool_state { TOOL_RUNNING, TOOL_FINISHED, TOOL_NOT_SENT };
 struct tool {
@@ -264,8 +252,7 @@ struct tools_state {
 	struct tool_answer refused; /* of this record, the last one there was no room for */
 };
 
-/* --- commands.c, observe.c
- * ---------------------------------------------------------------------------------- */
+/* --- commands.c, observe.c --- */
 enum { HEARD_SOURCES = 2 };
 /* Watches for words in order among what is heard from one source after another. */
 struct word_watch {
@@ -294,8 +281,7 @@ struct commands_state {
 	uint32_t n, cap;
 };
 
-/* --- sentiment.c
- * -------------------------------------------------------------------------------------------- */
+/* --- sentiment.c --- */
 enum sentiment { SENTIMENT_NEUTRAL, SENTIMENT_POSITIVE, SENTIMENT_NEGATIVE, SENTIMENT_FRUSTRATED };
 struct mood_turn {
 	uint32_t number;
@@ -312,9 +298,7 @@ struct sentiment_state {
 	uint32_t hits_en, hits_es; /* function words so far */
 };
 
-/* --- signals.c
- * ------------------------------------------------------------------------------------------------
- */
+/* --- signals.c --- */
 /* X(ID, "name", "formula") : docs/signals.md explains each. */
 #define SIGNALS(X)                                                                                \
 	X(FRUSTRATION, "frustration",                                                             \
@@ -380,8 +364,7 @@ struct signals_state {
 	uint8_t failed_n;
 };
 
-/* --- the session
- * ------------------------------------------------------------------------------------------- */
+/* --- the session --- */
 struct moment {
 	uint64_t record;
 	unsigned index;	     /* of the next event */

@@ -223,8 +223,7 @@ void status_conversing(struct session *s, int64_t at_us)
 	status_guess_start(s, at_us);
 }
 
-/* --- the report
- * ----------------------------------------------------------------------------------------- */
+/* --- the report --- */
 
 static void put_json(struct json_out *o, const char *key, struct json v)
 {
@@ -297,8 +296,7 @@ void status_report(struct session *s, const struct input *in)
 	end(s, r->ended_reason, ended_us ? ended_us : in->at_us);
 }
 
-/* --- calls that never end
- * --------------------------------------------------------------------------------- */
+/* --- calls that never end --- */
 
 static const int64_t pauses_ms[RECONCILE_TRIES] = { 0, 30000, 120000, 600000 };
 

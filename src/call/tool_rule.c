@@ -101,8 +101,7 @@ void tool_rule_judge(const struct tool_rule *r, int status, struct span body, st
 	out->success = !out->why;
 }
 
-/* --- results of others
- * ----------------------------------------------------------------------------------- */
+/* --- results of others --- */
 
 static const struct {
 	const char *words;
@@ -170,8 +169,7 @@ void tool_rule_guess(struct span result, struct verdict *out)
 	*out = (struct verdict){ .success = !why, .usable = true, .text = result, .why = why };
 }
 
-/* --- comparing arguments
- * ---------------------------------------------------------------------------------- */
+/* --- comparing arguments --- */
 
 static bool same_members(struct json a, struct json b)
 {

@@ -22,9 +22,7 @@ static const char *const by_names[] = {
 	[TOOL_ELSEWHERE] = "elsewhere",
 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the table --- */
 
 static void tool_fini(struct tool *t)
 {
@@ -123,9 +121,7 @@ static const struct tool_rule *rule_of(const struct session *s, struct span name
 	return NULL;
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 static void put_names(const struct tool *t, struct json_out *o)
 {
@@ -187,9 +183,7 @@ static void emit_finished(struct session *s, struct tool *t)
 	draft_emit(s, &d);
 }
 
-/* --- finishing
- * ------------------------------------------------------------------------------------------------
- */
+/* --- finishing --- */
 
 struct finish {
 	bool success, fallback, unknown, failed;
@@ -257,9 +251,7 @@ static void finish_unconfigured(struct session *s, struct tool *t)
 				 .duration_ms = 0 });
 }
 
-/* --- who waits
- * ------------------------------------------------------------------------------------------------
- */
+/* --- who waits --- */
 
 static void wait_fini(struct tool_wait *w)
 {
@@ -344,8 +336,7 @@ static void join_wait(struct session *s, struct tool *t)
 	t->waiters++;
 }
 
-/* --- calls that are answered here
- * ------------------------------------------------------------------------ */
+/* --- calls that are answered here --- */
 
 static void run(struct session *s, struct tool *t, const struct tool_rule *r, int64_t spent_ms)
 {
@@ -517,8 +508,7 @@ void tools_record_end(struct session *s, struct span webhook)
 	ts->refused = (struct tool_answer){ 0 };
 }
 
-/* --- calls known from the history
- * -------------------------------------------------------------------------- */
+/* --- calls known from the history --- */
 
 static void seen_elsewhere(struct session *s, const struct input *in)
 {
@@ -578,9 +568,7 @@ void tools_result(struct session *s, const struct input *in)
 		trim(s, &t->answer);
 }
 
-/* --- outcomes
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- outcomes --- */
 
 static void judge(struct session *s, struct tool *t, const struct outcome *o)
 {
@@ -683,9 +671,7 @@ void tools_upstream_outcome(struct session *s, const struct open_effect *e, cons
 	answer_ready(s);
 }
 
-/* --- the stage
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the stage --- */
 
 static size_t bytes(const struct session *s)
 {

@@ -35,9 +35,7 @@ static struct turn *open_turn(struct session *s)
 	return s->turns.open ? find(&s->turns, s->turns.open - 1) : NULL;
 }
 
-/* --- memory
- * -------------------------------------------------------------------------------------------------
- */
+/* --- memory --- */
 
 static void turn_fini(struct turn *t)
 {
@@ -89,9 +87,7 @@ static struct turn *add_turn(struct session *s, enum speaker who, int64_t starte
 	return t;
 }
 
-/* --- pieces
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- pieces --- */
 
 static void join(struct buf *b, struct span piece)
 {
@@ -142,8 +138,7 @@ static void extend(struct turn *t, int64_t started_us, int64_t ended_us, struct 
 	t->ended_us = ended_us > t->ended_us ? ended_us : t->ended_us;
 }
 
-/* --- closing and revising
- * -------------------------------------------------------------------------------- */
+/* --- closing and revising --- */
 
 static void emit_turn(struct session *s, struct turn *t)
 {
@@ -183,8 +178,7 @@ static void revise(struct session *s, struct turn *t)
 	emit_turn(s, t);
 }
 
-/* --- where words belong
- * ------------------------------------------------------------------------------------ */
+/* --- where words belong --- */
 
 struct words_at {
 	enum speaker who;
@@ -309,9 +303,7 @@ static void place_live(struct session *s, const struct words_at *w)
 	s->turns.open_us = s->now.at_us;
 }
 
-/* --- history
- * ------------------------------------------------------------------------------------------------
- */
+/* --- history --- */
 
 static void drop_waiting(struct turns_state *t)
 {
@@ -365,8 +357,7 @@ void turns_history(struct session *s, const struct input *in)
 		place_behind(s, &w);
 }
 
-/* --- the stage
- * ---------------------------------------------------------------------------------------------- */
+/* --- the stage --- */
 
 static void final_event(struct session *s, const struct event *e)
 {

@@ -53,8 +53,7 @@ void answer_default(struct delivery *d)
 	arena_fini(&a);
 }
 
-/* --- assistant-request
- * -------------------------------------------------------------------------------------------- */
+/* --- assistant-request --- */
 
 static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 {
@@ -237,8 +236,7 @@ void answer_assistant(struct lane *l, struct delivery *d, uint64_t number)
 	serve_failure(d, l, number);
 }
 
-/* --- keeping what was fetched fresh
- * ---------------------------------------------------------------------------------- */
+/* --- keeping what was fetched fresh --- */
 
 void assistants_refresh(struct lane *l)
 {

@@ -69,8 +69,7 @@ static void task_free(struct effect_task *t)
 	free(t);
 }
 
-/* --- what came of it
- * -------------------------------------------------------------------------------------------- */
+/* --- what came of it --- */
 
 static void settle(struct effect_task *t, const struct outcome *o)
 {
@@ -125,9 +124,7 @@ static void on_answer(void *user, const struct client_response *r)
 	settle(t, &o);
 }
 
-/* --- doing it
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- doing it --- */
 
 struct headers {
 	struct http_header items[MAX_HEADERS];

@@ -19,9 +19,7 @@ struct batch {
 	struct live_event *events[];
 };
 
-/* --- events
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 struct live_event *live_event_ref(struct live_event *e)
 {
@@ -165,8 +163,7 @@ void live_listen(struct live *live, struct shard *here,
 	atomic_store(&l->listening, on_event != NULL);
 }
 
-/* --- snapshots: scatter and gather
- * ------------------------------------------------------------------------------------- */
+/* --- snapshots: scatter and gather --- */
 
 struct gather {
 	struct live_query query;

@@ -239,8 +239,7 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	uv_close((uv_handle_t *)&l->turn_end, NULL);
 }
 
-/* --- after a crash: settle what is open
- * ------------------------------------------------------------------------- */
+/* --- after a crash: settle what is open --- */
 
 struct open_effect {
 	struct open_effect *next;

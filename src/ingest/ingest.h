@@ -55,8 +55,7 @@ unsigned ingest_live_calls(const struct ingest *); /* not ended; any thread */
 struct journal *ingest_journal(struct ingest *);
 struct live *ingest_live(struct ingest *);
 
-/* --- projector: durable records -> rows in PostgreSQL, on a thread of its own
- * ------------------------ */
+/* --- projector: durable records -> rows in PostgreSQL, on a thread of its own --- */
 struct projector;
 struct projector_config {
 	struct ingest *ingest;
@@ -69,8 +68,7 @@ void projector_stop(struct projector *, int64_t wait_ms);
 uint64_t projector_position(const struct projector *); /* any thread */
 bool projector_connected(const struct projector *);    /* any thread */
 
-/* --- replay: the same pipeline, events to a function
- * --------------------------------------------------- */
+/* --- replay: the same pipeline, events to a function --- */
 /* Reads a journal folder and gives every event as event_write() JSON, in order. Read only. */
 MUST int replay_journal(const char *dir, const struct uuid *call,
 			void (*event)(void *user, struct span json), void *user, struct fault *f);

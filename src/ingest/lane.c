@@ -36,8 +36,7 @@ struct lane *lane_owner(struct ingest *in, const struct uuid *call)
 	return in->lanes[uuid_hash(call) % in->lanes_n];
 }
 
-/* --- what a session asks for
- * ------------------------------------------------------------------------------- */
+/* --- what a session asks for --- */
 
 static void host_publish(void *self, const struct event *e)
 {
@@ -110,8 +109,7 @@ static void host_command_changed(void *self, const struct uuid *id, enum command
 	command_state(self, id, state, json);
 }
 
-/* --- applying
- * ---------------------------------------------------------------------------------------------- */
+/* --- applying --- */
 
 static void call_free(uv_handle_t *timer)
 {
@@ -267,9 +265,7 @@ static void on_deadline(uv_timer_t *t)
 		uv_timer_start(&c->timer, on_deadline, JOURNAL_FULL_PAUSE_MS, 0);
 }
 
-/* --- deliveries
- * ------------------------------------------------------------------------------------------------
- */
+/* --- deliveries --- */
 
 static void pend(struct call_entry *c, struct delivery *d, uint64_t number)
 {

@@ -158,8 +158,7 @@ struct lane *lane_owner(struct ingest *, const struct uuid *call);
  * hour), so that all lanes and the projector agree on which calls have expired. Any thread. */
 int64_t ingest_now(struct ingest *);
 
-/* --- durable.c
- * ------------------------------------------------------------------------------------------- */
+/* --- durable.c --- */
 void lane_wait(struct lane *, struct waiter *,
 	       uint64_t number);		     /* calls back by mail when durable already */
 void lane_on_durable(void *ingest, uint64_t number); /* the writer's thread */
@@ -171,8 +170,7 @@ void lane_finish_waiters(struct lane *);
 MUST int lane_append(struct lane *, struct record *, size_t n);
 void lane_turn_end(uv_prepare_t *);
 
-/* --- lane.c: calls and records
- * --------------------------------------------------------------------------- */
+/* --- lane.c: calls and records --- */
 struct call_entry *lane_call_new(struct lane *, const struct uuid *id);
 void lane_call_close(struct lane *, struct call_entry *);
 void lane_count_live(struct lane *, struct call_entry *); /* after its session has changed */
@@ -192,15 +190,13 @@ void lane_drop_retries(struct lane *);
  * stays 0 when nothing was journaled: d->malformed then says that the body is to blame. */
 MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number,
 		      struct fault *f);
-/* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison
- * ------------------ */
+/* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison --- */
 MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *,
 	      unsigned slot, struct fault *f);
 /* A host that takes events and does nothing: for everybody who is not live. */
 struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
 
-/* --- webhook.c
- * ------------------------------------------------------------------------------------------- */
+/* --- webhook.c --- */
 void delivery_answer(struct delivery *,
 		     struct lane *here); /* sends status, answer; from the owner's lane or home */
 void delivery_unref(struct delivery *);
@@ -210,25 +206,21 @@ MUST int delivery_whole(struct delivery *);
  * durable. */
 void delivery_question(struct delivery *, struct lane *, uint64_t number);
 
-/* --- auth.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- auth.c --- */
 /* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant
  * time. */
 MUST int auth_check(const struct dir_source *, const struct exchange *, struct span body,
 		    int64_t now_us, struct fault *f);
 
-/* --- effects.c
- * -------------------------------------------------------------------------------------------- */
+/* --- effects.c --- */
 struct effect_task *effect_task_new(struct lane *, const struct effect *, uint64_t webhook);
 void effect_start(struct lane *, struct effect_task *); /* writes the intent; runs when durable */
 
-/* --- upstream.c
- * -------------------------------------------------------------------------------------------- */
+/* --- upstream.c --- */
 /* Forwards the original body; on_answer may be NULL (then only counted). */
 int upstream_forward(struct lane *, struct delivery *, client_done_fn *on_answer, void *user);
 
-/* --- answers.c
- * ------------------------------------------------------------------------------------------- */
+/* --- answers.c --- */
 /* The configured or default answer of a delivery that is no tool call. */
 void answer_default(struct delivery *);
 /* Waits for what it needs, then answers. `number`: the webhook's record. */
@@ -236,26 +228,21 @@ void answer_assistant(struct lane *, struct delivery *, uint64_t number);
 void assistants_refresh(struct lane *); /* the directory changed, or a second has passed */
 void assistants_free(struct lane *);
 
-/* --- hub.c
- * -----------------------------------------------------------------------------------------------
- */
+/* --- hub.c --- */
 void hub_publish(struct lane *, const struct event *, const struct settings *);
 void hub_flush(struct lane *); /* after each applied record */
 void hub_free(struct lane *);
 
-/* --- warnings.c: what events tell about a source's configuration; any thread
- * ---------------------------- */
+/* --- warnings.c: what events tell about a source's configuration; any thread --- */
 struct warnings *warnings_new(void);
 void warnings_free(struct warnings *);
 void warnings_note(struct warnings *, const struct uuid *source, const struct event *);
 
-/* --- commands.c
- * ------------------------------------------------------------------------------------------ */
+/* --- commands.c --- */
 void command_state(struct lane *, const struct uuid *command, enum command_state, struct span json);
 void command_waits_free(struct lane *, struct call_entry *);
 
-/* --- bind.c
- * ---------------------------------------------------------------------------------------------- */
+/* --- bind.c --- */
 void bind_settings(const struct directory *, const struct dir_source *, struct buf *out);
 
 #endif

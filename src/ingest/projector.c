@@ -127,9 +127,7 @@ static void project(struct projector *p, const struct record *r)
 		quarantine(p, r, f.text);
 }
 
-/* --- storing
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- storing --- */
 
 /* Waits a little; false when it is time to stop. */
 static bool pause_ms(struct projector *p, int64_t ms)

@@ -29,8 +29,7 @@ static void problem(struct exchange *x, int status, const char *title, const cha
 	exchange_answer(x, status, "application/problem+json", buf_span(&body));
 }
 
-/* --- the delivery's life
- * ------------------------------------------------------------------------------------- */
+/* --- the delivery's life --- */
 
 void delivery_unref(struct delivery *d)
 {
@@ -102,9 +101,7 @@ static void answer_overload(struct delivery *d, struct lane *here, const struct 
 	delivery_answer(d, here);
 }
 
-/* --- owner
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- owner --- */
 
 static void on_durable_answer(struct waiter *w, struct lane *l)
 {
@@ -145,8 +142,7 @@ void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
 	lane_wait(l, &d->waiter, number);
 }
 
-/* --- kept without a call
- * ---------------------------------------------------------------------------------------- */
+/* --- kept without a call --- */
 
 static void keep(struct delivery *d, struct lane *here, const char *why)
 {
@@ -185,9 +181,7 @@ static void reject(struct delivery *d, struct lane *here)
 	keep(d, here, d->fault.text);
 }
 
-/* --- applied
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- applied --- */
 
 static void own(struct lane *l, struct delivery *d)
 {
@@ -255,9 +249,7 @@ static void to_owner(struct delivery *d)
 	}
 }
 
-/* --- sorted out
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- sorted out --- */
 
 static void sorted_out(struct delivery *d)
 {
@@ -280,9 +272,7 @@ static void sorted_out(struct delivery *d)
 	}
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 int delivery_whole(struct delivery *d)
 {

@@ -188,8 +188,7 @@ void acceptor_free(struct acceptor *a)
 	free_when_closed(a);
 }
 
-/* --- listening
- * ------------------------------------------------------------------------------------------ */
+/* --- listening --- */
 
 static int bind_one(const struct addrinfo *ai, int *fd)
 {

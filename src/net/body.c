@@ -56,8 +56,7 @@ struct body_frame body_frame_of(enum http_method method, struct span content_len
 	return frame;
 }
 
-/* --- chunks: size [;extension] CRLF data CRLF ... 0 CRLF trailers CRLF
- * ------------------------------ */
+/* --- chunks: size [;extension] CRLF data CRLF ... 0 CRLF trailers CRLF --- */
 
 enum {
 	SIZE,

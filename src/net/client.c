@@ -66,8 +66,7 @@ struct http_client {
 	bool freed;
 };
 
-/* --- handles
- * ------------------------------------------------------------------------------------------- */
+/* --- handles --- */
 
 static void free_when_closed(struct http_client *c)
 {
@@ -100,8 +99,7 @@ static void watch_free(struct watch *w)
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 }
 
-/* --- one transfer
- * --------------------------------------------------------------------------------------- */
+/* --- one transfer --- */
 
 static void transfer_free(struct transfer *t)
 {
@@ -238,8 +236,7 @@ static struct client_response outcome(struct transfer *t, CURLcode code)
 	return r;
 }
 
-/* --- running and waiting
- * ------------------------------------------------------------------------------- */
+/* --- running and waiting --- */
 
 static void start_waiting(struct http_client *c);
 
@@ -341,8 +338,7 @@ static void arm_queue_timer(struct http_client *c)
 		       left_us > 0 ? (uint64_t)(left_us / MS_US) + 1 : 0, 0);
 }
 
-/* --- curl and libuv
- * ------------------------------------------------------------------------------------- */
+/* --- curl and libuv --- */
 
 static void act(struct http_client *c, curl_socket_t fd, int what)
 {
@@ -416,8 +412,7 @@ static int on_set_timer(CURLM *multi, long ms, void *user)
 	return 0;
 }
 
-/* --- the contract
- * --------------------------------------------------------------------------------------- */
+/* --- the contract --- */
 
 static void init_curl(void)
 {

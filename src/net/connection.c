@@ -178,8 +178,7 @@ int connection_on_writeable(struct connection *c, struct lws *wsi, void *in, siz
 	return 0;
 }
 
-/* --- the body
- * ------------------------------------------------------------------------------------------ */
+/* --- the body --- */
 
 /* The rest of the body is not wanted: answer now, end the connection afterwards. */
 static void refuse_at_once(struct connection *c, int status, const char *detail)
@@ -288,8 +287,7 @@ int connection_on_body_end(struct connection *c, struct lws *wsi, void *in, size
 	return c->body_read ? 0 : body_complete(c);
 }
 
-/* --- the headers
- * --------------------------------------------------------------------------------------- */
+/* --- the headers --- */
 
 static void refusal(struct exchange *x, int status, const char *detail)
 {
@@ -389,8 +387,7 @@ int connection_on_request(struct connection *c, struct lws *wsi, void *in, size_
 	return expects_continue ? write_continue(wsi) : 0;
 }
 
-/* --- Upgrade:
- * --------------------------------------------------------------------------------------- */
+/* --- Upgrade: --- */
 
 static bool is_ws_route(struct connection *c, struct lws *wsi)
 {

@@ -112,8 +112,7 @@ void acceptor_free(struct acceptor *); /* done when its loop has closed the hand
  * any; the bound one in *port. */
 MUST int net_listen(const char *host, unsigned *port, int *fd, struct fault *f);
 
-/* --- the request; spans are valid until the exchange is answered
- * ----------------------------------- */
+/* --- the request; spans are valid until the exchange is answered --- */
 enum http_method exchange_method(const struct exchange *);
 struct span exchange_path(const struct exchange *);
 /* Percent-decoded; empty when absent. An encoded slash (%2F) counts as a slash, so only "{rest*}"
@@ -153,15 +152,13 @@ bool exchange_gone(const struct exchange *);
 void exchange_set_user(struct exchange *, void *);
 void *exchange_user(const struct exchange *);
 
-/* --- the answer; once, on the shard's thread; the exchange is invalid afterwards
- * ---------------------- */
+/* --- the answer; once, on the shard's thread; the exchange is invalid afterwards --- */
 void exchange_answer_header(struct exchange *, const char *name,
 			    struct span value); /* before answering; copies */
 void exchange_answer(struct exchange *, int status, const char *content_type,
 		     struct span body); /* copies */
 
-/* --- WebSockets
- * ---------------------------------------------------------------------------------------- */
+/* --- WebSockets --- */
 void ws_set_user(struct ws *, void *);
 void *ws_user(const struct ws *);
 struct shard *ws_shard(const struct ws *);

@@ -86,8 +86,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	return c ? on_reason[reason](c, wsi, in, n) : 0;
 }
 
-/* --- what lws says
- * ------------------------------------------------------------------------------------- */
+/* --- what lws says --- */
 
 /* lws' log has no user pointer; a context is created on one thread at a time. */
 static _Thread_local char last_complaint[160];
@@ -107,8 +106,7 @@ static int complain(struct fault *f, const char *what)
 		     last_complaint[0] ? last_complaint : "no reason given");
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 static void server_free(struct http_server *s)
 {
@@ -282,8 +280,7 @@ struct shard *http_server_shard(const struct http_server *s)
 	return s->shard;
 }
 
-/* --- connections
- * --------------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 unsigned http_server_connections(const struct http_server *s)
 {

@@ -61,8 +61,7 @@ size_t ws_queued_bytes(const struct ws *ws)
 	return ws->queued_bytes;
 }
 
-/* --- the queue
- * ------------------------------------------------------------------------------------------ */
+/* --- the queue --- */
 
 static void queue_grow(struct ws *ws)
 {
@@ -114,8 +113,7 @@ int ws_send(struct ws *ws, struct message *m)
 	return 0;
 }
 
-/* --- closing
- * -------------------------------------------------------------------------------------------- */
+/* --- closing --- */
 
 void ws_close(struct ws *ws, int code, const char *reason)
 {
@@ -197,8 +195,7 @@ int ws_on_closed(struct connection *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
-/* --- the handshake
- * -------------------------------------------------------------------------------------- */
+/* --- the handshake --- */
 
 /* The role is already WebSocket's, but the answer is still plain bytes; lws closes when we return
  * nonzero. */
@@ -255,8 +252,7 @@ int ws_on_established(struct connection *c, struct lws *wsi, void *in, size_t n)
 	return 0;
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 static bool is_utf8(struct span s)
 {

@@ -69,8 +69,7 @@ struct ws_client {
 	struct buf received;
 };
 
-/* --- the end of a connection
- * ------------------------------------------------------------------------------ */
+/* --- the end of a connection --- */
 
 static void drop_queue(struct ws_client *c)
 {
@@ -121,8 +120,7 @@ static void end(struct ws_client *c, const char *why)
 	report_soon(c);
 }
 
-/* --- connecting
- * ------------------------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 /* lws must not lose a connection inside one of its callbacks: there the callback's result closes
  * it. Outside, a timeout "later" would only be seen when something else wakes lws. */
@@ -257,8 +255,7 @@ void ws_client_disconnect(struct ws_client *c)
 	drop(c);
 }
 
-/* --- what lws says
- * ---------------------------------------------------------------------------------------- */
+/* --- what lws says --- */
 
 static int on_headers(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 {
@@ -405,8 +402,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	return c->dropping && rc == 0 ? -1 : rc;
 }
 
-/* --- sending
- * ---------------------------------------------------------------------------------------------- */
+/* --- sending --- */
 
 int ws_client_send(struct ws_client *c, struct span text)
 {
@@ -426,9 +422,7 @@ int ws_client_send(struct ws_client *c, struct span text)
 	return 0;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void on_lws_log(int level, const char *line)
 {

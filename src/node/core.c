@@ -69,9 +69,7 @@ struct core {
 	atomic_bool has_directory;
 };
 
-/* --- per shard
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- per shard --- */
 
 struct api *api_of(struct http_server *s)
 {
@@ -119,9 +117,7 @@ static int shard_begin(struct shard *s, void *user, struct fault *f)
 	return 0;
 }
 
-/* --- directory
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- directory --- */
 
 static void on_directory(void *user, const struct directory *dir)
 {
@@ -180,9 +176,7 @@ static void readiness(void *user, struct api_readiness *out)
 		atomic_load(&c->has_directory) ? NULL : "sources and projects are not loaded yet";
 }
 
-/* --- stopping
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- stopping --- */
 
 static void stop_loop(struct core *c)
 {
@@ -257,9 +251,7 @@ static void on_failed(uv_async_t *a)
 	stop_loop(c);
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- starting --- */
 
 static unsigned shard_count(const struct config *config)
 {

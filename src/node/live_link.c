@@ -29,9 +29,7 @@ struct live_link {
 	char why[200], text[300];
 };
 
-/* --- connecting
- * -------------------------------------------------------------------------------------------------
- */
+/* --- connecting --- */
 
 static void on_again(uv_timer_t *t);
 
@@ -111,9 +109,7 @@ static void on_closed(void *user, int status, const char *why)
 	lost(user, status, why);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void write_subscribe(struct live_link *l, const struct live_link_ask *ask)
 {
@@ -182,9 +178,7 @@ void live_link_free(struct live_link *l)
 	uv_close((uv_handle_t *)&l->ping, on_handle_closed);
 }
 
-/* --- questions
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- questions --- */
 
 bool live_link_is_open(const struct live_link *l)
 {

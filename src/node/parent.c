@@ -53,9 +53,7 @@ static int64_t now_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
-/* --- the core
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the core --- */
 
 static int core_start(struct parent *p, struct fault *f);
 
@@ -109,9 +107,7 @@ static int core_start(struct parent *p, struct fault *f)
 	return 0;
 }
 
-/* --- PostgreSQL
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- PostgreSQL --- */
 
 static int cluster_begin(struct parent *p, struct fault *f)
 {
@@ -173,9 +169,7 @@ static int prepare_database(struct parent *p, struct fault *f)
 	return rc;
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static void stop_core(struct parent *p, int signal_number)
 {

@@ -11,8 +11,7 @@
 
 enum { TIMEOUT_MS = 30000, ANSWER_LIMIT = 64 * 1024 * 1024, TOKEN_FILE_LIMIT = 512, ID_SHOWN = 8 };
 
-/* --- where, and who we are
- * -------------------------------------------------------------------------------------- */
+/* --- where, and who we are --- */
 
 static const char *from_env(const char *name)
 {
@@ -113,9 +112,7 @@ void remote_fini(struct remote *r)
 	buf_free(&r->shown);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------------------
- */
+/* --- requests --- */
 
 void remote_answer_fini(struct remote_answer *a)
 {
@@ -169,9 +166,7 @@ int remote_explain(struct remote *r, const struct verb_call *v, int rc,
 			   text.n ? " " : "refused ", a->status, buf_z(&r->shown));
 }
 
-/* --- which call
- * -------------------------------------------------------------------------------------------------
- */
+/* --- which call --- */
 
 static struct span text_at(struct json object, const char *path, struct arena *a)
 {

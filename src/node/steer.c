@@ -75,8 +75,7 @@ struct steering {
 	int status;
 };
 
-/* --- showing a command
- * ------------------------------------------------------------------------------------------ */
+/* --- showing a command --- */
 
 static const struct {
 	const char *state, *shown;
@@ -154,9 +153,7 @@ static bool show(struct steering *s, struct json command)
 	return is_final(i);
 }
 
-/* --- asking
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- asking --- */
 
 /* True: there is a command, and it is in the answer. */
 static bool post(struct steering *s)
@@ -183,9 +180,7 @@ static void just_post(struct steering *s)
 		show(s, json_of(buf_span(&s->answer.text)));
 }
 
-/* --- waiting
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- waiting --- */
 
 static void stop(struct steering *s)
 {
@@ -267,9 +262,7 @@ static void post_and_wait(struct steering *s)
 	CHECK(uv_loop_close(&s->loop) == 0);
 }
 
-/* --- the verbs
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the verbs --- */
 
 static void steering_fini(struct steering *s)
 {

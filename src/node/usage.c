@@ -37,9 +37,7 @@ const struct verb *usage_find(const struct verb *verbs, size_t n, const char *na
 	return NULL;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static bool is_named(const char *arg, const char *name)
 {
@@ -146,8 +144,7 @@ const char *verb_option(const struct verb_call *v, const char *name)
 	return NULL;
 }
 
-/* --- complaining
- * -------------------------------------------------------------------------------------------- */
+/* --- complaining --- */
 
 static void complain(const struct verb_call *v, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 static void complain(const struct verb_call *v, const char *fmt, va_list args)
@@ -199,9 +196,7 @@ void usage_unknown(const struct verb *verbs, size_t n, const char *name)
 	fprintf(stderr, "\n`callmend --help` lists them.\n");
 }
 
-/* --- help
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- help --- */
 
 void usage_all(FILE *to, const struct verb *verbs, size_t n)
 {

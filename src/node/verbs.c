@@ -20,9 +20,7 @@ static int fail(const char *what, const struct fault *f)
 	return 1;
 }
 
-/* --- check
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- check --- */
 
 static void print_warning(struct json w)
 {
@@ -76,9 +74,7 @@ int verb_check(const struct verb_call *v)
 	return check_database(v);
 }
 
-/* --- migrate
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- migrate --- */
 
 int verb_migrate(const struct verb_call *v)
 {
@@ -95,9 +91,7 @@ int verb_migrate(const struct verb_call *v)
 	return 0;
 }
 
-/* --- token
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- token --- */
 
 const struct verb_option token_options[] = {
 	{ "--role", "ROLE", "viewer (default), supervisor, manager or admin" },
@@ -130,9 +124,7 @@ int verb_token(const struct verb_call *v)
 	return 0;
 }
 
-/* --- replay
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- replay --- */
 
 const struct verb_option replay_options[] = {
 	{ "--call", "ID", "only this call (Callmend's id)" },

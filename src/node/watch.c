@@ -71,9 +71,7 @@ static void stop(struct watch *w, int status)
 		uv_close((uv_handle_t *)&w->signals[i], NULL);
 }
 
-/* --- line by line
- * ------------------------------------------------------------------------------------------------
- */
+/* --- line by line --- */
 
 static void print_line(struct watch *w, struct span line)
 {
@@ -112,8 +110,7 @@ static void announce(struct watch *w)
 	free(list);
 }
 
-/* --- commands of the person at the screen
- * -------------------------------------------------------------------------- */
+/* --- commands of the person at the screen --- */
 
 static void write_destination(struct json_out *o, const char *text)
 {
@@ -176,9 +173,7 @@ static void on_error(struct watch *w, struct json message)
 	arena_fini(&a);
 }
 
-/* --- the connection
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the connection --- */
 
 static void on_message(void *user, struct json message)
 {
@@ -236,9 +231,7 @@ static void on_changed(void *user, enum live_link_change change)
 		on_lost(w);
 }
 
-/* --- time
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- time --- */
 
 static void measure(struct watch *w)
 {
@@ -312,9 +305,7 @@ static void on_signal(uv_signal_t *s, int number)
 	stop(s->data, EXIT_DONE);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static int read_limits(struct watch *w)
 {

@@ -11,8 +11,7 @@
 
 enum { LINES_DROPPED = 50, ARGUMENTS_SHOWN = 60, RESULT_SHOWN = 120, SAID_SHOWN = 120 };
 
-/* --- small readers
- * ------------------------------------------------------------------------------------------ */
+/* --- small readers --- */
 
 /* As much as fits, whole characters, harmless. */
 static void copy_text(char *out, size_t size, struct span s)
@@ -82,8 +81,7 @@ static char *text_of(struct json object, const char *name)
 	return b.p;
 }
 
-/* --- transcript lines
- * --------------------------------------------------------------------------------------- */
+/* --- transcript lines --- */
 
 static struct watch_line *add_line(struct watch_call *c, enum watch_line_kind kind,
 				   int64_t offset_ms, char *text)
@@ -179,8 +177,7 @@ static void put_turn(struct watch_call *c, enum speaker who, int64_t turn, int64
 	l->state = WATCH_LINE_DONE;
 }
 
-/* --- tools and commands, from events and from snapshots
- * ------------------------------------------------------- */
+/* --- tools and commands, from events and from snapshots --- */
 
 static void put_clipped(struct buf *b, struct json v, size_t columns)
 {
@@ -317,9 +314,7 @@ static void put_signal(struct watch_call *c, struct json signal)
 	set_signal(c, name, json_is_text(json_get(signal, "state"), "raised"));
 }
 
-/* --- calls
- * --------------------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 static void clear_lines(struct watch_call *c)
 {
@@ -386,9 +381,7 @@ static void put_people(struct watch_call *c, struct json object)
 		GET_TEXT(assistant, "id", c->assistant);
 }
 
-/* --- snapshots
- * ------------------------------------------------------------------------------------------------
- */
+/* --- snapshots --- */
 
 static void snapshot_turns(struct watch_call *c, struct json turns)
 {
@@ -516,9 +509,7 @@ static void on_snapshot(struct watch_model *m, struct json message, int64_t now_
 		sweep(m);
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- events --- */
 
 struct news {
 	struct json event, data;
@@ -732,9 +723,7 @@ static void on_many(struct watch_model *m, struct json message, int64_t now_us,
 		on_one(m, item, now_us, each, user);
 }
 
-/* --- messages
- * -------------------------------------------------------------------------------------------------
- */
+/* --- messages --- */
 
 void watch_model_restart(struct watch_model *m)
 {
@@ -797,9 +786,7 @@ void watch_model_tick(struct watch_model *m, int64_t now_us)
 	}
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------------
- */
+/* --- questions --- */
 
 bool watch_model_complete(const struct watch_model *m)
 {

@@ -28,9 +28,7 @@ enum {
 	ROWS_LEAST = 8,
 };
 
-/* --- pieces
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- pieces --- */
 
 void watch_page_fini(struct watch_page *p)
 {
@@ -70,9 +68,7 @@ struct view {
 	size_t n, rows, top, chosen;
 };
 
-/* --- header
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- header --- */
 
 /* Without a connection the reason comes first: what is shown is what was last seen. */
 static void build_header(struct watch_page *p, const struct watch_model *m,
@@ -102,9 +98,7 @@ static void build_header(struct watch_page *p, const struct watch_model *m,
 		 buf_span(&right));
 }
 
-/* --- table
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- table --- */
 
 struct cell {
 	struct buf text;
@@ -323,9 +317,7 @@ static void build_table(struct watch_page *p, const struct watch_model *m,
 		build_empty(p, m, ui);
 }
 
-/* --- transcript
- * -----------------------------------------------------------------------------------------------
- */
+/* --- transcript --- */
 
 struct shown_line {
 	enum watch_style style;
@@ -444,8 +436,7 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 	free(s.items);
 }
 
-/* --- footer and help
- * ------------------------------------------------------------------------------------------ */
+/* --- footer and help --- */
 
 static const char *const prompts[] = {
 	[WATCH_SAY] = "say: ",
@@ -525,9 +516,7 @@ static void build_help(struct watch_page *p)
 		put_cell(p, TABLE_TOP + i, 2, p->columns - 2, WATCH_PLAIN, span_of(help_lines[i]));
 }
 
-/* --- the page
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the page --- */
 
 static struct view view_of(const struct watch_page *p, const struct watch_model *m,
 			   struct watch_ui *ui)
@@ -594,9 +583,7 @@ void watch_page_notice(struct watch_ui *ui, enum watch_style style, int64_t now_
 	ui->notice_until_us = now_us + NOTICE_US;
 }
 
-/* --- keys
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 static void choose(struct watch_ui *ui, const struct watch_model *m, int step)
 {

@@ -88,7 +88,7 @@ static void cluster_free(struct cluster *c)
 }
 DEFINE_SCOPED(cluster)
 
-/* --- other programs -------------------------------------------------------------------- */
+/* --- other programs --- */
 
 /* In the child, before exec. A session of its own: the terminal's Ctrl-C is not for the server. */
 static void child_setup(const struct cluster *c, const char *log)
@@ -137,7 +137,7 @@ static int run(const struct cluster *c, const char *const *argv, const char *log
 	return 0;
 }
 
-/* --- where PostgreSQL is installed ----------------------------------------------------- */
+/* --- where PostgreSQL is installed --- */
 
 static bool has_programs(const char *bin)
 {
@@ -219,7 +219,7 @@ static int find_programs(struct cluster *c, struct fault *f)
 		     "database URL");
 }
 
-/* --- folders --------------------------------------------------------------------------- */
+/* --- folders --- */
 
 static void find_user(struct cluster *c)
 {
@@ -335,7 +335,7 @@ static int make_folders(struct cluster *c, const char *state_dir, struct fault *
 	return make_socket_dir(c, f);
 }
 
-/* --- data ------------------------------------------------------------------------------ */
+/* --- data --- */
 
 static int init_data(struct cluster *c, struct fault *f)
 {
@@ -365,7 +365,7 @@ static int init_data(struct cluster *c, struct fault *f)
 	return 0;
 }
 
-/* --- leftovers ------------------------------------------------------------------------- */
+/* --- leftovers --- */
 
 /* Every process of PostgreSQL has the data folder as its working folder, and nothing else has. */
 static bool works_here(const struct cluster *c, pid_t pid)
@@ -448,7 +448,7 @@ static void remove_stale(struct cluster *c)
 	unlink(in(&path, &c->socket_dir, ".s.PGSQL." PORT));
 }
 
-/* --- starting -------------------------------------------------------------------------- */
+/* --- starting --- */
 
 static bool answers(const char *url)
 {

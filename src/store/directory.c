@@ -18,9 +18,7 @@
 #include "base/log.h"
 #include "store/directory_rows.h"
 
-/* --- roles
- * -----------------------------------------------------------------------------------------------
- */
+/* --- roles --- */
 
 static const struct {
 	const char *name;
@@ -49,7 +47,7 @@ bool role_from(struct span name, enum role *out)
 	return false;
 }
 
-/* --- reading rows ---------------------------------------------------------------------- */
+/* --- reading rows --- */
 
 struct reading {
 	struct directory *d;
@@ -134,7 +132,7 @@ static struct dir_secret optional_secret(struct reading *r, struct json ref)
 	return json_has(ref) ? secret_of(r, ref) : (struct dir_secret){ 0 };
 }
 
-/* --- tokens ---------------------------------------------------------------------------- */
+/* --- tokens --- */
 
 static int hex_digit(char c)
 {
@@ -169,7 +167,7 @@ static int read_token(struct reading *r, struct json row, void *out, struct faul
 	return 0;
 }
 
-/* --- sources --------------------------------------------------------------------------- */
+/* --- sources --- */
 
 static struct span lower(struct reading *r, struct span s)
 {
@@ -275,7 +273,7 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	return 0;
 }
 
-/* --- projects -------------------------------------------------------------------------- */
+/* --- projects --- */
 
 static int read_header(struct reading *r, struct json row, void *out, struct fault *f)
 {
@@ -352,7 +350,7 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	return 0;
 }
 
-/* --- the whole ------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static int read_document(struct reading *r, struct json document, struct fault *f)
 {
@@ -412,7 +410,7 @@ void directory_unref(const struct directory *d)
 	arena_fini(&arena);
 }
 
-/* --- looking up ------------------------------------------------------------------------ */
+/* --- looking up --- */
 
 const struct dir_source *directory_source(const struct directory *d, struct span dialect,
 					  struct span name)

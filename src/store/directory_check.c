@@ -40,7 +40,7 @@ bool directory_digest(struct span algorithm, int *out)
 	return false;
 }
 
-/* --- members by table ------------------------------------------------------------------ */
+/* --- members by table --- */
 
 struct rule {
 	const char *name;
@@ -303,7 +303,7 @@ static int check_document(struct span json, const struct rule *rules, struct are
 		"archived_at", NULL                                                         \
 	}
 
-/* --- sources --------------------------------------------------------------------------- */
+/* --- sources --- */
 
 static const struct rule auth_rules[] = {
 	{ "type", check_text },
@@ -399,9 +399,7 @@ int directory_check_source(struct span json, struct fault *f)
 	return rc;
 }
 
-/* --- tools
- * -----------------------------------------------------------------------------------------------
- */
+/* --- tools --- */
 
 /* Headers that carry credentials by nature: their value may only be a reference. */
 static bool is_credential(struct span name)

@@ -69,7 +69,7 @@ static void job_answer(struct store_job *job)
 	shard_post_sure(job->here, &job->mail);
 }
 
-/* --- running one query ----------------------------------------------------------------- */
+/* --- running one query --- */
 
 /* One row, one column; no row or JSON null: not found. A second column, not null, says why the
  * query did nothing. */
@@ -166,7 +166,7 @@ static void job_run(struct store *s, struct pg *pg, struct store_job *job)
 	job_answer(job);
 }
 
-/* --- threads --------------------------------------------------------------------------- */
+/* --- threads --- */
 
 static struct store_job *take_job(struct store *s)
 {
@@ -278,7 +278,7 @@ bool store_connected(const struct store *s)
 	return atomic_load_explicit(&s->connected, memory_order_relaxed);
 }
 
-/* --- asking ---------------------------------------------------------------------------- */
+/* --- asking --- */
 
 static struct store_job *job_new(struct shard *here, const struct sql_file *query,
 				 const char *const *params, size_t n, store_done_fn *done,

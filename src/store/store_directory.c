@@ -78,7 +78,7 @@ static void use_file(struct follower *w)
 		log_info("directory", "PostgreSQL is away: serving the copy in %s", buf_z(&path));
 }
 
-/* --- loading --------------------------------------------------------------------------- */
+/* --- loading --- */
 
 static int fetch(struct follower *w, const char *name, struct buf *out, struct fault *f)
 {
@@ -126,7 +126,7 @@ static int connect_follower(struct follower *w, struct fault *f)
 	return 0;
 }
 
-/* --- waiting --------------------------------------------------------------------------- */
+/* --- waiting --- */
 
 static bool take_notifications(PGconn *conn)
 {

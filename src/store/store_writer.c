@@ -134,7 +134,7 @@ int store_writer_position(struct store_writer *w, uint64_t *position, struct fau
 	return 0;
 }
 
-/* --- partitions ------------------------------------------------------------------------ */
+/* --- partitions --- */
 
 int store_writer_partitions(struct store_writer *w, unsigned keep_days, struct fault *f)
 {
@@ -171,7 +171,7 @@ static int ensure_partitions(struct batch *b, struct fault *f)
 	return 0;
 }
 
-/* --- pipeline -------------------------------------------------------------------------- */
+/* --- pipeline --- */
 
 static int send_text(PGconn *conn, const char *sql)
 {
@@ -256,7 +256,7 @@ static int fill_group(struct batch *b, size_t from, size_t to)
 	       send_text(conn, "release rows");
 }
 
-/* --- refused rows ---------------------------------------------------------------------- */
+/* --- refused rows --- */
 
 static void params_json(const struct store_row *row, struct buf *out)
 {
@@ -331,7 +331,7 @@ static int write_isolating(struct batch *b, struct fault *f)
 	return run(b->w, "commit", f);
 }
 
-/* --- the batch ------------------------------------------------------------------------- */
+/* --- the batch --- */
 
 static int write_batch(struct batch *b, struct fault *f)
 {

@@ -122,9 +122,7 @@ static void any_one_of_several_suffices(void **state)
 		E_DENIED);
 }
 
-/* --- HMAC
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- HMAC --- */
 
 static const struct dir_auth hmac = {
 	.mode = AUTH_HMAC,

@@ -174,8 +174,7 @@ static void report_revises_the_end(void **state)
 	sim_fini(&sim);
 }
 
-/* --- lost and reconciled
- * ------------------------------------------------------------------------------------ */
+/* --- lost and reconciled --- */
 
 static void silent_call_is_lost_without_key(void **state)
 {
@@ -284,9 +283,7 @@ static void news_while_asking_counts(void **state)
 	sim_fini(&sim);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the rest --- */
 
 static void warnings_once(void **state)
 {

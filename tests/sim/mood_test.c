@@ -226,9 +226,7 @@ static void words_compare(void **state)
 	assert_true(a.n <= 1);
 }
 
-/* --- in a call
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- in a call --- */
 
 static int turn_at;
 

@@ -266,8 +266,7 @@ static void thousands_of_calls(void **state)
 	}
 }
 
-/* --- crash at every record boundary
- * ----------------------------------------------------------------------- */
+/* --- crash at every record boundary --- */
 
 static void rich_call(struct sim *sim)
 {

@@ -14,9 +14,7 @@ char *sim_json(const char *text)
 	return copy;
 }
 
-/* --- the host
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the host --- */
 
 static void on_publish(void *self, const struct event *e)
 {
@@ -62,9 +60,7 @@ static struct call_host host_of(struct sim *sim)
 	return (struct call_host){ sim, on_publish, on_effect, on_answer, on_command };
 }
 
-/* --- records
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- records --- */
 
 static void keep(struct sim *sim, const struct record *r)
 {
@@ -216,9 +212,7 @@ void sim_ended(struct sim *sim, size_t effect, enum outcome_end end)
 					.duration_us = 1000 });
 }
 
-/* --- looking
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- looking --- */
 
 size_t sim_effects(const struct sim *sim, enum effect_kind kind)
 {
@@ -297,9 +291,7 @@ bool sim_command_is(const struct sim *sim, unsigned n, const char *state)
 	return json_is_text(json_get(json_of(buf_span(&b)), "state"), state);
 }
 
-/* --- replay
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- replay --- */
 
 static void same(const char *what, struct span a, struct span b)
 {

@@ -195,9 +195,7 @@ static void fallback_in_spanish(void **state)
 	sim_fini(&sim);
 }
 
-/* --- crashes
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- crashes --- */
 
 static void crash_before_the_tool_was_sent(void **state)
 {
@@ -231,9 +229,7 @@ static void crash_after_the_tool_was_sent(void **state)
 	sim_fini(&sim);
 }
 
-/* --- upstream
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- upstream --- */
 
 static void upstream_answers(void **state)
 {
@@ -308,9 +304,7 @@ static void upstream_trouble_never_runs_ours(void **state)
 	}
 }
 
-/* --- elsewhere
- * --------------------------------------------------------------------------------------------------
- */
+/* --- elsewhere --- */
 
 static void calls_of_others_are_logged(void **state)
 {

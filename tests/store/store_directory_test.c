@@ -17,7 +17,7 @@
 
 #define ID(n) "00000000-0000-7000-8000-00000000000" #n
 
-/* --- reading --------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static const char document[] =
 	"{\"version\":7,\"tokens\":["
@@ -544,7 +544,7 @@ static void useless_documents_are_refused(void **state)
 	directory_unref(d);
 }
 
-/* --- stored before there was a limit ---------------------------------------------------- */
+/* --- stored before there was a limit --- */
 
 /* What directory_new logs about a document. */
 static struct directory *read_logged(struct span text, struct buf *logged)
@@ -649,7 +649,7 @@ static void roles_have_names(void **state)
 	assert_false(role_from(SPAN("Manager"), &role));
 }
 
-/* --- checking -------------------------------------------------------------------------- */
+/* --- checking --- */
 
 struct check_case {
 	const char *json;
@@ -778,7 +778,7 @@ static void projects_are_checked(void **state)
 	run_cases(cases, sizeof(cases) / sizeof(cases[0]), directory_check_project);
 }
 
-/* --- following PostgreSQL -------------------------------------------------------------- */
+/* --- following PostgreSQL --- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -904,7 +904,7 @@ static void every_kind_of_change_counts(void **state)
 	}
 }
 
-/* --- without PostgreSQL ---------------------------------------------------------------- */
+/* --- without PostgreSQL --- */
 
 static void the_copy_serves_while_postgresql_is_away(void **state)
 {

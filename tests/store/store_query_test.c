@@ -26,7 +26,7 @@ static struct shards *shards;
 static struct store *store;
 static struct arena arena;
 
-/* --- asking ---------------------------------------------------------------------------- */
+/* --- asking --- */
 
 struct question {
 	sem_t done;
@@ -110,9 +110,7 @@ static const char *keep(const char *text)
 	return arena_printf(&arena, "%s", text);
 }
 
-/* --- data
- * ------------------------------------------------------------------------------------------------
- */
+/* --- data --- */
 
 static char project[40];
 
@@ -210,9 +208,7 @@ static int stop(void **state)
 	return fixture_stop(state);
 }
 
-/* --- calls
- * -----------------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 static int list_calls(const char *name, const char *value)
 {
@@ -383,7 +379,7 @@ static void tools_and_commands_of_a_call(void **state)
 	assert_int_equal(ask("api_call_commands", OTHER_ORG, CALL_1), E_NOT_FOUND);
 }
 
-/* --- changes, each of them audited ----------------------------------------------------- */
+/* --- changes, each of them audited --- */
 
 static void expect_audit(const char *action, const char *kind, const char *id)
 {
@@ -723,7 +719,7 @@ static void nobody_edits_the_audit_log(void **state)
 		before);
 }
 
-/* --- analytics (B4) -------------------------------------------------------------------- */
+/* --- analytics (B4) --- */
 
 static void analytics_of_calls(void **state)
 {
@@ -781,7 +777,7 @@ static void analytics_of_tools(void **state)
 	expect("tools", "[]");
 }
 
-/* --- the asking itself ----------------------------------------------------------------- */
+/* --- the asking itself --- */
 
 /* Whatever is in the folder is at least valid SQL for this schema. */
 static void every_query_can_be_prepared(void **state)

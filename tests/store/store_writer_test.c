@@ -133,7 +133,7 @@ static void position_of_another_is_a_conflict(void **state)
 	assert_ok(store_write(writer, &row, 1, 5, 6, NULL, &oops));
 }
 
-/* --- refused rows ---------------------------------------------------------------------- */
+/* --- refused rows --- */
 
 static void refused_rows_go_to_quarantine(void **state)
 {
@@ -209,7 +209,7 @@ static void quarantine_rows_of_the_projector(void **state)
 			    "hi" CALL);
 }
 
-/* --- lost connections ------------------------------------------------------------------ */
+/* --- lost connections --- */
 
 static void write_until_stored(const struct store_row *rows, size_t n, uint64_t from, uint64_t upto)
 {
@@ -500,7 +500,7 @@ static void a_schema_that_does_not_fit_refuses_no_rows(void **state)
 	assert_ok(store_write(writer, &row, 1, 0, 1, NULL, &oops));
 }
 
-/* --- partitions ------------------------------------------------------------------------ */
+/* --- partitions --- */
 
 static const char *partitions(void)
 {
@@ -536,7 +536,7 @@ static void partitions_come_and_go(void **state)
 	assert_string_equal(partitions(), "-1 0 1 2");
 }
 
-/* --- kinds of rows --------------------------------------------------------------------- */
+/* --- kinds of rows --- */
 
 #define SUMMARY                                                                                 \
 	"{\"id\":\"" CALL "\",\"provider_call_id\":\"p-1\",\"conversation_id\":\"" CONVERSATION \
