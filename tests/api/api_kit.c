@@ -396,3 +396,11 @@ void kit_publish(struct kit *k, unsigned owner, const struct uuid *call, enum ev
 	struct publishing p = { &k->live, owner, *call, type, speaker, text };
 	rig_on_shard(&k->rig, owner, publish_here, &p);
 }
+
+void kit_expect_command(struct kit *k, const char *part)
+{
+	struct buf sent AUTO_BUF = { 0 };
+	fake_live_last_command(&k->live, &sent);
+	if (!strstr(buf_z(&sent), part))
+		fail_msg("sent %s, expected %s", buf_z(&sent), part);
+}

@@ -79,5 +79,7 @@ unsigned kit_add_call(struct kit *k, const char *org, const char *project, const
 /* Publishes on the owner's shard and waits until that is done. */
 void kit_publish(struct kit *k, unsigned owner, const struct uuid *call, enum event_type,
 		 enum speaker, const char *text);
+/* Asserts that the last command that reached the fake has this text in its JSON. */
+void kit_expect_command(struct kit *k, const char *part);
 
 #endif

@@ -195,7 +195,7 @@ static void run_owner(struct mail *m, struct shard *here)
 	struct json_out out = { .b = &p->json };
 	(void)here;
 	p->part = (struct live_part){ .owner = p->owner, .last_seq = o->last_seq };
-	p->part.resumed = after && after >= o->ring_lost_seq;
+	p->part.resumed = after && after >= atomic_load(&o->ring_lost_seq);
 	json_begin_array(&out, NULL);
 	if (p->part.resumed)
 		put_missed(o, p, after, &out);
@@ -330,7 +330,9 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 	m->mail.run = run_command;
 	m->done = done;
 	m->user = user;
+	pthread_mutex_lock(&live->lock);
 	const struct fake_call *c = find_call(live, org, call, &m->answer.code);
+	pthread_mutex_unlock(&live->lock);
 	if (forced)
 		m->answer.code = forced;
 	if (m->answer.code)
@@ -339,6 +341,14 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 		write_command(command, c, &m->json);
 	shard_post_sure(here, &m->mail);
 	return 0;
+}
+
+void fake_live_last_command(struct live *live, struct buf *out)
+{
+	buf_clear(out);
+	pthread_mutex_lock(&live->lock);
+	buf_addz(out, live->last_command);
+	pthread_mutex_unlock(&live->lock);
 }
 
 /* --- the rest -------------------------------------------------------------------- */
@@ -364,8 +374,10 @@ void fake_live_add(struct live *live, unsigned owner, const struct uuid *id, con
 		   const struct uuid *project, const char *json)
 {
 	struct fake_owner *o = &live->owners[owner];
+	pthread_mutex_lock(&live->lock);
 	CHECK(o->calls_n < FAKE_CALLS);
 	o->calls[o->calls_n++] = (struct fake_call){ *id, *org, *project, strdup(json) };
+	pthread_mutex_unlock(&live->lock);
 }
 
 struct fake_call *fake_live_call(struct live *live, unsigned owner, size_t i)

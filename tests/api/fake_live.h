@@ -23,7 +23,7 @@ struct fake_owner {
 	uint64_t last_seq;
 	struct live_event *ring[FAKE_RING];
 	size_t ring_n;
-	uint64_t ring_lost_seq; /* what is at or below can not be resumed from */
+	_Atomic uint64_t ring_lost_seq; /* what is at or below can not be resumed from */
 };
 
 struct live {
@@ -42,8 +42,9 @@ struct live {
 	struct part_mail *held_first, *held_last; /* on shard 0 */
 	atomic_int snapshots;			  /* asked for */
 	atomic_int commands;			  /* reached us */
-	pthread_mutex_t lock;			  /* last_command; zeroed is good */
-	char last_command[4096];		  /* as JSON; read after the answer */
+	/* For last_command, and for calls: every shard looks them up. Zeroed is good. */
+	pthread_mutex_t lock;
+	char last_command[4096]; /* as JSON */
 };
 
 void fake_live_fini(struct live *);
@@ -54,6 +55,8 @@ void fake_live_publish(struct live *, unsigned owner, const struct fake_call *, 
 		       enum speaker, const char *text);
 void fake_live_gap(struct live *, struct shard *here);
 void fake_live_release(struct live *, struct shard *here);
+/* Any thread: the last command that reached us, as JSON. */
+void fake_live_last_command(struct live *, struct buf *out);
 struct fake_call *fake_live_call(struct live *, unsigned owner, size_t i);
 
 #endif

@@ -539,7 +539,7 @@ static void test_resume(void **state)
 			  "\"ffffffffffffffff\",\"after\":{\"0\":2,\"1\":4}}}");
 	assert_int_equal(2, s.snapshots);
 	assert_int_equal(0, s.resumed_events);
-	k->live.owners[0].ring_lost_seq = 3;
+	atomic_store(&k->live.owners[0].ring_lost_seq, 3);
 	s = subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":"
 			  "\"0123456789abcdef\",\"after\":{\"0\":2,\"1\":4}}}");
 	assert_int_equal(1, s.snapshots);
@@ -640,12 +640,15 @@ static void test_slow_watcher(void **state)
 	/* now it reads: what had left, the news, a fresh snapshot, and events without a hole */
 	read_resync(&slow, "slow");
 	s = until_ready(&slow);
-	assert_int_equal(published + 1, s.last_seq[0]);
+	/* The snapshot is asked for when its queue has drained, which can be before it reads: what the
+	 * snapshot does not have must follow as events. */
+	assert_in_range(s.last_seq[0], 1, published + 1);
+	int missed = published + 1 - (int)s.last_seq[0];
 	assert_true(s.calls >= 2);
 	int64_t slow_next[2] = { s.last_seq[0] + 1, s.last_seq[1] + 1 };
 	kit_publish(k, 0, &calls[0], EVENT_TURN, SPEAKER_AI, "small");
 	kit_publish(k, 1, &calls[1], EVENT_TURN, SPEAKER_AI, "small");
-	follow(&slow, slow_next, 2);
+	follow(&slow, slow_next, missed + 2);
 	follow(&quick, next, 2);
 	free(text);
 	watch_end(&slow);
@@ -833,8 +836,8 @@ static void test_commands(void **state)
 	assert_true(json_is_text(json_get(w.message, "id"), "1"));
 	assert_int_equal(200, number(w.message, "status"));
 	assert_true(json_is_text(json_path(w.message, "command.state"), "accepted"));
-	assert_non_null(strstr(k->live.last_command, "\"key\":\"k1\""));
-	assert_non_null(strstr(k->live.last_command, "\"actor\":\"token:supervisor\""));
+	kit_expect_command(k, "\"key\":\"k1\"");
+	kit_expect_command(k, "\"actor\":\"token:supervisor\"");
 	watch_send(&w, "{\"type\":\"command\",\"id\":\"2\",\"call\":\"c1\",\"verb\":\"say\","
 		       "\"text\":\"wait\"}");
 	expect(&w, "command");

@@ -1,5 +1,6 @@
 /* WebSockets of src/net/http.h: raw frames, and the `ws` package of node as an independent client.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,7 +17,25 @@ static struct rig rig;
 static atomic_int opened, closed_n, drained_n, refused;
 static atomic_int close_code;
 static struct ws *last; /* shard 0 only */
-static char subprotocols[100];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char subprotocols[100]; /* under lock: what the last accepted client offered */
+
+static void note_subprotocols(struct span offered)
+{
+	pthread_mutex_lock(&lock);
+	snprintf(subprotocols, sizeof(subprotocols), "%.*s", SPAN_ARG(offered));
+	pthread_mutex_unlock(&lock);
+}
+
+static void expect_subprotocols(const char *expected)
+{
+	char seen[sizeof(subprotocols)];
+
+	pthread_mutex_lock(&lock);
+	memcpy(seen, subprotocols, sizeof(seen));
+	pthread_mutex_unlock(&lock);
+	assert_string_equal(expected, seen);
+}
 
 static int on_accept(struct exchange *x, struct ws *ws)
 {
@@ -27,9 +46,7 @@ static int on_accept(struct exchange *x, struct ws *ws)
 		atomic_fetch_add(&refused, 1);
 		return atoi(v.p);
 	}
-	subprotocols[0] = '\0';
-	if (exchange_header(x, "sec-websocket-protocol", &v))
-		snprintf(subprotocols, sizeof(subprotocols), "%.*s", SPAN_ARG(v));
+	note_subprotocols(exchange_header(x, "sec-websocket-protocol", &v) ? v : SPAN(""));
 	assert_true(span_is(exchange_param(x, "name"), "room"));
 	ws_set_user(ws, &rig);
 	return 0;
@@ -405,14 +422,14 @@ static void subprotocols_offered(void **state)
 		wsc_open(fd, "/live/room", header, &r);
 		assert_int_equal(101, r.status);
 		assert_true(reply_has(&r, answer));
-		assert_string_equal(offers[i][0], subprotocols);
+		expect_subprotocols(offers[i][0]);
 		wsc_send(fd, TEXT, "hi", 2);
 		expect(fd, &r, &b, "hi");
 		leave(fd, &r, &b);
 	}
 	int fd = join(&r);
 	assert_false(reply_has(&r, "sec-websocket-protocol"));
-	assert_string_equal("", subprotocols);
+	expect_subprotocols("");
 	leave(fd, &r, &b);
 }
 
