@@ -15,20 +15,6 @@
 #include "base/metrics.h"
 #include "ingest/lane.h"
 
-static void problem(struct exchange *x, int status, const char *title, const char *detail)
-{
-	struct buf body AUTO_BUF = { 0 };
-	struct json_out o = { .b = &body };
-
-	json_begin(&o, NULL);
-	json_put_z(&o, "type", "about:blank");
-	json_put_z(&o, "title", title);
-	json_put_i64(&o, "status", status);
-	json_put_z(&o, "detail", detail);
-	json_end(&o);
-	exchange_answer(x, status, "application/problem+json", buf_span(&body));
-}
-
 /* --- the delivery's life --- */
 
 void delivery_unref(struct delivery *d)
@@ -73,17 +59,10 @@ void delivery_answer(struct delivery *d, struct lane *here)
 	shard_post_sure(d->home, &d->mail);
 }
 
-static void set_problem(struct delivery *d, int status, const char *title, const char *detail)
+static void set_problem(struct delivery *d, int status, const char *detail)
 {
-	struct json_out o = { .b = &d->answer };
-
 	buf_clear(&d->answer);
-	json_begin(&o, NULL);
-	json_put_z(&o, "type", "about:blank");
-	json_put_z(&o, "title", title);
-	json_put_i64(&o, "status", status);
-	json_put_z(&o, "detail", detail);
-	json_end(&o);
+	http_put_problem(&d->answer, status, detail);
 	d->status = status;
 	d->content_type = "application/problem+json";
 }
@@ -93,7 +72,7 @@ static void answer_overload(struct delivery *d, struct lane *here, const struct 
 {
 	d->result = "overloaded";
 	if (d->envelope.answer == ANSWER_NONE) {
-		set_problem(d, 503, "Service Unavailable", f->text);
+		set_problem(d, 503, f->text);
 		d->retry_after = true;
 	} else {
 		answer_default(d);
@@ -176,7 +155,7 @@ static void keep(struct delivery *d, struct lane *here, const char *why)
 static void reject(struct delivery *d, struct lane *here)
 {
 	d->result = "rejected";
-	set_problem(d, 400, "Bad Request", d->fault.text);
+	set_problem(d, 400, d->fault.text);
 	d->envelope.answer = ANSWER_NONE;
 	keep(d, here, d->fault.text);
 }
@@ -205,7 +184,7 @@ static void own(struct lane *l, struct delivery *d)
 	d->waiter.durable =
 		d->envelope.answer == ANSWER_NONE ? on_durable_answer : on_durable_question;
 	if (rc && d->envelope.answer == ANSWER_NONE) {
-		set_problem(d, 400, "Bad Request", f.text);
+		set_problem(d, 400, f.text);
 	} else if (d->envelope.answer == ANSWER_ASSISTANT && !rc) {
 		answer_assistant(l, d, number); /* waits by itself */
 		return;
@@ -385,11 +364,13 @@ static void accept_delivery(struct exchange *x, struct ingest *in, const struct 
 	}
 }
 
-static void refuse(struct exchange *x, const char *result, int status, const char *title,
-		   const char *detail)
+static void refuse(struct exchange *x, const char *result, int status, const char *detail)
 {
+	struct buf body AUTO_BUF = { 0 };
+
 	metric_add_label(METRIC_WEBHOOKS, result, 1);
-	problem(x, status, title, detail);
+	http_put_problem(&body, status, detail);
+	exchange_answer(x, status, "application/problem+json", buf_span(&body));
 }
 
 void ingest_webhook(struct exchange *x)
@@ -402,24 +383,22 @@ void ingest_webhook(struct exchange *x)
 	struct fault f;
 
 	if (!dialect) {
-		refuse(x, "unknown_source", 404, "Not Found", "no such provider dialect");
+		refuse(x, "unknown_source", 404, "no such provider dialect");
 		return;
 	}
 	if (!l->dir) {
 		exchange_answer_header(x, "Retry-After", SPAN("1"));
-		refuse(x, "overloaded", 503, "Service Unavailable",
-		       "the configuration is not loaded yet");
+		refuse(x, "overloaded", 503, "the configuration is not loaded yet");
 		return;
 	}
 	source = directory_source(l->dir, span_of(dialect->name), name);
 	if (!source) {
-		refuse(x, "unknown_source", 404, "Not Found",
-		       "no source of this name is configured");
+		refuse(x, "unknown_source", 404, "no source of this name is configured");
 		return;
 	}
 	if (auth_check(source, x, exchange_body(x), clock_now_us(), &f)) {
 		log_warn("webhook", "source %.*s: %s", SPAN_ARG(source->name), f.text);
-		refuse(x, "unauthorized", 401, "Unauthorized", f.text);
+		refuse(x, "unauthorized", 401, f.text);
 		return;
 	}
 	accept_delivery(x, in, dialect, l->dir, source);

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "callmend/fault.h"
 #include "callmend/span.h"
 #include "rt/shard.h"
@@ -151,6 +152,10 @@ bool exchange_gone(const struct exchange *);
 /* A place for the owner of the exchange. */
 void exchange_set_user(struct exchange *, void *);
 void *exchange_user(const struct exchange *);
+
+/* An RFC 9457 problem: {"type":"about:blank","title","status","detail"}; content type
+ * application/problem+json. */
+void http_put_problem(struct buf *out, int status, const char *detail);
 
 /* --- the answer; once, on the shard's thread; the exchange is invalid afterwards --- */
 void exchange_answer_header(struct exchange *, const char *name,

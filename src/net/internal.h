@@ -105,7 +105,6 @@ struct exchange {
 const char *http_phrase(int status);
 const char *http_class(int status); /* "2xx" */
 void http_put_methods(struct buf *out, unsigned methods);
-void http_put_problem(struct buf *out, int status, const char *detail);
 void http_put_head(struct buf *out, int status, const char *content_type, size_t length,
 		   struct span more, enum http_after after);
 
