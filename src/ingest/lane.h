@@ -32,6 +32,8 @@ struct delivery {
 	struct lane *owner;
 	struct exchange *exchange; /* touched at home only */
 	uv_work_t work;		   /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
+	atomic_bool handed_over;   /* to the pool and back: our own fence, libuv's is not seen by
+				      ThreadSanitizer */
 	char *body;
 	size_t body_n;
 	struct arena arena;

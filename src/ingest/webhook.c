@@ -280,13 +280,20 @@ static void sort_out(struct delivery *d)
 
 static void on_pool(uv_work_t *w)
 {
-	sort_out(w->data);
+	struct delivery *d = w->data;
+
+	CHECK(atomic_load(&d->handed_over));
+	sort_out(d);
+	atomic_store(&d->handed_over, false);
 }
 
 static void on_pool_done(uv_work_t *w, int status)
 {
+	struct delivery *d = w->data;
+
 	(void)status;
-	sorted_out(w->data);
+	CHECK(!atomic_load(&d->handed_over));
+	sorted_out(d);
 }
 
 static void keep_header(struct delivery *d, struct span name)
@@ -358,6 +365,7 @@ static void accept_delivery(struct exchange *x, struct ingest *in, const struct 
 		return;
 	}
 	d->work.data = d;
+	atomic_store(&d->handed_over, true);
 	if (uv_queue_work(shard_loop(d->home), &d->work, on_pool, on_pool_done)) {
 		sort_out(d);
 		sorted_out(d);
