@@ -280,7 +280,7 @@ static void sort_out(struct delivery *d)
 
 static void on_pool(uv_work_t *w)
 {
-	struct delivery *d = w->data;
+	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, work));
 
 	CHECK(atomic_load(&d->handed_over));
 	sort_out(d);
@@ -289,7 +289,7 @@ static void on_pool(uv_work_t *w)
 
 static void on_pool_done(uv_work_t *w, int status)
 {
-	struct delivery *d = w->data;
+	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, work));
 
 	(void)status;
 	CHECK(!atomic_load(&d->handed_over));
@@ -364,7 +364,6 @@ static void accept_delivery(struct exchange *x, struct ingest *in, const struct 
 		sorted_out(d);
 		return;
 	}
-	d->work.data = d;
 	atomic_store(&d->handed_over, true);
 	if (uv_queue_work(shard_loop(d->home), &d->work, on_pool, on_pool_done)) {
 		sort_out(d);
