@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/metrics.h"
 #include "ingest/tasks.h"
 
@@ -94,7 +95,7 @@ static void leave(struct command_wait *w)
 static void on_settled_durable(struct waiter *wt, struct lane *l)
 {
 	(void)l;
-	leave((struct command_wait *)((char *)wt - offsetof(struct command_wait, waiter)));
+	leave(CONTAINER_OF(wt, struct command_wait, waiter));
 }
 
 static void settle(struct lane *l, struct command_wait *w, uint64_t number)

@@ -5,6 +5,7 @@
  * up to the durable number. */
 #include <unistd.h>
 
+#include "base/container.h"
 #include "ingest/lane.h"
 
 enum { STOP_WAIT_MS = 5000 };
@@ -27,7 +28,7 @@ static void run_durable(struct lane *l)
 
 void lane_durable_mail(struct mail *m, struct shard *here)
 {
-	struct lane *l = (struct lane *)((char *)m - offsetof(struct lane, durable_mail));
+	struct lane *l = CONTAINER_OF(m, struct lane, durable_mail);
 
 	(void)here;
 	atomic_store(&l->durable_sent, false);
@@ -60,7 +61,7 @@ void lane_turn_end(uv_prepare_t *p)
 
 static uint64_t last_number(const struct lane *l)
 {
-	return ((struct waiter *)((char *)l->last - offsetof(struct waiter, next)))->number;
+	return (CONTAINER_OF(l->last, struct waiter, next))->number;
 }
 
 void lane_wait(struct lane *l, struct waiter *w, uint64_t number)

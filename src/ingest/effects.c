@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingest/rewrite.h"
@@ -286,8 +287,7 @@ static void (*const doers[])(struct effect_task *) = {
 
 static void on_intent_durable(struct waiter *w, struct lane *l)
 {
-	struct effect_task *t =
-		(struct effect_task *)((char *)w - offsetof(struct effect_task, waiter));
+	struct effect_task *t = CONTAINER_OF(w, struct effect_task, waiter);
 
 	if (l->http)
 		doers[t->kind](t);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -84,9 +85,10 @@ static struct delivery *take_pending(struct call_entry *c, uint64_t number)
 
 static void answer_when_durable(struct waiter *w, struct lane *l)
 {
-	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
+	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
 
-	delivery_answer(d, l);
+	(void)l;
+	delivery_answer(d);
 }
 
 static void host_answer(void *self, uint64_t number, struct span body)
@@ -408,7 +410,7 @@ static void sweep_call(struct lane *l, struct call_entry *c, int64_t now_us)
 		}
 		*p = old->next;
 		answer_default(old->delivery);
-		delivery_answer(old->delivery, l);
+		delivery_answer(old->delivery);
 		free(old);
 	}
 }

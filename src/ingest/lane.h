@@ -199,8 +199,8 @@ MUST int step(struct session **, const struct record *, const struct call_host *
 struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
 
 /* --- webhook.c --- */
-void delivery_answer(struct delivery *,
-		     struct lane *here); /* sends status, answer; from the owner's lane or home */
+/* Sends status and answer; from the owner's shard or from home. */
+void delivery_answer(struct delivery *);
 void delivery_unref(struct delivery *);
 /* Fills `masked` when it is empty; E_INVALID (d->fault): no JSON. */
 MUST int delivery_whole(struct delivery *);

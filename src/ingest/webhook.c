@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingest/lane.h"
@@ -48,9 +49,8 @@ static void run_answer(struct mail *m, struct shard *here)
 	send_answer((struct delivery *)m);
 }
 
-void delivery_answer(struct delivery *d, struct lane *here)
+void delivery_answer(struct delivery *d)
 {
-	(void)here;
 	if (shard_here(d->home)) {
 		send_answer(d);
 		return;
@@ -68,7 +68,7 @@ static void set_problem(struct delivery *d, int status, const char *detail)
 }
 
 /* Full, draining disk, failed journal: what was asked gets its default, the rest comes again. */
-static void answer_overload(struct delivery *d, struct lane *here, const struct fault *f)
+static void answer_overload(struct delivery *d, const struct fault *f)
 {
 	d->result = "overloaded";
 	if (d->envelope.answer == ANSWER_NONE) {
@@ -77,18 +77,18 @@ static void answer_overload(struct delivery *d, struct lane *here, const struct 
 	} else {
 		answer_default(d);
 	}
-	delivery_answer(d, here);
+	delivery_answer(d);
 }
 
 /* --- owner --- */
 
 static void on_durable_answer(struct waiter *w, struct lane *l)
 {
-	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
+	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
 
 	if (d->source->upstream_url.n && d->envelope.answer == ANSWER_NONE)
 		upstream_forward(l, d, NULL, NULL);
-	delivery_answer(d, l);
+	delivery_answer(d);
 }
 
 static void answer_upstream(void *user, const struct client_response *r)
@@ -102,17 +102,17 @@ static void answer_upstream(void *user, const struct client_response *r)
 								   SPAN_ARG(r->content_type))
 						    : "application/json";
 	}
-	delivery_answer(d, d->owner);
+	delivery_answer(d);
 }
 
 /* A question: the upstream's answer within its deadline, else the one that is already in `answer`.
  */
 static void on_durable_question(struct waiter *w, struct lane *l)
 {
-	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, waiter));
+	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
 
 	if (!d->source->upstream_url.n || upstream_forward(l, d, answer_upstream, d))
-		delivery_answer(d, l);
+		delivery_answer(d);
 }
 
 void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
@@ -143,7 +143,7 @@ static void keep(struct delivery *d, struct lane *here, const char *why)
 	int rc = lane_append(here, &r, 1);
 	if (rc) {
 		fault(&f, rc, "the journal takes no records: %s", fault_name(rc));
-		answer_overload(d, here, &f);
+		answer_overload(d, &f);
 		return;
 	}
 	d->waiter.durable =
@@ -174,7 +174,7 @@ static void own(struct lane *l, struct delivery *d)
 		return;
 	}
 	if (!number) {
-		answer_overload(d, l, &f);
+		answer_overload(d, &f);
 		return;
 	}
 	metric_observe_us(METRIC_EVENT_SECONDS, clock_monotonic_us() - d->received_us);
@@ -202,7 +202,7 @@ static void run_own(struct mail *m, struct shard *here)
 	(void)here;
 	if (d->owner->stopped) {
 		fault(&f, E_UNAVAILABLE, "this node is stopping");
-		answer_overload(d, d->owner, &f);
+		answer_overload(d, &f);
 		return;
 	}
 	own(d->owner, d);
@@ -224,7 +224,7 @@ static void to_owner(struct delivery *d)
 	if (rc) {
 		metric_add(METRIC_MAILBOX_FULL, 1);
 		fault(&f, rc, "this node is overloaded");
-		answer_overload(d, here, &f);
+		answer_overload(d, &f);
 	}
 }
 
@@ -237,7 +237,7 @@ static void sorted_out(struct delivery *d)
 
 	if (here->stopped) {
 		fault(&f, E_UNAVAILABLE, "this node is stopping");
-		answer_overload(d, here, &f);
+		answer_overload(d, &f);
 		return;
 	}
 	if (d->malformed) {
@@ -280,7 +280,7 @@ static void sort_out(struct delivery *d)
 
 static void on_pool(uv_work_t *w)
 {
-	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, work));
+	struct delivery *d = CONTAINER_OF(w, struct delivery, work);
 
 	CHECK(atomic_load(&d->handed_over));
 	sort_out(d);
@@ -289,7 +289,7 @@ static void on_pool(uv_work_t *w)
 
 static void on_pool_done(uv_work_t *w, int status)
 {
-	struct delivery *d = (struct delivery *)((char *)w - offsetof(struct delivery, work));
+	struct delivery *d = CONTAINER_OF(w, struct delivery, work);
 
 	(void)status;
 	CHECK(!atomic_load(&d->handed_over));

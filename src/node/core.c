@@ -14,6 +14,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "ingest/ingest.h"
@@ -194,8 +195,7 @@ static void on_drain_look(uv_timer_t *t)
 /* From now on answers end their connection, so that few are cut at the end. */
 static void run_drain(struct mail *m, struct shard *here)
 {
-	struct core_shard *part =
-		(struct core_shard *)((char *)m - offsetof(struct core_shard, drain));
+	struct core_shard *part = CONTAINER_OF(m, struct core_shard, drain);
 
 	(void)here;
 	if (part->server)
