@@ -8,10 +8,19 @@
  * Failure modes: PostgreSQL away - the batch is kept and tried again, reading pauses, the journal
  * holds; refused rows - quarantine, in the same transaction (store_write); a record that cannot be
  * applied or is poisoned - quarantine, raw; another projector of the same journal - stop for good
- * and say so. At start everything retained is applied again, and nothing at or below the stored
- * position gives rows: exactly once rests on that position. */
+ * and say so. At start what is not released is applied again, and nothing at or below the stored
+ * position gives rows: exactly once rests on that position. A database that has stored less than
+ * was released (another one, or restored from a backup) gets everything that is retained.
+ *
+ * The release position says from where on anybody has to read: all below it is stored, and no call
+ * that begins below it can get another record. That is so when the call has expired by the stamp of
+ * a record read (p->now_us), and by SLACK_US more, because lanes stamp one after another and not in
+ * the order of the journal; a later message of the same call then begins with a BIND of its own,
+ * above. Where the wall clock was set back, stamps of the past run ahead of it, and the lanes'
+ * clock counts. Lanes rely on it too, when they start (ingest.c), whatever the database holds. */
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,12 +37,14 @@ enum {
 	RETRY_MIN_MS = 100,
 	RETRY_MAX_MS = 2000,
 	PARTITION_MS = 3600 * 1000,
+	PARTITION_RETRY_MS = 10 * 1000,
+	FORGET_MS = 1000,
+	FAR_BEHIND = 2000, /* records */
 	IDLE_MS = 200,
 	PROJECTOR_NICE = 5
 };
 
-/* Lanes stamp one after another, not in the order of the journal: a call is forgotten a little
- * later than it expires. */
+/* A call is forgotten so much later than it expires. */
 #define SLACK_US (INT64_C(60) * SECOND_US)
 
 struct pcall {
@@ -41,6 +52,8 @@ struct pcall {
 	UT_hash_handle hh;
 	struct session *session;
 	bool dirty;
+	bool listed;
+	struct pcall *next_listed;
 	uint64_t record; /* last one that gave rows */
 };
 
@@ -52,11 +65,12 @@ struct projector {
 	struct store_writer *writer;
 	struct journal_reader *reader;
 	struct pcall *calls;
+	struct pcall *listed; /* those that this batch has touched */
 	struct pcall *applying;
 	uint64_t record; /* being applied */
 	struct rows rows;
 	uint64_t stored, read_to;
-	int64_t batch_since_ms, partitions_ms, now_us;
+	int64_t batch_since_ms, partitions_ms, forgot_ms, now_us;
 	atomic_uint_fast64_t position;
 	atomic_bool connected, stopping;
 	int64_t stop_by_ms;
@@ -67,14 +81,24 @@ static int64_t now_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+static void touch(struct projector *p, struct pcall *c)
+{
+	c->dirty = true;
+	c->record = p->record;
+	if (c->listed)
+		return;
+	c->listed = true;
+	c->next_listed = p->listed;
+	p->listed = c;
+}
+
 static void on_event(void *self, const struct event *e)
 {
 	struct projector *p = self;
 
 	if (p->record <= p->stored)
 		return;
-	p->applying->dirty = true;
-	p->applying->record = p->record;
+	touch(p, p->applying);
 	rows_event(&p->rows, e, p->applying->session, p->record);
 }
 
@@ -109,6 +133,8 @@ static void project(struct projector *p, const struct record *r)
 
 	p->record = r->number;
 	p->read_to = r->number;
+	if (r->number <= p->stored)
+		metric_add_label(METRIC_REAPPLIED, "projector", 1);
 	if (r->at_us > p->now_us)
 		p->now_us = r->at_us;
 	if (uuid_is_nil(&r->call)) {
@@ -117,7 +143,7 @@ static void project(struct projector *p, const struct record *r)
 	}
 	p->applying = call_of(p, &r->call);
 	if (p->applying->dirty && p->applying->session &&
-	    session_expired(p->applying->session, r->at_us)) {
+	    (r->kind == RECORD_BIND || session_expired(p->applying->session, r->at_us))) {
 		rows_call(&p->rows, p->applying->session, p->applying->record); /* its last word */
 		p->applying->dirty = false;
 	}
@@ -142,13 +168,23 @@ static bool pause_ms(struct projector *p, int64_t ms)
 	return true;
 }
 
+/* Looks at every call, so not after every batch; but once at the end, so that the next start reads
+ * little. Only when all that was applied is stored: a call whose last records are not must not be
+ * forgotten, however long ago they are. A database may be ahead of a journal that has lost its
+ * newest records: what has not been read is not released. */
 static void forget_expired(struct projector *p)
 {
 	struct pcall *c, *next;
-	uint64_t needed = p->stored + 1;
+	uint64_t needed = (p->read_to < p->stored ? p->read_to : p->stored) + 1;
+	int64_t now = ingest_now(p->cfg.ingest);
+	int64_t surely = (p->now_us < now ? p->now_us : now) - SLACK_US;
+	bool soon = now_ms() - p->forgot_ms < FORGET_MS && !atomic_load(&p->stopping);
 
+	if (p->read_to > p->stored || soon)
+		return;
+	p->forgot_ms = now_ms();
 	HASH_ITER (hh, p->calls, c, next) {
-		if (!c->session || session_expired(c->session, p->now_us - SLACK_US)) {
+		if (!c->session || session_expired(c->session, surely)) {
 			HASH_DEL(p->calls, c);
 			session_free(c->session);
 			free(c);
@@ -161,10 +197,13 @@ static void forget_expired(struct projector *p)
 
 static void add_call_rows(struct projector *p)
 {
-	for (struct pcall *c = p->calls; c; c = c->hh.next) {
+	struct pcall *c;
+
+	while ((c = p->listed)) {
+		p->listed = c->next_listed;
 		if (c->dirty && c->session)
 			rows_call(&p->rows, c->session, c->record);
-		c->dirty = false;
+		c->dirty = c->listed = false;
 	}
 }
 
@@ -177,7 +216,8 @@ static void log_change(struct projector *p, bool connected, const struct fault *
 			 journal_durable(p->journal) - p->stored);
 	else
 		log_warn("projector",
-			 "PostgreSQL is away, the journal holds everything meanwhile: %s", f->text);
+			 "PostgreSQL does not take it, the journal holds everything meanwhile: %s",
+			 f->text);
 }
 
 /* Until it is stored; false: stopping, or another projector has taken over. */
@@ -215,10 +255,7 @@ static bool flush(struct projector *p)
 	if (p->read_to <= p->stored)
 		return true;
 	add_call_rows(p);
-	if (!store(p))
-		return false;
-	forget_expired(p);
-	return true;
+	return store(p);
 }
 
 static void keep_partitions(struct projector *p)
@@ -227,10 +264,10 @@ static void keep_partitions(struct projector *p)
 
 	if (p->partitions_ms && now_ms() - p->partitions_ms < PARTITION_MS)
 		return;
-	if (store_writer_partitions(p->writer, p->cfg.keep_days, &f))
-		log_warn("projector", "partitions: %s", f.text);
-	else
-		p->partitions_ms = now_ms();
+	bool failed = store_writer_partitions(p->writer, p->cfg.keep_days, &f);
+	if (failed)
+		log_debug("projector", "partitions: %s", f.text); /* the store tells it */
+	p->partitions_ms = now_ms() - (failed ? PARTITION_MS - PARTITION_RETRY_MS : 0);
 }
 
 static bool find_position(struct projector *p)
@@ -248,10 +285,36 @@ static bool find_position(struct projector *p)
 	return true;
 }
 
+static uint64_t first_wanted(const struct projector *p)
+{
+	uint64_t from = journal_released(p->journal);
+
+	if (p->stored + 1 < from) {
+		log_warn("projector",
+			 "this database has stored up to record %" PRIu64
+			 ", the journal was released up to %" PRIu64
+			 ": another database, or an older state of it; everything retained is read",
+			 p->stored, from - 1);
+		return 1;
+	}
+	journal_release(p->journal, from);
+	log_info("projector", "stored up to record %" PRIu64 ", reading from %" PRIu64, p->stored,
+		 from);
+	return from;
+}
+
 static bool batch_full(const struct projector *p)
 {
 	return p->rows.n >= BATCH_ROWS ||
 	       (p->batch_since_ms && now_ms() - p->batch_since_ms >= BATCH_MS);
+}
+
+/* The kernel may let a thread that woke up wait for a whole tick behind this one. Who is far behind
+ * takes the share that is his. */
+static void live_calls_first(const struct projector *p)
+{
+	if (journal_durable(p->journal) - p->read_to < FAR_BEHIND)
+		sched_yield();
 }
 
 /* One turn: a record, or the end of what is durable. False: stop. While a batch gathers it sleeps
@@ -273,7 +336,13 @@ static bool turn(struct projector *p)
 		project(p, &r);
 		if (p->read_to > p->stored && !p->batch_since_ms)
 			p->batch_since_ms = now_ms();
-		return !batch_full(p) || flush(p);
+		live_calls_first(p);
+		if (!batch_full(p))
+			return true;
+		if (!flush(p))
+			return false;
+		forget_expired(p);
+		return true;
 	}
 	if (rc != E_NOT_FOUND) {
 		log_error("projector", "reading the journal: %s", f.text);
@@ -281,6 +350,7 @@ static bool turn(struct projector *p)
 	}
 	if (!flush(p))
 		return false;
+	forget_expired(p);
 	keep_partitions(p);
 	return !atomic_load(&p->stopping);
 }
@@ -296,12 +366,13 @@ static void *run(void *arg)
 	setpriority(PRIO_PROCESS, (id_t)gettid(), PROJECTOR_NICE);
 	if (!find_position(p))
 		return NULL;
-	if (journal_reader_new(&p->reader, p->journal, 0, &f)) {
+	if (journal_reader_new(&p->reader, p->journal, first_wanted(p), &f)) {
 		log_error("projector", "%s", f.text);
 		return NULL;
 	}
 	while (turn(p))
 		;
+	forget_expired(p);
 	return NULL;
 }
 
@@ -318,6 +389,7 @@ int projector_start(struct projector **out, const struct projector_config *cfg, 
 		free(p);
 		return rc;
 	}
+	store_writer_report(p->writer, cfg->store);
 	atomic_store(&p->connected, true); /* until it turns out otherwise */
 	CHECK(pthread_create(&p->thread, NULL, run, p) == 0);
 	*out = p;

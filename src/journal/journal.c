@@ -49,6 +49,7 @@ static void build(struct journal *j, const struct journal_config *config)
 		.segment_bytes = config->segment_bytes,
 		.cap_bytes = config->disk_cap_bytes,
 		.retention_us = config->retention_ms * MS_US,
+		.released = r->released,
 	};
 	j->shelf = shelf_new(&shelf);
 	for (size_t i = 0; i < r->n; i++)
@@ -85,8 +86,8 @@ static int open_into(struct journal *j, const struct journal_config *config, str
 	TRY(lock_folder(config->dir, &j->lock_fd, f));
 	TRY(recover_run(config->dir, &j->found, f));
 	build(j, config);
-	log_info("journal", "%s: %zu segments, last record %" PRIu64, config->dir, j->found.n,
-		 j->found.last);
+	log_info("journal", "%s: %zu segments, last record %" PRIu64 ", needed from %" PRIu64,
+		 config->dir, j->found.n, j->found.last, j->found.released);
 	return 0;
 }
 
@@ -109,7 +110,13 @@ int journal_open(struct journal **out, const struct journal_config *config, stru
 int journal_replay(struct journal *j, int (*each)(void *user, const struct record *), void *user,
 		   struct fault *f)
 {
-	return recover_each(j->dir, &j->found, each, user, f);
+	return journal_replay_from(j, 1, each, user, f);
+}
+
+int journal_replay_from(struct journal *j, uint64_t from,
+			int (*each)(void *user, const struct record *), void *user, struct fault *f)
+{
+	return recover_each(j->dir, &j->found, from, each, user, f);
 }
 
 int journal_start(struct journal *j, struct fault *f)
@@ -178,12 +185,24 @@ uint64_t journal_memory_used(const struct journal *j)
 
 void journal_release(struct journal *j, uint64_t number)
 {
-	shelf_release(j->shelf, number);
+	/* What is not on disk yet can't be released: its number may come again after a crash. */
+	uint64_t next = writer_durable(j->writer) + 1;
+	shelf_release(j->shelf, number < next ? number : next);
+}
+
+uint64_t journal_released(const struct journal *j)
+{
+	return j->found.released;
+}
+
+int64_t journal_latest_us(const struct journal *j)
+{
+	return j->found.latest_us;
 }
 
 struct journal_parts journal_parts(struct journal *j)
 {
-	return (struct journal_parts){ j->shelf, j->writer, j->found.key.salt };
+	return (struct journal_parts){ j->dir, j->shelf, j->writer, j->found.key.salt };
 }
 
 int journal_scan(const char *dir, int (*each)(void *user, const struct record *), void *user,
@@ -192,7 +211,7 @@ int journal_scan(const char *dir, int (*each)(void *user, const struct record *)
 	struct recover found = { 0 };
 	int rc = recover_look(dir, &found, f);
 	if (!rc)
-		rc = recover_each(dir, &found, each, user, f);
+		rc = recover_each(dir, &found, 1, each, user, f);
 	recover_fini(&found);
 	return rc;
 }

@@ -13,12 +13,13 @@
  * recovers from what is on disk.
  *  - Power or process dies: at open the tail after the last whole record is cut; a damaged record
  * in the middle is copied aside to damaged/, logged, counted and skipped up to the next whole
- * record. Numbers go on after the largest seen.
+ * record. Numbers go on after the largest seen. Only what is not released is checked at open;
+ * damage in older segments is found, copied aside and counted when a reader comes upon it.
  *
  * On disk: <dir>/<16 hex digits of first number>.seg, preallocated, header {magic, version, journal
  * id, first number}; records {magic, length, kind, number, at_us, call, XXH3 of all that and the
  * body}, 8-byte aligned. <dir>/journal.id names the journal. Files are mode 0600. A restart always
- * begins a new segment. */
+ * begins a new segment. <dir>/released holds the release position (released.h). */
 #ifndef CALLMEND_JOURNAL_H
 #define CALLMEND_JOURNAL_H
 
@@ -48,6 +49,11 @@ MUST int journal_open(struct journal **out, const struct journal_config *, struc
  * of `each` and returns it. */
 MUST int journal_replay(struct journal *, int (*each)(void *user, const struct record *),
 			void *user, struct fault *f);
+/* As journal_replay(), for records from number `from` on: segments that hold only older ones are
+ * not read. */
+MUST int journal_replay_from(struct journal *, uint64_t from,
+			     int (*each)(void *user, const struct record *), void *user,
+			     struct fault *f);
 /* Starts the writer thread. */
 MUST int journal_start(struct journal *, struct fault *f);
 /* Makes everything durable, stops the writer, cuts the segment to size. */
@@ -72,8 +78,16 @@ uint64_t journal_disk_bytes(const struct journal *);
 uint64_t journal_memory_used(const struct journal *);
 
 /* Everything below `number` is no longer needed by anybody: whole segments below it go once their
- * retention is over. Any thread. */
+ * retention is over. Kept on disk too, at most once in ten seconds and at the end, never going
+ * back. Any thread. */
 void journal_release(struct journal *, uint64_t number);
+/* The release position an earlier run left, as found at open: reading may begin there. 1: at the
+ * beginning (none left, or it could not be believed). It says nothing of this run: no segment goes
+ * until journal_release() is called. Any thread. */
+uint64_t journal_released(const struct journal *);
+/* The latest time of the records that open has checked: those not released, and in any case the
+ * newest. 0: there are none. Any thread. */
+int64_t journal_latest_us(const struct journal *);
 
 /* A reader has its own descriptors and may live on any one thread. */
 struct journal_reader;

@@ -7,6 +7,7 @@
 #include "journal/writer.h"
 
 struct journal_parts {
+	const char *dir; /* lives as long as the journal */
 	struct shelf *shelf;
 	struct writer *writer;
 	uint64_t salt;

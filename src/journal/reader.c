@@ -5,7 +5,9 @@
  * has nothing more and a next one exists.
  *
  * Failure modes.
- *  - Damage: stepped over, as recovery has said where it is. Numbers are missing then.
+ *  - Damage: stepped over. Recovery has put it aside already, unless it is in a segment that was
+ * released, or is younger than the start: then it is done here, and not being able to (full disk)
+ * stops no reader. Numbers are missing then.
  *  - A durable record is not there although nothing comes behind it (the file was changed under
  * us): E_CORRUPT once, and the reader goes on behind what is durable now.
  *  - The segment of the wanted number is gone (released): the reader goes on with the oldest one
@@ -13,7 +15,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "journal/parts.h"
+#include "journal/recover.h"
 
 struct journal_reader {
 	struct journal_parts of;
@@ -53,6 +57,16 @@ static int open_segment(struct journal_reader *r, uint64_t number, struct fault 
 	return 0;
 }
 
+static void put_aside(const struct journal_reader *r, const struct segment_item *item)
+{
+	struct fault f = { 0 };
+	if (recover_put_aside(r->of.dir, r->segment, r->cursor.fd, item->from, item->to, &f))
+		log_error("journal",
+			  "segment %016" PRIx64 ": damaged bytes %" PRIu64 " to %" PRIu64
+			  " skipped, not copied: %s",
+			  r->segment, item->from, item->to, f.text);
+}
+
 /* There is nothing at the cursor. A segment that has a successor is complete: what is left of it is
  * damage and perhaps records behind it. */
 static int look_further(struct journal_reader *r, uint64_t durable, struct segment_item *item,
@@ -60,6 +74,8 @@ static int look_further(struct journal_reader *r, uint64_t durable, struct segme
 {
 	uint64_t after = shelf_after(r->of.shelf, r->segment);
 	TRY(segment_next(&r->cursor, item, f));
+	if (item->found == SEGMENT_DAMAGE || (after && item->to > item->from && !item->torn))
+		put_aside(r, item);
 	if (item->found != SEGMENT_END)
 		return 0;
 	if (after)

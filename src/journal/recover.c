@@ -1,7 +1,11 @@
 /* Recovery.
  *
- * Happy path. Every segment is walked from its header to its last whole record; what is behind that
- * is cut away, and the file is synced. Numbers go on after the largest one seen.
+ * Happy path. Segments from the one that holds the release position on are walked from header to
+ * last whole record; what is behind that is cut away, and the file is synced. Numbers go on after
+ * the largest one seen. Older segments have been walked, or sealed whole, in an earlier run, and
+ * nobody will read them but a replay, or a projector of another database: a start costs what is
+ * still needed, not what is retained. Where the walked ones hold no record at all, the one before
+ * them is walked too, because the last number has to be known.
  *
  * Failure modes.
  *  - Torn tail: cut. It was never called durable, so nobody misses it.
@@ -12,6 +16,11 @@
  *  - The process before died with writes that were not synced, perhaps because the disk refused a
  * sync: the file was not cut then. Its bytes are written once more, because the kernel may hold
  * them as clean without having them on disk.
+ *  - The release position is missing, unreadable or above what the journal holds: everything is
+ * walked. One that is too high is taken away at once: the numbers below it will be given to new
+ * records.
+ *  - Damage in a segment that is not walked: found, copied aside and counted by the reader that
+ * comes upon it.
  *  - journal.id missing or damaged: every segment header has the same contents. A segment of
  * another journal: refused.
  *  - Unreadable file, full disk: the start fails with that reason. */
@@ -32,6 +41,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "journal/released.h"
 
 enum {
 	ID_TEXT = UUID_TEXT + 1 + 16 + 1 + 16 + 1, /* "<uuid> <salt> <sum>\n" */
@@ -205,8 +215,8 @@ static int read_range(int fd, uint64_t from, uint64_t to, struct buf *out, struc
 	return 0;
 }
 
-static int put_aside(const char *dir, uint64_t first, int fd, uint64_t from, uint64_t to,
-		     struct fault *f)
+int recover_put_aside(const char *dir, uint64_t first, int fd, uint64_t from, uint64_t to,
+		      struct fault *f)
 {
 	char folder[PATH_MAX], path[PATH_MAX + 64];
 	struct buf bytes AUTO_BUF = { 0 };
@@ -236,7 +246,8 @@ struct walk {
 	uint64_t first;
 	uint64_t last; /* number of the last whole record so far, over all segments */
 	uint64_t skip; /* numbers that may have been in a damaged tail */
-	uint64_t end;  /* of the last whole record: the file is cut here */
+	int64_t latest_us;
+	uint64_t end; /* of the last whole record: the file is cut here */
 	bool header_damaged;
 };
 
@@ -268,7 +279,14 @@ static int walk_end(struct walk *w, struct segment_cursor *c, const struct segme
 		return 0;
 	}
 	w->skip = (end->to - end->from + SEGMENT_RECORD_HEADER - 1) / SEGMENT_RECORD_HEADER;
-	return put_aside(w->dir, w->first, c->fd, end->from, end->to, f);
+	return recover_put_aside(w->dir, w->first, c->fd, end->from, end->to, f);
+}
+
+static void found_record(struct walk *w, const struct record *r)
+{
+	w->last = r->number;
+	if (r->at_us > w->latest_us)
+		w->latest_us = r->at_us;
 }
 
 static int walk_records(struct walk *w, struct segment_cursor *c, struct fault *f)
@@ -279,9 +297,9 @@ static int walk_records(struct walk *w, struct segment_cursor *c, struct fault *
 		if (item.found == SEGMENT_END)
 			return walk_end(w, c, &item, f);
 		if (item.found == SEGMENT_DAMAGE)
-			TRY(put_aside(w->dir, w->first, c->fd, item.from, item.to, f));
+			TRY(recover_put_aside(w->dir, w->first, c->fd, item.from, item.to, f));
 		else
-			w->last = item.record.number;
+			found_record(w, &item.record);
 	}
 }
 
@@ -290,7 +308,7 @@ static int judge_header(const struct walk *w, int fd, struct fault *f)
 {
 	if (!w->header_damaged || (w->end == SEGMENT_HEADER && w->skip == 0))
 		return 0;
-	return put_aside(w->dir, w->first, fd, 0, SEGMENT_HEADER, f);
+	return recover_put_aside(w->dir, w->first, fd, 0, SEGMENT_HEADER, f);
 }
 
 /* The same bytes once more, so that the sync that follows really writes them. */
@@ -320,6 +338,11 @@ static int settle(int fd, const struct stat *st, uint64_t end, struct fault *f)
 	return fsync(fd) < 0 ? fault(f, E_IO, "sync: %s", strerror(errno)) : 0;
 }
 
+static int64_t written_us(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * SECOND_US + st->st_mtim.tv_nsec / 1000;
+}
+
 static int recover_segment(struct walk *w, const struct segment_key *key, struct recover_segment *s,
 			   struct fault *f)
 {
@@ -339,8 +362,27 @@ static int recover_segment(struct walk *w, const struct segment_key *key, struct
 		w->end = (uint64_t)st.st_size;
 	TRY(settle(fd, &st, w->end, f));
 	s->bytes = w->end;
-	s->written_us = st.st_mtim.tv_sec * SECOND_US + st.st_mtim.tv_nsec / 1000;
+	s->written_us = written_us(&st);
 	return 0;
+}
+
+/* A segment that nobody needs any more: that it is ours, and what it takes. One that a crash kept
+ * from being cut stays as long as it is. */
+static int look_at_segment(struct walk *w, const struct segment_key *key, struct recover_segment *s,
+			   struct fault *f)
+{
+	struct stat st;
+	int fd AUTO_CLOSE = -1;
+	w->first = s->first;
+	TRY(open_segment(w->dir, s->first, O_RDONLY, &fd, f));
+	if (fstat(fd, &st) < 0)
+		return fault(f, E_IO, "stat: %s", strerror(errno));
+	TRY(check_key(w, fd, key, f));
+	s->bytes = (uint64_t)st.st_size;
+	s->written_us = written_us(&st);
+	if (!w->header_damaged || s->bytes <= SEGMENT_HEADER)
+		return 0;
+	return recover_put_aside(w->dir, w->first, fd, 0, SEGMENT_HEADER, f);
 }
 
 /* --- the whole folder --- */
@@ -351,8 +393,7 @@ static int remove_unfinished(const char *dir, struct fault *f)
 	if (!d)
 		return fault(f, E_IO, "%s: %s", dir, strerror(errno));
 	for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-		size_t n = strlen(e->d_name);
-		if (n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0)
+		if (strstr(e->d_name, ".tmp")) /* the shelf's, or file_replace's */
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	}
 	closedir(d);
@@ -377,21 +418,76 @@ static int own_key(const char *dir, struct recover *r, struct fault *f)
 	return id_write(dir, &r->key, f);
 }
 
-static int run(const char *dir, struct recover *r, struct fault *f)
+/* The segment that holds `number`, or the oldest one above. */
+static size_t holding(const struct recover *r, uint64_t number)
+{
+	size_t i = 0;
+	while (i + 1 < r->n && r->segments[i + 1].first <= number)
+		i++;
+	return i;
+}
+
+/* Walks the segments from `tail` on, looks at those before. */
+static int walk(const char *dir, struct recover *r, size_t tail, struct fault *f)
 {
 	struct walk w = { .dir = dir };
-	TRY(remove_unfinished(dir, f));
-	TRY(list(dir, r, f));
-	TRY(own_key(dir, r, f));
+	r->used = 0;
 	for (size_t i = 0; i < r->n; i++) {
 		struct recover_segment *s = &r->segments[i];
-		if (recover_segment(&w, &r->key, s, f))
+		w.skip = 0;
+		if (i < tail ? look_at_segment(&w, &r->key, s, f)
+			     : recover_segment(&w, &r->key, s, f))
 			return fault_wrap(f, "segment %016" PRIx64, s->first);
 		uint64_t seen = w.last > s->first - 1 ? w.last : s->first - 1;
 		if (seen + w.skip > r->used)
 			r->used = seen + w.skip;
 	}
 	r->last = w.last;
+	r->latest_us = w.latest_us;
+	return 0;
+}
+
+static int walk_tail(const char *dir, struct recover *r, struct fault *f)
+{
+	size_t tail = holding(r, r->released);
+	do
+		TRY(walk(dir, r, tail, f));
+	while (r->last == 0 && tail-- > 0);
+	return 0;
+}
+
+static void find_released(const char *dir, struct recover *r)
+{
+	struct fault f = { 0 };
+	int rc = released_read(dir, &r->key, &r->released, &f);
+	if (rc == 0)
+		return;
+	r->released = 1;
+	if (rc != E_NOT_FOUND)
+		log_warn("journal", "%s: everything retained is read again", f.text);
+}
+
+/* Records were lost below it, or another folder's segments are here. */
+static int from_the_beginning(const char *dir, struct recover *r, struct fault *f)
+{
+	log_warn("journal",
+		 "%s: released below %" PRIu64 ", but the last record may be %" PRIu64
+		 ": everything retained is read again",
+		 dir, r->released, r->used);
+	TRY(released_remove(dir, f));
+	r->released = 1;
+	return walk_tail(dir, r, f);
+}
+
+static int run(const char *dir, struct recover *r, struct fault *f)
+{
+	TRY(remove_unfinished(dir, f));
+	TRY(list(dir, r, f));
+	TRY(own_key(dir, r, f));
+	find_released(dir, r);
+	TRY(walk_tail(dir, r, f));
+	if (r->released > r->used + 1)
+		TRY(from_the_beginning(dir, r, f));
 	return segment_sync_dir(dir, f); /* a name may be younger than its last sync */
 }
 
@@ -407,31 +503,43 @@ int recover_run(const char *dir, struct recover *out, struct fault *f)
 	return 0;
 }
 
-static int each_of_segment(struct segment_cursor *c, int (*each)(void *, const struct record *),
-			   void *user, struct fault *f)
+struct wanted {
+	uint64_t from, segment;
+	int (*each)(void *user, const struct record *);
+	void *user;
+};
+
+static int each_of_segment(struct segment_cursor *c, const struct wanted *w, struct fault *f)
 {
 	struct segment_item item;
 	for (;;) {
 		TRY(segment_next(c, &item, f));
 		if (item.found == SEGMENT_END)
 			return 0;
-		if (item.found == SEGMENT_RECORD)
-			TRY(each(user, &item.record));
+		if (item.found == SEGMENT_DAMAGE)
+			log_warn("journal",
+				 "segment %016" PRIx64 ": %" PRIu64 " damaged bytes at %" PRIu64
+				 " skipped",
+				 w->segment, item.to - item.from, item.from);
+		else if (item.record.number >= w->from)
+			TRY(w->each(w->user, &item.record));
 	}
 }
 
-int recover_each(const char *dir, const struct recover *r,
+int recover_each(const char *dir, const struct recover *r, uint64_t from,
 		 int (*each)(void *user, const struct record *), void *user, struct fault *f)
 {
+	struct wanted w = { .from = from, .each = each, .user = user };
 	uint64_t after = 0;
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = holding(r, from); i < r->n; i++) {
 		int fd;
-		if (after < r->segments[i].first - 1)
-			after = r->segments[i].first - 1;
-		TRY(open_segment(dir, r->segments[i].first, O_RDONLY, &fd, f));
+		w.segment = r->segments[i].first;
+		if (after < w.segment - 1)
+			after = w.segment - 1;
+		TRY(open_segment(dir, w.segment, O_RDONLY, &fd, f));
 		struct segment_cursor c AUTO_CURSOR;
 		segment_cursor_init(&c, fd, r->key.salt, after);
-		TRY(each_of_segment(&c, each, user, f));
+		TRY(each_of_segment(&c, &w, f));
 		after = c.after;
 	}
 	return 0;

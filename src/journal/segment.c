@@ -37,7 +37,7 @@ enum {
 	SEGMENT_VERSION = 1,
 	RECORD_MAGIC = 0x5265436d, /* "mCeR" */
 	RECORD_CLOSE = 0x656e6f44, /* "Done": a header's last bytes are never zero */
-	WINDOW = 128 << 10,	   /* a reader at the end reads this much anew per commit */
+	WINDOW = 32 << 10,	   /* a reader at the end reads this much anew per commit */
 };
 
 struct segment_header {
@@ -171,7 +171,7 @@ static void iov_skip(struct iovec **iov, size_t *count, size_t n)
 		++*iov;
 		--*count;
 	}
-	if (n) {
+	if (n && *count) {
 		(*iov)->iov_base = (char *)(*iov)->iov_base + n;
 		(*iov)->iov_len -= n;
 	}
@@ -238,10 +238,10 @@ void segment_cursor_fini(struct segment_cursor *c)
 	*c = (struct segment_cursor){ .fd = -1 };
 }
 
-static int window_fill(struct segment_cursor *c, struct fault *f)
+static int window_fill(struct segment_cursor *c, size_t want, struct fault *f)
 {
-	while (c->window_n < c->window_cap) {
-		ssize_t n = pread(c->fd, c->window + c->window_n, c->window_cap - c->window_n,
+	while (c->window_n < want) {
+		ssize_t n = pread(c->fd, c->window + c->window_n, want - c->window_n,
 				  (off_t)(c->window_at + c->window_n));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -260,18 +260,18 @@ static int window_at(struct segment_cursor *c, uint64_t at, size_t need, struct 
 		     struct fault *f)
 {
 	if (at < c->window_at || at + need > c->window_at + c->window_n) {
-		if (need > c->window_cap) {
-			size_t cap = need > WINDOW ? need : WINDOW;
+		size_t want = need > WINDOW ? need : WINDOW;
+		if (want > c->window_cap) {
 			free(c->window);
 			c->window_cap = 0;
-			c->window = malloc(cap);
+			c->window = malloc(want);
 			if (!c->window)
-				return fault(f, E_NOMEM, "%zu bytes to read a segment", cap);
-			c->window_cap = cap;
+				return fault(f, E_NOMEM, "%zu bytes to read a segment", want);
+			c->window_cap = want;
 		}
 		c->window_at = at;
 		c->window_n = 0;
-		TRY(window_fill(c, f));
+		TRY(window_fill(c, want, f));
 	}
 	*out = span_from((struct span){ c->window, c->window_n }, at - c->window_at);
 	return 0;
@@ -290,7 +290,7 @@ static bool header_whole(const struct segment_cursor *c, struct span s, struct r
 /* 1 when a whole record stands at `at`, 0 when not. */
 static int try_record(struct segment_cursor *c, uint64_t at, struct record *out, struct fault *f)
 {
-	struct span s;
+	struct span s = { 0 };
 	struct record_header h;
 	TRY(window_at(c, at, SEGMENT_RECORD_HEADER, &s, f));
 	if (!header_whole(c, s, &h))

@@ -12,7 +12,9 @@
  *  - The spare can't be made (disk full): promises are refused; the helper tries again every
  * second. A promise given just before is kept as soon as there is room: nothing was written and
  * lost, so the writer waits and the journal has not failed.
- *  - Cutting or deleting fails: logged; it costs room, not records, and the next start cuts again.
+ *  - Cutting or deleting fails: logged; it costs room, not records; the next start cuts again what
+ * it reads.
+ *  - The release position can't be written: logged and tried again; the next start reads more.
  */
 #include "journal/shelf.h"
 
@@ -28,8 +30,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "journal/released.h"
 
 enum { RETRY_S = 1 };
+
+#define KEEP_EVERY_US (10 * SECOND_US) /* the release position */
 
 #define SPARE_NAME "spare.tmp" /* made by the helper */
 #define BEGUN_NAME "begun.tmp" /* the writer's, until it has its number for a name */
@@ -64,6 +69,8 @@ struct shelf {
 	enum spare_state spare_state;
 	int spare_fd;
 	uint64_t release_below;
+	uint64_t kept_below; /* as it is on disk */
+	int64_t keep_at_us;  /* monotonic: not written again before */
 };
 
 static void path_of(const struct shelf *s, const char *name, char out[PATH_MAX])
@@ -200,6 +207,27 @@ static void delete_oldest(struct shelf *s)
 	report_bytes(s);
 }
 
+static bool to_keep(const struct shelf *s)
+{
+	return s->release_below > s->kept_below;
+}
+
+/* The first at once, then one in KEEP_EVERY_US: two syncs that the writer hardly meets. Called with
+ * the lock, which is let go meanwhile. */
+static void keep_released(struct shelf *s)
+{
+	struct fault f = { 0 };
+	uint64_t number = s->release_below;
+	pthread_mutex_unlock(&s->lock);
+	int rc = released_write(s->dir, &s->config.key, number, &f);
+	if (rc)
+		log_warn("journal", "release position not kept: %s", f.text);
+	pthread_mutex_lock(&s->lock);
+	s->keep_at_us = clock_monotonic_us() + KEEP_EVERY_US;
+	if (!rc)
+		s->kept_below = number;
+}
+
 static void wait_a_while(struct shelf *s, pthread_cond_t *on)
 {
 	struct timespec until;
@@ -210,7 +238,7 @@ static void wait_a_while(struct shelf *s, pthread_cond_t *on)
 
 static void wait_for_work(struct shelf *s)
 {
-	if (s->spare_state != SPARE_FAILED) {
+	if (s->spare_state != SPARE_FAILED && !to_keep(s)) {
 		pthread_cond_wait(&s->work, &s->lock);
 		return;
 	}
@@ -231,6 +259,8 @@ static void *helper_main(void *arg)
 			cut_one(s);
 		else if (may_go(s))
 			delete_oldest(s);
+		else if (to_keep(s) && clock_monotonic_us() >= s->keep_at_us)
+			keep_released(s);
 		else
 			wait_for_work(s);
 	}
@@ -251,6 +281,7 @@ struct shelf *shelf_new(const struct shelf_config *config)
 	CHECK(s->dir);
 	s->config.dir = s->dir;
 	s->spare_fd = -1;
+	s->kept_below = config->released;
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -308,6 +339,8 @@ void shelf_free(struct shelf *s)
 	pthread_mutex_lock(&s->lock);
 	while (to_cut(s)) /* where no helper ran */
 		cut_one(s);
+	if (to_keep(s))
+		keep_released(s);
 	pthread_mutex_unlock(&s->lock);
 	drop_spare(s);
 	pthread_cond_destroy(&s->work);

@@ -1,6 +1,6 @@
 /* The segments of an open journal on disk: which there are, how much room they take, the next one
  * prepared before it is needed, old ones deleted. A small thread does what takes long: preparing,
- * cutting, deleting. Any thread may call. */
+ * cutting, deleting, keeping the release position. Any thread may call. */
 #ifndef CALLMEND_JOURNAL_SHELF_H
 #define CALLMEND_JOURNAL_SHELF_H
 
@@ -15,6 +15,7 @@ struct shelf_config {
 	uint64_t segment_bytes;
 	uint64_t cap_bytes;
 	int64_t retention_us;
+	uint64_t released; /* the release position on disk */
 };
 
 struct shelf;
@@ -38,7 +39,7 @@ void shelf_wait_no_more(struct shelf *);
 /* The last segment begun is complete, durable and `bytes` long; takes the descriptor. */
 void shelf_seal(struct shelf *, int fd, uint64_t bytes);
 /* Segments with nothing at or above `number` go once their retention is over; the newest one always
- * stays. */
+ * stays. The number itself goes to disk now and then, and at the end. */
 void shelf_release(struct shelf *, uint64_t number);
 
 /* Opens for reading the segment that holds `number`, or the oldest one above. E_NOT_FOUND: there
