@@ -34,17 +34,42 @@ void store_close(struct store *);
 void store_free(struct store *);
 bool store_connected(const struct store *); /* any thread */
 
+/* --- what PostgreSQL refuses ---
+ * Errors that are nobody's input (src/store/sqlstate.c says which): every part goes on trying, and
+ * what it meets is logged with what to do, counted and told here until it works again. */
+/* X(id, "name", "what fails") */
+#define STORE_PARTS(X)                                                                       \
+	X(PROJECTOR, "projector", "rows cannot be stored, the journal holds them meanwhile") \
+	X(RETENTION, "retention", "partitions of call_events cannot be made or dropped")     \
+	X(QUERIES, "queries", "a query of the API fails")                                    \
+	X(DIRECTORY, "directory", "changed sources, projects and tokens cannot be loaded")
+
+enum store_part {
+#define X(id, name, doc) STORE_PART_##id,
+	STORE_PARTS(X)
+#undef X
+		STORE_PART_COUNT
+};
+
+struct store_trouble {
+	const char *part, *name, *advice; /* static texts */
+	char sqlstate[6];
+	bool degraded; /* somebody must do something; false: passes by itself */
+	int64_t since_us;
+};
+/* Present troubles, at most one a part; how many. Any thread. */
+size_t store_troubles(struct store *, struct store_trouble out[STORE_PART_COUNT]);
+
 /* --- queries ---
  * A query is a file src/store/sql/<name>.sql: one statement with $1..$n, giving exactly one row
- * with one column: JSON text (objects and arrays are built by PostgreSQL). A second column that is
- * not null is a refusal in words: E_INVALID. Text parameters; NULL allowed. SQL that changes
- * something also writes audit_log in the same statement. */
+ * with one column: JSON text (objects and arrays are built by PostgreSQL). Text parameters; NULL
+ * allowed. SQL that changes something also writes audit_log in the same statement. */
 struct store_answer {
 	int code; /* 0, E_UNAVAILABLE (away, or lost in between), E_INVALID, E_CONFLICT, E_NOT_FOUND
 		     (no row or JSON null) */
 	struct span json;   /* code 0 */
 	struct span detail; /* otherwise: one line for people; PostgreSQL's message for
-			       E_INVALID/E_CONFLICT (class 22, 23, P0001) */
+			       E_INVALID/E_CONFLICT (SQLSTATE_ROW) */
 };
 typedef void store_done_fn(void *user, const struct store_answer *);
 /* `done` runs on `here`. E_FULL when too many wait, E_INVALID for an unknown query name (our bug:
@@ -84,14 +109,16 @@ struct store_writer;
 MUST int store_writer_new(struct store_writer **out, const char *url, const struct uuid *journal,
 			  struct fault *f);
 void store_writer_free(struct store_writer *);
+/* From now on its troubles are told by this store, which must outlive it; NULL: by nobody. */
+void store_writer_report(struct store_writer *, struct store *);
 /* The journal position up to which everything is stored (0: nothing yet); connects when needed.
  * E_UNAVAILABLE: try again later. */
 MUST int store_writer_position(struct store_writer *, uint64_t *position, struct fault *f);
 /* Rows and position in one transaction (pipeline mode, prepared statements). Either all is stored,
- * refused rows (class 22, 23, 54; no partition) in quarantine with their bytes and reason, or
- * nothing (E_UNAVAILABLE: try the same again; if the commit's fate was unknown the next call finds
- * out by the position). `from` must equal the stored position, else E_CONFLICT (another projector):
- * stop. */
+ * refused rows (SQLSTATE_ROW of src/store/sqlstate.c; no partition) in quarantine with their bytes
+ * and reason, or nothing (E_UNAVAILABLE: try the same again; if the commit's fate was unknown the
+ * next call finds out by the position). `from` must equal the stored position, else E_CONFLICT
+ * (another projector): stop. */
 MUST int store_write(struct store_writer *, const struct store_row *rows, size_t n, uint64_t from,
 		     uint64_t upto, size_t *refused, struct fault *f);
 /* Creates missing partitions of call_events for the days [today-1, today+2] and drops those older
@@ -108,12 +135,19 @@ MUST int store_migrate(const char *url, unsigned *applied, struct fault *f);
  * ("postgres" or "nobody"), chowning its folder. Blocks until it accepts connections. */
 struct cluster;
 MUST int cluster_start(struct cluster **out, const char *state_dir, struct fault *f);
+/* The same without blocking: cluster_new finds folders, user and programs and says what is wrong
+ * with them. cluster_step goes on with the start as far as it can without waiting: to be called
+ * every CLUSTER_STEP_MS until `*running`, and now and then afterwards: when the server has ended
+ * meanwhile, or after a failure, it begins anew. cluster_stop may be called at any time. */
+enum { CLUSTER_STEP_MS = 20 };
+MUST int cluster_new(struct cluster **out, const char *state_dir, struct fault *f);
+MUST int cluster_step(struct cluster *, bool *running, struct fault *f);
 const char *cluster_url(const struct cluster *);
 /* The URL that the private cluster of this state folder has when it runs; E_NOT_FOUND when there is
  * no such cluster. */
 MUST int cluster_find_url(const char *state_dir, struct buf *out, struct fault *f);
-pid_t cluster_pid(const struct cluster *);
-/* Not running any more? (for the parent's supervision, which then calls cluster_start again) */
+pid_t cluster_pid(const struct cluster *); /* of the server; 0 while there is none */
+/* Not running any more? (for the parent's supervision, which then starts it again) */
 bool cluster_alive(struct cluster *);
 void cluster_stop(struct cluster *); /* fast shutdown, waits; frees */
 

@@ -11,10 +11,10 @@
 
 /* The whole API, one line per resource. */
 static const struct endpoints *const resources[] = {
-	&health_endpoints,	 &openapi_endpoints, &calls_endpoints,	&commands_endpoints,
-	&live_calls_endpoints,	 &live_ws_endpoints, &tools_endpoints,	&projects_endpoints,
-	&instructions_endpoints, &sources_endpoints, &tokens_endpoints, &audit_endpoints,
-	&analytics_endpoints,
+	&health_endpoints,   &openapi_endpoints,      &calls_endpoints,	  &conversations_endpoints,
+	&commands_endpoints, &live_calls_endpoints,   &live_ws_endpoints, &tools_endpoints,
+	&projects_endpoints, &instructions_endpoints, &sources_endpoints, &tokens_endpoints,
+	&audit_endpoints,    &analytics_endpoints,
 };
 enum { RESOURCES_N = sizeof(resources) / sizeof(resources[0]) };
 

@@ -62,8 +62,8 @@ static size_t take_out(struct coalesce *c, const struct uuid *call,
 		       struct coalesce_entry *out[SPEAKERS])
 {
 	size_t n = 0;
-	for (uint8_t speaker = 0; speaker < SPEAKERS; speaker++) {
-		struct coalesce_key key = { .call = *call, .speaker = speaker };
+	for (int speaker = 0; speaker < SPEAKERS; speaker++) {
+		struct coalesce_key key = { .call = *call, .speaker = (uint8_t)speaker };
 		struct coalesce_entry *e = find(c, &key);
 		if (!e)
 			continue;

@@ -1,7 +1,7 @@
 /* Happy path: body → command → live side → the command as it is after the provider's answer (200)
  * or after the wait (202). Failure modes: the body lacks what the verb needs (422), no such call
  * (404), the call has ended (409; also when only PostgreSQL remembers it) or the provider refused
- * (409, with the command and its error), draining, journal failed or mailboxes full (503). A key
+ * (409, with the command and its error), stopping, journal failed or mailboxes full (503). A key
  * makes repeating safe after any of them. */
 #include "api/commands.h"
 

@@ -126,6 +126,6 @@ struct endpoints {
 extern const struct endpoints health_endpoints, openapi_endpoints, calls_endpoints,
 	commands_endpoints, live_calls_endpoints, live_ws_endpoints, projects_endpoints,
 	instructions_endpoints, sources_endpoints, tools_endpoints, tokens_endpoints,
-	audit_endpoints, analytics_endpoints;
+	audit_endpoints, analytics_endpoints, conversations_endpoints;
 
 #endif

@@ -2,6 +2,7 @@
  */
 #include "api/endpoint.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "callmend/store.h"
 
@@ -14,6 +15,38 @@ static void put_reason(struct json_out *o, bool holds, const char *text)
 {
 	if (holds)
 		json_put_z(o, NULL, text);
+}
+
+/* The message of PostgreSQL stays in the log: it names users and hosts, and this needs no token. */
+static void put_trouble(struct json_out *o, const struct store_trouble *t)
+{
+	char since[CLOCK_ISO + 1];
+	clock_format(t->since_us, since);
+	json_begin(o, NULL);
+	json_put_z(o, "part", t->part);
+	json_put_z(o, "error", t->name);
+	json_put_z(o, "sqlstate", t->sqlstate);
+	json_put_bool(o, "degraded", t->degraded);
+	json_put_z(o, "since", since);
+	json_put_z(o, "advice", t->advice);
+	json_end(o);
+}
+
+/* Calls go on without it: the journal holds, the live view moves. So it is told, not held against
+ * us. */
+static void put_database(struct json_out *o, struct store *store)
+{
+	struct store_trouble troubles[STORE_PART_COUNT];
+	size_t n = store_troubles(store, troubles);
+	const char *state = store_connected(store) ? "connected" : "away";
+	for (size_t i = 0; i < n; i++)
+		if (troubles[i].degraded)
+			state = "degraded";
+	json_put_z(o, "database", state);
+	json_begin_array(o, "troubles");
+	for (size_t i = 0; i < n; i++)
+		put_trouble(o, &troubles[i]);
+	json_end_array(o);
 }
 
 static void run_readyz(struct request *r)
@@ -31,9 +64,7 @@ static void run_readyz(struct request *r)
 	put_reason(&o, now.journal_failed, "the journal failed: nothing can be made durable");
 	put_reason(&o, now.detail != NULL, now.detail);
 	json_end_array(&o);
-	/* Calls go on without it: the journal holds, the live view moves. So it is told, not held
-	 * against us. */
-	json_put_z(&o, "database", store_connected(c->store) ? "connected" : "away");
+	put_database(&o, c->store);
 	json_end(&o);
 	request_answer(r, ready ? 200 : 503, buf_span(&b));
 }
@@ -65,7 +96,7 @@ static const struct endpoint rows[] = {
 	{ HTTP_GET, "/readyz", .id = "readyz", .tag = "node",
 	  .summary =
 		  "200 when webhooks should be sent here; 503 with reasons while draining or after "
-		  "the journal failed. PostgreSQL being away is told but stays 200",
+		  "the journal failed. PostgreSQL being away or degraded is told but stays 200",
 	  .answer = "Ready", .also = not_ready, .run = run_readyz },
 	{ HTTP_GET, "/metrics", .id = "metrics", .tag = "node",
 	  .summary = "Counters in the Prometheus text format", .run = run_metrics },

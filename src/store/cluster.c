@@ -1,6 +1,14 @@
 /* Happy path: initdb once into a folder that gets its final name only when it is complete; postgres
  * on a unix socket; wait until it answers; make the database.
  *
+ * The start is a chain of steps, each a function that goes as far as it can without waiting:
+ *
+ *   look_for_server ─► adopt ──────────────────────────────────────────────────────┐
+ *          │             │ no answer                                               ▼
+ *          └─────────► stop_leftovers ─► clear ─► init ─► finish_init ─► serve ─► await_server
+ *                                          └─ there are data ───────────►│          │
+ *                          running ◄─ await_created ◄─ await_known ◄─ ask_database ◄┘
+ *
  * Failure modes.
  *  - No PostgreSQL installed, or another major version than the data was made with: the fault names
  * the package.
@@ -13,13 +21,16 @@
  *  - Run as root: PostgreSQL refuses root, so it runs as an unprivileged user. Where that user
  * cannot reach the state folder (below /root, say), data live in /var/lib/callmend-XXXXXX and
  * <state>/postgres links there.
- *  - Socket path too long for sockaddr_un: the socket is in a private folder below /tmp instead. */
+ *  - Socket path too long for sockaddr_un: the socket is in a private folder below /tmp instead.
+ *  - A program of PostgreSQL fails: the fault quotes the last complaint in its log. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
+#include <libpq-fe.h>
 #include <limits.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,17 +45,20 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "callmend/store.h"
-#include "store/pg.h"
 
 enum {
 	START_MS = 60000,
+	CONNECT_MS = 3000,
 	STOP_MS = 20000,
 	LEFTOVER_MS = 2000,
 	ADOPT_MS = 10000,
 	SOCKET_DIR_MAX = 90
 };
 
-enum { LOG_LIMIT = 16 * 1024 * 1024 };
+enum { LOG_LIMIT = 16 * 1024 * 1024, COMPLAINT_LIMIT = 8 * 1024, COMPLAINT_MAX = 110 };
+
+enum { WAIT = 1 }; /* of a step: nothing to do now, ask again */
+typedef int step_fn(struct cluster *, struct fault *);
 
 #define PORT "5432" /* part of the socket's name only; nothing listens on TCP */
 #define OWNER "callmend"
@@ -55,8 +69,24 @@ struct cluster {
 	bool ours; /* our child: to be reaped by waitpid */
 	uid_t uid; /* runs as; 0: as ourselves */
 	gid_t gid;
-	struct buf home, data, socket_dir, log, bin, url;
+	char user[64]; /* the name of uid, for people */
+	struct buf home, data, socket_dir, log, bin, admin, url;
+	/* while starting */
+	step_fn *step;	  /* NULL: it runs */
+	int64_t until_us; /* of this step */
+	pid_t helper;	  /* rm or initdb */
+	unsigned strikes; /* against leftovers */
+	PGconn *conn;
+	PostgresPollingStatusType polling;
+	int64_t connect_until_us;
+	off_t log_from; /* what the program started last has written */
 };
+
+/* PostgreSQL's own words for a fast, then for an immediate shutdown. */
+static const struct {
+	int signal, ms;
+} strikes[] = { { SIGINT, STOP_MS }, { SIGQUIT, LEFTOVER_MS }, { SIGKILL, LEFTOVER_MS } };
+enum { STRIKES = sizeof(strikes) / sizeof(strikes[0]) };
 
 static void sleep_ms(long ms)
 {
@@ -77,11 +107,37 @@ static const char *in(struct buf *out, const struct buf *dir, const char *name)
 	return buf_z(out);
 }
 
+static int64_t after_ms(int ms)
+{
+	return clock_monotonic_us() + ms * MS_US;
+}
+
+static bool late(const struct cluster *c)
+{
+	return clock_monotonic_us() > c->until_us;
+}
+
+static int go_on(struct cluster *c, step_fn *step, int ms)
+{
+	c->step = step;
+	c->until_us = after_ms(ms);
+	return 0;
+}
+
+static void disconnect(struct cluster *c)
+{
+	if (c->conn)
+		PQfinish(c->conn);
+	c->conn = NULL;
+}
+
 static void cluster_free(struct cluster *c)
 {
 	if (!c)
 		return;
-	struct buf *all[] = { &c->home, &c->data, &c->socket_dir, &c->log, &c->bin, &c->url };
+	disconnect(c);
+	struct buf *all[] = { &c->home, &c->data,  &c->socket_dir, &c->log,
+			      &c->bin,	&c->admin, &c->url };
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_free(all[i]);
 	free(c);
@@ -109,12 +165,17 @@ static void child_setup(const struct cluster *c, const char *log)
 	umask(0077);
 }
 
-static pid_t spawn(const struct cluster *c, const char *const *argv, const char *log)
+static int spawn(struct cluster *c, const char *const *argv, pid_t *out, struct fault *f)
 {
+	struct stat st;
+	c->log_from = stat(buf_z(&c->log), &st) == 0 ? st.st_size : 0;
 	pid_t pid = fork();
-	if (pid != 0)
-		return pid;
-	child_setup(c, log);
+	if (pid < 0)
+		return fault(f, E_IO, "fork: %s", strerror(errno));
+	*out = pid;
+	if (pid > 0)
+		return 0;
+	child_setup(c, c->log.p);
 	/* Our own environment may hold secrets, and PG* variables that are not meant for this
 	 * server. */
 	char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL };
@@ -123,18 +184,69 @@ static pid_t spawn(const struct cluster *c, const char *const *argv, const char 
 	_exit(127);
 }
 
-static int run(const struct cluster *c, const char *const *argv, const char *log, struct fault *f)
+/* The end of what the last program has logged. */
+static void read_log(const struct cluster *c, struct buf *out)
 {
-	pid_t pid = spawn(c, argv, log);
-	int status = -1;
-	if (pid < 0)
-		return fault(f, E_IO, "fork: %s", strerror(errno));
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (status != 0)
-		return fault(f, E_IO, "%s failed (status %d); its messages are in %s", argv[0],
-			     status, log);
-	return 0;
+	char text[COMPLAINT_LIMIT];
+	int fd = open(c->log.p, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t from = size - COMPLAINT_LIMIT > c->log_from ? size - COMPLAINT_LIMIT : c->log_from;
+	ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text), from);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0)
+		buf_add(out, (struct span){ text, (size_t)n });
+}
+
+/* Where the last line begins. */
+static const char *last_line(struct buf *log)
+{
+	while (log->n && log->p[log->n - 1] == '\n')
+		log->n--;
+	const char *end = memrchr(buf_z(log), '\n', log->n);
+	return end ? end + 1 : log->p;
+}
+
+/* The last words that tell a reason, else the last line; appended in brackets. */
+static void add_complaint(const struct cluster *c, struct buf *out)
+{
+	static const char *const words[] = { "FATAL:", "PANIC:", "error:", "ERROR:" };
+	struct buf log AUTO_BUF = { 0 };
+	const char *found = NULL;
+	read_log(c, &log);
+	const char *otherwise = last_line(&log);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (const char *p = log.p; (p = strstr(p, words[i])); p++)
+			found = p > found ? p : found;
+	found = found ? found : otherwise;
+	size_t n = strcspn(found, "\n");
+	if (n)
+		buf_printf(out, " (%.*s)", (int)(n < COMPLAINT_MAX ? n : COMPLAINT_MAX), found);
+}
+
+static int failed(const struct cluster *c, const char *what, struct fault *f)
+{
+	struct buf why AUTO_BUF = { 0 };
+	add_complaint(c, &why);
+	return fault(f, E_IO, "%s%s; its messages are in %s", what, buf_z(&why), c->log.p);
+}
+
+/* WAIT while it runs. */
+static int await_helper(struct cluster *c, const char *name, struct fault *f)
+{
+	char what[96];
+	int status = 0;
+	pid_t got = waitpid(c->helper, &status, WNOHANG);
+	if (got == 0)
+		return WAIT;
+	c->helper = 0;
+	if (got > 0 && status == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		snprintf(what, sizeof(what), "%s was ended by signal %d", name, WTERMSIG(status));
+	else
+		snprintf(what, sizeof(what), "%s failed with status %d", name, WEXITSTATUS(status));
+	return failed(c, what, f);
 }
 
 /* --- where PostgreSQL is installed --- */
@@ -231,7 +343,18 @@ static void find_user(struct cluster *c)
 	if (user) {
 		c->uid = user->pw_uid;
 		c->gid = user->pw_gid;
+		snprintf(c->user, sizeof(c->user), "%s", user->pw_name);
 	}
+}
+
+static int check_user(const struct cluster *c, struct fault *f)
+{
+	return geteuid() != 0 || c->uid
+		       ? 0
+		       : fault(f, E_DENIED,
+			       "PostgreSQL refuses to run as root, and there is neither a user "
+			       "`postgres` nor `nobody` to run it as: run callmend as an ordinary "
+			       "user, or configure database.url");
 }
 
 /* Can the server's user get into this folder? Only trying as that user tells (modes, ACLs, mounts).
@@ -335,36 +458,6 @@ static int make_folders(struct cluster *c, const char *state_dir, struct fault *
 	return make_socket_dir(c, f);
 }
 
-/* --- data --- */
-
-static int init_data(struct cluster *c, struct fault *f)
-{
-	if (exists(buf_z(&c->data)))
-		return 0;
-	struct buf fresh AUTO_BUF = { 0 }, initdb AUTO_BUF = { 0 };
-	in(&fresh, &c->home, "data.new");
-	in(&initdb, &c->bin, "initdb");
-	const char *const remove[] = { "/bin/rm", "-rf", buf_z(&fresh), NULL };
-	TRY(run(c, remove, buf_z(&c->log), f));
-	log_info("postgres", "making a database in %s (once)", buf_z(&c->home));
-	/* trust: whoever gets through the socket's folder (mode 0700) is the server's user or root
-	 * anyway. */
-	const char *const init[] = { buf_z(&initdb),
-				     "-D",
-				     buf_z(&fresh),
-				     "-U",
-				     OWNER,
-				     "--auth=trust",
-				     "--encoding=UTF8",
-				     "--locale=C.UTF-8",
-				     "--no-instructions",
-				     NULL };
-	TRY(run(c, init, buf_z(&c->log), f));
-	if (rename(buf_z(&fresh), buf_z(&c->data)))
-		return fault(f, E_IO, "%s: %s", buf_z(&c->data), strerror(errno));
-	return 0;
-}
-
 /* --- leftovers --- */
 
 /* Every process of PostgreSQL has the data folder as its working folder, and nothing else has. */
@@ -416,28 +509,6 @@ static pid_t running_postmaster(struct cluster *c)
 	return pid > 0 && works_here(c, pid) && is_postgres(pid) ? pid : 0;
 }
 
-/* A postmaster gets the chance of a proper (fast) shutdown; processes without one can only end at
- * once, and the data are recovered at the next start as after any crash. */
-static int stop_leftovers(struct cluster *c, struct fault *f)
-{
-	static const struct {
-		int signal, ms;
-	} steps[] = { { SIGINT, STOP_MS }, { SIGQUIT, LEFTOVER_MS }, { SIGKILL, LEFTOVER_MS } };
-	for (size_t i = running_postmaster(c) ? 0 : 1; i < 3; i++) {
-		if (signal_leftovers(c, steps[i].signal) == 0)
-			return 0;
-		log_warn("postgres", "stopping processes that an earlier server left in %s",
-			 c->data.p);
-		int64_t until = clock_monotonic_us() + steps[i].ms * MS_US;
-		while (clock_monotonic_us() < until) {
-			if (signal_leftovers(c, 0) == 0)
-				return 0;
-			sleep_ms(20);
-		}
-	}
-	return fault(f, E_CONFLICT, "processes of an earlier server in %s do not stop", c->data.p);
-}
-
 /* Only called when no process works in the data folder: what these files name is somebody else by
  * now. */
 static void remove_stale(struct cluster *c)
@@ -448,15 +519,70 @@ static void remove_stale(struct cluster *c)
 	unlink(in(&path, &c->socket_dir, ".s.PGSQL." PORT));
 }
 
-/* --- starting --- */
-
-static bool answers(const char *url)
+/* PostgreSQL only ever appends to it. */
+static void rotate_log(struct cluster *c)
 {
-	struct pg pg = { 0 };
-	bool ok = pg_open(&pg, url, NULL) == 0;
-	pg_close(&pg);
-	return ok;
+	struct buf old AUTO_BUF = { 0 };
+	struct stat st;
+	if (stat(buf_z(&c->log), &st) || st.st_size < LOG_LIMIT)
+		return;
+	rename(buf_z(&c->log), in(&old, &c->home, "server.log.1"));
 }
+
+/* --- data --- */
+
+static step_fn finish_init, serve;
+
+static int init(struct cluster *c, struct fault *f)
+{
+	struct buf fresh AUTO_BUF = { 0 }, initdb AUTO_BUF = { 0 };
+	int rc = await_helper(c, "rm", f);
+	if (rc)
+		return rc;
+	in(&fresh, &c->home, "data.new");
+	in(&initdb, &c->bin, "initdb");
+	log_info("postgres", "making a database in %s (once)%s%s", buf_z(&c->home),
+		 *c->user ? ", as user " : "", c->user);
+	/* trust: whoever gets through the socket's folder (mode 0700) is the server's user or root
+	 * anyway. */
+	const char *const argv[] = { buf_z(&initdb),
+				     "-D",
+				     buf_z(&fresh),
+				     "-U",
+				     OWNER,
+				     "--auth=trust",
+				     "--encoding=UTF8",
+				     "--locale=C.UTF-8",
+				     "--no-instructions",
+				     NULL };
+	TRY(spawn(c, argv, &c->helper, f));
+	return go_on(c, finish_init, 0);
+}
+
+/* initdb takes as long as the disk needs. */
+static int finish_init(struct cluster *c, struct fault *f)
+{
+	struct buf fresh AUTO_BUF = { 0 };
+	int rc = await_helper(c, "initdb", f);
+	if (rc)
+		return rc;
+	if (rename(in(&fresh, &c->home, "data.new"), buf_z(&c->data)))
+		return fault(f, E_IO, "%s: %s", buf_z(&c->data), strerror(errno));
+	return go_on(c, serve, 0);
+}
+
+/* What an earlier initdb has not finished. */
+static int clear(struct cluster *c, struct fault *f)
+{
+	struct buf fresh AUTO_BUF = { 0 };
+	if (exists(buf_z(&c->data)))
+		return go_on(c, serve, 0);
+	const char *const argv[] = { "/bin/rm", "-rf", in(&fresh, &c->home, "data.new"), NULL };
+	TRY(spawn(c, argv, &c->helper, f));
+	return go_on(c, init, 0);
+}
+
+/* --- connecting --- */
 
 static void conninfo(struct cluster *c, const char *database, struct buf *out)
 {
@@ -469,7 +595,109 @@ static void conninfo(struct cluster *c, const char *database, struct buf *out)
 	buf_printf(out, "' port=" PORT " user=" OWNER " dbname=%s", database);
 }
 
-static int start_server(struct cluster *c, struct fault *f)
+static bool socket_ready(const struct cluster *c)
+{
+	struct pollfd p = { .fd = PQsocket(c->conn),
+			    .events = c->polling == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	return poll(&p, 1, 0) != 0;
+}
+
+/* A server that recovers after a crash says so, for as long as it takes. */
+static void note_refusal(struct cluster *c)
+{
+	if (strstr(PQerrorMessage(c->conn), "the database system is"))
+		c->until_us = after_ms(START_MS);
+	disconnect(c);
+}
+
+/* One look at the attempt under way, or a new attempt. */
+static bool connected(struct cluster *c)
+{
+	if (!c->conn) {
+		c->conn = PQconnectStart(c->admin.p);
+		CHECK(c->conn);
+		c->polling = PGRES_POLLING_WRITING;
+		c->connect_until_us = after_ms(CONNECT_MS);
+	}
+	if (PQstatus(c->conn) != CONNECTION_BAD && !socket_ready(c)) {
+		if (clock_monotonic_us() > c->connect_until_us)
+			disconnect(c);
+		return false;
+	}
+	c->polling = PQconnectPoll(c->conn);
+	if (c->polling == PGRES_POLLING_FAILED)
+		note_refusal(c);
+	return c->conn && c->polling == PGRES_POLLING_OK;
+}
+
+/* WAIT, or the last result of what was sent. */
+static int await_result(struct cluster *c, PGresult **out, struct fault *f)
+{
+	PGresult *last = NULL, *next;
+	bool there = PQconsumeInput(c->conn);
+	if (there && PQisBusy(c->conn))
+		return late(c) ? failed(c, "the server does not answer a query", f) : WAIT;
+	while (there && (next = PQgetResult(c->conn))) {
+		PQclear(last);
+		last = next;
+	}
+	ExecStatusType status = PQresultStatus(last);
+	*out = last;
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+		return 0;
+	struct span line = { PQerrorMessage(c->conn), strcspn(PQerrorMessage(c->conn), "\n") };
+	return fault(f, E_IO, "the server refuses to make the database: %.*s", SPAN_ARG(line));
+}
+
+/* --- our database in it --- */
+
+static int finish_start(struct cluster *c)
+{
+	disconnect(c);
+	return go_on(c, NULL, 0);
+}
+
+static int await_created(struct cluster *c, struct fault *f)
+{
+	PGresult *result = NULL;
+	int rc = await_result(c, &result, f);
+	PQclear(result);
+	return rc ? rc : finish_start(c);
+}
+
+static int await_known(struct cluster *c, struct fault *f)
+{
+	PGresult *result = NULL;
+	int rc = await_result(c, &result, f);
+	bool known = rc == 0 && PQntuples(result) == 1;
+	PQclear(result);
+	if (rc)
+		return rc;
+	if (known)
+		return finish_start(c);
+	PQsendQuery(c->conn, "create database " OWNER); /* where it fails there is no result */
+	return go_on(c, await_created, START_MS);
+}
+
+static int ask_database(struct cluster *c, struct fault *f)
+{
+	(void)f;
+	PQsendQuery(c->conn, "select 1 from pg_database where datname = '" OWNER "'");
+	return go_on(c, await_known, START_MS);
+}
+
+/* --- starting --- */
+
+static int await_server(struct cluster *c, struct fault *f)
+{
+	if (connected(c))
+		return go_on(c, ask_database, 0);
+	if (!cluster_alive(c))
+		return failed(c, "the server stopped at once", f);
+	return late(c) ? failed(c, "the server does not answer", f) : WAIT;
+}
+
+static int serve(struct cluster *c, struct fault *f)
 {
 	struct buf postgres AUTO_BUF = { 0 }, sockets AUTO_BUF = { 0 };
 	in(&postgres, &c->bin, "postgres");
@@ -499,102 +727,128 @@ static int start_server(struct cluster *c, struct fault *f)
 				     "-c",
 				     "log_line_prefix=%m [%p] ",
 				     NULL };
-	c->pid = spawn(c, argv, buf_z(&c->log));
-	if (c->pid < 0)
-		return fault(f, E_IO, "fork: %s", strerror(errno));
+	TRY(spawn(c, argv, &c->pid, f));
 	c->ours = true;
-	return 0;
+	return go_on(c, await_server, START_MS);
 }
 
-static int wait_until_answering(struct cluster *c, const char *url, int ms, struct fault *f)
+/* A postmaster gets the chance of a proper (fast) shutdown; processes without one can only end at
+ * once, and the data are recovered at the next start as after any crash. */
+static int stop_leftovers(struct cluster *c, struct fault *f)
 {
-	int64_t until = clock_monotonic_us() + ms * MS_US;
-	while (clock_monotonic_us() < until) {
-		if (answers(url))
-			return 0;
-		if (!cluster_alive(c))
-			return fault(f, E_IO, "the server stopped at once; its messages are in %s",
-				     buf_z(&c->log));
-		sleep_ms(20);
+	bool reaped = !cluster_alive(c);
+	if (reaped && signal_leftovers(c, 0) == 0) {
+		remove_stale(c);
+		rotate_log(c);
+		return go_on(c, clear, 0);
 	}
-	return fault(f, E_TIMEOUT, "the server does not answer after %d s; its messages are in %s",
-		     ms / 1000, buf_z(&c->log));
-}
-
-static int make_database(const char *url, struct fault *f)
-{
-	struct pg pg = { .patience_ms = START_MS };
-	PGresult *result = NULL;
-	TRY(pg_open(&pg, url, f));
-	int rc = pg_exec(&pg, "select 1 from pg_database where datname = '" OWNER "'", &result, f);
-	bool there = rc == 0 && PQntuples(result) == 1;
-	PQclear(result);
-	result = NULL;
-	if (rc == 0 && !there)
-		rc = pg_exec(&pg, "create database " OWNER, &result, f);
-	if (result)
-		PQclear(result);
-	pg_close(&pg);
-	return rc;
+	if (!late(c))
+		return WAIT;
+	if (c->strikes == STRIKES)
+		return fault(f, E_CONFLICT, "processes of an earlier server in %s do not stop",
+			     c->data.p);
+	log_warn("postgres", "stopping processes that an earlier server left in %s", c->data.p);
+	signal_leftovers(c, strikes[c->strikes].signal);
+	c->until_us = after_ms(strikes[c->strikes].ms);
+	c->strikes++;
+	return WAIT;
 }
 
 /* A server that another Callmend, now dead, has started for this folder. */
-static bool adopt(struct cluster *c, const char *url)
+static int adopt(struct cluster *c, struct fault *f)
 {
-	c->pid = running_postmaster(c);
-	if (!c->pid)
-		return false;
-	if (wait_until_answering(c, url, ADOPT_MS, NULL)) {
-		c->pid = 0;
-		return false;
+	(void)f;
+	if (connected(c)) {
+		log_info("postgres", "taking over the server that is running already (pid %d)",
+			 (int)c->pid);
+		return go_on(c, ask_database, 0);
 	}
-	log_info("postgres", "taking over the server that is running already (pid %d)",
-		 (int)c->pid);
-	return true;
+	if (cluster_alive(c) && !late(c))
+		return WAIT;
+	log_warn("postgres", "the server that an earlier callmend left does not answer");
+	disconnect(c);
+	return go_on(c, stop_leftovers, -1);
 }
 
-/* PostgreSQL only ever appends to it. */
-static void rotate_log(struct cluster *c)
+static int look_for_server(struct cluster *c, struct fault *f)
 {
-	struct buf old AUTO_BUF = { 0 };
-	struct stat st;
-	if (stat(buf_z(&c->log), &st) || st.st_size < LOG_LIMIT)
+	(void)f;
+	pid_t pid = running_postmaster(c);
+	c->ours = c->ours && pid == c->pid;
+	c->pid = pid;
+	c->strikes = pid ? 0 : 1;
+	return pid ? go_on(c, adopt, ADOPT_MS) : go_on(c, stop_leftovers, -1);
+}
+
+/* --- the contract --- */
+
+int cluster_new(struct cluster **out, const char *state_dir, struct fault *f)
+{
+	scoped(cluster) *c = calloc(1, sizeof(*c));
+	if (!c)
+		return fault(f, E_NOMEM, "cluster");
+	find_user(c);
+	TRY(check_user(c, f));
+	TRY(make_folders(c, state_dir, f));
+	TRY(find_programs(c, f));
+	conninfo(c, "postgres", &c->admin);
+	conninfo(c, OWNER, &c->url);
+	/* From here on read as plain strings. */
+	struct buf *all[] = { &c->data, &c->log, &c->admin, &c->url };
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_z(all[i]);
+	c->step = look_for_server;
+	*out = take(c);
+	return 0;
+}
+
+/* initdb and rm are thrown away with all they have started: their work is begun anew. */
+static void stop_helper(struct cluster *c)
+{
+	if (c->helper <= 0)
 		return;
-	rename(buf_z(&c->log), in(&old, &c->home, "server.log.1"));
+	kill(-c->helper, SIGKILL);
+	kill(c->helper, SIGKILL); /* before it has a group of its own */
+	while (waitpid(c->helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	c->helper = 0;
 }
 
-static int start(struct cluster *c, const char *url, struct fault *f)
+static void begin_anew(struct cluster *c)
 {
-	if (adopt(c, url))
-		return 0;
-	TRY(stop_leftovers(c, f));
-	remove_stale(c);
-	rotate_log(c);
-	TRY(init_data(c, f));
-	TRY(start_server(c, f));
-	return wait_until_answering(c, url, START_MS, f);
+	stop_helper(c);
+	disconnect(c);
+	c->step = look_for_server;
+}
+
+int cluster_step(struct cluster *c, bool *running, struct fault *f)
+{
+	int rc = 0;
+	if (!c->step && !cluster_alive(c))
+		begin_anew(c);
+	while (rc == 0 && c->step)
+		rc = c->step(c, f);
+	*running = !c->step;
+	if (rc < 0)
+		begin_anew(c);
+	return rc == WAIT ? 0 : rc;
 }
 
 int cluster_start(struct cluster **out, const char *state_dir, struct fault *f)
 {
-	scoped(cluster) *c = calloc(1, sizeof(*c));
-	struct buf admin AUTO_BUF = { 0 };
-	if (!c)
-		return fault(f, E_NOMEM, "cluster");
-	find_user(c);
-	TRY(make_folders(c, state_dir, f));
-	TRY(find_programs(c, f));
-	conninfo(c, "postgres", &admin);
-	conninfo(c, OWNER, &c->url);
-	buf_z(&c->url);
-	int rc = start(c, buf_z(&admin), f);
-	if (rc == 0)
-		rc = make_database(buf_z(&admin), f);
+	struct cluster *c = NULL;
+	bool running = false;
+	TRY(cluster_new(&c, state_dir, f));
+	int rc = cluster_step(c, &running, f);
+	while (rc == 0 && !running) {
+		sleep_ms(CLUSTER_STEP_MS);
+		rc = cluster_step(c, &running, f);
+	}
 	if (rc) {
-		cluster_stop(take(c));
+		cluster_stop(c);
 		return rc;
 	}
-	*out = take(c);
+	*out = c;
 	return 0;
 }
 
@@ -649,11 +903,14 @@ static bool stops_within(struct cluster *c, int ms)
 
 void cluster_stop(struct cluster *c)
 {
-	/* Fast, then immediate shutdown: PostgreSQL's own words for them. */
-	static const int signals[] = { SIGINT, SIGQUIT, SIGKILL };
-	for (size_t i = 0; c && i < 3 && cluster_alive(c); i++) {
-		kill(c->pid, signals[i]);
-		if (stops_within(c, i == 0 ? STOP_MS : LEFTOVER_MS))
+	if (c) {
+		stop_helper(c);
+		disconnect(c);
+	}
+	for (size_t i = 0; c && i < STRIKES && cluster_alive(c); i++) {
+		kill(c->pid, strikes[i].signal);
+		kill(c->pid, SIGCONT); /* one that is stopped would not hear it */
+		if (stops_within(c, strikes[i].ms))
 			break;
 	}
 	cluster_free(c);

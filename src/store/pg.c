@@ -6,14 +6,24 @@
  *  - Server stopped or network gone: the deadline of pg_wait; the connection is closed,
  * E_UNAVAILABLE.
  *  - Server closed the connection while it was idle: pg_alive() sees it before anything is sent.
- *  - Statement refused: E_INVALID or E_CONFLICT with PostgreSQL's message; the connection stays. */
+ *  - Server answers and lets nobody in (password, no such database): as above, with the SQLSTATE in
+ * `state`.
+ *  - Statement refused: by the table in sqlstate.c; PostgreSQL's message; the connection stays. A
+ * statement that does not fit the schema: the connection is closed, its prepared statements may be
+ * of an older one. */
 #include "store/pg.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
+#include "store/sqlstate.h"
+
+/* A server that refuses does so within this; one that is slower is not asked twice. */
+enum { REFUSES_WITHIN_MS = 1000 };
 
 static const char session_settings[] =
 	"set timezone = 'UTC'; set datestyle = 'ISO'; set statement_timeout = '10s';"
@@ -32,8 +42,21 @@ static struct span first_line(const char *text)
 	return (struct span){ text, n };
 }
 
-static int lost(struct pg *pg, struct fault *f)
+static void note_state(struct pg *pg, struct span state)
 {
+	size_t n = state.n < sizeof(pg->state) ? state.n : sizeof(pg->state) - 1;
+
+	if (n)
+		memcpy(pg->state, state.p, n);
+	pg->state[n] = 0;
+	const struct sqlstate *means = sqlstate_find(pg->state);
+	if (state.n && means->code == E_UNAVAILABLE)
+		metric_add_label(METRIC_DATABASE_ERRORS, means->name, 1);
+}
+
+int pg_lost(struct pg *pg, struct fault *f)
+{
+	note_state(pg, (struct span){ 0 });
 	struct span why = first_line(pg->conn ? PQerrorMessage(pg->conn) : "");
 	int rc = why.n ? fault(f, E_UNAVAILABLE, "PostgreSQL: %.*s", SPAN_ARG(why))
 		       : fault(f, E_UNAVAILABLE, "PostgreSQL: the connection was lost");
@@ -50,6 +73,37 @@ void pg_close(struct pg *pg)
 	pg->prepared = NULL;
 }
 
+/* "FATAL:  3D000: database ...", whatever the language of the first word. */
+static struct span state_in(const char *message)
+{
+	static const char allowed[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	for (const char *at = message; (at = strstr(at, ":  ")); at += 3)
+		if (strspn(at + 3, allowed) == 5 && at[8] == ':')
+			return (struct span){ at + 3, 5 };
+	return (struct span){ 0 };
+}
+
+/* The SQLSTATE of a refused connection is only in libpq's verbose messages, and those can only be
+ * asked for when there is a connection object. So it is tried once more. 0: now it was let in. */
+static int not_connected(struct pg *pg, int64_t since_us, struct fault *f)
+{
+	struct span why = first_line(PQerrorMessage(pg->conn)), state = { 0 };
+	int rc = fault(f, E_UNAVAILABLE, "PostgreSQL: %.*s", SPAN_ARG(why));
+	if (clock_monotonic_us() - since_us < REFUSES_WITHIN_MS * MS_US) {
+		PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);
+		PQreset(pg->conn);
+		PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
+		if (PQstatus(pg->conn) == CONNECTION_OK)
+			return 0;
+		state = state_in(PQerrorMessage(pg->conn));
+	}
+	if (!state.n && PQconnectionNeedsPassword(pg->conn))
+		state = SPAN("28P01"); /* libpq itself gave up */
+	note_state(pg, state);
+	pg_close(pg);
+	return rc;
+}
+
 int pg_open(struct pg *pg, const char *url, struct fault *f)
 {
 	static const char *const keys[] = { "fallback_application_name",
@@ -64,18 +118,20 @@ int pg_open(struct pg *pg, const char *url, struct fault *f)
 	/* The URL comes last: what it says itself wins. */
 	const char *const values[] = { "callmend", "3", "UTF8", "5", "3", "3", "10000", url, NULL };
 	_Static_assert(PG_CONNECT_S == 3, "connect_timeout above");
+	int64_t since_us = clock_monotonic_us();
 	pg_close(pg);
 	pg->conn = PQconnectdbParams(keys, values, 1);
 	pg->prepared = calloc(sql_queries_n, sizeof(*pg->prepared));
 	CHECK(pg->conn && pg->prepared);
 	if (PQstatus(pg->conn) != CONNECTION_OK)
-		return lost(pg, f);
+		TRY(not_connected(pg, since_us, f));
 	PQsetNoticeProcessor(pg->conn, ignore_notice, NULL);
 	if (PQsetnonblocking(pg->conn, 1))
-		return lost(pg, f);
+		return pg_lost(pg, f);
 	PGresult *result = NULL;
 	TRY(pg_exec(pg, session_settings, &result, f));
 	PQclear(result);
+	pg->state[0] = 0;
 	return 0;
 }
 
@@ -106,10 +162,11 @@ int pg_wait(struct pg *pg, struct fault *f)
 	for (;;) {
 		int unsent = PQflush(pg->conn);
 		if (unsent < 0)
-			return lost(pg, f);
+			return pg_lost(pg, f);
 		if (!PQisBusy(pg->conn))
 			return 0;
 		if (stopped(pg) || clock_monotonic_us() > deadline) {
+			note_state(pg, (struct span){ 0 });
 			pg_close(pg);
 			return fault(f, E_UNAVAILABLE, "PostgreSQL: no answer within %d ms",
 				     patience_ms);
@@ -118,7 +175,7 @@ int pg_wait(struct pg *pg, struct fault *f)
 				    .events = (short)(POLLIN | (unsent ? POLLOUT : 0)) };
 		/* Short, so that `stop` is noticed. */
 		if (poll(&p, 1, 100) > 0 && !PQconsumeInput(pg->conn))
-			return lost(pg, f);
+			return pg_lost(pg, f);
 	}
 }
 
@@ -128,28 +185,13 @@ const char *pg_sqlstate(const PGresult *result)
 	return state ? state : "";
 }
 
-static bool in_class(const char *state, const char *class)
-{
-	return strncmp(state, class, strlen(class)) == 0;
-}
-
 bool pg_refused(const PGresult *result)
 {
-	const char *state = pg_sqlstate(result);
-	return in_class(state, "22") || in_class(state, "23") || in_class(state, "54");
+	return sqlstate_find(pg_sqlstate(result))->kind == SQLSTATE_ROW;
 }
 
-int pg_verdict(const struct pg *pg, const PGresult *result, struct fault *f)
+int pg_verdict(struct pg *pg, const PGresult *result, struct fault *f)
 {
-	/* By class of SQLSTATE (PostgreSQL, appendix A), first match. All else is no fault of the
-	 * asker. */
-	static const struct {
-		const char *class;
-		int code;
-	} verdicts[] = {
-		{ "23505", E_CONFLICT }, { "22", E_INVALID },	 { "23", E_INVALID },
-		{ "54", E_INVALID },	 { "P0001", E_INVALID }, { "CM001", E_CONFLICT },
-	};
 	ExecStatusType status = PQresultStatus(result);
 	if (status != PGRES_FATAL_ERROR && status != PGRES_BAD_RESPONSE &&
 	    status != PGRES_PIPELINE_ABORTED)
@@ -157,10 +199,17 @@ int pg_verdict(const struct pg *pg, const PGresult *result, struct fault *f)
 	const char *state = pg_sqlstate(result);
 	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	struct span line = first_line(text ? text : PQerrorMessage(pg->conn));
-	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
-		if (in_class(state, verdicts[i].class))
-			return fault(f, verdicts[i].code, "%.*s", SPAN_ARG(line));
-	return fault(f, E_UNAVAILABLE, "PostgreSQL: %s %.*s", state, SPAN_ARG(line));
+	const struct sqlstate *means = sqlstate_find(state);
+	note_state(pg, span_of(state));
+	if (means->code == E_UNAVAILABLE)
+		return fault(f, E_UNAVAILABLE, "PostgreSQL: %s %.*s", state, SPAN_ARG(line));
+	return fault(f, means->code, "%.*s", SPAN_ARG(line));
+}
+
+static bool is_no_good(const struct pg *pg)
+{
+	return PQstatus(pg->conn) != CONNECTION_OK ||
+	       sqlstate_find(pg->state)->kind == SQLSTATE_DEGRADED;
 }
 
 /* The last result of what was sent; an error among them wins. */
@@ -180,14 +229,14 @@ static int take_result(struct pg *pg, PGresult **out, struct fault *f)
 		last = next;
 	}
 	if (!last)
-		return lost(pg, f);
+		return pg_lost(pg, f);
 	int rc = pg_verdict(pg, last, f);
 	if (rc == 0) {
 		*out = last;
 		return 0;
 	}
 	PQclear(last);
-	if (PQstatus(pg->conn) != CONNECTION_OK)
+	if (is_no_good(pg))
 		pg_close(pg);
 	return rc;
 }
@@ -195,7 +244,7 @@ static int take_result(struct pg *pg, PGresult **out, struct fault *f)
 int pg_exec(struct pg *pg, const char *sql, PGresult **out, struct fault *f)
 {
 	if (!PQsendQuery(pg->conn, sql))
-		return lost(pg, f);
+		return pg_lost(pg, f);
 	return take_result(pg, out, f);
 }
 
@@ -205,7 +254,7 @@ int pg_prepare(struct pg *pg, const struct sql_file *file, struct fault *f)
 	if (pg->prepared[at])
 		return 0;
 	if (!PQsendPrepare(pg->conn, file->name, file->text, 0, NULL))
-		return lost(pg, f);
+		return pg_lost(pg, f);
 	PGresult *result = NULL;
 	int rc = take_result(pg, &result, f);
 	PQclear(result);
@@ -226,6 +275,6 @@ int pg_query(struct pg *pg, const struct sql_file *file, const char *const *para
 {
 	TRY(pg_prepare(pg, file, f));
 	if (!PQsendQueryPrepared(pg->conn, file->name, (int)n, params, NULL, NULL, 0))
-		return lost(pg, f);
+		return pg_lost(pg, f);
 	return take_result(pg, out, f);
 }

@@ -20,6 +20,7 @@ struct pg {
 	bool *prepared;		 /* by index into sql_queries */
 	int patience_ms;	 /* how long an answer may take; 0: PG_ANSWER_MS */
 	const atomic_bool *stop; /* gives up waiting when it becomes true; NULL: never */
+	char state[6];		 /* SQLSTATE of the last failure since pg_open; "": it had none */
 };
 
 /* Connects and sets time zone, statement timeout (10 s) and the like. E_UNAVAILABLE. */
@@ -30,8 +31,9 @@ void pg_close(struct pg *); /* tolerates zeroed and closed; keeps `stop` */
 bool pg_alive(struct pg *);
 
 /* One statement, or several separated by semicolons when there are no parameters to it; its last
- * result. E_INVALID, E_CONFLICT: refused by the statement's data; E_UNAVAILABLE: everything else,
- * and the connection is closed if it is no good any more. The result is the caller's (PQclear). */
+ * result. E_INVALID, E_CONFLICT: refused by the statement's data; E_UNAVAILABLE: everything else
+ * (sqlstate.h), and the connection is closed when it is no good any more or prepared statements may
+ * not fit the schema any more. The result is the caller's (PQclear). */
 MUST int pg_exec(struct pg *, const char *sql, PGresult **out, struct fault *f);
 /* A query of sql_queries, prepared at its first use. */
 MUST int pg_query(struct pg *, const struct sql_file *, const char *const *params, size_t n,
@@ -40,12 +42,14 @@ MUST int pg_prepare(struct pg *, const struct sql_file *, struct fault *f);
 
 /* Waits until PQgetResult would not block, sending what is still to be sent. E_UNAVAILABLE. */
 MUST int pg_wait(struct pg *, struct fault *f);
+/* The connection is no good: closes it; E_UNAVAILABLE with libpq's reason. */
+int pg_lost(struct pg *, struct fault *f);
 /* What an error result means for us; sets the fault to PostgreSQL's message. 0 for results that are
  * no error. */
-int pg_verdict(const struct pg *, const PGresult *, struct fault *f);
+int pg_verdict(struct pg *, const PGresult *, struct fault *f);
 /* SQLSTATE of a result, "" when it has none. */
 const char *pg_sqlstate(const PGresult *);
-/* Class 22, 23 or 54: the row's own fault; it would be refused again. */
+/* The row's own fault: it would be refused again. */
 bool pg_refused(const PGresult *);
 
 #endif

@@ -8,6 +8,8 @@
  *  - Connection lost during a query: a query that only reads is asked once more on a fresh
  * connection; one that changes something may have been carried out, so its asker is told
  * E_UNAVAILABLE.
+ *  - PostgreSQL refuses a query that is none of the asker's fault (a right, a table is missing): it
+ * is answered E_UNAVAILABLE and told as trouble.
  *  - Server silent: statement_timeout there, pg_wait's deadline here.
  *  - store_free: what still waits is answered E_UNAVAILABLE. */
 #include <stdlib.h>
@@ -71,12 +73,9 @@ static void job_answer(struct store_job *job)
 
 /* --- running one query --- */
 
-/* One row, one column; no row or JSON null: not found. A second column, not null, says why the
- * query did nothing. */
+/* One row, one column; no row or JSON null: not found. */
 static int take_json(PGresult *result, struct buf *out, struct fault *f)
 {
-	if (PQntuples(result) && PQnfields(result) > 1 && !PQgetisnull(result, 0, 1))
-		return fault(f, E_INVALID, "%s", PQgetvalue(result, 0, 1));
 	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
 		return fault(f, E_NOT_FOUND, "not found");
 	struct span json = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };
@@ -120,13 +119,26 @@ static void note_connect(struct store *s, int rc)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Nearly every filter of a query may be absent ("$7 is null or ..."): only a plan made for the
+ * values that are there can use the index of the one that is. */
+static int open_for_queries(struct store *s, struct pg *pg, struct fault *f)
+{
+	PGresult *result = NULL;
+	TRY(pg_open(pg, s->url, f));
+	TRY(pg_exec(pg, "set plan_cache_mode = force_custom_plan", &result, f));
+	PQclear(result);
+	return 0;
+}
+
 static int ensure_connected(struct store *s, struct pg *pg, struct fault *f)
 {
 	if (pg_alive(pg))
 		return 0;
-	if (!may_connect(s))
+	if (!may_connect(s)) {
+		pg->state[0] = 0; /* of another time */
 		return fault(f, E_UNAVAILABLE, "PostgreSQL is away");
-	int rc = pg_open(pg, s->url, f);
+	}
+	int rc = open_for_queries(s, pg, f);
 	note_connect(s, rc);
 	return rc;
 }
@@ -162,7 +174,10 @@ static void job_run(struct store *s, struct pg *pg, struct store_job *job)
 	if (sql_is_read(job->query) && was_stale(s, pg, job, since_us))
 		job->code = run_once(s, pg, job);
 	if (job->code == E_UNAVAILABLE)
-		log_debug("store", "%s: %s", job->query->name, job->fault.text);
+		trouble_report(&s->troubles, STORE_PART_QUERIES, job->query->name, pg->state,
+			       job->fault.text, clock_now_us());
+	else
+		trouble_clear(&s->troubles, STORE_PART_QUERIES, job->query->name);
 	job_answer(job);
 }
 
@@ -221,6 +236,7 @@ int store_new(struct store **out, const struct store_config *config, struct faul
 		return fault(f, E_NOMEM, "store");
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->more, NULL);
+	trouble_init(&s->troubles);
 	s->last = &s->first;
 	s->url = strdup(config->url);
 	s->state_dir = strdup(config->state_dir ? config->state_dir : "");
@@ -267,6 +283,7 @@ void store_free(struct store *s)
 	store_close(s);
 	pthread_cond_destroy(&s->more);
 	pthread_mutex_destroy(&s->lock);
+	trouble_fini(&s->troubles);
 	free(s->url);
 	free(s->state_dir);
 	free(s->secrets_dir);
@@ -276,6 +293,11 @@ void store_free(struct store *s)
 bool store_connected(const struct store *s)
 {
 	return atomic_load_explicit(&s->connected, memory_order_relaxed);
+}
+
+size_t store_troubles(struct store *s, struct store_trouble out[STORE_PART_COUNT])
+{
+	return trouble_list(&s->troubles, clock_now_us(), out);
 }
 
 /* --- asking --- */

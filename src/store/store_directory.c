@@ -6,19 +6,28 @@
  * PostgreSQL is back.
  *  - Connection lost later: the directory in memory goes on serving; reconnect with back-off, then
  * load again (notifications may have been missed).
+ *  - PostgreSQL there, but the directory may not be read (a right, a table is missing): the same,
+ * and told as trouble.
  *  - Local file missing, damaged or not writable: logged; nothing else depends on it.
- *  - A document that cannot be used: logged, the one before goes on serving. */
+ *  - A document that cannot be used: logged, the one before goes on serving.
+ *
+ * Secrets are read from their files when a directory is made. So that a changed file counts, the
+ * folder's names, sizes, times and inodes are looked at every few seconds, also without PostgreSQL;
+ * when they differ, the same document becomes a directory once more. */
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "store/store_internal.h"
 
-enum { POLL_MS = 5000, FILE_LIMIT = 256 * 1024 * 1024 };
+enum { POLL_MS = 5000, SECRETS_LOOK_MS = 2000, FILE_LIMIT = 256 * 1024 * 1024 };
 
 struct follower {
 	struct store *s;
@@ -26,6 +35,9 @@ struct follower {
 	uint64_t version; /* of what was handed on; 0: nothing yet */
 	bool tried_file;
 	int64_t retry_ms;
+	struct buf document; /* what was handed on */
+	uint64_t secrets;    /* fingerprint of their folder at that time */
+	int64_t secrets_look_us;
 };
 
 static const char *file_path(const struct store *s, struct buf *out)
@@ -39,16 +51,59 @@ static bool stopping(const struct follower *w)
 	return atomic_load_explicit(&w->s->stopping, memory_order_relaxed);
 }
 
+/* --- secrets --- */
+
+/* In whatever order the folder gives them. Names that lead elsewhere (Kubernetes mounts secrets
+ * like this) count by what they lead to. */
+static uint64_t secrets_fingerprint(const char *dir)
+{
+	uint64_t sum = 0;
+	DIR *folder = opendir(dir);
+	for (struct dirent *e; folder && (e = readdir(folder));) {
+		struct buf text AUTO_BUF = { 0 };
+		struct stat st;
+		if (*e->d_name == '.' || fstatat(dirfd(folder), e->d_name, &st, 0))
+			continue;
+		buf_printf(&text, "%s %llu %lld %lld.%ld %lld.%ld %o", e->d_name,
+			   (unsigned long long)st.st_ino, (long long)st.st_size,
+			   (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			   (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, (unsigned)st.st_mode);
+		sum += hash64(buf_span(&text));
+	}
+	if (folder)
+		closedir(folder);
+	return sum;
+}
+
 static int hand_on(struct follower *w, struct span document, struct fault *f)
 {
 	struct directory *directory;
+	uint64_t secrets = secrets_fingerprint(w->s->secrets_dir); /* before they are read */
 	TRY(directory_new(&directory, document, w->s->secrets_dir, f));
 	w->version = directory->version;
+	w->secrets = secrets;
+	if (document.p != w->document.p) {
+		buf_clear(&w->document);
+		buf_add(&w->document, document);
+	}
 	if (w->s->on_directory)
 		w->s->on_directory(w->s->user, directory);
 	else
 		directory_unref(directory);
 	return 0;
+}
+
+static void refresh_secrets(struct follower *w)
+{
+	struct fault why = { 0 };
+	if (!w->version || clock_monotonic_us() < w->secrets_look_us)
+		return;
+	w->secrets_look_us = clock_monotonic_us() + SECRETS_LOOK_MS * MS_US;
+	if (secrets_fingerprint(w->s->secrets_dir) == w->secrets)
+		return;
+	log_info("directory", "files in %s have changed: reading secrets again", w->s->secrets_dir);
+	if (hand_on(w, buf_span(&w->document), &why))
+		log_error("directory", "secrets are not read again: %s", why.text);
 }
 
 static void save(struct follower *w, struct span document)
@@ -122,6 +177,7 @@ static int connect_follower(struct follower *w, struct fault *f)
 	PQclear(result);
 	atomic_store(&w->s->connected, true);
 	TRY(load(w, f));
+	trouble_clear(&w->s->troubles, STORE_PART_DIRECTORY, "");
 	w->retry_ms = 0;
 	return 0;
 }
@@ -143,6 +199,7 @@ static int wait_for_news(struct follower *w, struct fault *f)
 	while (!stopping(w) && clock_monotonic_us() < until) {
 		if (take_notifications(w->pg.conn))
 			return 0;
+		refresh_secrets(w);
 		struct pollfd p = { .fd = PQsocket(w->pg.conn), .events = POLLIN };
 		if (poll(&p, 1, 100) > 0 && !PQconsumeInput(w->pg.conn))
 			return fault(f, E_UNAVAILABLE, "the connection was lost");
@@ -166,8 +223,10 @@ static void back_off(struct follower *w)
 	if (w->retry_ms > STORE_RETRY_MOST_MS)
 		w->retry_ms = STORE_RETRY_MOST_MS;
 	int64_t until = clock_monotonic_us() + w->retry_ms * MS_US;
-	while (!stopping(w) && clock_monotonic_us() < until)
+	while (!stopping(w) && clock_monotonic_us() < until) {
+		refresh_secrets(w);
 		nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000000 }, NULL);
+	}
 }
 
 void *store_directory_run(void *arg)
@@ -182,6 +241,8 @@ void *store_directory_run(void *arg)
 			rc = follow(&w, &why);
 		if (rc == 0)
 			break;
+		trouble_report(&s->troubles, STORE_PART_DIRECTORY, "", w.pg.state, why.text,
+			       clock_now_us());
 		if (atomic_exchange(&s->connected, false))
 			log_warn("directory", "PostgreSQL is away: %s", why.text);
 		pg_close(&w.pg);
@@ -190,5 +251,6 @@ void *store_directory_run(void *arg)
 	}
 	atomic_store(&s->connected, false);
 	pg_close(&w.pg);
+	buf_free(&w.document);
 	return NULL;
 }

@@ -1,4 +1,4 @@
-/* Shared by store.c and store_directory.c only. */
+/* Shared by store.c, store_directory.c and store_writer.c only. */
 #ifndef CALLMEND_STORE_INTERNAL_H
 #define CALLMEND_STORE_INTERNAL_H
 
@@ -7,6 +7,7 @@
 
 #include "callmend/store.h"
 #include "store/pg.h"
+#include "store/trouble.h"
 
 enum { STORE_CONNECTIONS_MAX = 16, STORE_CONNECTIONS = 2, STORE_WAITING = 256 };
 /* After a failure PostgreSQL is left alone for so long, doubling up to the second. */
@@ -34,6 +35,8 @@ struct store {
 	pthread_t threads[STORE_CONNECTIONS_MAX];
 	bool directory_started;
 	pthread_t directory;
+
+	struct trouble_board troubles;
 };
 
 /* Thread: follows the directory until `stopping`. */

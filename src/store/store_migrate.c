@@ -53,10 +53,14 @@ static const struct sql_file *migration(int number)
 	return NULL;
 }
 
+static int version_of(const PGresult *known, int row)
+{
+	return (int)strtol(PQgetvalue(known, row, 0), NULL, 10);
+}
+
 static int check_known(const PGresult *known, int row, struct fault *f)
 {
-	int number = atoi(PQgetvalue(known, row, 0));
-	const struct sql_file *ours = migration(number);
+	const struct sql_file *ours = migration(version_of(known, row));
 	if (!ours)
 		return fault(f, E_CONFLICT,
 			     "the database has migration %s, which this Callmend (%s) does not "
@@ -99,7 +103,7 @@ static int migrate(struct pg *pg, unsigned *applied, struct fault *f)
 	int n = PQntuples(known), rc = 0;
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = check_known(known, i, f);
-	int newest = n ? atoi(PQgetvalue(known, n - 1, 0)) : 0;
+	int newest = n ? version_of(known, n - 1) : 0;
 	PQclear(known);
 	for (size_t i = 0; i < sql_migrations_n && rc == 0; i++) {
 		if (sql_migration_number(&sql_migrations[i]) <= newest)

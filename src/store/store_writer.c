@@ -11,17 +11,21 @@
  * did. When that position cannot be read either, the doubt stays: E_UNAVAILABLE again. An old
  * server process that still has our statements before it can come in between at any point: its move
  * or ours finds the position changed, so only one of them commits.
+ *  - Anything else that PostgreSQL refuses (sqlstate.c: a right, a column, a server that takes no
+ * writes): no row is to blame and none goes to quarantine; E_UNAVAILABLE, and the trouble is told
+ * (store_troubles) until a batch gets through.
  *  - Partition of an event's day missing: made first when the day is within what is kept, else the
  * row is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "callmend/store.h"
-#include "store/pg.h"
+#include "store/store_internal.h"
 
 enum { DAY_TEXT = 10, DEFAULT_KEEP_DAYS = 30, KEY_TEXT = 24 };
 
@@ -42,6 +46,7 @@ enum { EVENT_DAY_PARAM = 2 };
 
 struct store_writer {
 	struct pg pg;
+	struct store *told; /* of troubles; NULL: nobody */
 	char *url;
 	char journal[UUID_TEXT + 1];
 	unsigned keep_days;
@@ -81,6 +86,22 @@ void store_writer_free(struct store_writer *w)
 	pg_close(&w->pg);
 	free(w->url);
 	free(w);
+}
+
+void store_writer_report(struct store_writer *w, struct store *store)
+{
+	w->told = store;
+}
+
+static void tell(struct store_writer *w, enum store_part part, int rc, const struct fault *why)
+{
+	if (!w->told)
+		return;
+	if (rc == 0)
+		trouble_clear(&w->told->troubles, part, "");
+	else
+		trouble_report(&w->told->troubles, part, "", w->pg.state, why->text,
+			       clock_now_us());
 }
 
 static const struct sql_file *query(const char *name)
@@ -123,7 +144,7 @@ static int run_query(struct store_writer *w, const char *name, const char *const
 	return 0;
 }
 
-int store_writer_position(struct store_writer *w, uint64_t *position, struct fault *f)
+static int read_position(struct store_writer *w, uint64_t *position, struct fault *f)
 {
 	TRY(connect_writer(w, f));
 	const char *params[] = { w->journal };
@@ -134,15 +155,28 @@ int store_writer_position(struct store_writer *w, uint64_t *position, struct fau
 	return 0;
 }
 
+int store_writer_position(struct store_writer *w, uint64_t *position, struct fault *f)
+{
+	struct fault why = { 0 };
+	int rc = read_position(w, position, &why);
+	tell(w, STORE_PART_PROJECTOR, rc, &why);
+	return rc ? fault(f, rc, "%s", why.text) : 0;
+}
+
 /* --- partitions --- */
 
 int store_writer_partitions(struct store_writer *w, unsigned keep_days, struct fault *f)
 {
-	TRY(connect_writer(w, f));
 	char days[KEY_TEXT];
+	struct fault why = { 0 };
 	snprintf(days, sizeof(days), "%u", keep_days);
 	const char *params[] = { days };
-	TRY(run_query(w, "writer_partitions", params, 1, f));
+	int rc = connect_writer(w, &why);
+	if (rc == 0)
+		rc = run_query(w, "writer_partitions", params, 1, &why);
+	tell(w, STORE_PART_RETENTION, rc, &why);
+	if (rc)
+		return fault(f, rc, "%s", why.text);
 	w->keep_days = keep_days;
 	w->day[0] = 0;
 	return 0;
@@ -226,9 +260,9 @@ static int pipeline(struct batch *b, int (*fill)(struct batch *, size_t, size_t)
 	struct pg *pg = &b->w->pg;
 	*end = (struct pipeline_end){ 0 };
 	int ok = PQenterPipelineMode(pg->conn) && fill(b, from, to) && PQpipelineSync(pg->conn);
-	int rc = ok ? take_answers(pg, end, f) : fault(f, E_UNAVAILABLE, "PostgreSQL: cannot send");
+	int rc = ok ? take_answers(pg, end, f) : pg_lost(pg, f);
 	if (rc == 0 && !PQexitPipelineMode(pg->conn))
-		rc = fault(f, E_UNAVAILABLE, "PostgreSQL: pipeline out of step");
+		rc = pg_lost(pg, f);
 	if (rc)
 		pg_close(pg);
 	return rc;
@@ -351,7 +385,7 @@ static int whose_move(struct store_writer *w, uint64_t from, uint64_t upto, stru
 	uint64_t position;
 	if (!w->doubt || w->doubt_from != from || w->doubt_upto != upto)
 		return E_CONFLICT;
-	if (store_writer_position(w, &position, f))
+	if (read_position(w, &position, f))
 		return E_UNAVAILABLE;
 	return position == upto ? 0 : E_CONFLICT;
 }
@@ -381,6 +415,8 @@ int store_write(struct store_writer *w, const struct store_row *rows, size_t n, 
 	}
 	if (rc == 0)
 		count(&b);
+	if (rc != E_CONFLICT)
+		tell(w, STORE_PART_PROJECTOR, rc, &why);
 	w->doubt = rc == E_UNAVAILABLE;
 	w->doubt_from = from;
 	w->doubt_upto = upto;

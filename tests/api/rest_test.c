@@ -54,6 +54,8 @@ static void test_readyz(void **state)
 	assert_int_equal(200, kit_ask(k, "GET", "/readyz", NULL, NULL, &r));
 	assert_true(json_is_text(json_get(kit_json(&r), "database"), "away"));
 	assert_int_equal(0, json_count(json_get(kit_json(&r), "reasons")));
+	/* Nobody answered, so there is no error to tell. */
+	assert_int_equal(0, json_count(json_get(kit_json(&r), "troubles")));
 	atomic_store(&k->draining, true);
 	assert_int_equal(503, kit_ask(k, "GET", "/readyz", NULL, NULL, &r));
 	kit_expect_promised(k, &r, "GET", "/readyz");
@@ -246,6 +248,244 @@ static void test_wrong_requests(void **state)
 	reply_free(&r);
 }
 
+/* --- every endpoint's rows, wrong one at a time ---------------------------------- */
+
+/* A text that is none of this type; NULL: any text will do. */
+static const char *wrong_text(const struct param *p)
+{
+	static const char *const wrong[] = {
+		[PARAM_CALL] = "a%20b",	    [PARAM_UUID] = "00000000-0000-7000-8000-00000000000g",
+		[PARAM_INT] = "1.5",	    [PARAM_BOOL] = "1",
+		[PARAM_TIME] = "yesterday", [PARAM_ENUM] = "none-of-these",
+		[PARAM_ANY] = NULL,
+	};
+	return wrong[p->type];
+}
+
+/* The same as JSON of another kind. */
+static const char *wrong_value(const struct param *p)
+{
+	static const char *const wrong[] = {
+		[PARAM_TEXT] = "{}",	      [PARAM_CALL] = "{}",   [PARAM_UUID] = "\"1\"",
+		[PARAM_INT] = "\"1\"",	      [PARAM_BOOL] = "1",    [PARAM_TIME] = "1732165200",
+		[PARAM_ENUM] = "\"none-of\"", [PARAM_OBJECT] = "[]", [PARAM_ARRAY] = "{}",
+		[PARAM_ANY] = NULL,
+	};
+	return wrong[p->type];
+}
+
+static size_t longest(const struct param *p)
+{
+	return p->max ? (size_t)p->max : PARAM_TEXT_MAX;
+}
+
+static void expect_named(struct reply *r, const struct endpoint *e, int status, const char *in,
+			 const char *name, const char *what)
+{
+	struct span key;
+	struct json error = { 0 };
+	if (r->status != status)
+		fail_msg("%s %s, %s: %d, expected %d: %.*s", http_method_name(e->method), e->path,
+			 what, r->status, status, SPAN_ARG(buf_span(&r->body)));
+	kit_expect_problem(r, status, status == 400 ? "bad-parameter" : "invalid-body");
+	struct json_iter it = json_iter(json_get(kit_json(r), "errors"));
+	if (!json_next(&it, &key, &error) || !json_is_text(json_get(error, "in"), in) ||
+	    !json_is_text(json_get(error, "name"), name))
+		fail_msg("%s %s, %s: %s is not named: %.*s", http_method_name(e->method), e->path,
+			 what, name, SPAN_ARG(buf_span(&r->body)));
+}
+
+static void ask_wrong(struct kit *k, const struct endpoint *e, const char *path, const char *body,
+		      int status, const char *in, const char *name, const char *what)
+{
+	struct reply r = { 0 };
+	kit_ask(k, http_method_name(e->method), path, KIT_ADMIN, body, &r);
+	expect_named(&r, e, status, in, name, what);
+	kit_expect_promised(k, &r, http_method_name(e->method), e->path);
+	reply_free(&r);
+}
+
+/* Endpoints of the API proper; those that are open or no REST have tests of their own. */
+static const struct endpoint *rest_endpoint(const struct kit *k, size_t i)
+{
+	const struct endpoint *e = k->routes[i].info;
+	return e->role == ROLE_NONE || e->ws ? NULL : e;
+}
+
+static void test_every_path_part_is_checked(void **state)
+{
+	struct kit *k = *state;
+	size_t checked = 0;
+	for (size_t i = 0; i < k->routes_n; i++) {
+		const struct endpoint *e = rest_endpoint(k, i);
+		for (size_t n = 0; e && n < e->params_n; n++) {
+			const struct param *p = &e->params[n];
+			char part[64], path[600], over[PARAM_CALL_MAX + 2];
+			if (p->in != PARAM_IN_PATH)
+				continue;
+			snprintf(part, sizeof(part), "{%s}", p->name);
+			const char *at = strstr(e->path, part);
+			char after[128];
+			concrete(at + strlen(part), after, sizeof(after));
+			memset(over, 'a', sizeof(over) - 1);
+			over[sizeof(over) - 1] = '\0';
+			const char *const wrong[] = { wrong_text(p),
+						      p->type == PARAM_TEXT ? NULL : over };
+			for (size_t w = 0; w < 2; w++) {
+				char before[128];
+				snprintf(path, sizeof(path), "%.*s", (int)(at - e->path), e->path);
+				concrete(path, before, sizeof(before));
+				if (!wrong[w])
+					continue;
+				snprintf(path, sizeof(path), "%s%s%s", before, wrong[w], after);
+				ask_wrong(k, e, path, NULL, 400, "path", p->name, wrong[w]);
+				checked++;
+			}
+		}
+	}
+	assert_true(checked > 40);
+}
+
+static size_t check_query(struct kit *k, const struct endpoint *e, const struct param *p,
+			  const char *path)
+{
+	char *over = malloc(longest(p) + 2), *asked = malloc(longest(p) + 400);
+	const char *wrong[3] = { wrong_text(p) };
+	size_t checked = 0;
+	memset(over, 'a', longest(p) + 1);
+	over[longest(p) + 1] = '\0';
+	if (p->type == PARAM_TEXT) {
+		wrong[0] = over;
+		wrong[1] = "%ff";
+		wrong[2] = p->min ? "" : NULL;
+	}
+	for (size_t w = 0; w < 3; w++) {
+		if (!wrong[w])
+			continue;
+		snprintf(asked, longest(p) + 400, "%s?%s=%s", path, p->name, wrong[w]);
+		ask_wrong(k, e, asked, NULL, 400, "query", p->name, wrong[w]);
+		checked++;
+	}
+	if (p->type == PARAM_INT) {
+		snprintf(asked, longest(p) + 400, "%s?%s=%lld", path, p->name,
+			 (long long)p->max + 1);
+		ask_wrong(k, e, asked, NULL, 400, "query", p->name, "too much");
+	}
+	free(over);
+	free(asked);
+	return checked;
+}
+
+static void test_every_query_parameter_is_checked(void **state)
+{
+	struct kit *k = *state;
+	size_t checked = 0;
+	for (size_t i = 0; i < k->routes_n; i++) {
+		const struct endpoint *e = rest_endpoint(k, i);
+		char path[256], asked[400];
+		if (!e)
+			continue;
+		concrete(e->path, path, sizeof(path));
+		snprintf(asked, sizeof(asked), "%s?no_such_thing=1", path);
+		ask_wrong(k, e, asked, NULL, 400, "query", "no_such_thing", "unknown");
+		for (size_t n = 0; n < e->params_n; n++)
+			if (e->params[n].in == PARAM_IN_QUERY && e->params[n].type != PARAM_INT)
+				checked += check_query(k, e, &e->params[n], path);
+			else if (e->params[n].in == PARAM_IN_QUERY && e->params[n].max < 100000)
+				checked += check_query(k, e, &e->params[n], path);
+	}
+	assert_true(checked > 60);
+}
+
+static bool takes_a_body(const struct endpoint *e)
+{
+	for (size_t i = 0; i < e->params_n; i++)
+		if (e->params[i].in == PARAM_IN_BODY)
+			return true;
+	return false;
+}
+
+static size_t check_member(struct kit *k, const struct endpoint *e, const struct param *p,
+			   const char *path)
+{
+	size_t room = longest(p) + 200;
+	char *text = malloc(longest(p) + 2), *body = malloc(room);
+	size_t checked = 0;
+	if (wrong_value(p)) {
+		snprintf(body, room, "{\"%s\":%s}", p->name, wrong_value(p));
+		ask_wrong(k, e, path, body, 422, "body", p->name, body);
+		checked++;
+	}
+	if (p->type == PARAM_TEXT && longest(p) < 60000) {
+		memset(text, 'a', longest(p) + 1);
+		text[longest(p) + 1] = '\0';
+		snprintf(body, room, "{\"%s\":\"%s\"}", p->name, text);
+		ask_wrong(k, e, path, body, 422, "body", p->name, "too long");
+		checked++;
+	}
+	if (p->type == PARAM_INT) {
+		snprintf(body, room, "{\"%s\":%lld}", p->name, (long long)p->max + 1);
+		ask_wrong(k, e, path, body, 422, "body", p->name, body);
+		checked++;
+	}
+	free(text);
+	free(body);
+	return checked;
+}
+
+static void test_every_member_is_checked(void **state)
+{
+	struct kit *k = *state;
+	struct reply r = { 0 };
+	size_t checked = 0;
+	for (size_t i = 0; i < k->routes_n; i++) {
+		const struct endpoint *e = rest_endpoint(k, i);
+		char path[256];
+		if (!e || e->method == HTTP_GET || e->method == HTTP_DELETE)
+			continue;
+		concrete(e->path, path, sizeof(path));
+		ask_wrong(k, e, path, "{\"no_such_thing\":1}", 422, "body", "no_such_thing",
+			  "unknown");
+		if (!takes_a_body(e))
+			continue;
+		const char *method = http_method_name(e->method);
+		static const char *const broken[] = { "{", "{\"a\":1}x", "\xff",
+						      "{\"a\":\"\\ud800\"" };
+		for (size_t b = 0; b < sizeof(broken) / sizeof(broken[0]); b++) {
+			kit_ask(k, method, path, KIT_ADMIN, broken[b], &r);
+			kit_expect_problem(&r, 400, "bad-json");
+		}
+		kit_ask(k, method, path, KIT_ADMIN, "[]", &r);
+		kit_expect_problem(&r, 422, "invalid-body");
+		for (size_t n = 0; n < e->params_n; n++)
+			if (e->params[n].in == PARAM_IN_BODY)
+				checked += check_member(k, e, &e->params[n], path);
+	}
+	assert_true(checked > 60);
+	reply_free(&r);
+}
+
+/* I1: who only watches changes nothing, wherever. */
+static void test_a_viewer_changes_nothing(void **state)
+{
+	struct kit *k = *state;
+	struct reply r = { 0 };
+	size_t checked = 0;
+	for (size_t i = 0; i < k->routes_n; i++) {
+		const struct endpoint *e = rest_endpoint(k, i);
+		char path[256];
+		if (!e || e->method == HTTP_GET)
+			continue;
+		concrete(e->path, path, sizeof(path));
+		kit_ask(k, http_method_name(e->method), path, KIT_VIEWER, "{}", &r);
+		kit_expect_problem(&r, 403, "forbidden");
+		checked++;
+	}
+	assert_true(checked > 15);
+	assert_int_equal(0, atomic_load(&k->live.commands));
+	reply_free(&r);
+}
+
 static void test_content_type_and_size(void **state)
 {
 	struct kit *k = *state;
@@ -349,11 +589,12 @@ static void test_one_call_from_memory(void **state)
 	reply_free(&r);
 }
 
-/* A request that waits when the node stops: the part that comes later finds nobody (the sanitizers
- * watch). The answer may be lost with the connection: who drains first does not get here. */
+/* A request that waits when the node stops is answered 503; the part that comes later finds nobody
+ * (the sanitizers watch). */
 static void test_stop_while_waiting(void **state)
 {
 	struct kit *k = start();
+	struct reply r = { 0 };
 	(void)state;
 	atomic_store(&k->live.hold_snapshots, true);
 	/* on shard 0, where the fake holds parts: a fresh kit deals the first connection there */
@@ -365,7 +606,10 @@ static void test_stop_while_waiting(void **state)
 	rig_wait(&k->live.snapshots, 1);
 	kit_stop(k);
 	free(k);
+	client_reply(fd, REPLY_FULL, &r);
+	assert_int_equal(503, r.status);
 	assert_true(client_closed(fd));
+	reply_free(&r);
 	close(fd);
 }
 
@@ -533,6 +777,10 @@ int main(void)
 		TEST(test_tokens_refused),
 		cmocka_unit_test(test_rate),
 		TEST(test_wrong_requests),
+		TEST(test_every_path_part_is_checked),
+		TEST(test_every_query_parameter_is_checked),
+		TEST(test_every_member_is_checked),
+		TEST(test_a_viewer_changes_nothing),
 		TEST(test_content_type_and_size),
 		TEST(test_database_away),
 		TEST(test_live_calls),

@@ -13,6 +13,7 @@
 #define CALL "11111111-1111-5111-8111-111111111111"
 #define CALL_2 "22222222-2222-5222-8222-222222222222"
 #define TOOL_CALL "33333333-3333-5333-8333-333333333333"
+#define CONVERSATION "55555555-5555-5555-8555-555555555551"
 
 static struct kit *kit;
 
@@ -121,6 +122,19 @@ static void seed(void)
 	    "'44444444-4444-7444-8444-444444444444', '" KIT_ORG "', '" CALL
 	    "', 'say', 'assistant', 'effect_seen', 'hello', 'token:supervisor',"
 	    " now(), now(), 12, 5)");
+	for (int i = 0; i < 3; i++)
+		sql("insert into conversations (id, org_id, source_id, project_id, "
+		    "customer_number, "
+		    "started_at, last_at) values ('55555555-5555-5555-8555-55555555555%d', "
+		    "'" KIT_ORG "', '" KIT_SOURCE "', %s, '+1555010%d', '2026-11-20T10:00:00Z', "
+		    "'2026-11-2%dT11:00:00Z')",
+		    i + 1, i < 2 ? "'" KIT_PROJECT "'" : "null", i, i);
+	sql("update calls set conversation_id = '" CONVERSATION
+	    "' where provider_call_id in ('vapi-1', 'vapi-2')");
+	sql("insert into messages (conversation_id, call_id, seq, org_id, role, speaker, position, "
+	    "text, at) select '" CONVERSATION "', c.id, 10 * c.last_seq + n, c.org_id, 'user', "
+	    "'user', n, 'message ' || n, now() from "
+	    "calls c, generate_series(1, 3) n where c.conversation_id is not null");
 	sql("insert into quarantine (org_id, journal, record, call_id, kind, reason, body, "
 	    "arrived_at) values ('" KIT_ORG "', '" CALL "', 7, '" CALL
 	    "', 'webhook', 'no JSON', '\\x7b00ff', now())");
@@ -288,6 +302,124 @@ static void test_what_happened_in_a_call(void **state)
 			NULL, &r);
 		kit_expect_problem(&r, 404, "not-found");
 	}
+	reply_free(&r);
+}
+
+/* A2: conversations with their calls and messages. */
+static void test_conversations(void **state)
+{
+	static const struct {
+		const char *query;
+		size_t n;
+	} cases[] = {
+		{ "", 3 },
+		{ "?customer=0101", 1 },
+		{ "?customer=%25", 0 },
+		{ "?project_id=" KIT_PROJECT, 2 },
+		{ "?from=2026-11-21T11:00:00Z", 2 },
+		{ "?to=2026-11-21T11:00:00Z", 1 },
+		{ "?customer=0199", 0 },
+	};
+	static const char one[] = "/api/v1/conversations/{id}";
+	struct reply r = { 0 };
+	char path[400], cursor[130];
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct json page =
+			ask(&r, "GET", under(path, "/api/v1/conversations%s", cases[i].query), NULL,
+			    KIT_VIEWER, NULL, 200);
+		if (json_count(json_get(page, "conversations")) != cases[i].n)
+			fail_msg("%s: %.*s", cases[i].query, SPAN_ARG(page.raw));
+	}
+	struct json v =
+		ask(&r, "GET", "/api/v1/conversations?limit=2", NULL, KIT_VIEWER, NULL, 200);
+	assert_true(path_is(item(json_get(v, "conversations"), 0), "customer_number", "+15550102"));
+	kit_text(v, "next_cursor", cursor, sizeof(cursor));
+	v = ask(&r, "GET", under(path, "/api/v1/conversations?limit=2&cursor=%s", cursor), NULL,
+		KIT_VIEWER, NULL, 200);
+	assert_true(path_is(item(json_get(v, "conversations"), 0), "id", CONVERSATION));
+	assert_int_equal(2, whole(item(json_get(v, "conversations"), 0), "call_count"));
+	assert_int_equal(JSON_NULL, json_get(v, "next_cursor").kind);
+	v = ask(&r, "GET", "/api/v1/conversations/" CONVERSATION "?limit=4", one, KIT_VIEWER, NULL,
+		200);
+	assert_true(path_is(item(json_get(v, "calls"), 1), "provider_call_id", "vapi-2"));
+	assert_int_equal(4, json_count(json_get(v, "messages")));
+	assert_true(path_is(item(json_get(v, "messages"), 3), "text", "message 1"));
+	assert_int_equal(6, whole(v, "message_count"));
+	kit_text(v, "next_cursor", cursor, sizeof(cursor));
+	v = ask(&r, "GET", under(path, "/api/v1/conversations/" CONVERSATION "?cursor=%s", cursor),
+		one, KIT_VIEWER, NULL, 200);
+	assert_int_equal(2, json_count(json_get(v, "messages")));
+	assert_int_equal(JSON_NULL, json_get(v, "next_cursor").kind);
+	kit_ask(kit, "GET", "/api/v1/conversations/" CALL, KIT_VIEWER, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	reply_free(&r);
+}
+
+/* A cursor is opaque, so anything may stand there; but only what the query itself gave is taken. */
+static void test_every_cursor_is_checked(void **state)
+{
+	static const char *const wrong[] = {
+		"bogus",
+		"%21%21",
+		"%2B%2F%3D%3D",
+		"eHx5",
+		/* x|y */ "eA", /* x */
+		"fHx8fA",
+		/* ||||| */ "MjAyNi0xMS0yMVQwMDowMDowMC4wMDAwMDBa", /* a time alone */
+	};
+	struct reply r = { 0 };
+	size_t checked = 0;
+	(void)state;
+	for (size_t i = 0; i < kit->routes_n; i++) {
+		const struct endpoint *e = kit->routes[i].info;
+		char path[256] = "", asked[400];
+		if (params_find(e->params, e->params_n, PARAM_IN_QUERY, SPAN("cursor")) < 0)
+			continue;
+		for (const char *at = e->path; *at; at++) {
+			size_t n = strlen(path);
+			bool part = *at == '{';
+			snprintf(path + n, sizeof(path) - n, "%.*s", part ? 36 : 1,
+				 !part					? at
+				 : strncmp(e->path, "/api/v1/conv", 12) ? KIT_PROJECT
+									: CONVERSATION);
+			if (part)
+				at = strchr(at, '}');
+		}
+		for (size_t w = 0; w < sizeof(wrong) / sizeof(wrong[0]); w++, checked++) {
+			snprintf(asked, sizeof(asked), "%s?cursor=%s", path, wrong[w]);
+			if (kit_ask(kit, "GET", asked, KIT_ADMIN, NULL, &r) != 400)
+				fail_msg("%s: %d: %.*s", asked, r.status,
+					 SPAN_ARG(buf_span(&r.body)));
+			kit_expect_problem(&r, 400, "bad-parameter");
+		}
+	}
+	assert_true(checked >= 6 * sizeof(wrong) / sizeof(wrong[0]));
+	reply_free(&r);
+}
+
+/* PostgreSQL is there and refuses something: told by name until it does it again. */
+static void test_readyz_tells_what_postgresql_refuses(void **state)
+{
+	struct reply r = { 0 };
+	(void)state;
+	sql("alter table quarantine rename column body to bytes");
+	kit_ask(kit, "GET", "/api/v1/quarantine", KIT_ADMIN, NULL, &r);
+	kit_expect_problem(&r, 503, "unavailable");
+	struct json v = ask(&r, "GET", "/readyz", NULL, NULL, NULL, 200);
+	assert_true(path_is(v, "database", "degraded"));
+	struct json trouble = item(json_get(v, "troubles"), 0);
+	assert_true(path_is(trouble, "part", "queries"));
+	assert_true(path_is(trouble, "error", "schema"));
+	assert_true(path_is(trouble, "sqlstate", "42703"));
+	assert_false(reply_has(&r, "column"));
+	kit_ask(kit, "GET", "/metrics", NULL, NULL, &r);
+	assert_true(reply_has(&r, "callmend_database_errors_total{error=\"schema\"}"));
+	sql("alter table quarantine rename column bytes to body");
+	ask(&r, "GET", "/api/v1/quarantine", NULL, KIT_ADMIN, NULL, 200);
+	v = ask(&r, "GET", "/readyz", NULL, NULL, NULL, 200);
+	assert_true(path_is(v, "database", "connected"));
+	assert_int_equal(0, json_count(json_get(v, "troubles")));
 	reply_free(&r);
 }
 
@@ -568,6 +700,9 @@ static void test_tokens(void **state)
 	reply_free(&r);
 }
 
+#define TOOL "66666666-6666-7666-8666-666666666666"
+#define TOKEN "77777777-7777-7777-8777-777777777777"
+
 /* --- I1: organisations are apart ------------------------------------------------- */
 
 static void test_another_organisation_sees_nothing(void **state)
@@ -584,11 +719,14 @@ static void test_another_organisation_sees_nothing(void **state)
 		INSTRUCTIONS,
 		INSTRUCTIONS "/versions",
 		"/api/v1/sources/" KIT_SOURCE,
+		"/api/v1/conversations/" CONVERSATION,
+		"/api/v1/tools/" TOOL,
 	};
 	static const struct {
 		const char *path, *member;
 	} lists[] = {
 		{ "/api/v1/calls", "calls" },
+		{ "/api/v1/conversations", "conversations" },
 		{ "/api/v1/projects?archived=true", "projects" },
 		{ "/api/v1/tools?archived=true", "tools" },
 		{ "/api/v1/sources?archived=true", "sources" },
@@ -605,9 +743,16 @@ static void test_another_organisation_sees_nothing(void **state)
 		{ "PATCH", "/api/v1/sources/" KIT_SOURCE, "{\"name\":\"mine\"}" },
 		{ "DELETE", "/api/v1/sources/" KIT_SOURCE, NULL },
 		{ "PATCH", "/api/v1/tool-calls/" TOOL_CALL, "{\"user_feedback\":\"helpful\"}" },
+		{ "PATCH", "/api/v1/tools/" TOOL, "{\"name\":\"mine\"}" },
+		{ "DELETE", "/api/v1/tools/" TOOL, NULL },
+		{ "DELETE", "/api/v1/tokens/" TOKEN, NULL },
 	};
 	struct reply r = { 0 };
 	(void)state;
+	sql("insert into tool_definitions (id, org_id, project_id, name, url) values ('" TOOL
+	    "', '" KIT_ORG "', '" KIT_PROJECT "', 'ours', 'http://t/')");
+	sql("insert into api_tokens (id, org_id, name, role, hash) values ('" TOKEN "', '" KIT_ORG
+	    "', 'ours', 'viewer', sha256('ours'))");
 	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
 		kit_ask(kit, "GET", single[i], KIT_OTHER_ORG, NULL, &r);
 		kit_expect_problem(&r, 404, "not-found");
@@ -622,9 +767,16 @@ static void test_another_organisation_sees_nothing(void **state)
 			&r);
 		kit_expect_problem(&r, 404, "not-found");
 	}
+	struct json tools = ask(&r, "GET", "/api/v1/projects/" KIT_PROJECT "/tools",
+				"/api/v1/projects/{id}/tools", KIT_OTHER_ORG, NULL, 200);
+	assert_int_equal(0, json_count(json_get(tools, "tools")));
 	kit_ask(kit, "POST", "/api/v1/projects/" KIT_PROJECT "/tools", KIT_OTHER_ORG,
 		"{\"name\":\"x\",\"url\":\"http://x\"}", &r);
-	assert_true(r.status >= 400 && r.status < 500);
+	kit_expect_problem(&r, 422, "invalid-body");
+	assert_string_equal("t", sql("select archived_at is null and name = 'ours' from "
+				     "tool_definitions where id = '" TOOL "'"));
+	assert_string_equal(
+		"t", sql("select revoked_at is null from api_tokens where id = '" TOKEN "'"));
 	reply_free(&r);
 }
 
@@ -666,6 +818,9 @@ int main(void)
 		cmocka_unit_test(test_one_call),
 		cmocka_unit_test(test_command_on_an_ended_call),
 		cmocka_unit_test(test_what_happened_in_a_call),
+		cmocka_unit_test(test_conversations),
+		cmocka_unit_test(test_every_cursor_is_checked),
+		cmocka_unit_test(test_readyz_tells_what_postgresql_refuses),
 		cmocka_unit_test(test_feedback_on_a_tool_call),
 		cmocka_unit_test(test_analytics),
 		cmocka_unit_test(test_quarantine),

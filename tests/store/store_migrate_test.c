@@ -44,6 +44,23 @@ static void four_processes_at_once(void **state)
 	assert_int_equal(total, sql_migrations_n);
 }
 
+/* A database of one's own suffices, extension and all: nobody needs a superuser. */
+static void an_owner_without_other_rights(void **state)
+{
+	(void)state;
+	char url[300];
+	unsigned applied = 0;
+	const char *base = fixture_url();
+	const char *user = strstr(base, "user=");
+	assert_non_null(user);
+	sql("create role plain login nosuperuser");
+	sql("create database plain owner plain");
+	snprintf(url, sizeof(url), "%.*suser=plain dbname=plain", (int)(user - base), base);
+	assert_ok(store_migrate(url, &applied, &oops));
+	assert_int_equal(applied, sql_migrations_n);
+	assert_string_equal(sql("select rolsuper from pg_roles where rolname = 'plain'"), "f");
+}
+
 static void every_table_and_column_is_described(void **state)
 {
 	(void)state;
@@ -107,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_everything_once),
 		cmocka_unit_test(four_processes_at_once),
+		cmocka_unit_test(an_owner_without_other_rights),
 		cmocka_unit_test(every_table_and_column_is_described),
 		cmocka_unit_test(rows_belong_to_an_organisation),
 		cmocka_unit_test(refuses_a_newer_schema),

@@ -3,6 +3,7 @@
 #include "store_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -638,6 +639,210 @@ static void a_project_has_so_many_tools_and_no_more(void **state)
 	assert_non_null(strstr(buf_z(&answered.text), "no such project"));
 }
 
+/* Two askers at the last free place: the second waits for the first and then sees its tool. */
+struct maker {
+	pthread_t thread;
+	const char *url, *body;
+	int code;
+	struct fault why;
+};
+
+static void *make_in_thread(void *arg)
+{
+	struct maker *m = arg;
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { DEFAULT_ORG, "cli", m->body, NULL };
+	m->code = store_query_once(m->url, "api_tools_create", params, 4, &out, &m->why);
+	return NULL;
+}
+
+static void two_makers_of_the_last_tool(void **state)
+{
+	(void)state;
+	struct maker makers[2] = { 0 };
+	char name[8];
+	const char *almost = keep(sql("insert into projects (org_id, name) values ('" DEFAULT_ORG
+				      "', 'almost full') returning id"));
+	sql("insert into tool_definitions (org_id, project_id, name, url) select '" DEFAULT_ORG
+	    "', '%s', 'tool ' || n, 'http://t/' from generate_series(2, %d) n",
+	    almost, SETTINGS_TOOLS_MAX);
+	/* Whoever inserts has counted before, and is held at a gate until both have come this far:
+	 * as far as they get. */
+	sql("create table gate (); create function at_gate() returns trigger language plpgsql as "
+	    "$$ begin lock table gate in share mode; return new; end $$;"
+	    " create trigger at_gate before insert on tool_definitions for each row execute "
+	    "function at_gate()");
+	struct held_lock *lock = sql_lock("gate");
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "t%zu", i);
+		makers[i].url = fixture_url();
+		makers[i].body = arena_printf(
+			&arena, "{\"name\":\"%s\",\"project_id\":\"%s\",\"url\":\"http://t/\"}",
+			name, almost);
+		assert_int_equal(
+			pthread_create(&makers[i].thread, NULL, make_in_thread, &makers[i]), 0);
+	}
+	assert_true(
+		sql_becomes_true("select count(*) = 2 from pg_stat_activity where wait_event_type "
+				 "= 'Lock' and query like '-- write: makes a tool%'"));
+	sql_unlock(lock);
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(makers[i].thread, NULL);
+	sql("drop trigger at_gate on tool_definitions; drop function at_gate; drop table gate");
+	const struct maker *second = makers[0].code ? &makers[0] : &makers[1];
+	assert_int_equal(makers[0].code + makers[1].code, E_INVALID);
+	assert_non_null(strstr(second->why.text, "it may have no more"));
+	assert_string_equal(
+		sql("select count(*) from tool_definitions where project_id = '%s'", almost),
+		arena_printf(&arena, "%d", SETTINGS_TOOLS_MAX));
+}
+
+/* --- a part of a text among many calls --- */
+
+#define MANY_ORG "00000000-0000-7000-8000-0000000000ee"
+
+static void fill_many_calls(void)
+{
+	sql("insert into organisations (id, name) values ('" MANY_ORG "', 'many')");
+	sql("insert into calls (id, org_id, conversation_id, provider_call_id, status, live, "
+	    "started_at, customer, customer_number, summary, last_seq)"
+	    " select md5('call' || n)::uuid, '" MANY_ORG "', md5('conversation' || n)::uuid, "
+	    "'many-' || n, 'ended', false, '2026-01-01Z'::timestamptz + n * interval '1 minute',"
+	    " jsonb_build_object('name', 'Name ' || md5('name' || n)), '+1' || 5550000000 + n,"
+	    " 'About ' || md5('summary' || n), n from generate_series(1, 20000) n");
+	sql("insert into conversations (id, org_id, customer_number, started_at, last_at)"
+	    " select conversation_id, org_id, customer_number, started_at, started_at from calls "
+	    "where org_id = '" MANY_ORG "'");
+	sql("insert into messages (conversation_id, call_id, seq, org_id, role, text, at)"
+	    " select md5('conversation' || n)::uuid, md5('call' || n)::uuid, m, '" MANY_ORG "', "
+	    "'user', 'They said ' || md5('text' || n || m), now()"
+	    " from generate_series(1, 20000) n, generate_series(1, 3) m");
+	/* What autovacuum does: without it the indexes are lists of what is still to be put in. */
+	sql("vacuum analyze calls, messages, conversations");
+	sql("create function plan_of(what text) returns text language plpgsql as $$ declare line "
+	    "text; whole text := ''; begin"
+	    " for line in execute 'explain ' || what loop whole := whole || line; end loop;"
+	    " return whole; end $$");
+}
+
+static const char *plan(const char *name, const char *params)
+{
+	return sql("set plan_cache_mode = force_custom_plan; prepare q as %s; select "
+		   "plan_of($$execute q(%s)$$)",
+		   sql_find(name)->text, params);
+}
+
+static void a_part_of_a_text_uses_its_index(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query, *params, *indexes[3];
+	} cases[] = {
+		{ "api_calls_list",
+		  "'" MANY_ORG "',null,null,null,null,null,'5550012345',null,null,null,null,null",
+		  { "calls_customer_part", "calls_customer_name_part" } },
+		{ "api_calls_list",
+		  "'" MANY_ORG "',null,null,null,null,null,null,null,null,'0f3c9a2b77',null,null",
+		  { "calls_summary_part", "messages_text_part" } },
+		{ "api_conversations_list",
+		  "'" MANY_ORG "',null,'5550012345',null,null,null,null",
+		  { "conversations_customer_part" } },
+	};
+	fill_many_calls();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = plan(cases[i].query, cases[i].params);
+		for (const char *const *index = cases[i].indexes; *index; index++)
+			if (!strstr(got, *index))
+				fail_msg("%s does not use %s: %s", cases[i].params, *index, got);
+	}
+	/* The test can say no: nothing asked for, nothing used. */
+	assert_null(
+		strstr(plan("api_calls_list", "'" MANY_ORG "',null,null,null,null,null,null,null,"
+					      "null,null,null,null"),
+		       "_part"));
+}
+
+/* Also when the same connection has asked often, and PostgreSQL would rather keep one plan. */
+static void the_index_is_used_again_and_again(void **state)
+{
+	enum { TIMES = 12 };
+	struct store *all = store;
+	struct store_config config = { .connections = 1,
+				       .url = fixture_url(),
+				       .state_dir = fixture.dir };
+	const char *params[12] = { MANY_ORG };
+	(void)state;
+	sql("select pg_stat_reset()");
+	assert_ok(store_new(&store, &config, &oops));
+	params[6] = "5550012345";
+	for (int i = 0; i < TIMES; i++) {
+		expect_ok(ask_n("api_calls_list", params, 12));
+		expect("calls.0.provider_call_id", "many-12345");
+		expect("calls.1", "-");
+	}
+	store_free(store);
+	store = all;
+	assert_true(sql_becomes_true("select idx_scan >= 12 from pg_stat_user_indexes where "
+				     "indexrelname = 'calls_customer_part'"));
+}
+
+static void a_part_is_taken_as_it_is(void **state)
+{
+	(void)state;
+	static const char *const wild[] = { "%", "_", "\\", "%5550012345", "555001234_" };
+	const char *params[12] = { MANY_ORG };
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+		params[6] = wild[i];
+		expect_ok(ask_n("api_calls_list", params, 12));
+		expect("calls", "[]");
+	}
+	params[6] = NULL;
+	params[9] = "THEY said"; /* no regard to case; every call has it */
+	params[11] = "2";
+	expect_ok(ask_n("api_calls_list", params, 12));
+	expect("calls.1.provider_call_id", "many-19999");
+	expect("calls.2", "-");
+}
+
+/* --- conversations --- */
+
+static void conversations_are_listed_and_found(void **state)
+{
+	(void)state;
+	const char *params[7] = { MANY_ORG };
+	params[6] = "1";
+	expect_ok(ask_n("api_conversations_list", params, 7));
+	expect("conversations.0.customer_number", "+15550020000");
+	expect("conversations.0.call_count", "1");
+	expect("conversations.0.message_count", "3");
+	expect("conversations.1", "-");
+	params[5] = keep(at("next_cursor"));
+	expect_ok(ask_n("api_conversations_list", params, 7));
+	expect("conversations.0.customer_number", "+15550019999");
+	params[5] = "nonsense";
+	assert_int_equal(ask_n("api_conversations_list", params, 7), E_INVALID);
+	params[5] = NULL;
+	params[2] = "5550012345";
+	expect_ok(ask_n("api_conversations_list", params, 7));
+	expect("next_cursor", "null");
+	const char *id = keep(at("conversations.0.id"));
+	expect_ok(ask("api_conversation_get", MANY_ORG, id, NULL, "2"));
+	expect("id", id);
+	expect("calls.0.provider_call_id", "many-12345");
+	expect("calls.1", "-");
+	expect("messages.1.seq", "2");
+	expect("messages.2", "-");
+	expect_ok(ask("api_conversation_get", MANY_ORG, id, keep(at("next_cursor")), "2"));
+	expect("messages.0.seq", "3");
+	expect("next_cursor", "null");
+	assert_int_equal(ask("api_conversation_get", MANY_ORG, id, "!!", "2"), E_INVALID);
+	assert_int_equal(ask("api_conversation_get", DEFAULT_ORG, id, NULL, NULL), E_NOT_FOUND);
+	assert_int_equal(ask("api_conversation_get", MANY_ORG, NOBODY, NULL, NULL), E_NOT_FOUND);
+	params[0] = DEFAULT_ORG;
+	expect_ok(ask_n("api_conversations_list", params, 7));
+	expect("conversations", "[]");
+}
+
 static void tokens_live_and_go(void **state)
 {
 	(void)state;
@@ -905,11 +1110,16 @@ int main(void)
 		cmocka_unit_test(sources_live_and_go),
 		cmocka_unit_test(tools_live_and_go),
 		cmocka_unit_test(a_project_has_so_many_tools_and_no_more),
+		cmocka_unit_test(two_makers_of_the_last_tool),
 		cmocka_unit_test(tokens_live_and_go),
 		cmocka_unit_test(audit_and_quarantine_are_listed),
 		cmocka_unit_test(nobody_edits_the_audit_log),
 		cmocka_unit_test(analytics_of_calls),
 		cmocka_unit_test(analytics_of_tools),
+		cmocka_unit_test(a_part_of_a_text_uses_its_index),
+		cmocka_unit_test(the_index_is_used_again_and_again),
+		cmocka_unit_test(a_part_is_taken_as_it_is),
+		cmocka_unit_test(conversations_are_listed_and_found),
 		cmocka_unit_test(one_query_without_threads),
 		cmocka_unit_test(connections_that_were_ended_are_replaced),
 		cmocka_unit_test(connection_ended_during_a_query),

@@ -10,13 +10,14 @@ with page as (
 		and ($4::boolean is null or c.live = $4::boolean)
 		and ($5::text is null or c.outcome = $5::text)
 		and ($6::text is null or c.ended_class = $6::text)
-		and ($7::text is null or strpos(c.customer_number, $7::text) > 0
-			or strpos(lower(c.customer->>'name'), lower($7::text)) > 0)
+		and ($7::text is null or c.customer_number like callmend_part($7::text)
+			or lower(c.customer->>'name') like callmend_part(lower($7::text)))
 		and ($8::timestamptz is null or c.started_at >= $8::timestamptz)
 		and ($9::timestamptz is null or c.started_at < $9::timestamptz)
-		and ($10::text is null or strpos(lower(c.summary), lower($10::text)) > 0
-			or exists (select from messages m where m.call_id = c.id
-				and strpos(lower(m.text), lower($10::text)) > 0))
+		and ($10::text is null or c.id in (
+			select s.id from calls s where lower(s.summary) like callmend_part(lower($10::text))
+			union all
+			select m.call_id from messages m where lower(m.text) like callmend_part(lower($10::text))))
 		and (k is null or (c.started_at, c.id) < (k[1]::timestamptz, k[2]::uuid))
 	order by c.started_at desc, c.id desc
 	limit callmend_limit($12::text, 200) + 1
