@@ -445,6 +445,8 @@ static void finish(struct loader *l)
 	if (!*c->secrets_dir)
 		c->secrets_dir = arena_printf(&c->arena, "%s/secrets", c->state_dir);
 	make_absolute(l, &c->secrets_dir);
+	if (*c->tls_ca_file)
+		make_absolute(l, &c->tls_ca_file);
 	if (*c->public_url && strncmp(c->public_url, "http://", 7) != 0 &&
 	    strncmp(c->public_url, "https://", 8) != 0)
 		note_z(l, l->origin[OPTION_INDEX_public_url], "public_url",

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <sys/random.h>
 #define XXH_INLINE_ALL
@@ -146,4 +148,15 @@ uint64_t hash64(struct span s)
 uint64_t hash64_seeded(struct span s, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(s.n ? s.p : "", s.n, seed);
+}
+
+bool crypto_has_certificate(struct span pem)
+{
+	BIO *in = BIO_new_mem_buf(pem.n ? pem.p : "", pem.n < INT_MAX ? (int)pem.n : INT_MAX);
+	X509 *first = in ? PEM_read_bio_X509_AUX(in, NULL, NULL, NULL) : NULL;
+	bool found = first != NULL;
+	X509_free(first);
+	BIO_free(in);
+	ERR_clear_error();
+	return found;
 }

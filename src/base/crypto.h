@@ -24,4 +24,7 @@ void crypto_random(void *out, size_t n);
 uint64_t hash64(struct span s); /* XXH3, not for secrets */
 uint64_t hash64_seeded(struct span s, uint64_t seed);
 
+/* Does this text hold a certificate in PEM form that can be read? */
+bool crypto_has_certificate(struct span pem);
+
 #endif

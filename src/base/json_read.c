@@ -174,8 +174,8 @@ size_t json_count(struct json container)
 
 bool json_key_is(struct span raw, struct span name)
 {
-	if (raw.n == name.n && memcmp(raw.p, name.p, name.n) == 0)
-		return !memchr(raw.p, '\\', raw.n);
+	if (span_eq(raw, name))
+		return !raw.n || !memchr(raw.p, '\\', raw.n);
 	/* Escaped characters are longer than what they mean. */
 	if (raw.n <= name.n || !memchr(raw.p, '\\', raw.n))
 		return false;

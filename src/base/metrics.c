@@ -150,7 +150,7 @@ static void write_histogram(struct buf *out, const struct described *d, const st
 		buf_printf(out, "%s_bucket{le=\"%s\"} %lld\n", d->name, buckets[i].le,
 			   (long long)below);
 	}
-	long long all = (long long)(below + get(&s->n));
+	long long all = below + get(&s->n);
 	buf_printf(out, "%s_bucket{le=\"+Inf\"} %lld\n", d->name, all);
 	buf_printf(out, "%s_sum %lld.%06lld\n", d->name, (long long)(sum_us / 1000000),
 		   (long long)(sum_us % 1000000));

@@ -53,6 +53,9 @@
 	  "Bytes of all journal segments on disk")                                            \
 	X(PROJECTOR_LAG, GAUGE, "callmend_projector_lag_records", "",                         \
 	  "Journal records not yet in PostgreSQL")                                            \
+	X(REAPPLIED, COUNTER, "callmend_reapplied_records_total", "by",                       \
+	  "Journal records applied again after a start: by calls (all that are read), "       \
+	  "by the projector (those stored already)")                                          \
 	X(PROJECTOR_ROWS, COUNTER, "callmend_projector_rows_total", "",                       \
 	  "Rows written to PostgreSQL by the projector")                                      \
 	X(PROJECTOR_REFUSED, COUNTER, "callmend_projector_refused_rows_total", "",            \
@@ -70,7 +73,10 @@
 	X(LOOP_LAG_SECONDS, HISTOGRAM, "callmend_loop_lag_seconds", "",                       \
 	  "How late a shard's 100 ms timer fires")                                            \
 	X(STORE_QUERIES, COUNTER, "callmend_store_queries_total", "result",                   \
-	  "API queries by result: ok, refused, unavailable, full")
+	  "API queries by result: ok, refused, unavailable, full")                            \
+	X(DATABASE_ERRORS, COUNTER, "callmend_database_errors_total", "error",                \
+	  "Errors of PostgreSQL that are nobody's input, by name (docs/operations.md): "      \
+	  "permission, schema, login, read-only ...")
 
 enum metric {
 #define X(id, kind, name, label, doc) METRIC_##id,

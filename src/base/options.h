@@ -77,9 +77,18 @@
 	X(retention_event_days, "retention.event_days", INT, "30", RANGE(1, 36500),                \
 	  "Days of call events kept in PostgreSQL. Older days are dropped whole; calls, "          \
 	  "transcripts and figures stay.")                                                         \
+	X(api_rate_per_s, "api.rate_per_s", INT, "200", RANGE(0, 1000000),                         \
+	  "API requests and live messages a second that one token may make on average, over all "  \
+	  "shards. Beyond it: 429 with Retry-After. 0: no limit. Webhooks are not counted.")       \
+	X(api_rate_burst, "api.rate_burst", INT, "400", RANGE(1, 1000000),                         \
+	  "How many of them may come at once after a quiet time.")                                 \
 	X(tools_max_waiting, "tools.max_waiting", INT, "1000", RANGE(1, 1000000),                  \
 	  "Tool requests that may run or wait at a time. When full, further ones fail at once "    \
 	  "with their fallback answer, so that the assistant is never left waiting.")              \
+	X(tls_ca_file, "tls.ca_file", PATH, "", RANGE(0, 4000),                                    \
+	  "File with further CA certificates (PEM) for outgoing `https://`: tools, upstreams, "    \
+	  "the providers' APIs and control URLs. Those of the system (`/etc/ssl/certs`) are "      \
+	  "trusted besides. Read at the start of the core. Default: only the system's.")           \
 	X(log_level, "log.level", CHOICE, "info", CHOICES("debug info warn error"),                \
 	  "Least severe lines that are logged, on stderr.")                                        \
 	X(log_format, "log.format", CHOICE, "text", CHOICES("text json"),                          \

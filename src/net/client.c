@@ -24,7 +24,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/crypto.h"
+#include "base/file.h"
 
+enum { CA_FILE_LIMIT = 16 << 20 };
 enum { CONNECTION_AGE_SECONDS = 45 }; /* younger than what servers close when idle */
 
 struct transfer {
@@ -56,6 +59,7 @@ struct watch {
 struct http_client {
 	struct shard *shard;
 	CURLM *multi;
+	char *ca_file;		/* NULL: curl's own */
 	uv_timer_t timer;	/* curl's */
 	uv_timer_t queue_timer; /* the first deadline among the waiting */
 	unsigned max_in_flight, max_waiting;
@@ -70,8 +74,10 @@ struct http_client {
 
 static void free_when_closed(struct http_client *c)
 {
-	if (c->freed && c->handles == 0)
-		free(c);
+	if (!c->freed || c->handles)
+		return;
+	free(c->ca_file);
+	free(c);
 }
 
 static void on_timer_closed(uv_handle_t *h)
@@ -187,6 +193,8 @@ static void set_options(struct transfer *t, int64_t left_ms)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (t->client->ca_file) /* the system's folder of them (CAPATH) stays */
+		curl_easy_setopt(e, CURLOPT_CAINFO, t->client->ca_file);
 	curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not from the environment */
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS);
@@ -445,6 +453,25 @@ int http_client_new(struct http_client **out, struct shard *shard, unsigned max_
 	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)c->max_in_flight);
 	*out = c;
 	return 0;
+}
+
+void http_client_trust(struct http_client *c, const char *ca_file)
+{
+	free(c->ca_file);
+	c->ca_file = ca_file && *ca_file ? strdup(ca_file) : NULL;
+	CHECK(c->ca_file || !ca_file || !*ca_file);
+}
+
+int http_client_check_ca(const char *ca_file, struct fault *f)
+{
+	struct buf text AUTO_BUF = { 0 };
+
+	if (!*ca_file)
+		return 0;
+	TRY(file_read(ca_file, CA_FILE_LIMIT, &text, f));
+	return crypto_has_certificate(buf_span(&text))
+		       ? 0
+		       : fault(f, E_INVALID, "%s: no certificate in PEM form", ca_file);
 }
 
 static void give_up(struct transfer *t)

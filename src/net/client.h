@@ -13,6 +13,12 @@
 struct http_client;
 MUST int http_client_new(struct http_client **out, struct shard *, unsigned max_in_flight,
 			 unsigned max_waiting, struct fault *f);
+/* Certificates of this file (PEM) are trusted besides the system's, which curl knows. Before the
+ * first request; the path is copied. NULL and "": none. */
+void http_client_trust(struct http_client *, const char *ca_file);
+/* Is there a certificate in it? E_NOT_FOUND, E_IO, E_DENIED, E_INVALID. "": nothing to check. Any
+ * thread. */
+MUST int http_client_check_ca(const char *ca_file, struct fault *f);
 void http_client_free(struct http_client *); /* calls every `done` still open with CLIENT_NOT_SENT
 						or CLIENT_UNKNOWN */
 

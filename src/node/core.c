@@ -1,7 +1,10 @@
 /* Happy path: replay the journal, start the shards, load the directory, accept; on SIGTERM drain,
  * then stop in the reverse order.
  *
- * Failure modes: the parent is gone - stop at once (the journal has everything); the journal failed
+ * Failure modes: SIGTERM or SIGINT before the shards run - the default action, as good as any
+ * crash; no directory, from PostgreSQL or from the last copy - accept all the same after a while,
+ * so that /readyz can say so; the parent is gone - stop at once (the journal has everything); the
+ * journal failed
  * - stop with status 1, the parent starts us again and recovery decides; PostgreSQL away - nothing
  * here notices, except the projector and API reads. */
 #include "node/core.h"
@@ -18,17 +21,17 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ingest/ingest.h"
+#include "net/client.h"
 #include "node/database.h"
 #include "node/pidfile.h"
 #include "rt/child.h"
 
 enum {
 	DRAIN_LOOK_MS = 100,
+	DRAIN_QUIET_PARTS = 10, /* of the limit without a word of any call: nothing is running */
 	DIRECTORY_WAIT_MS = 5000,
 	SHARDS_MAX = 63, /* as option core.shards says */
 	STOP_STORE_MS = 5000,
-	RATE_PER_S = 200,
-	RATE_BURST = 400,
 	MAX_CONNECTIONS = 20000,
 };
 
@@ -59,8 +62,8 @@ struct core {
 	int listen_fd;
 	uv_loop_t loop; /* of the main thread: acceptor, signals, lifeline */
 	uv_signal_t term, intr;
-	uv_async_t failed;
-	uv_timer_t drain;
+	uv_async_t failed, loaded;
+	uv_timer_t drain, patience;
 	int64_t drain_until_ms;
 	int status;
 	/* a directory that came before the lanes */
@@ -135,6 +138,7 @@ static void on_directory(void *user, const struct directory *dir)
 	if (now)
 		ingest_set_directory(c->ingest, dir);
 	atomic_store(&c->has_directory, true);
+	uv_async_send(&c->loaded);
 }
 
 static void lanes_are_ready(struct core *c)
@@ -174,7 +178,10 @@ static void readiness(void *user, struct api_readiness *out)
 	out->draining = ingest_draining(c->ingest);
 	out->journal_failed = journal_failed(ingest_journal(c->ingest));
 	out->detail =
-		atomic_load(&c->has_directory) ? NULL : "sources and projects are not loaded yet";
+		atomic_load(&c->has_directory)
+			? NULL
+			: "sources and projects are not loaded yet: PostgreSQL has not answered "
+			  "since the start, and there is no copy from earlier";
 }
 
 /* --- stopping --- */
@@ -188,8 +195,17 @@ static void on_drain_look(uv_timer_t *t)
 {
 	struct core *c = t->data;
 
-	if (ingest_live_calls(c->ingest) == 0 || clock_monotonic_us() / 1000 >= c->drain_until_ms)
-		stop_loop(c);
+	int64_t quiet_ms = c->config->core_drain_limit_ms / DRAIN_QUIET_PARTS;
+	unsigned calls = ingest_live_calls(c->ingest);
+	bool quiet = ingest_quiet(c->ingest, quiet_ms);
+
+	if (!quiet && clock_monotonic_us() / 1000 < c->drain_until_ms)
+		return;
+	log_info("core", "drained: %u calls are left%s", calls,
+		 !quiet	 ? ", the limit is over"
+		 : calls ? ", no call has been heard of for a tenth of the limit"
+			 : "");
+	stop_loop(c);
 }
 
 /* From now on answers end their connection, so that few are cut at the end. */
@@ -294,6 +310,7 @@ static int start_ingest(struct core *c, struct fault *f)
 		.state_dir = k->state_dir,
 		.max_calls = (unsigned)k->core_max_calls,
 		.max_effects = (unsigned)k->tools_max_waiting,
+		.ca_file = k->tls_ca_file,
 		.on_failed = on_journal_failed,
 		.on_directory = on_lane_directory,
 		.user = c,
@@ -327,8 +344,8 @@ static int start_shards(struct core *c, struct fault *f)
 		.store = c->store,
 		.readiness = readiness,
 		.user = c,
-		.rate_per_s = RATE_PER_S,
-		.rate_burst = RATE_BURST,
+		.rate_per_s = (unsigned)c->config->api_rate_per_s,
+		.rate_burst = (unsigned)c->config->api_rate_burst,
 		.watcher_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
 	};
 	struct shard_hooks hooks = { shard_begin, shard_end, c };
@@ -348,16 +365,9 @@ static int start_projector(struct core *c, struct fault *f)
 		.ingest = c->ingest,
 		.url = buf_z(&c->database),
 		.keep_days = (unsigned)c->config->retention_event_days,
+		.store = c->store,
 	};
 	return projector_start(&c->projector, &cfg, f);
-}
-
-/* Connections queue meanwhile: a webhook that finds no source would be refused, and most providers
- * do not send it again. */
-static void await_directory(const struct core *c)
-{
-	for (int i = 0; i < DIRECTORY_WAIT_MS && !atomic_load(&c->has_directory); i++)
-		usleep(1000);
 }
 
 static int start_listening(struct core *c, struct fault *f)
@@ -374,16 +384,46 @@ static int start_listening(struct core *c, struct fault *f)
 	return 0;
 }
 
+static void listen_now(struct core *c)
+{
+	struct fault f = { 0 };
+
+	uv_timer_stop(&c->patience);
+	if (c->acceptor)
+		return;
+	if (!atomic_load(&c->has_directory))
+		log_warn("core", "no sources and projects yet: webhooks get 503 until PostgreSQL "
+				 "has told them");
+	if (start_listening(c, &f)) {
+		log_error("core", "cannot start: %s", f.text);
+		c->status = 1;
+		stop_loop(c);
+	}
+}
+
+static void on_loaded(uv_async_t *a)
+{
+	listen_now(a->data);
+}
+
+/* Connections queue until then: a webhook that finds no source would be refused, and most providers
+ * do not send it again. */
+static void on_patience(uv_timer_t *t)
+{
+	listen_now(t->data);
+}
+
 static void start_loop(struct core *c)
 {
 	uv_loop_init(&c->loop);
 	uv_signal_init(&c->loop, &c->term);
 	uv_signal_init(&c->loop, &c->intr);
 	uv_async_init(&c->loop, &c->failed, on_failed);
+	uv_async_init(&c->loop, &c->loaded, on_loaded);
 	uv_timer_init(&c->loop, &c->drain);
-	c->term.data = c->intr.data = c->failed.data = c->drain.data = c;
-	uv_signal_start(&c->term, on_term, SIGTERM);
-	uv_signal_start(&c->intr, on_intr, SIGINT);
+	uv_timer_init(&c->loop, &c->patience);
+	c->term.data = c->intr.data = c->failed.data = c->loaded.data = c;
+	c->drain.data = c->patience.data = c;
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -392,12 +432,16 @@ static int start(struct core *c, struct fault *f)
 	if (getenv("CALLMEND_INHERITED_SOCKET"))
 		TRY(child_watch_lifeline(&c->loop, on_parent_gone, c, f));
 	TRY(database_url(c->config, &c->database, f));
+	if (http_client_check_ca(c->config->tls_ca_file, f))
+		return fault_wrap(f, "tls.ca_file");
 	TRY(start_ingest(c, f));
 	TRY(start_store(c, f));
 	TRY(start_shards(c, f));
 	TRY(start_projector(c, f));
-	await_directory(c);
-	return start_listening(c, f);
+	uv_signal_start(&c->term, on_term, SIGTERM);
+	uv_signal_start(&c->intr, on_intr, SIGINT);
+	uv_timer_start(&c->patience, on_patience, DIRECTORY_WAIT_MS, 0);
+	return 0;
 }
 
 static void close_handle(uv_handle_t *h, void *unused)
@@ -415,8 +459,10 @@ static void stop(struct core *c)
 	store_close(c->store);
 	if (c->shards)
 		shards_stop(c->shards);
+	/* Where nobody answers there is nothing to wait for. */
+	bool answering = c->projector && projector_connected(c->projector);
+	projector_stop(c->projector, answering ? STOP_STORE_MS : 0);
 	store_free(c->store);
-	projector_stop(c->projector, STOP_STORE_MS);
 	api_common_free(c->api);
 	ingest_free(c->ingest);
 	directory_unref(c->early);

@@ -13,13 +13,16 @@
 	"this call); 1 rejected, unknown, timed out or no such call; 2 wrong usage; 3 no node "    \
 	"answers.\n"
 
-#define HELP_UP                                                                                 \
-	"Without a configured database it runs a private PostgreSQL inside state_dir. Stop it " \
-	"with Ctrl-C\n"                                                                         \
-	"or SIGTERM: new calls are refused, running ones may finish (core.drain_limit_ms).\n\n" \
-	"examples:\n"                                                                           \
-	"  callmend up\n"                                                                       \
-	"  callmend up --config /etc/callmend.yaml\n"                                           \
+#define HELP_UP                                                                                  \
+	"Without a configured database it runs a private PostgreSQL inside state_dir. Webhooks " \
+	"are taken as soon as\n"                                                                 \
+	"the core runs, from its local files when PostgreSQL is not there yet. SIGTERM drains: " \
+	"calls may finish\n"                                                                     \
+	"(core.drain_limit_ms), new ones are still taken; a second one, or Ctrl-C, stops at "    \
+	"once.\n\n"                                                                              \
+	"examples:\n"                                                                            \
+	"  callmend up\n"                                                                        \
+	"  callmend up --config /etc/callmend.yaml\n"                                            \
 	"  CALLMEND_LISTEN_PORT=9000 callmend up\n"
 #define HELP_CORE                                                                                 \
 	"`up` starts this and starts it again when it dies. Run it yourself when something else " \
@@ -34,8 +37,12 @@
 	"exit status: 0 good; 1 mistakes.\n\n"                                             \
 	"examples:\n"                                                                      \
 	"  callmend check --config /etc/callmend.yaml\n"
-#define HELP_MIGRATE \
-	"`up` does this by itself. Safe to repeat, and from several machines at once.\n"
+#define HELP_MIGRATE                                                                              \
+	"`up` does this by itself. Safe to repeat, and from several machines at once.\n\n"        \
+	"examples:\n"                                                                             \
+	"  callmend migrate\n"                                                                    \
+	"  callmend migrate --wait && exec callmend core     where a supervisor of yours starts " \
+	"the core\n"
 #define HELP_TOKEN                                                                               \
 	"Prints the token once; only its hash is stored. Roles: viewer looks; supervisor also "  \
 	"steers calls;\n"                                                                        \

@@ -30,7 +30,7 @@ static const struct verb verbs[] = {
 	  "read the configuration, report every mistake, ask the database what its calls show",
 	  verb_check, .needs = NEEDS_ANY_CONFIG, .help = HELP_CHECK },
 	{ "migrate", "", 0, 0, "bring the database schema up to date", verb_migrate,
-	  .help = HELP_MIGRATE },
+	  .options = migrate_options, .help = HELP_MIGRATE },
 	{ "token", "create NAME", 2, 2, "make an API token; it is shown once", verb_token,
 	  .options = token_options, .help = HELP_TOKEN },
 	{ "watch", "", 0, 0, "live calls in the terminal, like top; or line by line", verb_watch,
@@ -100,6 +100,7 @@ static int run(const struct verb *verb, struct verb_call *v)
 		status = verb->run(v);
 	}
 	config_fini(&c);
+	v->config = NULL;
 	return status;
 }
 

@@ -1,21 +1,25 @@
-/* Happy path: bind, start PostgreSQL, migrate, start the core, wait for a signal; then the core
- * drains, then PostgreSQL stops.
+/* Happy path: lock the state folder, bind the port, start the core, which serves from its local
+ * files; beside it start PostgreSQL, and when that runs, `callmend migrate --wait`. Wait for a
+ * signal; then the core drains, then PostgreSQL stops. Nothing here waits outside the loop until
+ * the core has ended.
  *
  * Failure modes: the core dies - started again after a growing pause, while the socket stays bound
- * and connections queue; the private PostgreSQL dies - started again (the core does not mind
- * meanwhile); we die - the kernel closes the core's lifeline and it stops; a leftover PostgreSQL is
- * adopted or stopped at the next start. */
+ * and connections queue; the private PostgreSQL dies or does not start - tried again and again (the
+ * core does not mind meanwhile), but a node that never had a database has nothing to serve from and
+ * ends with status 1; so it ends when the database belongs to another Callmend; we die - the kernel
+ * closes the core's lifeline and it stops; a leftover PostgreSQL is adopted or stopped at the next
+ * start; a second `up` on the same folder - refused before it touches anything. */
 #include "node/parent.h"
 
+#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "callmend/store.h"
+#include "net/client.h"
 #include "net/http.h"
 #include "node/database.h"
 #include "node/pidfile.h"
@@ -26,7 +30,8 @@ enum {
 	PAUSE_MAX_MS = 2000,
 	STEADY_MS = 10000,
 	LOOK_MS = 500,
-	MIGRATE_PAUSE_MS = 1000,
+	POSTGRES_PAUSE_MIN_MS = 1000,
+	POSTGRES_PAUSE_MAX_MS = 30000,
 	BIND_WAIT_MS = 10000,
 	BIND_PAUSE_MS = 100,
 };
@@ -36,21 +41,85 @@ struct parent {
 	const char *config_file;
 	uv_loop_t loop;
 	uv_signal_t term, intr;
-	uv_timer_t restart, look, migrate;
-	int listen_fd;
+	uv_timer_t bind, restart, postgres, migrate_again;
+	int64_t bind_until_ms;
+	bool said_waiting;
+	int lock_fd, listen_fd;
 	unsigned port;
-	struct cluster *cluster;
+	struct cluster *cluster; /* NULL: the database is somebody else's */
+	pid_t postgres_pid;	 /* as in its pid file */
+	bool postgres_runs;
+	uint64_t postgres_pause_ms;
 	struct buf database;
-	struct child *core;
+	struct child *core, *migrate;
+	bool migrated;
 	int64_t core_since_ms;
 	uint64_t pause_ms;
 	bool stopping;
+	int stop_signal; /* sent to the core last */
 	int status;
 };
 
 static int64_t now_ms(void)
 {
 	return clock_monotonic_us() / 1000;
+}
+
+/* --- stopping --- */
+
+static void stop_core(struct parent *p, int signal_number)
+{
+	p->stopping = true;
+	p->stop_signal = signal_number;
+	uv_timer_stop(&p->restart);
+	if (p->core)
+		child_kill(p->core, signal_number);
+	else
+		uv_stop(&p->loop);
+}
+
+static void on_signal(uv_signal_t *s, int number)
+{
+	struct parent *p = s->data;
+
+	log_info("parent", "%s, stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	stop_core(p, number);
+}
+
+static void give_up(struct parent *p)
+{
+	p->status = 1;
+	stop_core(p, SIGINT);
+}
+
+/* The same program in another role. */
+static int start_role(struct parent *p, struct child **out, const char *const *words,
+		      const struct child_spec *more,
+		      void (*on_exit)(void *user, struct child *, int exit_status, int signal),
+		      struct fault *f)
+{
+	char exe[PATH_MAX];
+	const char *argv[6] = { "callmend" };
+	struct buf database AUTO_BUF = { 0 };
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	size_t argc = 1;
+
+	if (n <= 0)
+		return fault(f, E_IO, "cannot find our own program");
+	exe[n] = 0;
+	while (*words)
+		argv[argc++] = *words++;
+	if (p->config_file) {
+		argv[argc++] = "--config";
+		argv[argc++] = p->config_file;
+	}
+	buf_printf(&database, "CALLMEND_DATABASE_URL=%s", buf_z(&p->database));
+	const char *env[] = { buf_z(&database), "CALLMEND_INHERITED_SOCKET=1", NULL };
+	struct child_spec spec = *more;
+	spec.path = exe;
+	spec.argv = argv;
+	spec.env = env;
+	return child_start(out, &p->loop, &spec, on_exit, p, f);
 }
 
 /* --- the core --- */
@@ -75,7 +144,9 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 	child_free(child);
 	p->core = NULL;
 	if (p->stopping) {
-		p->status = status || signal_number ? 1 : 0;
+		/* A core that was still starting has no handler yet: the signal itself ends it. */
+		if (status || (signal_number && signal_number != p->stop_signal))
+			p->status = 1;
 		uv_stop(&p->loop);
 		return;
 	}
@@ -89,132 +160,193 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 
 static int core_start(struct parent *p, struct fault *f)
 {
-	char exe[4096], database[4200];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	const char *argv[] = { "callmend", "core", p->config_file ? "--config" : NULL,
-			       p->config_file, NULL };
-	const char *env[] = { "CALLMEND_INHERITED_SOCKET=1", database, NULL };
-	struct child_spec spec = {
-		.path = exe, .argv = argv, .env = env, .pass_fds = &p->listen_fd, .pass_fds_n = 1
-	};
+	static const char *const words[] = { "core", NULL };
+	struct child_spec spec = { .pass_fds = &p->listen_fd, .pass_fds_n = 1 };
 
-	if (n <= 0)
-		return fault(f, E_IO, "cannot find our own program");
-	exe[n] = 0;
-	snprintf(database, sizeof(database), "CALLMEND_DATABASE_URL=%s", buf_z(&p->database));
-	TRY(child_start(&p->core, &p->loop, &spec, on_core_exit, p, f));
+	TRY(start_role(p, &p->core, words, &spec, on_core_exit, f));
 	p->core_since_ms = now_ms();
 	return 0;
 }
 
+/* --- the schema --- */
+
+static void start_migrate(struct parent *p);
+
+static void on_migrate_again(uv_timer_t *t)
+{
+	start_migrate(t->data);
+}
+
+/* Status 1: refused, whatever was tried; it has said why. Anything else is an accident. */
+static void on_migrate_exit(void *user, struct child *child, int status, int signal_number)
+{
+	struct parent *p = user;
+
+	child_free(child);
+	p->migrate = NULL;
+	p->migrated = status == 0 && signal_number == 0;
+	if (p->migrated || p->stopping)
+		return;
+	if (status == 1) {
+		log_error("parent", "without its schema the database is of no use: stopping");
+		give_up(p);
+		return;
+	}
+	log_warn("parent", "`migrate` ended early (status %d, signal %d), starting it again",
+		 status, signal_number);
+	uv_timer_start(&p->migrate_again, on_migrate_again, PAUSE_MAX_MS, 0);
+}
+
+static void start_migrate(struct parent *p)
+{
+	static const char *const words[] = { "migrate", "--wait", NULL };
+	struct child_spec spec = { 0 };
+	struct fault f = { 0 };
+
+	if (p->migrate || p->migrated)
+		return;
+	if (start_role(p, &p->migrate, words, &spec, on_migrate_exit, &f)) {
+		log_error("parent", "cannot start `migrate`: %s", f.text);
+		uv_timer_start(&p->migrate_again, on_migrate_again, PAUSE_MAX_MS, 0);
+	}
+}
+
 /* --- PostgreSQL --- */
 
-static int cluster_begin(struct parent *p, struct fault *f)
+static void note_pid(struct parent *p)
 {
-	TRY(cluster_start(&p->cluster, p->config->state_dir, f));
-	pidfile_write(p->config->state_dir, "postgres", cluster_pid(p->cluster));
+	pid_t pid = cluster_pid(p->cluster);
+
+	if (pid > 0 && pid != p->postgres_pid) {
+		p->postgres_pid = pid;
+		pidfile_write(p->config->state_dir, "postgres", pid);
+	}
+}
+
+static void note_running(struct parent *p, bool runs)
+{
+	if (p->postgres_runs && !runs)
+		log_warn("parent", "the private PostgreSQL has ended, starting it again");
+	if (!p->postgres_runs && runs) {
+		log_info("parent", "the private PostgreSQL is up");
+		p->postgres_pause_ms = POSTGRES_PAUSE_MIN_MS;
+		start_migrate(p);
+	}
+	p->postgres_runs = runs;
+}
+
+/* Sources, projects and tokens of earlier times: with them a core serves without PostgreSQL. */
+static bool has_directory(const struct parent *p)
+{
+	struct buf path AUTO_BUF = { 0 };
+
+	buf_printf(&path, "%s/directory.json", p->config->state_dir);
+	return access(buf_z(&path), R_OK) == 0;
+}
+
+enum { NEVER = 0 };
+
+/* How long to leave it alone now. */
+static uint64_t postgres_failed(struct parent *p, const struct fault *f)
+{
+	uint64_t pause = p->postgres_pause_ms;
+
+	p->postgres_runs = false;
+	if (!has_directory(p)) {
+		log_error("parent", "cannot start: private PostgreSQL: %s", f->text);
+		give_up(p);
+		return NEVER;
+	}
+	log_error("parent",
+		  "private PostgreSQL: %s. Trying again in %llu s; calls go on meanwhile, the "
+		  "journal keeps what is to be stored",
+		  f->text, (unsigned long long)pause / 1000);
+	p->postgres_pause_ms =
+		pause * 2 > POSTGRES_PAUSE_MAX_MS ? POSTGRES_PAUSE_MAX_MS : pause * 2;
+	return pause;
+}
+
+static void on_postgres(uv_timer_t *t)
+{
+	struct parent *p = t->data;
+	struct fault f = { 0 };
+	bool runs = false;
+	int rc = cluster_step(p->cluster, &runs, &f);
+	uint64_t again = runs ? LOOK_MS : CLUSTER_STEP_MS;
+
+	note_pid(p);
+	if (rc)
+		again = postgres_failed(p, &f);
+	else
+		note_running(p, runs);
+	if (again != NEVER)
+		uv_timer_start(t, on_postgres, again, 0);
+}
+
+/* --- starting --- */
+
+static int find_database(struct parent *p, struct fault *f)
+{
+	if (!database_is_private(p->config))
+		return database_url(p->config, &p->database, f);
+	TRY(cluster_new(&p->cluster, p->config->state_dir, f));
+	buf_addz(&p->database, cluster_url(p->cluster));
 	return 0;
 }
 
-static void on_look(uv_timer_t *t)
+static int start_all(struct parent *p, struct fault *f)
 {
-	struct parent *p = t->data;
-	struct fault f;
+	const struct config *c = p->config;
 
-	if (p->stopping || !database_is_private(p->config) ||
-	    (p->cluster && cluster_alive(p->cluster)))
-		return;
-	log_warn("parent", "the private PostgreSQL has ended, starting it again");
-	cluster_stop(p->cluster);
-	p->cluster = NULL;
-	if (cluster_begin(p, &f))
-		log_error("parent", "PostgreSQL: %s", f.text);
-}
-
-static void on_migrate(uv_timer_t *t)
-{
-	struct parent *p = t->data;
-	unsigned applied = 0;
-	struct fault f;
-	int rc = store_migrate(buf_z(&p->database), &applied, &f);
-
-	if (rc == E_UNAVAILABLE)
-		return;
-	uv_timer_stop(t);
-	if (rc)
-		log_error("parent", "database schema: %s", f.text);
-}
-
-static int prepare_database(struct parent *p, struct fault *f)
-{
-	unsigned applied = 0;
-
-	if (database_is_private(p->config)) {
-		TRY(cluster_begin(p, f));
-		buf_addz(&p->database, cluster_url(p->cluster));
-	} else {
-		TRY(database_url(p->config, &p->database, f));
-	}
-	int rc = store_migrate(buf_z(&p->database), &applied, f);
-	if (rc == E_UNAVAILABLE) {
-		/* The core starts from its local files; the schema follows when the database is
-		 * back. */
-		log_warn("parent", "PostgreSQL is away: %s", f->text);
-		uv_timer_start(&p->migrate, on_migrate, MIGRATE_PAUSE_MS, MIGRATE_PAUSE_MS);
-		return 0;
-	}
-	if (!rc && applied)
-		log_info("parent", "database schema: %u migration%s applied", applied,
-			 applied == 1 ? "" : "s");
-	return rc;
-}
-
-/* --- life --- */
-
-static void stop_core(struct parent *p, int signal_number)
-{
-	p->stopping = true;
-	uv_timer_stop(&p->restart);
-	if (p->core)
-		child_kill(p->core, signal_number);
+	log_info("parent", "listening on %s:%u", c->listen_host, p->port);
+	TRY(find_database(p, f));
+	pidfile_write(c->state_dir, "parent", getpid());
+	TRY(core_start(p, f));
+	if (p->cluster)
+		uv_timer_start(&p->postgres, on_postgres, 0, 0);
 	else
-		uv_stop(&p->loop);
+		start_migrate(p);
+	return 0;
 }
 
-static void on_signal(uv_signal_t *s, int number)
+static int take_place(struct parent *p, struct fault *f)
 {
-	stop_core(s->data, number);
+	if (p->lock_fd < 0)
+		TRY(pidfile_lock(p->config->state_dir, "parent", &p->lock_fd, f));
+	return net_listen(p->config->listen_host, &p->port, &p->listen_fd, f);
 }
 
-/* A core whose parent was killed keeps the port until it has noticed: that is worth a moment. */
-static int bind_port(struct parent *p, struct fault *f)
+/* A predecessor that is still stopping, or a core whose parent was killed, keeps its place until it
+ * has noticed: that is worth a moment. */
+static void on_bind(uv_timer_t *t)
 {
-	int64_t until = now_ms() + BIND_WAIT_MS;
-	bool waiting = false;
-	int rc;
+	struct parent *p = t->data;
+	struct fault f = { 0 };
+	int rc = take_place(p, &f);
 
-	while ((rc = net_listen(p->config->listen_host, &p->port, &p->listen_fd, f)) == E_IO &&
-	       now_ms() < until) {
-		if (!waiting)
-			log_info("parent", "%s; trying for %d s", f->text, BIND_WAIT_MS / 1000);
-		waiting = true;
-		usleep(BIND_PAUSE_MS * 1000);
+	if ((rc == E_IO || rc == E_CONFLICT) && now_ms() < p->bind_until_ms) {
+		if (!p->said_waiting)
+			log_info("parent", "%s; trying for %d s", f.text, BIND_WAIT_MS / 1000);
+		p->said_waiting = true;
+		uv_timer_start(t, on_bind, BIND_PAUSE_MS, 0);
+		return;
 	}
-	return rc;
+	if (rc == 0)
+		rc = start_all(p, &f);
+	if (rc) {
+		log_error("parent", "cannot start: %s", f.text);
+		give_up(p);
+	}
 }
 
 static int begin(struct parent *p, struct fault *f)
 {
-	const struct config *c = p->config;
-
-	p->port = (unsigned)c->listen_port;
-	TRY(file_make_dir(c->state_dir, 0711, f));
-	TRY(bind_port(p, f));
-	log_info("parent", "listening on %s:%u", c->listen_host, p->port);
-	TRY(prepare_database(p, f));
-	TRY(core_start(p, f));
-	pidfile_write(c->state_dir, "parent", getpid());
-	uv_timer_start(&p->look, on_look, LOOK_MS, LOOK_MS);
+	p->port = (unsigned)p->config->listen_port;
+	if (http_client_check_ca(p->config->tls_ca_file, f))
+		return fault_wrap(f, "tls.ca_file");
+	TRY(file_make_dir(p->config->state_dir, 0711, f));
+	p->bind_until_ms = now_ms() + BIND_WAIT_MS;
+	uv_timer_start(&p->bind, on_bind, 0, 0);
 	return 0;
 }
 
@@ -227,9 +359,16 @@ static void close_handle(uv_handle_t *h, void *unused)
 
 static void end(struct parent *p)
 {
+	if (p->migrate) {
+		child_kill(p->migrate, SIGKILL); /* PostgreSQL undoes what it has begun */
+		child_free(p->migrate);
+	}
 	cluster_stop(p->cluster);
-	pidfile_remove(p->config->state_dir, "postgres");
-	pidfile_remove(p->config->state_dir, "parent");
+	if (p->lock_fd >= 0) { /* they are ours */
+		pidfile_remove(p->config->state_dir, "postgres");
+		pidfile_remove(p->config->state_dir, "parent");
+		close(p->lock_fd);
+	}
 	if (p->listen_fd >= 0)
 		close(p->listen_fd);
 	uv_walk(&p->loop, close_handle, NULL);
@@ -242,18 +381,22 @@ int parent_main(const struct config *config, const char *config_file)
 {
 	struct parent p = { .config = config,
 			    .config_file = config_file,
+			    .lock_fd = -1,
 			    .listen_fd = -1,
+			    .postgres_pause_ms = POSTGRES_PAUSE_MIN_MS,
 			    .pause_ms = PAUSE_MIN_MS };
 	struct fault f = { 0 };
+	uv_timer_t *timers[] = { &p.bind, &p.restart, &p.postgres, &p.migrate_again };
 
 	log_thread("parent");
 	uv_loop_init(&p.loop);
 	uv_signal_init(&p.loop, &p.term);
 	uv_signal_init(&p.loop, &p.intr);
-	uv_timer_init(&p.loop, &p.restart);
-	uv_timer_init(&p.loop, &p.look);
-	uv_timer_init(&p.loop, &p.migrate);
-	p.term.data = p.intr.data = p.restart.data = p.look.data = p.migrate.data = &p;
+	p.term.data = p.intr.data = &p;
+	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+		uv_timer_init(&p.loop, timers[i]);
+		timers[i]->data = &p;
+	}
 	uv_signal_start(&p.term, on_signal, SIGTERM);
 	uv_signal_start(&p.intr, on_signal, SIGINT);
 	if (begin(&p, &f)) {

@@ -144,7 +144,7 @@ static bool show(struct steering *s, struct json command)
 	if (i == OUTCOMES || strcmp(s->state, outcomes[i].state) == 0)
 		return false;
 	snprintf(s->state, sizeof(s->state), "%s", outcomes[i].state);
-	s->status = outcomes[i].meaning;
+	s->status = (int)outcomes[i].meaning;
 	if (s->v->json)
 		printf("%.*s\n", SPAN_ARG(command.raw));
 	else

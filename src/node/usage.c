@@ -140,7 +140,7 @@ const char *verb_option(const struct verb_call *v, const char *name)
 		if (strcmp(rows[i].name, name) == 0)
 			return v->values[i];
 	}
-	CHECK(!"an option of this verb");
+	CHECK(false && "an option of this verb");
 	return NULL;
 }
 

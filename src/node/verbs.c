@@ -2,12 +2,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crypto.h"
+#include "base/log.h"
 #include "base/token.h"
 #include "callmend/directory.h"
 #include "callmend/store.h"
 #include "ingest/ingest.h"
+#include "net/client.h"
 #include "node/database.h"
 
 /* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by
@@ -61,6 +64,7 @@ static int check_database(const struct verb_call *v)
 int verb_check(const struct verb_call *v)
 {
 	struct buf text AUTO_BUF = { 0 };
+	struct fault f = { 0 };
 
 	config_write_mistakes(v->config, &text);
 	if (v->config->mistakes_n) {
@@ -69,6 +73,8 @@ int verb_check(const struct verb_call *v)
 			v->config->mistakes_n == 1 ? "" : "s");
 		return 1;
 	}
+	if (http_client_check_ca(v->config->tls_ca_file, &f))
+		return fail("check: tls.ca_file", &f);
 	printf("configuration: %s is good\n",
 	       v->config_file ? v->config_file : "(defaults and environment)");
 	return check_database(v);
@@ -76,13 +82,55 @@ int verb_check(const struct verb_call *v)
 
 /* --- migrate --- */
 
+const struct verb_option migrate_options[] = {
+	{ "--wait", NULL,
+	  "wait for a database that does not answer yet; report in the log, not on stdout" },
+	{ 0 },
+};
+
+enum { MIGRATE_PAUSE_S = 1 };
+
+/* Also over when whoever started it is gone. */
+static int migrate_patiently(const char *url, unsigned *applied, struct fault *f)
+{
+	pid_t starter = getppid();
+	bool said = false;
+	int rc;
+
+	while ((rc = store_migrate(url, applied, f)) == E_UNAVAILABLE && getppid() == starter) {
+		if (!said)
+			log_warn("migrate", "waiting for the database: %s", f->text);
+		said = true;
+		sleep(MIGRATE_PAUSE_S);
+	}
+	return rc;
+}
+
+static int migrate_for_service(const char *url)
+{
+	unsigned applied = 0;
+	struct fault f = { 0 };
+
+	log_thread("migrate");
+	if (migrate_patiently(url, &applied, &f)) {
+		log_error("migrate", "database schema: %s", f.text);
+		return EXIT_FAILED;
+	}
+	log_info("migrate", "the database schema is up to date");
+	return EXIT_DONE;
+}
+
 int verb_migrate(const struct verb_call *v)
 {
 	struct buf url AUTO_BUF = { 0 };
 	unsigned applied = 0;
 	struct fault f = { 0 };
 
-	if (database_url(v->config, &url, &f) || store_migrate(buf_z(&url), &applied, &f))
+	if (database_url(v->config, &url, &f))
+		return fail("migrate", &f);
+	if (verb_option(v, "--wait"))
+		return migrate_for_service(buf_z(&url));
+	if (store_migrate(buf_z(&url), &applied, &f))
 		return fail("migrate", &f);
 	if (v->json)
 		printf("{\"applied\":%u}\n", applied);

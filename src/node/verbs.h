@@ -76,7 +76,7 @@ int verb_end(const struct verb_call *);
 int verb_transfer(const struct verb_call *);
 int verb_demo(const struct verb_call *);
 
-extern const struct verb_option token_options[], replay_options[], watch_options[], say_options[],
-	mute_options[], end_options[], transfer_options[];
+extern const struct verb_option migrate_options[], token_options[], replay_options[],
+	watch_options[], say_options[], mute_options[], end_options[], transfer_options[];
 
 #endif

@@ -38,7 +38,7 @@ static void set_colours(void)
 		return;
 	start_color();
 	use_default_colors();
-	for (short i = 0; i < WATCH_STYLES; i++)
+	for (int i = 0; i < WATCH_STYLES; i++)
 		init_pair((short)(i + 1), looks[i].fore, looks[i].back);
 }
 

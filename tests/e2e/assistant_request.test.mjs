@@ -2,6 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { worldFor, message } from './lib/world.mjs';
+import { Receiver } from './lib/receiver.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 
 const w = worldFor({ before, after });
@@ -25,6 +26,31 @@ test('inline: everything as configured, only the system message is the project\'
   await until('noted with the call', async () => (await w().events('ar-1', 'instructions.served')).length > 0);
   await instruct('You are Ava. Be kind.');
   await until('the next call gets the next version', async () => (await ask('inline', 'ar-2')).body.assistant.model.messages[0].content === 'You are Ava. Be kind.');
+});
+
+test('a call that has only asked for its assistant rings', async () => {
+  await ask('inline', 'ar-only');
+  const row = await w().storedAs('ar-only');
+  assert.equal(row.status, 'ringing');
+  assert.equal(row.live, true);
+  assert.equal((await w().product.must('GET', '/api/v1/calls/ar-only')).status, 'ringing');
+  await ask('inline', 'ar-only'); // asked again: no second word
+  await w().product.webhook('inline', message('status-update', 'ar-only', { status: 'in-progress' }));
+  await w().storedAs('ar-only', (r) => r.status === 'in-progress');
+  const events = await w().events('ar-only', 'call.status');
+  assert.deepEqual(events.map((e) => [e.data.status, e.data.late ?? false]), [['ringing', false], ['in-progress', false]]);
+});
+
+test('upstream fails: ours is served, and the call knows its version', async (t) => {
+  const upstream = await new Receiver(() => ({ status: 502 })).listen();
+  t.after(() => upstream.close());
+  await w().addSource('behind', { assistant_mode: 'inline', assistant: INLINE, upstream_url: upstream.url });
+  const { status, body } = await ask('behind', 'ar-behind');
+  assert.equal(status, 200);
+  assert.equal(body.assistant.name, 'Ava');
+  assert.equal(upstream.ofType('assistant-request').length, 1);
+  const row = await w().storedAs('ar-behind', (r) => r.instruction_version);
+  assert.ok(row.instruction_version);
 });
 
 test('fetch: GET /assistant/:id with the private key, cached', async () => {

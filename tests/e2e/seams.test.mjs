@@ -145,3 +145,43 @@ test('a stop while big bodies are being read ends in order', async () => {
     await world.end();
   }
 });
+
+test('a drain: readyz is red, everything is taken, commands too, and the end of the last call ends it', { timeout: 90000 }, async () => {
+  const world = await World.start({ config: { core: { shards: 2, drain_limit_ms: '10m' } }, tools: false });
+  const { product } = world;
+  try {
+    assert.equal((await product.webhook('main', status('in-progress', 'd-1'))).status, 200);
+    assert.equal((await product.webhook('main', status('in-progress', 'd-2'))).status, 200);
+    product.kill('parent', 'SIGTERM');
+    await until('readyz is red', async () => (await fetch(`${product.url}/readyz`)).status === 503);
+    assert.equal((await product.webhook('main', status('ringing', 'd-3'))).status, 200, 'a new call');
+    // Refused by the call (it has no control URL), not by the node.
+    const command = await product.api('POST', '/api/v1/calls/d-1/commands', { verb: 'end' });
+    assert.equal(command.status, 409, JSON.stringify(command.body));
+    assert.equal(command.body.command.state, 'rejected');
+    for (const call of ['d-1', 'd-2'])
+      assert.equal((await product.webhook('main', ended(call))).status, 200);
+    assert.equal(product.child.exitCode, null, 'one call is left');
+    assert.equal((await fetch(`${product.url}/readyz`)).status, 503);
+    assert.equal((await product.webhook('main', ended('d-3'))).status, 200);
+    assert.equal((await product.exit).code, 0);
+    await product.launch();
+    for (const call of ['d-1', 'd-2', 'd-3'])
+      await world.ended(call);
+  } finally {
+    await world.end();
+  }
+});
+
+test('a drain is not held up by a call that nobody speaks of any more', { timeout: 90000 }, async () => {
+  const world = await World.start({ config: { core: { shards: 2, drain_limit_ms: '20s' } }, tools: false });
+  const { product } = world;
+  try {
+    assert.equal((await product.webhook('main', status('in-progress', 'q-1'))).status, 200);
+    product.kill('parent', 'SIGTERM');
+    assert.equal((await product.exit).code, 0);
+    assert.match(product.log(), /no call has been heard of/);
+  } finally {
+    await world.end();
+  }
+});

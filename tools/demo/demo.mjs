@@ -24,7 +24,14 @@ const HELP = `usage: ./dev run [options]        (or: callmend demo [options])
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const text = { type: 'string' };
-const { values: options } = parseArgs({ options: { speed: text, state: text, port: text, stay: { type: 'boolean' }, 'no-stay': { type: 'boolean' }, help: { type: 'boolean' } } });
+const known = { options: { speed: text, state: text, port: text, stay: { type: 'boolean' }, 'no-stay': { type: 'boolean' }, help: { type: 'boolean' } } };
+let options;
+try {
+  options = parseArgs(known).values;
+} catch (error) {
+  console.error(`${error.message}\n\n${HELP}`);
+  process.exit(2);
+}
 if (options.help) {
   console.log(HELP);
   process.exit(0);
@@ -91,9 +98,10 @@ class Node {
       this.child.on('error', (error) => done({ error: (this.startError = error) }));
     });
     await until('the product is up', async () => {
-      if (this.startError || this.child.exitCode !== null)
+      if (this.startError || this.child.exitCode !== null || this.child.signalCode !== null)
         throw Object.assign(new Error(`the product did not start: ${this.startError?.message ?? this.#lastLog()}`), { fatal: true });
-      return (await fetch(`${this.url}/readyz`)).ok;
+      const answer = await fetch(`${this.url}/readyz`);
+      return answer.ok && (await answer.json()).database === 'connected'; // webhooks do not need it; tokens and what is stored do
     }, { timeoutMs: 90000, everyMs: 100, fatal: (error) => error.fatal });
   }
 
