@@ -79,4 +79,7 @@ struct call_host {
 				struct span json);
 };
 
+/* A host that takes events and does nothing: for everybody who is not live. */
+struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
+
 #endif

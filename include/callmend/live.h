@@ -60,11 +60,13 @@ MUST int live_snapshot(struct live *, struct shard *here, const struct live_quer
 /* Names this run of the core: sequences are only comparable within one epoch. 16 hex digits. */
 const char *live_epoch(const struct live *);
 
-/* A command for a call. `call` may be ours or the provider's id (both are tried). `done` is called
- * once: when the provider has answered (or the command is otherwise final), or after wait_ms with
- * the state so far. json: the command as in the COMMAND event, durable. code: 0, E_NOT_FOUND (no
- * live call; ended calls that are still in memory answer 0 with state rejected), E_DENIED (other
- * org), E_FULL, E_UNAVAILABLE (draining or journal failed). */
+/* A command for a call. `call` may be ours or the provider's id (both are tried; of two calls of
+ * one provider's id the live one, then the first). `done` is called once: when the provider has
+ * answered (or the command is otherwise final), or after wait_ms with the state so far. json: the
+ * command as in the COMMAND event, durable. code: 0, E_NOT_FOUND (no live call; ended calls that
+ * are still in memory answer 0 with state rejected), E_DENIED (other org), E_FULL, E_UNAVAILABLE
+ * (the node stops, or its journal has failed). Draining is no reason to refuse: a drain waits for
+ * calls to end, and somebody may want to end one. */
 struct live_command_answer {
 	int code;
 	struct span json;

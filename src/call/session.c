@@ -468,7 +468,19 @@ int64_t session_deadline(const struct session *s)
 
 bool session_expired(const struct session *s, int64_t now_us)
 {
-	return s->status.ended && now_us >= s->last_us + s->settings.linger_ms * MS_US;
+	int64_t idle_ms = s->status.ended ? 0 : s->settings.idle_close_ms;
+	return (s->status.ended || s->timers_stopped) &&
+	       now_us >= s->last_us + (idle_ms + s->settings.linger_ms) * MS_US;
+}
+
+void session_stop_timers(struct session *s)
+{
+	s->timers_stopped = true;
+}
+
+uint32_t session_repeated_tools(const struct session *s)
+{
+	return s->tools.repeated;
 }
 
 const struct settings *session_settings(const struct session *s)

@@ -29,6 +29,8 @@ MUST int session_apply(struct session *, const struct record *, const struct cal
  * call whose session has expired at t, the session is replaced by a new one (which needs a BIND
  * first). */
 int64_t session_deadline(const struct session *);
+/* From now on it has none: one of its timers stops the process. It expires when nothing comes. */
+void session_stop_timers(struct session *);
 bool session_expired(const struct session *, int64_t now_us);
 
 /* Views, valid until the next apply. */
@@ -41,6 +43,8 @@ struct span session_provider_call_id(const struct session *);
 struct uuid
 session_conversation(const struct session *); /* v5 of source and session id or call id */
 size_t session_bytes(const struct session *); /* memory held */
+uint32_t
+session_repeated_tools(const struct session *); /* tool calls that had been here before, so far */
 /* A command of this session by idempotency key or id: its JSON as in the COMMAND event; false when
  * unknown. */
 bool session_command(const struct session *, const struct uuid *id, struct span key,

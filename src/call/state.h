@@ -247,6 +247,7 @@ struct tools_state {
 	uint32_t n, cap;
 	struct tool_wait *waits;
 	uint32_t waits_n, waits_cap;
+	uint32_t repeated;	    /* calls that were here before */
 	struct tool_wait *now;	    /* of the record being applied; NULL: none */
 	uint32_t upstream_now;	    /* tools of this record that go upstream */
 	struct tool_answer refused; /* of this record, the last one there was no room for */
@@ -384,6 +385,7 @@ struct queued_event {
 struct session {
 	struct uuid id;
 	bool bound;
+	bool timers_stopped; /* one of them stops the process */
 	struct settings settings;
 	struct kept bind; /* settings.h spans live here and in settings_mem */
 	struct arena settings_mem;

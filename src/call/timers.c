@@ -3,7 +3,7 @@
 int64_t timers_next(const struct session *s)
 {
 	int64_t next = INT64_MAX;
-	for (size_t i = 0; stages[i]; i++) {
+	for (size_t i = 0; !s->timers_stopped && stages[i]; i++) {
 		int64_t due = stages[i]->deadline ? stages[i]->deadline(s) : INT64_MAX;
 		next = due < next ? due : next;
 	}

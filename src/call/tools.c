@@ -379,6 +379,7 @@ static void describe(struct tool *t, const struct input *in)
 static void repeat(struct session *s, struct tool *t, const struct input *in)
 {
 	s->counts.duplicates++;
+	s->tools.repeated++;
 	if (t->state == TOOL_NOT_SENT) {
 		t->attempt++;
 		t->at_us = in->at_us;
@@ -446,6 +447,7 @@ static void answered_here(struct session *s, const struct input *in)
 	}
 	if (t && t->waiters >= WAITERS_PER_TOOL) {
 		s->counts.duplicates++;
+		s->tools.repeated++;
 		refuse(s, in, FLAG_WAITERS_FULL);
 		return;
 	}

@@ -116,7 +116,7 @@ static const struct mask_rule *rule_for(const struct masking *m, const char *sta
 {
 	const char *open = memrchr(start, '"', (size_t)(close - start));
 	size_t n = open ? (size_t)(close - open) - 1 : 0;
-	if (n >= NAME_MAX_LEN || !(m->last_of[n] & letter_bit(close[-1])))
+	if (!open || n >= NAME_MAX_LEN || !(m->last_of[n] & letter_bit(close[-1])))
 		return NULL;
 	for (size_t i = 0; i < m->n; i++)
 		if (m->rules[i].name.n == n && strncasecmp(m->rules[i].name.p, open + 1, n) == 0)

@@ -211,6 +211,16 @@ static bool read_question(const struct vapi_view *v, struct inputs *out)
 	return true;
 }
 
+/* The first word about an inbound call, and perhaps the only one: it rings until it has its
+ * assistant. Repetitions and status messages say it no second time (the key has no time). */
+static bool read_assistant_request(const struct vapi_view *v, struct inputs *out)
+{
+	struct input *in = add(v, out, INPUT_STATUS);
+	in->name = SPAN("ringing");
+	in->key = key_text(key_start("status"), v->type);
+	return read_question(v, out);
+}
+
 /* Of all that is the message's own. The parts that many messages carry are left out: they may be
  * reduced or not. */
 static uint64_t raw_key(const struct vapi_view *v)
@@ -270,7 +280,7 @@ static const struct vapi_type types[] = {
 	{ "call-ended", ANSWER_NONE, VAPI_HISTORY_BEFORE, REDUCED, read_call_ended },
 	{ "tool-calls-result", ANSWER_NONE, VAPI_HISTORY_AFTER, REDUCED, vapi_read_tool_result },
 	{ "tool-call-result", ANSWER_NONE, VAPI_HISTORY_AFTER, REDUCED, vapi_read_tool_result },
-	{ "assistant-request", ANSWER_ASSISTANT, VAPI_HISTORY_NONE, WHOLE, read_question },
+	{ "assistant-request", ANSWER_ASSISTANT, VAPI_HISTORY_NONE, WHOLE, read_assistant_request },
 	{ "transfer-destination-request", ANSWER_DEFAULT, VAPI_HISTORY_NONE, WHOLE, read_question },
 	{ "handoff-destination-request", ANSWER_DEFAULT, VAPI_HISTORY_NONE, WHOLE, read_question },
 	{ "knowledge-base-request", ANSWER_DEFAULT, VAPI_HISTORY_NONE, WHOLE, read_question },

@@ -1,15 +1,18 @@
 /* Answers that do not come from a session: configured or default ones, and assistant-request.
  *
- * assistant-request, happy path: the source's assistant (inline, or fetched and cached per lane)
- * with the project's current instructions, or an id with variable values. What was served is
- * journaled (SERVED) before it leaves.
+ * assistant-request, happy path: the upstream's answer, where there is one; else the source's
+ * assistant (inline, or fetched and cached per lane) with the project's current instructions, or an
+ * id with variable values. What was served is journaled (SERVED) before it leaves.
  *
- * Failure modes: nothing fetched yet - the request waits for the fetch, at most ASSISTANT_WAIT_MS;
- * fetch fails - the last good copy is served; none at all - the configured failure answer (a
- * destination or a spoken error), always 200. */
+ * Failure modes: the upstream fails - ours is served, and the fetch for it began together with the
+ * upstream's request; nothing fetched yet - the request waits for the fetch; fetch fails - the last
+ * good copy is served; none at all - the configured failure answer (a destination or a spoken
+ * error), always 200. All of it has one budget of time (delivery_left_ms). */
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "ingest/lane.h"
 
@@ -21,8 +24,10 @@ enum {
 
 struct waiting_request {
 	struct waiting_request *next;
+	struct assistant_cache *cache;
 	struct delivery *delivery;
 	uint64_t number;
+	uv_timer_t timer;
 };
 
 struct assistant_cache {
@@ -63,7 +68,7 @@ static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 	} else {
 		answer_default(d);
 	}
-	delivery_question(d, l, number);
+	delivery_answer_at(d, l, number);
 }
 
 static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir_project *p,
@@ -109,9 +114,7 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 		serve_failure(d, l, number);
 		return;
 	}
-	if (!d->source->upstream_url.n)
-		number = note_served(d, l, p, number);
-	delivery_question(d, l, number);
+	delivery_answer_at(d, l, note_served(d, l, p, number));
 }
 
 static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct lane *l,
@@ -121,6 +124,41 @@ static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct 
 		serve(d, l, json_of(buf_span(&c->body)), number);
 	else
 		serve_failure(d, l, number);
+}
+
+static void free_waiting(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
+/* With what has been fetched by now. */
+static void end_waiting(struct waiting_request *w)
+{
+	serve_fetched(w->cache, w->delivery, w->cache->lane, w->number);
+	uv_close((uv_handle_t *)&w->timer, free_waiting);
+}
+
+static void on_budget_spent(uv_timer_t *t)
+{
+	struct waiting_request *w = t->data;
+
+	LL_DELETE(w->cache->waiting, w);
+	end_waiting(w);
+}
+
+static void wait_for_fetch(struct assistant_cache *c, struct delivery *d, uint64_t number)
+{
+	struct waiting_request *w = calloc(1, sizeof(*w));
+	int64_t left = delivery_left_ms(d);
+
+	CHECK(w);
+	w->cache = c;
+	w->delivery = d;
+	w->number = number;
+	uv_timer_init(shard_loop(c->lane->shard), &w->timer);
+	w->timer.data = w;
+	uv_timer_start(&w->timer, on_budget_spent, left > 0 ? (uint64_t)left : 0, 0);
+	LL_APPEND(c->waiting, w);
 }
 
 static void on_fetched(void *user, const struct client_response *r)
@@ -141,8 +179,7 @@ static void on_fetched(void *user, const struct client_response *r)
 		struct waiting_request *w = c->waiting;
 
 		c->waiting = w->next;
-		serve_fetched(c, w->delivery, c->lane, w->number);
-		free(w);
+		end_waiting(w);
 	}
 }
 
@@ -154,6 +191,8 @@ static void fetch(struct assistant_cache *c, const struct dir_source *s)
 	struct fault f;
 
 	c->tried_us = clock_monotonic_us();
+	if (c->lane->stopping)
+		return;
 	if (dialect && dialect->fetch_assistant &&
 	    !dialect->fetch_assistant(s->api_base, s->assistant_id, &a, &pr)) {
 		struct http_header h = {
@@ -191,23 +230,24 @@ static struct assistant_cache *cache_of(struct lane *l, const struct dir_source 
 	return c;
 }
 
-static void answer_fetch(struct lane *l, struct delivery *d, uint64_t number)
+/* Nothing has been fetched yet: now it is, unless it is already under way. */
+static struct assistant_cache *want(struct lane *l, const struct dir_source *s)
 {
-	struct assistant_cache *c = cache_of(l, d->source);
+	struct assistant_cache *c = cache_of(l, s);
 
 	if (!c->body.n && !c->fetching)
-		fetch(c, d->source);
-	if (c->body.n || !c->fetching) {
+		fetch(c, s);
+	return c;
+}
+
+static void answer_fetch(struct lane *l, struct delivery *d, uint64_t number)
+{
+	struct assistant_cache *c = want(l, d->source);
+
+	if (c->body.n || !c->fetching)
 		serve_fetched(c, d, l, number);
-		return;
-	}
-	struct waiting_request *w = calloc(1, sizeof(*w));
-	CHECK(w);
-	*w = (struct waiting_request){ NULL, d, number };
-	struct waiting_request **last = &c->waiting;
-	while (*last)
-		last = &(*last)->next;
-	*last = w;
+	else
+		wait_for_fetch(c, d, number);
 }
 
 static void answer_inline(struct lane *l, struct delivery *d, uint64_t number)
@@ -220,7 +260,7 @@ static void answer_id(struct lane *l, struct delivery *d, uint64_t number)
 	serve(d, l, (struct json){ 0 }, number);
 }
 
-void answer_assistant(struct lane *l, struct delivery *d, uint64_t number)
+static void answer_ours(struct lane *l, struct delivery *d, uint64_t number)
 {
 	static const struct {
 		const char *mode;
@@ -234,6 +274,36 @@ void answer_assistant(struct lane *l, struct delivery *d, uint64_t number)
 		}
 	}
 	serve_failure(d, l, number);
+}
+
+static void on_upstream_answer(void *user, const struct client_response *r)
+{
+	struct delivery *d = user;
+
+	if (delivery_take_upstream(d, r))
+		delivery_answer(d);
+	else
+		answer_ours(d->owner, d, d->waiter.number);
+}
+
+static void ask_upstream(struct waiter *w, struct lane *l)
+{
+	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
+
+	if (upstream_forward(l, d, on_upstream_answer, d))
+		answer_ours(l, d, d->waiter.number);
+}
+
+void answer_assistant(struct lane *l, struct delivery *d, uint64_t number)
+{
+	if (!d->source->upstream_url.n) {
+		answer_ours(l, d, number);
+		return;
+	}
+	if (span_is(d->source->assistant_mode, "fetch"))
+		(void)want(l, d->source);
+	d->waiter.durable = ask_upstream;
+	lane_wait(l, &d->waiter, number);
 }
 
 /* --- keeping what was fetched fresh --- */

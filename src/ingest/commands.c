@@ -1,16 +1,15 @@
 /* Commands from the API to the owner of a call, and their answer back.
  *
  * The caller waits for the first durable state after `requested` (the provider's answer), or
- * wait_ms. The call may be named by our id or by the provider's: the candidates are tried owner by
- * owner. */
+ * wait_ms. The call may be named by our id, which says who owns it, or by the provider's: then each
+ * lane is asked in turn for a call of that name. Commands are taken as long as the lane runs, also
+ * while the node drains: that is when somebody wants to end a call. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/metrics.h"
 #include "ingest/tasks.h"
-
-enum { MAX_CANDIDATES = 64 };
 
 struct command_wait {
 	struct mail mail;
@@ -21,8 +20,9 @@ struct command_wait {
 	struct call_entry *call; /* while in its list */
 	struct shard *home;
 	struct uuid org;
-	struct uuid candidates[MAX_CANDIDATES];
-	size_t candidates_n, at;
+	struct uuid ours; /* nil: the text is no id of ours */
+	struct uuid name;
+	unsigned asked; /* lanes that were asked for the name */
 	struct buf command;
 	struct uuid id; /* the command that answers: the asked one, or the one with its key */
 	bool named;	/* id is known */
@@ -177,43 +177,73 @@ static void take_command(struct lane *l, struct command_wait *w, struct call_ent
 		refuse(w, number ? rc : rc == E_FULL ? E_FULL : E_UNAVAILABLE, f.text);
 }
 
-static void run_at_owner(struct mail *m, struct shard *here);
+static void run_at_lane(struct mail *m, struct shard *here);
 
-static void to_candidate(struct command_wait *w)
+static void to_lane(struct command_wait *w, struct lane *l)
 {
-	w->owner = lane_owner(w->in, &w->candidates[w->at]);
-	w->mail.run = run_at_owner;
-	shard_post_sure(w->owner->shard, &w->mail);
+	w->owner = l;
+	w->mail.run = run_at_lane;
+	shard_post_sure(l->shard, &w->mail);
 }
 
-static void run_at_owner(struct mail *m, struct shard *here)
+static bool is_over(const struct command_wait *w, const struct call_entry *c)
+{
+	return !c->session || session_expired(c->session, ingest_now(w->in));
+}
+
+static bool is_own(const struct command_wait *w, const struct call_entry *c)
+{
+	return uuid_eq(&session_settings(c->session)->org, &w->org);
+}
+
+/* A live call rather than one that has ended. */
+static struct call_entry *find_named(const struct command_wait *w, struct lane *l)
+{
+	struct call_entry *found = NULL;
+
+	for (struct call_entry *c = lane_named(l, &w->name); c; c = c->namesake) {
+		if (!is_over(w, c) && (!found || session_ended(found->session)))
+			found = c;
+	}
+	return found;
+}
+
+static void next_lane(struct command_wait *w)
+{
+	if (w->asked < w->in->lanes_n)
+		to_lane(w, w->in->lanes[w->asked++]);
+	else
+		refuse(w, E_NOT_FOUND, "no call of this id is live");
+}
+
+static void try_ours(struct lane *l, struct command_wait *w)
+{
+	struct call_entry *c = lane_call(l, &w->ours);
+
+	w->ours = (struct uuid){ { 0 } };
+	if (!c || is_over(w, c))
+		next_lane(w);
+	else if (is_own(w, c))
+		take_command(l, w, c);
+	else
+		refuse(w, E_DENIED, "the call belongs to another organisation");
+}
+
+static void run_at_lane(struct mail *m, struct shard *here)
 {
 	struct command_wait *w = (struct command_wait *)m;
 	struct lane *l = w->owner;
-	struct call_entry *c = lane_call(l, &w->candidates[w->at]);
+	struct call_entry *c;
 
 	(void)here;
-	if (l->stopped)
+	if (l->stopped) {
 		refuse(w, E_UNAVAILABLE, "this node is stopping");
-	else if (c && !session_expired(c->session, ingest_now(w->in))) {
-		if (uuid_eq(&session_settings(c->session)->org, &w->org))
-			take_command(l, w, c);
-		else
-			refuse(w, E_DENIED, "the call belongs to another organisation");
-	} else if (++w->at < w->candidates_n) {
-		to_candidate(w);
+	} else if (!uuid_is_nil(&w->ours)) {
+		try_ours(l, w);
+	} else if ((c = find_named(w, l)) != NULL) {
+		take_command(l, w, c);
 	} else {
-		refuse(w, E_NOT_FOUND, "no call of this id is live");
-	}
-}
-
-static void find_candidates(struct command_wait *w, const struct directory *dir, struct span call)
-{
-	if (!uuid_parse(&w->candidates[0], call))
-		w->candidates_n = 1;
-	for (size_t i = 0; dir && i < dir->sources_n && w->candidates_n < MAX_CANDIDATES; i++) {
-		if (uuid_eq(&dir->sources[i].org, &w->org))
-			w->candidates[w->candidates_n++] = uuid_v5(&dir->sources[i].id, call);
+		next_lane(w);
 	}
 }
 
@@ -230,12 +260,13 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 	w->wait_ms = wait_ms;
 	w->done = done;
 	w->user = user;
+	w->name = lane_name(org, call);
 	command_write(command, &w->command);
-	find_candidates(w, live_directory(live, here), call);
-	if (!w->candidates_n) {
-		wait_free(w);
-		return E_NOT_FOUND;
-	}
-	to_candidate(w);
+	if (uuid_parse(&w->ours, call))
+		w->ours = (struct uuid){ { 0 } };
+	if (uuid_is_nil(&w->ours))
+		next_lane(w);
+	else
+		to_lane(w, lane_owner(w->in, &w->ours));
 	return 0;
 }

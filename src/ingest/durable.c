@@ -106,3 +106,23 @@ void lane_finish_waiters(struct lane *l)
 			usleep(1000);
 	}
 }
+
+struct waiter *lane_take_waiters(struct lane *l, void (*durable)(struct waiter *, struct lane *))
+{
+	struct waiter *taken = NULL, **end = &taken, **at = &l->first;
+
+	while (*at) {
+		struct waiter *w = *at;
+
+		if (w->durable != durable) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = NULL;
+		*end = w;
+		end = &w->next;
+	}
+	l->last = at;
+	return taken;
+}

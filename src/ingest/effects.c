@@ -5,7 +5,8 @@
  *
  * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the
  * request surely never left - not_sent; no whole answer - unknown, and nothing here ever sends it
- * again; the process dies in between - the next start settles it the same way (lane.c). */
+ * again; the process dies in between - the next start settles it the same way (ingest.c); the lane
+ * is stopping - what has not begun is not_sent, so that the next start need not say unknown. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -22,6 +23,8 @@ enum {
 	TOOL_ANSWER_LIMIT = 256 * 1024,
 	MAX_HEADERS = 32,
 };
+
+static const char STOPPING[] = "the core is stopping";
 
 static struct delivery *pending_delivery(struct call_entry *c, uint64_t webhook)
 {
@@ -289,10 +292,20 @@ static void on_intent_durable(struct waiter *w, struct lane *l)
 {
 	struct effect_task *t = CONTAINER_OF(w, struct effect_task, waiter);
 
-	if (l->http)
-		doers[t->kind](t);
-	else
-		settle_not_sent(t, "the core is stopping");
+	(void)l;
+	doers[t->kind](t);
+}
+
+void effects_stop(struct lane *l)
+{
+	struct waiter *w = lane_take_waiters(l, on_intent_durable);
+
+	while (w) {
+		struct effect_task *t = CONTAINER_OF(w, struct effect_task, waiter);
+
+		w = w->next;
+		settle_not_sent(t, STOPPING);
+	}
 }
 
 void effect_start(struct lane *l, struct effect_task *t)
@@ -302,6 +315,10 @@ void effect_start(struct lane *l, struct effect_task *t)
 	struct fault f;
 
 	t->next = NULL;
+	if (l->stopping) {
+		settle_not_sent(t, STOPPING);
+		return;
+	}
 	int rc =
 		c ? lane_input(l, c, RECORD_INTENT,
 			       (struct span){ (const char *)t->id.b, sizeof(t->id.b) }, &number, &f)

@@ -11,6 +11,8 @@
 #include "base/metrics.h"
 #include "ingest/tasks.h"
 
+enum { EVENT_TEXT = 1024 }; /* nearly all are shorter */
+
 struct batch {
 	struct mail mail;
 	struct lane *to;
@@ -56,6 +58,7 @@ void hub_publish(struct lane *l, const struct event *ev, const struct settings *
 	size_t at;
 
 	CHECK(e);
+	buf_reserve(&text, EVENT_TEXT);
 	buf_printf(&text, "{\"type\":\"event\",\"owner\":%u,\"event\":", l->index);
 	at = text.n;
 	event_write(ev, &text);

@@ -1,15 +1,17 @@
 /* A core's ingest from start to stop.
  *
- * Happy path: open the journal, read it all again into sessions, give each lane its calls as its
- * shard starts, settle what a crash left open, run; at the stop every lane lets its waiters go,
- * closes its calls (the journal has them) and stays as an empty shell for mail that is still under
- * way. */
+ * Happy path: open the journal, read again into sessions what is not released (the projector says
+ * when: projector.c), give each lane its calls as its shard starts, settle what a crash left open,
+ * run; at the stop every lane lets its waiters go, closes its calls (the journal has them) and
+ * stays as an empty shell for mail that is still under way. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
@@ -65,8 +67,6 @@ static int restore_record(void *user, const struct record *r)
 		HASH_ADD(hh, re->in->restored, id, sizeof(c->id), c);
 	}
 	c->last_at_us = r->at_us;
-	if (r->at_us > atomic_load(&re->in->clock_us))
-		atomic_store(&re->in->clock_us, r->at_us);
 	if (step(&c->session, r, &silent, re->in->poison, POISON_SLOT_REPLAY, &f))
 		log_debug("replay", "%s", f.text);
 	re->applied++;
@@ -87,11 +87,26 @@ static void forget_expired(struct ingest *in)
 	}
 }
 
+/* Every call that has not expired begins at or above the release position: it was taken there only
+ * after a call had expired by the stamps of all lanes, with time to spare. */
+static int restore(struct ingest *in, struct fault *f)
+{
+	struct restore re = { .in = in };
+	uint64_t from = journal_released(in->journal);
+
+	atomic_store(&in->clock_us, journal_latest_us(in->journal));
+	TRY(journal_replay_from(in->journal, from, restore_record, &re, f));
+	forget_expired(in);
+	metric_add_label(METRIC_REAPPLIED, "calls", (int64_t)re.applied);
+	log_info("replay", "%" PRIu64 " records read again from %" PRIu64 " on, %u calls in memory",
+		 re.applied, from, HASH_COUNT(in->restored));
+	return 0;
+}
+
 int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct fault *f)
 {
 	struct ingest *in = calloc(1, sizeof(*in));
 	struct journal_config jc = cfg->journal;
-	struct restore re = { .in = in };
 	uint64_t epoch;
 
 	CHECK(in && cfg->lanes > 0 && cfg->lanes < POISON_SLOT_REPLAY);
@@ -103,6 +118,7 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	pthread_mutex_init(&in->ringing, NULL);
 	in->max_calls = cfg->max_calls;
 	in->max_effects = cfg->max_effects;
+	in->ca_file = cfg->ca_file;
 	in->on_failed = cfg->on_failed;
 	in->on_directory = cfg->on_directory;
 	in->user = cfg->user;
@@ -116,16 +132,13 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	if (!rc)
 		rc = journal_open(&in->journal, &jc, f);
 	if (!rc)
-		rc = journal_replay(in->journal, restore_record, &re, f);
+		rc = restore(in, f);
 	if (!rc)
 		rc = journal_start(in->journal, f);
 	if (rc) {
 		ingest_free(in);
 		return rc;
 	}
-	forget_expired(in);
-	log_info("replay", "%llu records read again, %u calls in memory",
-		 (unsigned long long)re.applied, HASH_COUNT(in->restored));
 	*out = in;
 	return 0;
 }
@@ -182,15 +195,15 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	l->last = &l->first;
 	l->retries_last = &l->retries;
 	l->durable_mail.run = lane_durable_mail;
+	atomic_store(&l->heard_us, clock_monotonic_us());
 	l->gap = calloc(in->lanes_n, sizeof(*l->gap));
 	CHECK(l->gap);
-	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f) ||
-	    http_client_new(&l->upstream, s, in->max_effects, in->max_effects * 4, f)) {
-		http_client_free(l->http);
+	if (http_client_new(&l->http, s, in->max_effects, in->max_effects * 4, f)) {
 		free(l->gap);
 		free(l);
 		return f->code;
 	}
+	http_client_trust(l->http, in->ca_file);
 	uv_timer_init(shard_loop(s), &l->retry_timer);
 	uv_timer_init(shard_loop(s), &l->sweep_timer);
 	l->retry_timer.data = l;
@@ -208,7 +221,11 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 
 void ingest_lane_finish(struct ingest *in, struct shard *s)
 {
-	lane_finish_waiters(lane_of(in, s));
+	struct lane *l = lane_of(in, s);
+
+	l->stopping = true;
+	effects_stop(l);
+	lane_finish_waiters(l);
 }
 
 void ingest_lane_stop(struct ingest *in, struct shard *s)
@@ -216,8 +233,7 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	struct lane *l = lane_of(in, s);
 	struct call_entry *c, *next;
 
-	http_client_free(l->upstream);
-	l->upstream = NULL;
+	upstream_free_all(l);
 	http_client_free(l->http);
 	l->http = NULL;
 	HASH_ITER (hh, l->calls, c, next)
@@ -328,6 +344,7 @@ static void run_directory(struct mail *m, struct shard *here)
 		l->in->on_directory(l->in->user, l->shard, l->dir);
 	free(m);
 	assistants_refresh(l);
+	upstream_forget(l);
 }
 
 void ingest_set_directory(struct ingest *in, const struct directory *dir)
@@ -350,6 +367,18 @@ bool ingest_draining(const struct ingest *in)
 unsigned ingest_live_calls(const struct ingest *in)
 {
 	return atomic_load(&in->live_calls);
+}
+
+bool ingest_quiet(const struct ingest *in, int64_t quiet_ms)
+{
+	int64_t heard = 0;
+
+	for (unsigned i = 0; i < in->lanes_n; i++) {
+		int64_t t = in->lanes[i] ? atomic_load(&in->lanes[i]->heard_us) : 0;
+
+		heard = t > heard ? t : heard;
+	}
+	return ingest_live_calls(in) == 0 || clock_monotonic_us() - heard > quiet_ms * MS_US;
 }
 
 struct journal *ingest_journal(struct ingest *in)

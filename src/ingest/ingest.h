@@ -20,7 +20,8 @@ struct ingest_config {
 	struct journal_config journal; /* on_durable, on_failed and user are set by ingest */
 	const char *state_dir;	       /* applying.map, poison.list */
 	unsigned max_calls;	       /* sessions in memory per core; more: 503 */
-	unsigned max_effects;	       /* requests in flight per lane */
+	unsigned max_effects;	       /* requests of tools and commands in flight per lane */
+	const char *ca_file;	       /* see http_client_trust; outlives the ingest */
 	/* On a shard's thread: a directory has come into force there. */
 	void (*on_directory)(void *user, struct shard *, const struct directory *);
 	/* Any thread: the journal failed for good; the core should stop with an error. */
@@ -28,7 +29,7 @@ struct ingest_config {
 	void *user;
 };
 
-/* Opens the journal and replays it into sessions. Before the shards start. */
+/* Opens the journal and replays what is not released into sessions. Before the shards start. */
 MUST int ingest_new(struct ingest **out, const struct ingest_config *, struct fault *f);
 /* After the shards have stopped. */
 void ingest_free(struct ingest *);
@@ -51,6 +52,9 @@ void ingest_webhook(struct exchange *x);
 void ingest_drain(struct ingest *);
 bool ingest_draining(const struct ingest *);
 unsigned ingest_live_calls(const struct ingest *); /* not ended; any thread */
+/* Nothing to wait for: no call is live, or nothing was heard of a live one for so long (a call
+ * whose end was never told must not hold up a stop). After the lanes have started; any thread. */
+bool ingest_quiet(const struct ingest *, int64_t quiet_ms);
 
 struct journal *ingest_journal(struct ingest *);
 struct live *ingest_live(struct ingest *);
@@ -61,6 +65,7 @@ struct projector_config {
 	struct ingest *ingest;
 	const char *url;
 	unsigned keep_days;
+	struct store *store; /* tells the projector's troubles, outlives it; or NULL */
 };
 MUST int projector_start(struct projector **out, const struct projector_config *, struct fault *f);
 /* Stores what is durable (waits at most wait_ms for PostgreSQL), stops the thread, frees. */

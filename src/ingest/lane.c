@@ -39,23 +39,44 @@ struct lane *lane_owner(struct ingest *in, const struct uuid *call)
 
 /* --- what a session asks for --- */
 
+static void count_ended(struct json data)
+{
+	static const char *const classes[] = { "customer",  "assistant", "provider",
+					       "telephony", "limit",	 "lost" };
+	struct json cls = json_get(data, "class");
+	const char *name = "other";
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		if (json_is_text(cls, classes[i]))
+			name = classes[i];
+	}
+	metric_add_label(METRIC_CALLS_ENDED, name, 1);
+}
+
+/* What says most about a tool call comes first. */
+static void count_tool(struct json data)
+{
+	static const char *const results[] = { "unknown", "fallback", "success" };
+	const char *name = "failed";
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		if (json_get(data, results[i]).kind == JSON_TRUE) {
+			name = results[i];
+			break;
+		}
+	}
+	metric_add_label(METRIC_TOOL_CALLS, name, 1);
+}
+
 static void host_publish(void *self, const struct event *e)
 {
 	struct lane *l = self;
 
 	metric_add(METRIC_EVENTS, 1);
-	if (e->type == EVENT_CALL_ENDED) {
-		struct json cls = json_get(json_of(e->data), "class");
-		static const char *const classes[] = { "customer",  "assistant", "provider",
-						       "telephony", "limit",	 "lost" };
-		const char *name = "other";
-
-		for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-			if (json_is_text(cls, classes[i]))
-				name = classes[i];
-		}
-		metric_add_label(METRIC_CALLS_ENDED, name, 1);
-	}
+	if (e->type == EVENT_CALL_ENDED)
+		count_ended(json_of(e->data));
+	if (e->type == EVENT_TOOL_FINISHED)
+		count_tool(json_of(e->data));
 	hub_publish(l, e, session_settings(l->applying->session));
 }
 
@@ -83,14 +104,6 @@ static struct delivery *take_pending(struct call_entry *c, uint64_t number)
 	return NULL;
 }
 
-static void answer_when_durable(struct waiter *w, struct lane *l)
-{
-	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
-
-	(void)l;
-	delivery_answer(d);
-}
-
 static void host_answer(void *self, uint64_t number, struct span body)
 {
 	struct lane *l = self;
@@ -101,8 +114,7 @@ static void host_answer(void *self, uint64_t number, struct span body)
 	d->status = 200;
 	buf_clear(&d->answer);
 	buf_add(&d->answer, body);
-	d->waiter.durable = answer_when_durable;
-	lane_wait(l, &d->waiter, l->applying_number);
+	delivery_answer_at(d, l, l->applying_number);
 }
 
 static void host_command_changed(void *self, const struct uuid *id, enum command_state state,
@@ -112,6 +124,56 @@ static void host_command_changed(void *self, const struct uuid *id, enum command
 }
 
 /* --- applying --- */
+
+/* --- calls by the provider's id --- */
+
+struct uuid lane_name(const struct uuid *org, struct span provider_call_id)
+{
+	return uuid_v5(org, provider_call_id);
+}
+
+struct call_entry *lane_named(struct lane *l, const struct uuid *name)
+{
+	struct call_entry *c;
+
+	HASH_FIND(by_name, l->names, name, sizeof(*name), c);
+	return c;
+}
+
+/* As soon as its session knows the id. */
+static void name_call(struct lane *l, struct call_entry *c)
+{
+	struct call_entry *first;
+
+	if (!uuid_is_nil(&c->name) || !c->session || !session_provider_call_id(c->session).n)
+		return;
+	c->name =
+		lane_name(&session_settings(c->session)->org, session_provider_call_id(c->session));
+	first = lane_named(l, &c->name);
+	if (first) {
+		c->namesake = first->namesake;
+		first->namesake = c;
+	} else {
+		HASH_ADD(by_name, l->names, name, sizeof(c->name), c);
+	}
+}
+
+static void unname_call(struct lane *l, struct call_entry *c)
+{
+	struct call_entry *first = uuid_is_nil(&c->name) ? NULL : lane_named(l, &c->name);
+
+	if (!first)
+		return;
+	if (first == c) {
+		HASH_DELETE(by_name, l->names, c);
+		if (c->namesake)
+			HASH_ADD(by_name, l->names, name, sizeof(c->name), c->namesake);
+		return;
+	}
+	while (first->namesake != c)
+		first = first->namesake;
+	first->namesake = c->namesake;
+}
 
 static void call_free(uv_handle_t *timer)
 {
@@ -125,8 +187,7 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 
 		c->pending = p->next;
 		answer_default(p->delivery);
-		p->delivery->waiter.durable = answer_when_durable;
-		lane_wait(l, &p->delivery->waiter, p->number);
+		delivery_answer_at(p->delivery, l, p->number);
 		free(p);
 	}
 	command_waits_free(l, c);
@@ -134,6 +195,7 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 		atomic_fetch_sub(&l->in->live_calls, 1);
 		metric_add(METRIC_CALLS_ACTIVE, -1);
 	}
+	unname_call(l, c);
 	HASH_DEL(l->calls, c);
 	atomic_fetch_sub(&l->in->calls, 1);
 	session_free(c->session);
@@ -146,6 +208,7 @@ void lane_count_live(struct lane *l, struct call_entry *c)
 {
 	bool live = c->session && !session_ended(c->session);
 
+	name_call(l, c);
 	if (live == c->counted_live)
 		return;
 	c->counted_live = live;
@@ -345,6 +408,20 @@ static int unanswerable(const struct delivery *d, struct fault *f)
 		       : 0;
 }
 
+static int apply_delivered(struct lane *l, struct call_entry *c, const struct record *r, size_t n,
+			   struct fault *f)
+{
+	uint32_t before = c->session ? session_repeated_tools(c->session) : 0, after;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		rc = lane_apply(l, c, &r[i], f);
+	after = c->session ? session_repeated_tools(c->session) : before;
+	if (after != before)
+		metric_add_label(METRIC_TOOL_CALLS, "duplicate", after - before);
+	return rc;
+}
+
 int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, uint64_t *number,
 		 struct fault *f)
 {
@@ -381,14 +458,15 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	*out = c;
 	if (d->envelope.answer == ANSWER_TOOLS)
 		pend(c, d, *number);
-	for (size_t i = 0; i < n; i++)
-		rc = lane_apply(l, c, &r[i], f);
+	rc = apply_delivered(l, c, r, n, f);
 	if (poison_skip_record(l->in->poison, &r[n - 1]))
 		rc = unanswerable(d, f); /* the session has not seen it */
 	else if (rc == 0)
 		repeats_learn(&c->repeats, &l->news);
 	if (rc && d->envelope.answer == ANSWER_TOOLS)
 		take_pending(c, *number);
+	if (c->counted_live)
+		atomic_store(&l->heard_us, d->received_us);
 	if (!c->session)
 		lane_call_close(l, c); /* its BIND could not be read */
 	return rc;

@@ -69,6 +69,9 @@ struct pending_answer {
 struct call_entry {
 	struct uuid id;
 	UT_hash_handle hh;
+	struct uuid name; /* lane_name(); nil: not known yet */
+	UT_hash_handle by_name;
+	struct call_entry *namesake; /* another call of this name, at another source */
 	struct session *session;
 	struct repeats repeats; /* what its deliveries need not bring again */
 	struct lane *lane;
@@ -86,10 +89,12 @@ struct lane {
 	struct shard *shard;
 	unsigned index;
 	struct call_entry *calls; /* by id */
+	struct call_entry *names; /* by organisation and provider's id: the first of its chain */
+	_Atomic int64_t heard_us; /* monotonic; the last message of a call that is live */
 	const struct directory *dir;
 	struct http_client *http;
-	struct http_client
-		*upstream; /* of its own: a hung one must not hold up tools and commands */
+	struct upstream *upstreams; /* by source, each of its own: a hung one must not hold up
+				       tools, commands or another */
 	struct waiter *first, **last;
 	struct mail durable_mail;
 	atomic_bool waiting;	  /* there are waiters */
@@ -111,6 +116,7 @@ struct lane {
 	uv_prepare_t turn_end; /* what this turn of the loop has appended is committed at once */
 	bool appended;
 	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
+	bool stopping;		/* no effect begins any more */
 	bool stopped; /* mail still comes, calls and loop are gone; freed with the ingest */
 
 	/* hub.c */
@@ -142,6 +148,7 @@ struct ingest {
 	struct live live;
 	char epoch[17];
 	unsigned max_calls, max_effects;
+	const char *ca_file;
 	atomic_uint calls, live_calls;
 	_Atomic int64_t clock_us; /* the latest stamp of any record */
 	atomic_bool draining, failed;
@@ -166,6 +173,8 @@ void lane_wait(struct lane *, struct waiter *,
 void lane_on_durable(void *ingest, uint64_t number); /* the writer's thread */
 void lane_durable_mail(struct mail *, struct shard *here);
 void lane_finish_waiters(struct lane *);
+/* Takes those who wait to be called by this out of the queue: a list by `next`. */
+struct waiter *lane_take_waiters(struct lane *, void (*durable)(struct waiter *, struct lane *));
 
 /* Appends n records, all or none, and sees to it that they are committed at the end of this turn of
  * the loop. */
@@ -179,6 +188,10 @@ void lane_count_live(struct lane *, struct call_entry *); /* after its session h
 void lane_arm(struct lane *, struct call_entry *);	  /* its next deadline */
 void lane_on_sweep(uv_timer_t *);
 struct call_entry *lane_call(struct lane *, const struct uuid *id);
+/* What a provider's call id is within an organisation. */
+struct uuid lane_name(const struct uuid *org, struct span provider_call_id);
+/* The first call of this name; more by `namesake`. NULL: none. */
+struct call_entry *lane_named(struct lane *, const struct uuid *name);
 /* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's
  * E_INVALID (it is journaled). */
 MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body,
@@ -195,8 +208,6 @@ MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, ui
 /* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison --- */
 MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *,
 	      unsigned slot, struct fault *f);
-/* A host that takes events and does nothing: for everybody who is not live. */
-struct call_host host_for_events(void *self, void (*publish)(void *self, const struct event *));
 
 /* --- webhook.c --- */
 /* Sends status and answer; from the owner's shard or from home. */
@@ -204,9 +215,12 @@ void delivery_answer(struct delivery *);
 void delivery_unref(struct delivery *);
 /* Fills `masked` when it is empty; E_INVALID (d->fault): no JSON. */
 MUST int delivery_whole(struct delivery *);
-/* Answers what is in `answer` (or the upstream's answer, where there is one) when `number` is
- * durable. */
-void delivery_question(struct delivery *, struct lane *, uint64_t number);
+/* Answers what is in `answer` when `number` is durable. */
+void delivery_answer_at(struct delivery *, struct lane *, uint64_t number);
+/* Takes the upstream's answer; false: it is none. */
+bool delivery_take_upstream(struct delivery *, const struct client_response *);
+/* Until an assistant-request must be answered; may be negative. */
+int64_t delivery_left_ms(const struct delivery *);
 
 /* --- auth.c --- */
 /* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant
@@ -217,10 +231,16 @@ MUST int auth_check(const struct dir_source *, const struct exchange *, struct s
 /* --- effects.c --- */
 struct effect_task *effect_task_new(struct lane *, const struct effect *, uint64_t webhook);
 void effect_start(struct lane *, struct effect_task *); /* writes the intent; runs when durable */
+/* The lane is stopping: what has an intent and has not begun never will, and its outcome says so.
+ */
+void effects_stop(struct lane *);
 
 /* --- upstream.c --- */
-/* Forwards the original body; on_answer may be NULL (then only counted). */
+/* Forwards the original body; on_answer may be NULL (then only counted). E_FULL: the source's way
+ * is full; any failure: not forwarded, and nobody calls. */
 int upstream_forward(struct lane *, struct delivery *, client_done_fn *on_answer, void *user);
+void upstream_forget(struct lane *); /* idle ways of sources that are gone: the directory changed */
+void upstream_free_all(struct lane *);
 
 /* --- answers.c --- */
 /* The configured or default answer of a delivery that is no tool call. */

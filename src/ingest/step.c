@@ -1,38 +1,17 @@
+/* How live lanes, the projector and replay apply a record.
+ *
+ * Failure modes: a record that stopped the core twice - a stand-in is applied that only flags the
+ * call; when it was a TICK, one of the call's timers did it, and none of them fires any more. */
 #include <inttypes.h>
 
 #include "ingest/lane.h"
 
-static void no_effect(void *self, const struct effect *e)
-{
-	(void)self;
-	(void)e;
-}
-
-static void no_answer(void *self, uint64_t number, struct span body)
-{
-	(void)self;
-	(void)number;
-	(void)body;
-}
-
-static void no_command(void *self, const struct uuid *id, enum command_state state,
-		       struct span json)
-{
-	(void)self;
-	(void)id;
-	(void)state;
-	(void)json;
-}
-
-struct call_host host_for_events(void *self, void (*publish)(void *, const struct event *))
-{
-	return (struct call_host){ self, publish, no_effect, no_answer, no_command };
-}
-
 static int apply(struct session **session, const struct record *r, const struct call_host *host,
 		 struct fault *f)
 {
-	if (*session && session_expired(*session, r->at_us)) {
+	/* A BIND is written only where there is no session: it begins one, whatever this reader,
+	 * who may have begun to read earlier or later, still remembers. */
+	if (*session && (r->kind == RECORD_BIND || session_expired(*session, r->at_us))) {
 		session_free(*session);
 		*session = NULL;
 	}
@@ -61,7 +40,10 @@ int step(struct session **session, const struct record *r, const struct call_hos
 
 		stand_in.kind = RECORD_QUARANTINED;
 		stand_in.body = SPAN("applying it stopped the core twice");
-		return *session ? apply(session, &stand_in, host, f) : 0;
+		rc = *session ? apply(session, &stand_in, host, f) : 0;
+		if (*session && r->kind == RECORD_TICK)
+			session_stop_timers(*session);
+		return rc;
 	}
 	poison_enter(poison, slot, poison ? poison_key(r) : 0);
 	rc = apply(session, r, host, f);

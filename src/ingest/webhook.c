@@ -16,6 +16,8 @@
 #include "base/metrics.h"
 #include "ingest/lane.h"
 
+enum { ASSISTANT_BUDGET_MS = 7000 }; /* the provider waits 7.5 s for it */
+
 /* --- the delivery's life --- */
 
 void delivery_unref(struct delivery *d)
@@ -91,17 +93,41 @@ static void on_durable_answer(struct waiter *w, struct lane *l)
 	delivery_answer(d);
 }
 
+static void on_durable_plain(struct waiter *w, struct lane *l)
+{
+	(void)l;
+	delivery_answer(CONTAINER_OF(w, struct delivery, waiter));
+}
+
+void delivery_answer_at(struct delivery *d, struct lane *l, uint64_t number)
+{
+	d->waiter.durable = on_durable_plain;
+	lane_wait(l, &d->waiter, number);
+}
+
+int64_t delivery_left_ms(const struct delivery *d)
+{
+	return ASSISTANT_BUDGET_MS - (clock_monotonic_us() - d->received_us) / MS_US;
+}
+
+bool delivery_take_upstream(struct delivery *d, const struct client_response *r)
+{
+	if (r->end != CLIENT_ANSWERED || r->status < 200 || r->status > 299 || r->truncated)
+		return false;
+	d->status = 200;
+	buf_clear(&d->answer);
+	buf_add(&d->answer, r->body);
+	d->content_type = r->content_type.n
+				  ? arena_printf(&d->arena, "%.*s", SPAN_ARG(r->content_type))
+				  : "application/json";
+	return true;
+}
+
 static void answer_upstream(void *user, const struct client_response *r)
 {
 	struct delivery *d = user;
 
-	if (r->end == CLIENT_ANSWERED && r->status >= 200 && r->status < 300 && !r->truncated) {
-		buf_clear(&d->answer);
-		buf_add(&d->answer, r->body);
-		d->content_type = r->content_type.n ? arena_printf(&d->arena, "%.*s",
-								   SPAN_ARG(r->content_type))
-						    : "application/json";
-	}
+	(void)delivery_take_upstream(d, r);
 	delivery_answer(d);
 }
 
@@ -113,12 +139,6 @@ static void on_durable_question(struct waiter *w, struct lane *l)
 
 	if (!d->source->upstream_url.n || upstream_forward(l, d, answer_upstream, d))
 		delivery_answer(d);
-}
-
-void delivery_question(struct delivery *d, struct lane *l, uint64_t number)
-{
-	d->waiter.durable = on_durable_question;
-	lane_wait(l, &d->waiter, number);
 }
 
 /* --- kept without a call --- */

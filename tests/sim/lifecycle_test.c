@@ -259,6 +259,38 @@ static void reconcile_gives_up_after_tries(void **state)
 	sim_fini(&sim);
 }
 
+/* The provider's server is ill: it is asked again with growing pauses; one good answer
+ * and all is as before. */
+static void reconcile_pauses_longer_each_time(void **state)
+{
+	static const int64_t pauses_ms[] = { 30000, 120000, 600000 };
+	struct sim sim;
+	size_t asked = 1;
+	(void)state;
+	begin(&sim, "'idle_close_ms':60000,'reconcile':true");
+	sim_pass(&sim, 60000);
+	for (size_t i = 0; i < RECONCILE_TRIES - 1; i++, asked++) {
+		assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), asked);
+		sim_answered(&sim, asked - 1, 500, "oops");
+		sim_pass(&sim, pauses_ms[i] - 1000);
+		assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), asked);
+		sim_pass(&sim, 1000);
+	}
+	sim_answered(&sim, asked - 1, 200,
+		     "{'inputs':[{'t':'call','facts':{'id':'c1'}},{'t':'status','name':'in-"
+		     "progress'}]}");
+	sim_pass(&sim, 59000);
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), asked);
+	sim_pass(&sim, 1000);
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), asked + 1);
+	sim_answered(&sim, asked, 500, "oops");
+	sim_pass(&sim, 30000);
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), asked + 2);
+	assert_false(session_ended(sim.s));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 static void reconcile_told_of_no_such_call(void **state)
 {
 	struct sim sim;
@@ -527,6 +559,7 @@ int main(void)
 		cmocka_unit_test(status_revives_a_lost_call),
 		cmocka_unit_test(reconciled_and_still_live),
 		cmocka_unit_test(reconcile_gives_up_after_tries),
+		cmocka_unit_test(reconcile_pauses_longer_each_time),
 		cmocka_unit_test(reconcile_told_of_no_such_call),
 		cmocka_unit_test(news_while_asking_counts),
 		cmocka_unit_test(warnings_once),

@@ -24,12 +24,6 @@ static void on_publish(void *self, const struct event *e)
 	buf_addc(&l->events, '\n');
 }
 
-static void on_effect(void *self, const struct effect *e)
-{
-	(void)self;
-	(void)e;
-}
-
 static void on_answer(void *self, uint64_t number, struct span body)
 {
 	(void)self;
@@ -37,19 +31,11 @@ static void on_answer(void *self, uint64_t number, struct span body)
 	assert_int_equal(json_check(body, NULL), 0);
 }
 
-static void on_command(void *self, const struct uuid *id, enum command_state state,
-		       struct span json)
-{
-	(void)self;
-	(void)id;
-	(void)state;
-	(void)json;
-}
-
 static void apply(struct line *l, const struct record *r)
 {
-	struct call_host host = { l, on_publish, on_effect, on_answer, on_command };
+	struct call_host host = host_for_events(l, on_publish);
 	struct fault f = { 0 };
+	host.answer = on_answer;
 	if (session_apply(l->s, r, &host, &f))
 		fail_msg("%s", f.text);
 	size_t now = session_bytes(l->s);

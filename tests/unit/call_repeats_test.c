@@ -23,31 +23,9 @@ static void on_publish(void *self, const struct event *e)
 	buf_addc(&run->events, '\n');
 }
 
-static void on_effect(void *self, const struct effect *e)
-{
-	(void)self;
-	(void)e;
-}
-
-static void on_answer(void *self, uint64_t number, struct span body)
-{
-	(void)self;
-	(void)number;
-	(void)body;
-}
-
-static void on_command(void *self, const struct uuid *id, enum command_state state,
-		       struct span json)
-{
-	(void)self;
-	(void)id;
-	(void)state;
-	(void)json;
-}
-
 static void apply(struct run *run, enum record_kind kind, struct span body)
 {
-	const struct call_host host = { run, on_publish, on_effect, on_answer, on_command };
+	const struct call_host host = host_for_events(run, on_publish);
 	struct fault f = { 0 };
 	run->r.number++;
 	run->r.at_us += 100000;
