@@ -25,28 +25,6 @@ static void on_publish(void *self, const struct event *e)
 	t->bytes += e->data.n + e->text.n;
 }
 
-static void on_effect(void *self, const struct effect *e)
-{
-	(void)self;
-	(void)e;
-}
-
-static void on_answer(void *self, uint64_t number, struct span body)
-{
-	(void)self;
-	(void)number;
-	(void)body;
-}
-
-static void on_command(void *self, const struct uuid *id, enum command_state state,
-		       struct span json)
-{
-	(void)self;
-	(void)id;
-	(void)state;
-	(void)json;
-}
-
 /* The machine is shared: what others take does not count. */
 static int64_t cpu_ns(void)
 {
@@ -66,7 +44,7 @@ static void must(int rc, const struct fault *f)
 static void apply(struct session *s, struct record *r, enum record_kind kind, struct span body,
 		  struct tally *t)
 {
-	struct call_host host = { t, on_publish, on_effect, on_answer, on_command };
+	struct call_host host = host_for_events(t, on_publish);
 	struct fault f = { 0 };
 	r->number++;
 	r->at_us += 400000;

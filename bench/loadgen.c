@@ -7,7 +7,10 @@
  *
  * A call plays the bodies of a script folder in order, beginning somewhere in the middle so that
  * all stages of calls are there at once; at the end it begins again under a new id. Prints one JSON
- * object. */
+ * object.
+ *
+ * Latencies count from the moment of sending, so that what the generator itself is late is not laid
+ * to the server; and once more from the moment the message was due, where nothing is left out. */
 #include "loadgen.h"
 
 #include <arpa/inet.h>
@@ -40,7 +43,7 @@ struct options {
 struct connection {
 	int fd;
 	struct call *call; /* whose message is on its way; NULL: idle */
-	int64_t sent_ns;
+	int64_t sent_ns, due_ns;
 	char *rest; /* what the socket did not take yet */
 	size_t rest_n, rest_at;
 	char answer[ANSWER_MAX];
@@ -64,9 +67,11 @@ static struct {
 	char *ws_buffer;
 	size_t ws_n;
 	uint64_t next_id, next_token;
-	int64_t *token_sent; /* ns, 0: none */
+	struct sent {
+		int64_t at_ns, due_ns; /* at_ns 0: none */
+	} * sent;		       /* by token */
 	bool measuring;
-	struct samples answered, watched, late;
+	struct samples answered, answered_due, watched, watched_due, late;
 	uint64_t answers, refused, events, bytes, script_bytes;
 } load;
 
@@ -163,7 +168,7 @@ static void call_name(struct call *call)
 		 (unsigned long long)++load.next_id);
 }
 
-static void call_send(struct call *call, struct connection *c)
+static void call_send(struct call *call, struct connection *c, int64_t due_ns)
 {
 	struct body *b = &load.script.bodies[call->at];
 	uint64_t token = load.next_token++;
@@ -180,7 +185,8 @@ static void call_send(struct call *call, struct connection *c)
 	call->busy = true;
 	c->answer_n = 0;
 	c->sent_ns = now_ns();
-	load.token_sent[token % TOKENS] = b->token == SIZE_MAX ? 0 : c->sent_ns;
+	c->due_ns = due_ns;
+	load.sent[token % TOKENS] = (struct sent){ b->token == SIZE_MAX ? 0 : c->sent_ns, due_ns };
 	ssize_t sent = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN)
 		give_up("send: %s", strerror(errno));
@@ -205,9 +211,10 @@ static void on_answer(struct connection *c, int status)
 		load.answers++;
 		load.refused += status != 200;
 		samples_add(&load.answered, now - c->sent_ns);
+		samples_add(&load.answered_due, now - c->due_ns);
 	}
 	if (strcmp(load.o.mode, "saturate") == 0)
-		call_send(call, c);
+		call_send(call, c, now);
 	else
 		load.idle[load.idle_n++] = c;
 }
@@ -253,11 +260,13 @@ static void on_watched(const char *text, size_t n)
 	if (!at || (size_t)(text + n - at) < TOKEN_LEN)
 		return;
 	memcpy(digits, at + sizeof(TOKEN_PREFIX) - 1, TOKEN_DIGITS);
-	int64_t *sent = &load.token_sent[strtoull(digits, NULL, 10) % TOKENS];
+	struct sent *sent = &load.sent[strtoull(digits, NULL, 10) % TOKENS];
 	/* Turns and the like show a text again: the first time counts. */
-	if (*sent && load.measuring)
-		samples_add(&load.watched, now - *sent);
-	*sent = 0;
+	if (sent->at_ns && load.measuring) {
+		samples_add(&load.watched, now - sent->at_ns);
+		samples_add(&load.watched_due, now - sent->due_ns);
+	}
+	sent->at_ns = 0;
 }
 
 static void ws_read(void)
@@ -375,7 +384,7 @@ static int64_t send_due(unsigned *turn)
 				return 1000000;
 			if (load.measuring)
 				samples_add(&load.late, now - call->due_ns);
-			call_send(call, c);
+			call_send(call, c, call->due_ns);
 		}
 		/* Busy: its answer took longer than the gap; the message is left for the next
 		 * round. */
@@ -394,7 +403,7 @@ static void run_until(int64_t end_ns, unsigned *turn)
 static void saturate_start(void)
 {
 	for (unsigned i = 0; i < load.o.connections; i++)
-		call_send(&load.calls[i % load.o.calls], connection_open());
+		call_send(&load.calls[i % load.o.calls], connection_open(), now_ns());
 }
 
 static void report(double seconds, int64_t cpu_ns, int64_t own_ns)
@@ -406,9 +415,10 @@ static void report(double seconds, int64_t cpu_ns, int64_t own_ns)
 	       answers / seconds, (unsigned long long)load.events, load.watched.n);
 	printf("\"answer_p50_ms\":%.4f,\"answer_p99_ms\":%.4f,\"watch_p50_ms\":%.4f,\"watch_p99_"
 	       "ms\":%.4f,"
-	       "\"late_p99_ms\":%.4f,",
+	       "\"answer_due_p99_ms\":%.4f,\"watch_due_p99_ms\":%.4f,\"late_p99_ms\":%.4f,",
 	       samples_ms(&load.answered, 0.5), samples_ms(&load.answered, 0.99),
 	       samples_ms(&load.watched, 0.5), samples_ms(&load.watched, 0.99),
+	       samples_ms(&load.answered_due, 0.99), samples_ms(&load.watched_due, 0.99),
 	       samples_ms(&load.late, 0.99));
 	printf("\"cpu_us_per_message\":%.2f,\"server_cpu_share\":%.4f,\"own_cpu_share\":%.4f,\"rss_"
 	       "bytes\":%lld,"
@@ -424,8 +434,8 @@ static void run(void)
 	script_load(&load.script, load.o.script);
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
 	load.idle = calloc(CONNECTIONS_MAX, sizeof(struct connection *));
-	load.token_sent = calloc(TOKENS, sizeof(*load.token_sent));
-	if (load.epoll < 0 || !load.idle || !load.token_sent)
+	load.sent = calloc(TOKENS, sizeof(*load.sent));
+	if (load.epoll < 0 || !load.idle || !load.sent)
 		give_up("cannot begin");
 	ws_open();
 	calls_start();

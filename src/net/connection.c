@@ -104,8 +104,21 @@ static void resume_reading(struct connection *c)
 	lws_rx_flow_control(c->wsi, 1);
 }
 
+/* Without being told first that the socket is writable, which takes a turn of the loop and several
+ * epoll_ctl. Not under a callback for this connection: what ends it is left to lws' next one. */
+static void write_at_once(struct connection *c)
+{
+	if (!connection_on_writeable(c, c->wsi, NULL, 0))
+		return;
+	c->state = CONNECTION_ANSWERING;
+	c->after = HTTP_CLOSES;
+	lws_callback_on_writable(c->wsi);
+}
+
 void connection_answer(struct connection *c, char *answer, size_t n, enum http_after after)
 {
+	bool waited = c->rx_paused; /* the handler has returned without an answer */
+
 	c->exchange = NULL;
 	if (!c->wsi) {
 		free(answer);
@@ -120,15 +133,21 @@ void connection_answer(struct connection *c, char *answer, size_t n, enum http_a
 	resume_reading(c);
 	lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0); /* what lws gives a body to arrive */
 	c->deadline_us = clock_monotonic_us() + WRITE_SECONDS * SECOND_US;
-	lws_callback_on_writable(c->wsi);
+	if (waited && after == HTTP_KEEPS)
+		write_at_once(c);
+	else
+		lws_callback_on_writable(c->wsi);
 }
 
 /* Not with lws_set_timeout: its list is sorted and searched from the front, which costs more than a
  * request. */
 bool connection_is_stuck(const struct connection *c, int64_t now_us)
 {
-	return c->wsi && now_us > c->deadline_us &&
-	       (c->state == CONNECTION_ANSWERING || c->state == CONNECTION_LINGERING);
+	if (!c->wsi || now_us <= c->deadline_us)
+		return false;
+	if (c->state == CONNECTION_IDLE) /* lws has an eye on the first request, and on headers */
+		return c->served && !request_has_table(c->wsi);
+	return c->state == CONNECTION_ANSWERING || c->state == CONNECTION_LINGERING;
 }
 
 static int next_request(struct connection *c)
@@ -142,6 +161,9 @@ static int next_request(struct connection *c)
 	if (lws_http_transaction_completed(c->wsi))
 		return -1;
 	c->pipelined = request_has_table(c->wsi);
+	if (!c->pipelined)
+		lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+	c->deadline_us = clock_monotonic_us() + IDLE_SECONDS * SECOND_US;
 	return 0;
 }
 

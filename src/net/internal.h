@@ -22,6 +22,7 @@
 #include "net/router.h"
 
 enum { SUBPROTOCOL_MAX = 64 };
+enum { IDLE_SECONDS = 75 }; /* a kept connection, between requests */
 
 struct capture {
 	const char *name; /* "content-type" */
@@ -78,6 +79,7 @@ struct connection {
 	size_t answer_n, answer_at;
 	enum http_after after;
 	unsigned served;
+	char peer[64]; /* address; empty until the first request */
 };
 
 struct exchange {
@@ -138,7 +140,8 @@ char *exchange_render(struct exchange *x, int status, const char *content_type, 
 /* connection.c: the callbacks of plain HTTP. Nonzero closes the connection. */
 struct connection *connection_new(struct http_server *s, struct lws *wsi);
 void connection_answer(struct connection *c, char *answer, size_t n, enum http_after after);
-/* An answer that the client does not take, or a body that does not end after a refusal. */
+/* An answer that the client does not take, a body that does not end after a refusal, or a kept
+ * connection without a request for long. */
 bool connection_is_stuck(const struct connection *c, int64_t now_us);
 bool connection_peer_left(const struct connection *c);
 int connection_on_upgrade(struct connection *c, struct lws *wsi, void *in, size_t n);

@@ -23,7 +23,6 @@ enum {
 	HEADER_BYTES = 16 * 1024,
 	HEADER_SECONDS = 15, /* for all headers of a request: lws does not extend it */
 	CONTENT_SECONDS = 20,
-	IDLE_SECONDS = 75,
 	PING_SECONDS = 20,
 	HANG_UP_SECONDS = 30,
 	SWEEP_MS = 2000,

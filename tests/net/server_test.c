@@ -77,7 +77,7 @@ static const struct http_route routes[] = {
 	{ HTTP_PATCH, "/echo/{x}", 1000, echo, NULL, NULL },
 	{ HTTP_DELETE, "/echo/{x}", 1000, echo, NULL, NULL },
 	{ HTTP_GET, "/inspect/{x}", 0, inspect, NULL, "info" },
-	{ HTTP_POST, "/hold", 100000, hold, NULL, NULL },
+	{ HTTP_POST, "/hold", 4 << 20, hold, NULL, NULL },
 	{ HTTP_GET, "/hold", 0, hold, NULL, NULL },
 };
 static const char *const captures[] = { "X-Custom", "accept" };
@@ -588,6 +588,35 @@ static void later_answers(void **state)
 	close(b);
 }
 
+/* Nothing else was sent meanwhile, so they are written at once; what does not fit later. */
+static void later_answers_one_after_another(void **state)
+{
+	(void)state;
+	static char text[3 << 20];
+	const size_t sizes[] = { 3, sizeof(text), 3 };
+	struct reply r = { 0 };
+	char head[128];
+	int fd = client_connect(rig.port);
+
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(head, sizeof(head),
+			 "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", sizes[i]);
+		client_sendz(fd, head);
+		client_send(fd, text, sizes[i]);
+		rig_wait(&held_n, 1);
+		answer_all(202);
+		client_reply(fd, REPLY_FULL, &r);
+		assert_int_equal(202, r.status);
+		assert_int_equal(sizes[i], r.body.n);
+	}
+	client_sendz(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+	client_reply(fd, REPLY_FULL, &r);
+	assert_string_equal("hello", buf_z(&r.body));
+	reply_free(&r);
+	close(fd);
+}
+
 static void check_gone(struct shard *s, void *arg)
 {
 	(void)s;
@@ -918,6 +947,7 @@ int main(void)
 		cmocka_unit_test(curl_can_read_a_413),
 		cmocka_unit_test(node_fetch_can_read_a_413),
 		cmocka_unit_test(later_answers),
+		cmocka_unit_test(later_answers_one_after_another),
 		cmocka_unit_test(clients_that_leave_before_the_answer),
 		cmocka_unit_test(clients_that_leave_in_mid_body),
 		cmocka_unit_test(clients_that_do_not_read),
