@@ -711,7 +711,7 @@ static int serve(struct cluster *c, struct fault *f)
 				     "-c",
 				     buf_z(&sockets),
 				     "-c",
-				     "port=" PORT,
+				     ("port=" PORT),
 				     "-c",
 				     "unix_socket_permissions=0700",
 				     "-c",
@@ -785,8 +785,7 @@ static int look_for_server(struct cluster *c, struct fault *f)
 int cluster_new(struct cluster **out, const char *state_dir, struct fault *f)
 {
 	scoped(cluster) *c = calloc(1, sizeof(*c));
-	if (!c)
-		return fault(f, E_NOMEM, "cluster");
+	CHECK(c);
 	find_user(c);
 	TRY(check_user(c, f));
 	TRY(make_folders(c, state_dir, f));
@@ -883,11 +882,10 @@ bool cluster_alive(struct cluster *c)
 {
 	if (c->pid <= 0)
 		return false;
-	if (c->ours && waitpid(c->pid, NULL, WNOHANG) != 0)
+	bool gone = c->ours ? waitpid(c->pid, NULL, WNOHANG) != 0 : !works_here(c, c->pid);
+	if (gone)
 		c->pid = 0;
-	else if (!c->ours && !works_here(c, c->pid))
-		c->pid = 0;
-	return c->pid > 0;
+	return !gone;
 }
 
 static bool stops_within(struct cluster *c, int ms)
