@@ -946,7 +946,7 @@ static void it_is_followed_again_after_a_restart(void **state)
 	while (store_connected(store) && clock_monotonic_us() < until)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	assert_false(store_connected(store));
-	assert_true(has_source(latest, "s1"));
+	assert_true(comes_within(1000, "s1", true));
 	assert_ok(cluster_start(&fixture.cluster, fixture.dir, &oops));
 	add_source("after");
 	assert_true(comes_within(20000, "after", true));
