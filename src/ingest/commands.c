@@ -123,12 +123,27 @@ static void note_state(struct lane *l, struct command_wait *w, enum command_stat
 		settle(l, w, l->applying_number);
 }
 
+/* Timers fire before the record that carries our command: what they change is another's. */
+static bool is_ours(const struct command_wait *w, const struct uuid *id, struct span changed)
+{
+	struct json asked = json_of(buf_span(&w->command));
+	struct arena a = { 0 };
+	char own[UUID_TEXT + 1];
+
+	uuid_format(id, own);
+	struct span key = json_text(json_get(asked, "key"), &a);
+	bool ours = json_is_text(json_get(asked, "id"), own) ||
+		    (key.n && span_eq(key, json_text(json_get(json_of(changed), "key"), &a)));
+	arena_fini(&a);
+	return ours;
+}
+
 void command_state(struct lane *l, const struct uuid *id, enum command_state state,
 		   struct span json)
 {
 	if (command_state_final(state))
 		metric_add_label(METRIC_COMMANDS, command_state_name(state), 1);
-	if (l->applying_wait && !l->applying_wait->named) {
+	if (l->applying_wait && !l->applying_wait->named && is_ours(l->applying_wait, id, json)) {
 		l->applying_wait->named = true;
 		l->applying_wait->id = *id;
 	}

@@ -179,6 +179,38 @@ static void a_command_not_begun_at_a_stop_is_rejected(void **state)
 	assert_int_equal(gateway_count(&events, "'state':'unknown'", NULL), 0);
 }
 
+/* An earlier command gives up while the record of the next one is applied: its timer fires first.
+ * The answer is the asked one's all the same. */
+static void a_command_is_answered_as_itself_when_another_gives_up_under_it(void **state)
+{
+	struct buf json AUTO_BUF = { 0 };
+
+	(void)state;
+	g.peers[3] = (struct gateway_peer){ .status = 200, .body = "{}" };
+	gateway_start(&g, 1, SIMPLE);
+	assert_int_equal(
+		gateway_post(&g, "main",
+			     "{'message':{'type':'status-update','status':'in-progress','call':"
+			     "{'id':'c1','monitor':{'controlUrl':'%P3'}}}}",
+			     NULL),
+		200);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "end", &json), 0);
+	assert_non_null(strstr(buf_z(&json), "\"accepted\""));
+	gateway_freeze(true);
+	gateway_shift_wall(INT64_C(20) * SECOND_US);
+	buf_clear(&json);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "say", &json), 0);
+	gateway_freeze(false);
+	gateway_shift_wall(-INT64_C(20) * SECOND_US);
+	assert_non_null(strstr(buf_z(&json), "\"verb\":\"say\""));
+	gateway_stop(&g);
+	buf_clear(&json);
+	gateway_events(&g, &json);
+	assert_int_equal(gateway_count(&json, "'type':'command'", "'verb':'end'",
+				       "'state':'timed_out'", NULL),
+			 1);
+}
+
 /* --- clocks --- */
 
 struct stamps {
@@ -600,6 +632,7 @@ int main(void)
 		TEST(answers_wait_for_the_disk),
 		TEST(a_stop_settles_what_has_not_begun),
 		TEST(a_command_not_begun_at_a_stop_is_rejected),
+		TEST(a_command_is_answered_as_itself_when_another_gives_up_under_it),
 		TEST(stamps_never_decrease),
 		TEST(a_poisoned_timer_is_left_alone),
 		TEST(a_call_is_found_by_the_providers_id_whatever_its_source),
