@@ -38,7 +38,7 @@ struct effect {
 };
 
 /* What came of an effect: the body of an OUTCOME record, as JSON
- * {"effect","end","status","body","error","duration_us"}. */
+ * {"effect","end","status","body","error","duration_us","rewritten"}. */
 /* X(name, "name", documentation) */
 #define OUTCOME_ENDS(X)                                      \
 	X(ANSWERED, "answered", "status and body are there") \
@@ -58,8 +58,12 @@ struct outcome {
 	struct span error; /* one line, when not answered */
 	bool timed_out;
 	int64_t duration_us;
+	struct json
+		rewritten; /* TOOL: a mapping changed an argument: {mapping_id, argument, from,
+			      to}; kept as it is; dropped beyond OUTCOME_REWRITTEN_LIMIT bytes */
 };
 enum {
+	OUTCOME_REWRITTEN_LIMIT = 4096,
 	OUTCOME_BODY_LIMIT = 16 * 1024 * 1024
 }; /* the provider's account of a whole call; tools are held to less */
 MUST int outcome_read(struct json object, struct arena *, struct outcome *out, struct fault *f);

@@ -50,6 +50,12 @@ struct assistant_choice {
 	struct span id;		     /* by id */
 	struct json variable_values; /* by id: object; `instructions` is added to it */
 	struct span instructions; /* the project's current ones; empty: the assistant's own stay */
+	bool inject;		  /* the variable callmend_context is given */
+	struct span context; /* its value: what is known of the caller; empty: nothing. When the
+				text that is served does not name the variable, a section that
+				does is added */
+	bool *written;	     /* out, may be NULL: `instructions` are the system message of what is
+				served, not only a variable of it */
 };
 
 /* An HTTP request to the provider. Strings live in the arena. */

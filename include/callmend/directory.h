@@ -93,7 +93,26 @@ struct dir_tool {
 	struct span url, method; /* POST: arguments as JSON body; GET: as query */
 	const struct dir_header *headers;
 	size_t headers_n;
+	struct span search_argument; /* dotted path of the argument that is a search term; empty: no
+					search tool */
 };
+
+/* A reviewed mapping that is in use (B3; callmend/mapping.h). */
+struct dir_mapping {
+	struct uuid id;
+	struct span term;   /* as mapping_term() gives it */
+	struct span mapped; /* the first mapped term: what is searched instead */
+};
+enum { DIRECTORY_MAPPINGS_MAX = 10000 }; /* of one project */
+
+/* Where the caller's open issues and orders can be asked for when a call begins (A8). */
+struct dir_lookup {
+	struct span url; /* empty: nowhere; "{number}" and "{call_id}" stand for the caller's */
+	const struct dir_header *headers;
+	size_t headers_n;
+	int64_t timeout_ms;
+};
+enum { DIRECTORY_LOOKUP_MS = 1500, DIRECTORY_LOOKUP_MAX_MS = 3000 };
 
 struct dir_project {
 	struct uuid id, org;
@@ -104,7 +123,13 @@ struct dir_project {
 	int64_t instruction_number;   /* 0: none yet */
 	struct span instruction_text; /* the whole text, sections joined */
 	const struct dir_tool *tools;
-	size_t tools_n; /* <= SETTINGS_TOOLS_MAX */
+	size_t tools_n;	    /* <= SETTINGS_TOOLS_MAX */
+	struct json fields; /* array that fields_new() takes, or JSON_NONE */
+	struct json rules;  /* object that directory_check_project() took, or JSON_NONE */
+	bool context_inject;
+	struct dir_lookup lookup;
+	const struct dir_mapping *mappings; /* by term, in the order of their bytes */
+	size_t mappings_n;		    /* <= DIRECTORY_MAPPINGS_MAX */
 };
 
 /* The JSON form of `auth`, an array of ways of which any one suffices (docs/sources.md); defaults
@@ -133,7 +158,8 @@ struct directory {
 /* From the document (the form that store/sql/directory.sql gives and directory_document documents).
  * Secrets are resolved with `secrets_dir` (base/config.h policy for references set by API).
  * Mistakes in one row drop that row and are logged; the rest is served. Likewise one setting that
- * is none or out of range, and a project's tools after the first SETTINGS_TOOLS_MAX. */
+ * is none or out of range, fields and rules that cannot be read, and a project's tools after the
+ * first SETTINGS_TOOLS_MAX. */
 MUST int directory_new(struct directory **out, struct span document, const char *secrets_dir,
 		       struct fault *f);
 const struct directory *directory_ref(const struct directory *);
@@ -154,5 +180,8 @@ const struct dir_token *directory_token(const struct directory *, struct span to
 MUST int directory_check_source(struct span json, struct fault *f);
 MUST int directory_check_tool(struct span json, struct fault *f);
 MUST int directory_check_project(struct span json, struct fault *f);
+MUST int directory_check_mapping(struct span json, struct fault *f);
+MUST int directory_check_context(struct span json, struct fault *f); /* an item (A8) */
+MUST int directory_check_webhook(struct span json, struct fault *f); /* an outbound endpoint */
 
 #endif

@@ -51,7 +51,7 @@
 	  "elsewhere}; tool_id is ours, stable")                                                   \
 	X(TOOL_FINISHED, "tool.finished",                                                          \
 	  "{tool_id, tool_call_id, name, success, result, error, started_at, "                     \
-	  "duration_ms, fallback, unknown}")                                                       \
+	  "duration_ms, fallback, unknown, rewritten?: {mapping_id, argument, from, to}}")         \
 	X(COMMAND, "command",                                                                      \
 	  "every change of a command: {command_id, verb, target, state, text, actor, reason, "     \
 	  "requested_at, accepted_at, effect_at, latency_ms, error, evidence}")                    \
@@ -59,6 +59,16 @@
 	  "running sentiment of speaker changed: {sentiment, score, previous}")                    \
 	X(SIGNAL, "signal",                                                                        \
 	  "{signal, score, state: raised cleared, evidence: [{seq, at_ms, text}], formula}")       \
+	X(FACT, "fact",                                                                            \
+	  "what is known of one of the project's fields changed: {field, label, required, state: " \
+	  "never_asked asked_not_captured refused captured, value, confidence (percent), how: "    \
+	  "report tool answer mention, passage, passage_seq}")                                     \
+	X(CONTEXT, "context",                                                                      \
+	  "what is known about the caller: {how: assistant-request running, items: [{id, kind, "   \
+	  "title, text}], lookup, error}")                                                         \
+	X(ESCALATION, "escalation.proposed",                                                       \
+	  "somebody should look after this call: {rule, action: propose transfer, signal, score, " \
+	  "evidence}")                                                                             \
 	X(PROVIDER_MESSAGE, "provider.message",                                                    \
 	  "a message of an unknown type, whole: {type, message}")                                  \
 	X(PROVIDER_WARNING, "provider.warning",                                                    \

@@ -76,6 +76,17 @@ MUST int live_command(struct live *, struct shard *here, const struct uuid *org,
 		      const struct command *, int64_t wait_ms,
 		      void (*done)(void *user, const struct live_command_answer *), void *user);
 
+/* Something is known from now on of a contact (by number) or of a conversation (A8): every call of
+ * it that runs, on whatever shard, gets it as a CONTEXT record. Copies; returns at once; calls that
+ * begin later find it in the database. */
+struct live_context {
+	struct uuid org;
+	struct span number;	  /* empty: by conversation only */
+	struct uuid conversation; /* nil: by number only */
+	struct span items;	  /* array of {id, kind, title, text} */
+};
+void live_context(struct live *, struct shard *here, const struct live_context *);
+
 /* The directory in force on this shard; valid until the current callback returns. */
 const struct directory *live_directory(struct live *, struct shard *here);
 

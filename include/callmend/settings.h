@@ -66,6 +66,12 @@ struct settings {
 #undef X
 	const struct tool_rule *tools;
 	size_t tools_n; /* <= SETTINGS_TOOLS_MAX */
+	/* As they stand in the project's row. What cannot be read of them is left out (flag
+	 * settings_in_part_unreadable): a call is never refused because of them. */
+	struct json fields;  /* array, callmend/fields.h; absent: none */
+	struct json rules;   /* object, settings_rules_check(); absent: none */
+	bool context_inject; /* what is known of the caller is told to a running call */
+	bool imported;	     /* a call of the past: nothing is done to it */
 };
 
 /* Members that are absent get their default. Spans live in `json` and the arena. */
@@ -75,5 +81,29 @@ void settings_defaults(struct settings *out);
 /* Sets one of SETTINGS_NUMBERS. False, and nothing is changed, when there is none of this name or
  * the value is not in 0..SETTINGS_NUMBER_MAX. */
 MUST bool settings_set_number(struct settings *, const char *name, int64_t value);
+
+/* What the call core does by itself (A9; projects.rules): X(ID, "name", cause). Each is off unless
+ * `enabled` is true, and works at most once per call and cause.
+ *   {"escalate_on_frustration": {"enabled": true,
+ *                                "action": "propose" (default) or "transfer",
+ *                                "destination": as of command transfer; needed by it,
+ *                                "message": said before the transfer, optional},
+ *    "clarify_caller_confused": {"enabled": true, "text": what the assistant's model is told},
+ *    "clarify_assistant_confused": {"enabled": true, "text": likewise}} */
+#define SETTINGS_RULES(X)                                                       \
+	X(ESCALATE_ON_FRUSTRATION, "escalate_on_frustration", "frustration")    \
+	X(CLARIFY_CALLER_CONFUSED, "clarify_caller_confused", "confusion_user") \
+	X(CLARIFY_ASSISTANT_CONFUSED, "clarify_assistant_confused", "confusion_assistant")
+enum settings_rule {
+#define X(id, name, cause) SETTINGS_RULE_##id,
+	SETTINGS_RULES(X)
+#undef X
+		SETTINGS_RULE_COUNT
+};
+const char *settings_rule_name(enum settings_rule);
+enum { SETTINGS_RULES_JSON_MAX = 8 * 1024 };
+/* Can `rules` be used as it is? E_INVALID; the fault names the member: "rules.x.action: ...".
+ * Unknown members are refused too. */
+MUST int settings_rules_check(struct json rules, struct fault *f);
 
 #endif

@@ -42,7 +42,7 @@ static inline bool span_starts(struct span a, struct span prefix)
 /* The part of `a` from byte `from` on; empty when there is none. */
 static inline struct span span_from(struct span a, size_t from)
 {
-	return from >= a.n ? (struct span){ a.p + a.n, 0 }
+	return from >= a.n ? (struct span){ a.n ? a.p + a.n : a.p, 0 }
 			   : (struct span){ a.p + from, a.n - from };
 }
 

@@ -23,6 +23,9 @@ struct store_config {
 	/* On a store thread: a new directory (one reference given). Also called once from the local
 	 * file at start when PostgreSQL is away. */
 	void (*on_directory)(void *user, const struct directory *);
+	/* On a store thread: a notification was made, as JSON; NULL: nobody asks. Those made while
+	 * PostgreSQL was away are not told. */
+	void (*on_notification)(void *user, const struct uuid *org, struct span json);
 	void *user;
 };
 
@@ -83,10 +86,16 @@ MUST int store_query(struct store *, struct shard *here, const char *name,
 	X(EVENT, "row_event",                                                                      \
 	  "call, seq, day, conversation, type, speaker, text, is_final, at, offset_ms, data, "     \
 	  "org, arrived")                                                                          \
-	X(CALL, "row_call", "session_summary JSON: inserts or updates calls (and conversations)")  \
+	X(CALL, "row_call",                                                                        \
+	  "session_summary JSON, data of call.report or null: inserts or updates calls (and "      \
+	  "conversations)")                                                                        \
 	X(MESSAGE, "row_message", "org, conversation, call, seq, event JSON (MESSAGE)")            \
 	X(TOOL, "row_tool", "org, project, call, seq, event JSON (TOOL_REQUESTED, TOOL_FINISHED)") \
 	X(COMMAND, "row_command", "org, call, seq, event JSON (COMMAND) -> interventions")         \
+	X(FACT, "row_fact", "org, project, call, seq, event JSON (FACT), number -> contacts")      \
+	X(SERVED, "row_served", "project, source, event JSON (SERVED) -> suggestions applied")     \
+	X(IMPORT, "row_import", "import, totals JSON: how far it is")                              \
+	X(IMPORT_CALL, "row_import_call", "import, call it brought")                               \
 	X(QUARANTINE, "row_quarantine",                                                            \
 	  "journal id, record number, call or null, kind, reason, body bytea (hex), arrived")
 
@@ -150,6 +159,25 @@ pid_t cluster_pid(const struct cluster *); /* of the server; 0 while there is no
 /* Not running any more? (for the parent's supervision, which then starts it again) */
 bool cluster_alive(struct cluster *);
 void cluster_stop(struct cluster *); /* fast shutdown, waits; frees */
+
+/* --- for processes that may wait: analysts, imports, command line verbs ---
+ * One connection, one thread. Statements are the same files as for store_query and are prepared
+ * once. Reconnects by itself at the next call after E_UNAVAILABLE. */
+struct store_link;
+MUST int store_link_new(struct store_link **out, const char *url,
+			struct fault *f); /* does not connect yet */
+void store_link_free(struct store_link *);
+/* `out` receives the one JSON value (emptied first). E_NOT_FOUND: no row or null. E_INVALID,
+ * E_CONFLICT: refused by the statement, the fault has PostgreSQL's words. E_UNAVAILABLE: away, or
+ * lost in between (what was asked may have happened). */
+MUST int store_link_query(struct store_link *, const char *name, const char *const *params,
+			  size_t n, struct buf *out, struct fault *f);
+/* LISTEN, now and after every reconnection (E_UNAVAILABLE: from the next connection on).
+ * store_link_wait sleeps until a notice comes on any channel: 0, also when it had to reconnect,
+ * because a notice may have been missed; or until the time is over or a signal was handled
+ * (E_TIMEOUT). E_UNAVAILABLE: at once; it is the caller who waits before he tries again. */
+MUST int store_link_listen(struct store_link *, const char *channel, struct fault *f);
+MUST int store_link_wait(struct store_link *, int64_t timeout_ms, struct fault *f);
 
 /* For command line verbs: one query, blocking. `out` receives the JSON. */
 MUST int store_query_once(const char *url, const char *name, const char *const *params, size_t n,

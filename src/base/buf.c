@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 enum { FIRST_SIZE = 64 };
 
 void buf_reserve(struct buf *b, size_t more)
@@ -56,6 +58,16 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	}
 	va_end(again);
 	b->n += (size_t)n;
+}
+
+void buf_add_utf8(struct buf *b, struct span s)
+{
+	const char *end = s.p + s.n;
+	for (const char *p = s.p; p < end;) {
+		int n = utf8_step(p, end);
+		buf_add(b, n > 0 ? (struct span){ p, (size_t)n } : SPAN(UTF8_REPLACEMENT));
+		p += n > 0 ? n : -n;
+	}
 }
 
 const char *buf_z(struct buf *b)

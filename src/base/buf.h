@@ -25,6 +25,8 @@ static inline void buf_clear(struct buf *b)
 {
 	b->n = 0;
 }
+/* What is not well formed becomes U+FFFD: for text of others, and text that was cut. */
+void buf_add_utf8(struct buf *b, struct span s);
 /* A zero terminated view; valid until the next change. */
 const char *buf_z(struct buf *b);
 void buf_free(struct buf *b); /* back to zeroed */

@@ -41,7 +41,7 @@ static const char *add_special(struct buf *b, const char *p, const char *end)
 
 static void add_string(struct buf *b, struct span s)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	const char *p = s.p, *end = s.n ? s.p + s.n : s.p;
 	buf_reserve(b, s.n + 2);
 	buf_addc(b, '"');
 	while (p < end) {

@@ -74,6 +74,13 @@
 	  "How late a shard's 100 ms timer fires")                                            \
 	X(STORE_QUERIES, COUNTER, "callmend_store_queries_total", "result",                   \
 	  "API queries by result: ok, refused, unavailable, full")                            \
+	X(JOBS_QUEUED, GAUGE, "callmend_jobs_queued", "",                                     \
+	  "Jobs for analysts that wait, of the whole database; read every 5 s")               \
+	X(JOBS_RUNNING, GAUGE, "callmend_jobs_running", "", "Jobs that an analyst holds")     \
+	X(JOBS_DEAD, GAUGE, "callmend_jobs_dead", "",                                         \
+	  "Jobs that were given up and wait for a person")                                    \
+	X(JOBS_OLDEST_DUE, GAUGE, "callmend_jobs_oldest_due_seconds", "",                     \
+	  "How long the oldest job has been due without being taken")                         \
 	X(DATABASE_ERRORS, COUNTER, "callmend_database_errors_total", "error",                \
 	  "Errors of PostgreSQL that are nobody's input, by name (docs/operations.md): "      \
 	  "permission, schema, login, read-only ...")

@@ -89,6 +89,43 @@
 	  "File with further CA certificates (PEM) for outgoing `https://`: tools, upstreams, "    \
 	  "the providers' APIs and control URLs. Those of the system (`/etc/ssl/certs`) are "      \
 	  "trusted besides. Read at the start of the core. Default: only the system's.")           \
+	X(analyst_processes, "analyst.processes", INT, "1", RANGE(0, 64),                          \
+	  "Analyst processes that `callmend up` runs: they understand finished calls, look for "   \
+	  "what goes wrong and deliver notifications. Each takes six connections of PostgreSQL "   \
+	  "(the private cluster has 60). 0: none here; run `callmend analyst` elsewhere.")         \
+	X(analyst_lease_ms, "analyst.lease_ms", DURATION, "60s", RANGE(1000, HOUR),                \
+	  "How long a job belongs to the analyst that took it. When an analyst dies its jobs are " \
+	  "taken over after this time; kinds of work that may take longer hold theirs for a "      \
+	  "multiple.")                                                                             \
+	X(analyst_drain_limit_ms, "analyst.drain_limit_ms", DURATION, "20s", RANGE(0, HOUR),       \
+	  "After SIGTERM: how long an analyst may take for the job in hand before it ends "        \
+	  "anyway. A job cut off this way is taken over by another analyst.")                      \
+	X(webhooks_first_retry_ms, "webhooks.first_retry_ms", DURATION, "5s", RANGE(1, HOUR),      \
+	  "Pause before the second attempt of an outbound webhook. The further pauses are fixed "  \
+	  "multiples of it: with the default 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and "  \
+	  "24 h, about three days in all.")                                                        \
+	X(model_url, "model.url", TEXT, "", RANGE(0, 2000),                                        \
+	  "Where a language model with an OpenAI-compatible chat endpoint is, such as "            \
+	  "`https://api.openai.com/v1`; `/chat/completions` is added. It words suggestions; "      \
+	  "passages of calls are sent there. Default: none, suggestions are made by rules.")       \
+	X(model_name, "model.name", TEXT, "", RANGE(0, 200), "Which model to ask there.")          \
+	X(model_key, "model.key", SECRET, "", ANY,                                                 \
+	  "The key for it, sent as bearer token. Default: none is sent.")                          \
+	X(model_timeout_ms, "model.timeout_ms", DURATION, "30s", RANGE(100, 300000),               \
+	  "How long to wait for its answer; then the rules make the suggestion.")                  \
+	X(model_max_tokens, "model.max_tokens", INT, "2000", RANGE(16, 100000),                    \
+	  "The longest answer that is asked for.")                                                 \
+	X(model_prompt_price_millidollars, "model.prompt_price_millidollars", INT, "0",            \
+	  RANGE(0, 1000000000),                                                                    \
+	  "Price of a million tokens sent, in thousandths of a US dollar: 150 is $0.15.")          \
+	X(model_completion_price_millidollars, "model.completion_price_millidollars", INT, "0",    \
+	  RANGE(0, 1000000000),                                                                    \
+	  "Price of a million tokens received, in thousandths of a US dollar: 600 is $0.60.")      \
+	X(model_daily_cap_cents, "model.daily_cap_cents", INT, "200", RANGE(0, 100000000),         \
+	  "What the model may cost an organisation on one day (UTC), in US cents, by these "       \
+	  "prices. When reached, the rules make the suggestions until the next day.")              \
+	X(model_daily_requests, "model.daily_requests", INT, "200", RANGE(0, 1000000),             \
+	  "Requests to the model for an organisation on one day (UTC). When reached, likewise.")   \
 	X(log_level, "log.level", CHOICE, "info", CHOICES("debug info warn error"),                \
 	  "Least severe lines that are logged, on stderr.")                                        \
 	X(log_format, "log.format", CHOICE, "text", CHOICES("text json"),                          \

@@ -13,6 +13,7 @@ static const struct {
 	{ RECORD_REFUSED, "refused" },
 	{ RECORD_SERVED, "served" },
 	{ RECORD_QUARANTINED, "quarantined" },
+	{ RECORD_CONTEXT, "context" },
 };
 
 /* A kind added to RECORD_KINDS without its name does not compile. */

@@ -19,14 +19,15 @@ const char *effect_name(enum effect_kind kind)
 	return (unsigned)kind < sizeof(effects) / sizeof(*effects) ? effects[kind] : NULL;
 }
 
-#define OUTCOME_FIELDS(F, T)                         \
-	F(T, TEXT, effect, "effect", REQUIRED)       \
-	F(T, TEXT, end, "end", REQUIRED)             \
-	F(T, I64, status, "status", OPTIONAL)        \
-	F(T, TEXT, body, "body", OPTIONAL)           \
-	F(T, TEXT, error, "error", OPTIONAL)         \
-	F(T, BOOL, timed_out, "timed_out", OPTIONAL) \
-	F(T, I64, duration_us, "duration_us", OPTIONAL)
+#define OUTCOME_FIELDS(F, T)                            \
+	F(T, TEXT, effect, "effect", REQUIRED)          \
+	F(T, TEXT, end, "end", REQUIRED)                \
+	F(T, I64, status, "status", OPTIONAL)           \
+	F(T, TEXT, body, "body", OPTIONAL)              \
+	F(T, TEXT, error, "error", OPTIONAL)            \
+	F(T, BOOL, timed_out, "timed_out", OPTIONAL)    \
+	F(T, I64, duration_us, "duration_us", OPTIONAL) \
+	F(T, RAW, rewritten, "rewritten", OPTIONAL)
 JSON_STRUCT(outcome_json, OUTCOME_FIELDS)
 JSON_FIELDS(outcome_json, OUTCOME_FIELDS)
 
@@ -56,6 +57,10 @@ int outcome_read(struct json object, struct arena *a, struct outcome *out, struc
 		return fault(f, E_INVALID, "status: must be 0 to 999");
 	if (j.body.n > OUTCOME_BODY_LIMIT)
 		return fault(f, E_INVALID, "body: at most %d bytes", OUTCOME_BODY_LIMIT);
+	/* A note besides: an answer is not lost because of it. */
+	bool noted =
+		j.rewritten.kind == JSON_OBJECT && j.rewritten.raw.n <= OUTCOME_REWRITTEN_LIMIT;
+	v.rewritten = noted ? j.rewritten : (struct json){ 0 };
 	v.status = (int)j.status;
 	v.body = j.body;
 	v.error = j.error;
@@ -78,5 +83,7 @@ void outcome_write(const struct outcome *v, struct buf *out)
 	json_put_text(&o, "error", v->error);
 	json_put_bool(&o, "timed_out", v->timed_out);
 	json_put_i64(&o, "duration_us", v->duration_us);
+	if (json_has(v->rewritten))
+		json_put_raw(&o, "rewritten", v->rewritten.raw);
 	json_end(&o);
 }

@@ -120,6 +120,25 @@ const char *signals_formula(enum signal_id);
 void signals_put(const struct session *, enum signal_id,
 		 struct json_out *); /* members of one signal */
 
+/* --- checklist.c: the project's fields, while the call runs (A8) --- */
+extern const struct stage checklist_stage;
+/* After BIND. */
+void checklist_begin(struct session *);
+/* "facts": of the snapshot, the list; of the summary, how many of the required are captured. */
+void checklist_put(const struct session *, struct json_out *);
+void checklist_put_counts(const struct session *, struct json_out *);
+
+/* --- context.c: what is known about the caller (A8) --- */
+extern const struct stage context_stage;
+void context_record(struct session *, struct json context);
+void context_put(const struct session *, struct json_out *); /* "context": of the snapshot */
+
+/* --- intervene.c: what the core does by itself (A9) --- */
+extern const struct stage intervene_stage;
+/* A command of our own: through the same door as those of people. `name` makes its id, the same at
+ * every replay and for every repetition of the cause. */
+void intervene_command(struct session *, struct command *, const char *name, struct span actor);
+
 /* --- snapshot.c, timers.c --- */
 const char *snapshot_flag_name(enum flag);
 int64_t timers_next(const struct session *);

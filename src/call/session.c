@@ -21,7 +21,7 @@ struct content {
 	struct kept bind;
 	struct arena settings_mem;
 	struct uuid effect;
-	struct json served;
+	struct json served, context;
 };
 
 struct session *session_new(const struct uuid *call)
@@ -268,6 +268,19 @@ static int read_served(struct session *s, const struct record *r, struct content
 	return 0;
 }
 
+static int read_context(struct session *s, const struct record *r, struct content *c,
+			struct fault *f)
+{
+	(void)s;
+	TRY(read_json(r->body, &c->context, f));
+	if (c->context.kind != JSON_OBJECT)
+		return fault(f, E_INVALID, "context must be a JSON object");
+	struct json items = json_get(c->context, "items");
+	if (json_has(items) && items.kind != JSON_ARRAY)
+		return fault(f, E_INVALID, "items: must be an array");
+	return 0;
+}
+
 static int read_nothing(struct session *s, const struct record *r, struct content *c,
 			struct fault *f)
 {
@@ -291,6 +304,13 @@ static void apply_bind(struct session *s, const struct record *r, struct content
 	s->facts.instruction = s->settings.instruction;
 	s->first_record = r->number;
 	s->bound = true;
+	if (s->settings.imported)
+		session_flag(s, FLAG_IMPORTED);
+	checklist_begin(s);
+	if (json_has(s->settings.rules) && settings_rules_check(s->settings.rules, NULL)) {
+		s->settings.rules = (struct json){ 0 };
+		session_flag(s, FLAG_SETTINGS);
+	}
 }
 
 static void apply_webhook(struct session *s, const struct record *r, struct content *c)
@@ -398,6 +418,12 @@ static void apply_served(struct session *s, const struct record *r, struct conte
 	draft_emit(s, &d);
 }
 
+static void apply_context(struct session *s, const struct record *r, struct content *c)
+{
+	(void)r;
+	context_record(s, c->context);
+}
+
 static const struct {
 	int (*read)(struct session *, const struct record *, struct content *, struct fault *);
 	void (*apply)(struct session *, const struct record *, struct content *);
@@ -411,6 +437,7 @@ static const struct {
 	[RECORD_REFUSED] = { read_nothing, apply_refused },
 	[RECORD_SERVED] = { read_served, apply_served },
 	[RECORD_QUARANTINED] = { read_nothing, apply_quarantined },
+	[RECORD_CONTEXT] = { read_context, apply_context },
 };
 
 static int read_record(struct session *s, const struct record *r, struct content *c,

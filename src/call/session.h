@@ -63,10 +63,13 @@ void session_open_effects(const struct session *,
  * {number, name}, assistant {id, name, version}, phone_number, transcript_live (has live
  *  transcripts), speaking: ai user or null, sentiment {ai, user, call}, counts {events, turns,
  * messages, tool_calls, tool_errors, interruptions, hangs, interventions, duplicates}, outcome,
- * cost, summary, instruction_version, flags [..], commands: [those not final], last_seq} */
+ * cost, summary, instruction_version, flags [..], facts {captured, required} (of the fields that
+ * are required), commands: [those not final], last_seq} */
 void session_summary(const struct session *, struct buf *out);
 /* The same plus {turns: [last 50: {speaker, text, at, offset_ms, turn, revision}], partial: {ai,
- * user}, tools: [last 20], signals: [raised], commands: [last 20]}. */
+ * user}, tools: [last 20], signals: [raised], commands: [last 20], context: [last 16 items],
+ * escalated (by a rule, A9), and facts: [{field, label, required, state, value, confidence}]
+ * instead of their number}. */
 void session_snapshot(const struct session *, struct buf *out);
 
 #endif

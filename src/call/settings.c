@@ -5,17 +5,21 @@
 
 enum { TOOL_TIMEOUT_MAX_MS = 15000 };
 
-#define SETTINGS_FIELDS(F, T)                              \
-	F(T, TEXT, org, "org", OPTIONAL)                   \
-	F(T, TEXT, source, "source", OPTIONAL)             \
-	F(T, TEXT, project, "project", OPTIONAL)           \
-	F(T, TEXT, dialect, "dialect", REQUIRED)           \
-	F(T, TEXT, source_name, "source_name", OPTIONAL)   \
-	F(T, TEXT, project_name, "project_name", OPTIONAL) \
-	F(T, TEXT, language, "language", OPTIONAL)         \
-	F(T, TEXT, instruction, "instruction", OPTIONAL)   \
-	F(T, BOOL, upstream, "upstream", OPTIONAL)         \
-	F(T, BOOL, reconcile, "reconcile", OPTIONAL)       \
+#define SETTINGS_FIELDS(F, T)                                  \
+	F(T, TEXT, org, "org", OPTIONAL)                       \
+	F(T, TEXT, source, "source", OPTIONAL)                 \
+	F(T, TEXT, project, "project", OPTIONAL)               \
+	F(T, TEXT, dialect, "dialect", REQUIRED)               \
+	F(T, TEXT, source_name, "source_name", OPTIONAL)       \
+	F(T, TEXT, project_name, "project_name", OPTIONAL)     \
+	F(T, TEXT, language, "language", OPTIONAL)             \
+	F(T, TEXT, instruction, "instruction", OPTIONAL)       \
+	F(T, BOOL, upstream, "upstream", OPTIONAL)             \
+	F(T, BOOL, reconcile, "reconcile", OPTIONAL)           \
+	F(T, RAW, fields, "fields", OPTIONAL)                  \
+	F(T, RAW, rules, "rules", OPTIONAL)                    \
+	F(T, BOOL, context_inject, "context_inject", OPTIONAL) \
+	F(T, BOOL, imported, "imported", OPTIONAL)             \
 	F(T, RAW, tools, "tools", OPTIONAL)
 JSON_STRUCT(settings_json, SETTINGS_FIELDS)
 JSON_FIELDS(settings_json, SETTINGS_FIELDS)
@@ -158,6 +162,10 @@ int settings_read(struct json object, struct arena *a, struct settings *out, str
 	s.language = j.language.n ? j.language : s.language;
 	s.upstream = j.upstream;
 	s.reconcile = j.reconcile;
+	s.fields = json_has(j.fields) ? j.fields : (struct json){ 0 };
+	s.rules = json_has(j.rules) ? j.rules : (struct json){ 0 };
+	s.context_inject = j.context_inject;
+	s.imported = j.imported;
 	*out = s;
 	return 0;
 }
@@ -174,6 +182,12 @@ static void put_if(struct json_out *o, const char *key, struct span text)
 {
 	if (text.n)
 		json_put_text(o, key, text);
+}
+
+static void put_raw_if(struct json_out *o, const char *key, struct json v)
+{
+	if (json_has(v))
+		json_put_raw(o, key, v.raw);
 }
 
 static void write_tool(struct json_out *o, const struct tool_rule *r)
@@ -207,6 +221,10 @@ void settings_write(const struct settings *s, struct buf *out)
 	put_uuid(&o, "instruction", &s->instruction);
 	json_put_bool(&o, "upstream", s->upstream);
 	json_put_bool(&o, "reconcile", s->reconcile);
+	put_raw_if(&o, "fields", s->fields);
+	put_raw_if(&o, "rules", s->rules);
+	json_put_bool(&o, "context_inject", s->context_inject);
+	json_put_bool(&o, "imported", s->imported);
 #define X(name, dflt, doc) json_put_i64(&o, #name, s->name);
 	SETTINGS_NUMBERS(X)
 #undef X

@@ -129,6 +129,7 @@ void session_summary(const struct session *s, struct buf *out)
 	struct json_out o = { .b = out };
 	json_begin(&o, NULL);
 	put_summary(s, &o);
+	checklist_put_counts(s, &o);
 	put_commands(s, &o, COMMANDS_HELD, true);
 	json_put_i64(&o, "last_seq", (int64_t)s->last_seq);
 	json_end(&o);
@@ -194,6 +195,9 @@ void session_snapshot(const struct session *s, struct buf *out)
 	put_turns(s, &o);
 	put_tools(s, &o);
 	put_signals(s, &o);
+	checklist_put(s, &o);
+	context_put(s, &o);
+	json_put_bool(&o, "escalated", s->rules_done >> SETTINGS_RULE_ESCALATE_ON_FRUSTRATION & 1);
 	json_put_i64(&o, "last_seq", (int64_t)s->last_seq);
 	json_end(&o);
 }

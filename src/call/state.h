@@ -10,6 +10,7 @@
 #include "call/lexicon.h"
 #include "call/session.h"
 #include "callmend/call_host.h"
+#include "callmend/fields.h"
 #include "callmend/stage.h"
 
 /* Bounds, each with its answer to "full" in docs/call-state.md. */
@@ -37,6 +38,8 @@ enum {
 	EVIDENCE_BYTES = 160,
 	RECENT_BYTES = 640,
 	PARTIAL_BYTES = 4096,
+	CONTEXT_ITEMS = 16,
+	CONTEXT_ITEM_BYTES = 1024,
 	SPEAKERS = 3, /* index: enum speaker */
 };
 
@@ -60,7 +63,10 @@ enum {
 	X(TOOL_TRIMMED, "tool_result_trimmed")        \
 	X(WAITERS_FULL, "tool_waiters_full")          \
 	X(COMMANDS_FULL, "commands_full")             \
-	X(EVENTS_FULL, "events_of_a_record_dropped")
+	X(EVENTS_FULL, "events_of_a_record_dropped")  \
+	X(SETTINGS, "settings_in_part_unreadable")    \
+	X(CONTEXT_FULL, "older_context_dropped")      \
+	X(IMPORTED, "imported")
 
 enum flag {
 #define X(id, text) FLAG_##id,
@@ -227,6 +233,7 @@ struct tool {
 	uint64_t key, record; /* record: that asked for it first */
 	uint64_t seq;	      /* of TOOL_REQUESTED */
 	struct kept call_id, name, arguments, answer, error;
+	struct kept rewritten; /* JSON object; empty: the arguments went as they were */
 	enum tool_by by;
 	enum tool_state state;
 	bool success, fallback, unknown, failed, seen_call, seen_result;
@@ -365,6 +372,22 @@ struct signals_state {
 	uint8_t failed_n;
 };
 
+/* --- checklist.c --- */
+struct checklist_state {
+	struct fields *fields; /* NULL: the project has none */
+	struct captures *captures;
+};
+
+/* --- context.c --- */
+struct context_item {
+	uint64_t key;	  /* hash of id and text: the same is told once */
+	struct kept json; /* {id, kind, title, text}, clipped */
+};
+struct context_state {
+	struct context_item *items; /* heap, oldest first */
+	uint32_t n;
+};
+
 /* --- the session --- */
 struct moment {
 	uint64_t record;
@@ -410,6 +433,9 @@ struct session {
 	struct commands_state commands;
 	struct sentiment_state sentiment;
 	struct signals_state signals;
+	struct checklist_state checklist;
+	struct context_state context;
+	uint32_t rules_done; /* bit per enum settings_rule that has worked in this call */
 
 	/* While a record is applied only. */
 	const struct call_host *host;

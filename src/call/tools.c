@@ -31,6 +31,7 @@ static void tool_fini(struct tool *t)
 	kept_free(&t->arguments);
 	kept_free(&t->answer);
 	kept_free(&t->error);
+	kept_free(&t->rewritten);
 }
 
 static struct tool *by_id(struct session *s, const struct uuid *id)
@@ -144,6 +145,8 @@ static void put_result(const struct tool *t, struct json_out *o)
 	json_put_i64(o, "duration_ms", t->duration_ms);
 	json_put_bool(o, "fallback", t->fallback);
 	json_put_bool(o, "unknown", t->unknown);
+	if (t->rewritten.n)
+		json_put_clean(o, "rewritten", kept_span(&t->rewritten));
 }
 
 void tools_put(const struct tool *t, struct json_out *o)
@@ -527,9 +530,27 @@ static void seen_elsewhere(struct session *s, const struct input *in)
 	emit_requested(s, t);
 }
 
+/* A call of the past: somebody else has answered the provider, and the history may tell of it
+ * before or after. */
+static void answered_then(struct session *s, const struct input *in)
+{
+	struct tool *t = by_key(s, in->key);
+	status_conversing(s, in->at_us);
+	t = t ? t : counterpart(s, in, true);
+	if (t && (t->key == in->key || t->state == TOOL_RUNNING))
+		return;
+	t = new_tool(s, in);
+	if (!t)
+		return;
+	t->by = TOOL_ELSEWHERE;
+	emit_requested(s, t);
+}
+
 void tools_call(struct session *s, const struct input *in)
 {
-	if (in->answer_here && s->tools.now)
+	if (in->answer_here && s->settings.imported)
+		answered_then(s, in);
+	else if (in->answer_here && s->tools.now)
 		answered_here(s, in);
 	else
 		seen_elsewhere(s, in);
@@ -603,6 +624,7 @@ void tools_outcome(struct session *s, const struct open_effect *e, const struct 
 	struct tool *t = by_id(s, &e->of);
 	if (!t || t->state != TOOL_RUNNING)
 		return;
+	kept_set_json(&t->rewritten, o->rewritten.raw);
 	if (o->end == OUTCOME_ANSWERED)
 		judge(s, t, o);
 	else
@@ -681,7 +703,8 @@ static size_t bytes(const struct session *s)
 	size_t n = ts->cap * sizeof(*ts->items) + ts->waits_cap * sizeof(*ts->waits);
 	for (uint32_t i = 0; i < ts->n; i++) {
 		const struct tool *t = &ts->items[i];
-		n += t->call_id.n + t->name.n + t->arguments.n + t->answer.n + t->error.n;
+		n += t->call_id.n + t->name.n + t->arguments.n + t->answer.n + t->error.n +
+		     t->rewritten.n;
 	}
 	for (uint32_t i = 0; i < ts->waits_n; i++)
 		n += ts->waits[i].type.n + ts->waits[i].n * sizeof(struct uuid);

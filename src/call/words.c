@@ -73,24 +73,38 @@ static void put_wide(struct plain *out, struct span bytes)
 			put(out, bytes.p[i]);
 }
 
-void words_plain(struct span utf8, struct plain *out)
+/* `at`: where in utf8 the character of each byte of the plain text begins; NULL: not wanted. */
+static void plain_at(struct span utf8, struct plain *out, uint16_t *at)
 {
 	out->n = 0;
 	out->breaks_n = 0;
 	out->asks = false;
 	put_gap(out);
 	for (size_t i = 0; i < utf8.n;) {
-		size_t n = sequence_length((unsigned char)utf8.p[i]);
+		size_t n = sequence_length((unsigned char)utf8.p[i]), before = out->n;
 		if (n > utf8.n - i)
 			n = utf8.n - i; /* callers give whole UTF-8; a cut end is skipped */
 		if (n == 1)
 			put_ascii(out, utf8.p[i]);
 		else
 			put_wide(out, (struct span){ utf8.p + i, n });
+		for (size_t k = before; at && k < out->n; k++)
+			at[k] = (uint16_t)i;
 		i += n;
 	}
 	if (out->text[out->n - 1] != ' ')
 		out->text[out->n++] = ' ';
+}
+
+void words_plain(struct span utf8, struct plain *out)
+{
+	plain_at(utf8, out, NULL);
+}
+
+void words_plain_at(struct span utf8, struct plain *out, uint16_t at[PLAIN_MAX])
+{
+	CHECK(utf8.n <= UINT16_MAX);
+	plain_at(utf8, out, at);
 }
 
 void words_list(const struct plain *plain, struct word_list *out)

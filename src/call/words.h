@@ -22,6 +22,8 @@ struct plain {
 	char text[PLAIN_MAX];
 };
 void words_plain(struct span utf8, struct plain *out);
+/* The same, and where in utf8 (at most 65535 bytes) the character of each byte begins. */
+void words_plain_at(struct span utf8, struct plain *out, uint16_t at[PLAIN_MAX]);
 
 /* One hash per word, in order; the first WORDS_MAX. */
 struct word_list {

@@ -14,14 +14,30 @@ static void begin(struct sim *sim, const char *settings)
 			 "{'t':'status','name':'in-progress','at':0,'key':1}");
 }
 
-/* 100 turns as on the wire: speech events, partials, finals, history, some tools and commands. */
+/* What a project may well want to know. */
+#define FIELDS                                                                                    \
+	"'fields':[{'name':'guests','label':'number of people','type':'number','ask':['how many " \
+	"people'],'argument':'book.guests'},{'name':'caller','label':'name','type':'name'},"      \
+	"{'name':'phone','label':'phone number','type':'phone'},"                                 \
+	"{'name':'day','label':'day','type':'date','ask':['what day','which day']},"              \
+	"{'name':'time','label':'time','type':'time','ask':['what time']},"                       \
+	"{'name':'place','label':'place','type':'choice','choices':['inside','terrace|outside']}]"
+
+/* 100 turns as on the wire: speech events, partials, finals, history, some tools and commands; with
+ * fields, a rule and context. */
 static void an_ordinary_call_fits(void **state)
 {
 	struct sim sim;
 	size_t most = 0;
 	(void)state;
-	begin(&sim, "'tools':[{'name':'find','fallback':'Please "
-		    "wait.','empty_path':'items'},{'name':'book'}]");
+	begin(&sim,
+	      FIELDS ",'context_inject':true,'rules':{'escalate_on_frustration':{'enabled':true}},"
+		     "'tools':[{'name':'find','fallback':'Please wait.','empty_path':'items'},"
+		     "{'name':'book'}]");
+	char *context = sim_json("{'how':'running','items':[{'id':'1','kind':'order','title':'#1',"
+				 "'text':'The parcel is lost.'}]}");
+	assert_int_equal(sim_apply(&sim, RECORD_CONTEXT, span_of(context)), 0);
+	free(context);
 	for (int i = 0; i < 100; i++) {
 		const char *who = i % 2 ? "user" : "ai";
 		int at = 1000 + i * 4000, key = 1000 + i * 50;

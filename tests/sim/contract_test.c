@@ -53,6 +53,60 @@ static void settings_round_trip(void **state)
 	arena_fini(&a);
 }
 
+static void settings_of_the_loop_round_trip(void **state)
+{
+	struct arena a = { 0 };
+	struct settings s, again;
+	struct buf b AUTO_BUF = { 0 };
+	(void)state;
+	assert_int_equal(
+		settings_read(parse(&a, "{'dialect':'vapi','fields':[{'name':'a'}],'rules':{"
+					"'escalate_on_frustration':{'enabled':true}},"
+					"'context_inject':true,'imported':true}"),
+			      &a, &s, NULL),
+		0);
+	settings_write(&s, &b);
+	assert_int_equal(json_check(buf_span(&b), NULL), 0);
+	assert_int_equal(settings_read(json_of(buf_span(&b)), &a, &again, NULL), 0);
+	assert_true(again.context_inject && again.imported);
+	assert_true(span_eq(again.fields.raw, s.fields.raw));
+	assert_true(span_eq(again.rules.raw, s.rules.raw));
+	assert_int_equal(settings_read(parse(&a, "{'dialect':'vapi','fields':null}"), &a, &s, NULL),
+			 0);
+	assert_false(json_has(s.fields) || json_has(s.rules) || s.context_inject || s.imported);
+	buf_clear(&b);
+	settings_write(&s, &b);
+	assert_null(strstr(buf_z(&b), "fields"));
+	assert_int_equal(settings_read(parse(&a, "{'dialect':'vapi','imported':7}"), &a, &s, NULL),
+			 E_INVALID);
+	arena_fini(&a);
+}
+
+static void outcomes_keep_what_was_rewritten(void **state)
+{
+	struct arena a = { 0 };
+	struct outcome o;
+	struct buf b AUTO_BUF = { 0 };
+	(void)state;
+	static const char effect[] =
+		"'effect':'11111111-1111-4111-8111-111111111111','end':'answered'";
+	buf_printf(&b, "{%s,'rewritten':{'from':'a','to':'b'}}", effect);
+	assert_int_equal(outcome_read(parse(&a, buf_z(&b)), &a, &o, NULL), 0);
+	assert_int_equal(o.rewritten.kind, JSON_OBJECT);
+	buf_clear(&b);
+	outcome_write(&o, &b);
+	assert_non_null(strstr(buf_z(&b), "\"rewritten\":{\"from\":\"a\",\"to\":\"b\"}"));
+	/* a note that is too long costs the note, not the answer */
+	buf_clear(&b);
+	buf_printf(&b, "{%s,'rewritten':{'from':'%*s'}}", effect, OUTCOME_REWRITTEN_LIMIT, "x");
+	assert_int_equal(outcome_read(parse(&a, buf_z(&b)), &a, &o, NULL), 0);
+	assert_false(json_has(o.rewritten));
+	buf_clear(&b);
+	outcome_write(&o, &b);
+	assert_null(strstr(buf_z(&b), "rewritten"));
+	arena_fini(&a);
+}
+
 static void settings_numbers_are_set_by_name(void **state)
 {
 	struct settings s, before;
@@ -316,7 +370,7 @@ static void names(void **state)
 #undef X
 	assert_string_equal(record_kind_name(RECORD_OUTCOME), "outcome");
 	assert_null(record_kind_name((enum record_kind)0));
-	assert_null(record_kind_name((enum record_kind)10));
+	assert_null(record_kind_name((enum record_kind)11));
 	assert_string_equal(effect_name(EFFECT_UPSTREAM_TOOLS), "upstream-tools");
 	assert_true(EVENT_COUNT <= 64); /* stage.wants has a bit for each */
 }
@@ -326,6 +380,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(settings_defaults_apply),
 		cmocka_unit_test(settings_round_trip),
+		cmocka_unit_test(settings_of_the_loop_round_trip),
+		cmocka_unit_test(outcomes_keep_what_was_rewritten),
 		cmocka_unit_test(settings_numbers_are_set_by_name),
 		cmocka_unit_test(settings_at_their_limits_round_trip),
 		cmocka_unit_test(settings_refused),

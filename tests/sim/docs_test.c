@@ -151,6 +151,37 @@ static void call_state_md_is_complete(void **state)
 		need(&doc, "call-state.md", command_verb_name((enum command_verb)i));
 }
 
+static void rules_are_documented(void **state)
+{
+	struct buf doc AUTO_BUF = { 0 };
+	char row[128];
+	(void)state;
+	read_doc("signals.md", &doc);
+#define X(id, name, cause)                                                 \
+	snprintf(row, sizeof(row), "| `%s` | `%s` raised |", name, cause); \
+	need(&doc, "signals.md", row);
+	SETTINGS_RULES(X)
+#undef X
+}
+
+static void fields_md_is_complete(void **state)
+{
+	struct buf doc AUTO_BUF = { 0 };
+	char row[256];
+	(void)state;
+	read_doc("fields.md", &doc);
+#define X(name, text, meaning)                                      \
+	snprintf(row, sizeof(row), "| `%s` | %s |", text, meaning); \
+	need(&doc, "fields.md", row);
+	FIELD_TYPES(X)
+	FIELD_STATES(X)
+#undef X
+	for (unsigned i = FIELD_BY_REPORT; i <= FIELD_BY_MENTION; i++) {
+		snprintf(row, sizeof(row), "| `%s`: ", field_how_name((enum field_how)i));
+		need(&doc, "fields.md", row);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +189,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(signals_md_is_complete),
 		cmocka_unit_test(examples_are_true),
 		cmocka_unit_test(call_state_md_is_complete),
+		cmocka_unit_test(rules_are_documented),
+		cmocka_unit_test(fields_md_is_complete),
 	};
 	if (argc == 2 && strcmp(argv[1], "--write") == 0) {
 		struct buf page AUTO_BUF = { 0 };

@@ -53,6 +53,7 @@ static const struct call_report *report_of(struct json v, struct arena *a)
 	r->has_cost = json_f64(json_get(v, "cost"), &r->cost_usd);
 	r->summary = json_text(json_get(v, "summary"), a);
 	r->success_evaluation = json_text(json_get(v, "ok"), a);
+	r->structured_data = json_get(v, "data");
 	return r;
 }
 

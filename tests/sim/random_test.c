@@ -40,7 +40,10 @@ static void put_time(struct buf *b, const struct sim *sim)
 
 static void random_input(struct buf *b, const struct sim *sim)
 {
-	static const char *const words[] = { "yes",
+	static const char *const words[] = { "How many people?",
+					     "seven people, no, eight",
+					     "my name is Anna, 555 012 3456",
+					     "yes",
 					     "I don`t understand",
 					     "what time is it?",
 					     "this is ridiculous",
@@ -50,7 +53,7 @@ static void random_input(struct buf *b, const struct sim *sim)
 					     "thank you so much",
 					     "",
 					     "hello there madam" };
-	const char *who = ONE_OF("ai", "user"), *text = words[pick(10)];
+	const char *who = ONE_OF("ai", "user"), *text = words[pick(13)];
 	switch (pick(12)) {
 	case 0:
 		buf_printf(b, "{'t':'status','name':'%s','reason':'customer-ended-call'",
@@ -162,9 +165,20 @@ static void garbage(struct sim *sim)
 	assert_int_equal(sim->events.n, events);
 }
 
+static void random_context(struct sim *sim)
+{
+	struct buf b AUTO_BUF = { 0 };
+	buf_printf(&b, "{\"how\":\"%s\",\"items\":[{\"id\":\"%u\",\"text\":\"%u\"}]}",
+		   ONE_OF("running", "assistant-request"), pick(30), pick(2));
+	assert_int_equal(sim_apply(sim, RECORD_CONTEXT, buf_span(&b)), 0);
+}
+
 static void step(struct sim *sim)
 {
-	switch (pick(14)) {
+	switch (pick(15)) {
+	case 14:
+		random_context(sim);
+		break;
 	case 0:
 		sim_pass(sim, pick(20000));
 		break;
@@ -248,12 +262,19 @@ static void thousands_of_calls(void **state)
 		"'tools':[{'name':'book'}],'upstream':true,'reconcile':true,'idle_close_ms':60000",
 		"'language':'es','turn_gap_ms':300,'silence_ms':1000,'linger_ms':1000",
 		"",
+		"'context_inject':true,'fields':[{'name':'guests','type':'number','ask':['how many "
+		"people'],'argument':'book.a'},{'name':'caller','type':'name'},{'name':'phone','"
+		"type':"
+		"'phone'}],'rules':{'escalate_on_frustration':{'enabled':true,'action':'transfer',"
+		"'destination':{'type':'number','number':'+15550100'}},'clarify_caller_confused':{"
+		"'enabled':true,'text':'slowly'}},'frustration_score':20,'confusion_score':20,"
+		"'tools':[{'name':'book'}]",
 	};
 	(void)state;
 	for (unsigned i = 0; i < CALLS; i++) {
 		struct sim sim;
 		seed = 0x9E3779B97F4A7C15u * (i + 1);
-		sim_init(&sim, settings[i % 4]);
+		sim_init(&sim, settings[i % 5]);
 		sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/"
 				  "c'}},{'t':'status','name':'in-progress'}");
 		for (unsigned n = pick(STEPS_MOST); n > 0; n--)
@@ -270,7 +291,9 @@ static void thousands_of_calls(void **state)
 
 static void rich_call(struct sim *sim)
 {
-	sim_init(sim, "'tools':[{'name':'book'},{'name':'find'}]");
+	sim_init(sim,
+		 "'tools':[{'name':'book'},{'name':'find'}],'fields':[{'name':'caller','type':"
+		 "'name'}],'rules':{'clarify_caller_confused':{'enabled':true,'text':'slowly'}}");
 	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/"
 			 "c'}},{'t':'status','name':'in-progress','at':0,'key':1}");
 	sim_webhook(sim, "{'t':'tool-call','here':true,'id':'a','name':'book','key':10},{'t':'tool-"
@@ -284,9 +307,14 @@ static void rich_call(struct sim *sim)
 	sim_answered(sim, 0, 200, "booked");
 	sim_answered(sim, 2, 200, "");
 	sim_webhook(sim, "{'t':'transcript','s':'ai','final':true,'text':'hello there','key':12}");
-	sim_command(sim, 2, "'verb':'end'");
-	sim_intent(sim, 3);
+	sim_webhook(sim, "{'t':'transcript','s':'user','final':true,'text':'My name is Anna. I "
+			 "don`t understand.','key':14}");
+	sim_pass(sim, 2000);
+	sim_intent(sim, 3); /* the clarification */
 	sim_answered(sim, 3, 200, "");
+	sim_command(sim, 2, "'verb':'end'");
+	sim_intent(sim, 4);
+	sim_answered(sim, 4, 200, "");
 	sim_webhook(
 		sim,
 		"{'t':'status','name':'ended','reason':'manually-canceled','at':5000,'key':13}");

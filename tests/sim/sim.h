@@ -4,7 +4,7 @@
  * "{'t':'transcript','s':'user','final':true,'text':'hello'}"). Members of an input: t (type), s
  * (ai user), name, id, text, reason, final, here (answer_here), report (from_report), turn, key, at
  * and end (ms after the start of the simulation; absent: no provider time), data, facts {..},
- * result {reason,start,end,cost,summary,ok}. */
+ * result {reason,start,end,cost,summary,ok,data}. */
 #ifndef CALLMEND_TESTS_SIM_H
 #define CALLMEND_TESTS_SIM_H
 

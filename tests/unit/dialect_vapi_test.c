@@ -453,6 +453,53 @@ static void test_assistant_answers(void **state)
 			 E_INVALID);
 }
 
+static void expect_assistant(const struct assistant_choice *choice, const char *expected)
+{
+	struct buf out AUTO_BUF = { 0 };
+	assert_int_equal(vapi_dialect.answer_assistant(choice, &out, NULL), 0);
+	assert_string_equal(buf_z(&out), expected);
+}
+
+/* A8: the variable always, the section only when something is known and no text names it. */
+static void test_context_of_assistant_answers(void **state)
+{
+#define OWN(text) "{\"model\":{\"messages\":[{\"role\":\"system\",\"content\":\"" text "\"}]}}"
+#define SERVED(text, value)                                                         \
+	"{\"assistant\":" OWN(text) ",\"assistantOverrides\":{\"variableValues\":{" \
+				    "\"callmend_context\":\"" value "\"}}}"
+#define ADDED "\\n\\n# What is known about this caller\\n{{callmend_context}}"
+	struct assistant_choice c = { .assistant = { JSON_OBJECT, SPAN(OWN("own")) },
+				      .inject = true,
+				      .context = SPAN("- \"x\"") };
+	(void)state;
+	expect_assistant(&c, SERVED("own" ADDED, "- \\\"x\\\""));
+	c.instructions = SPAN("new");
+	expect_assistant(&c, SERVED("new" ADDED, "- \\\"x\\\""));
+	c.instructions = SPAN("{{ callmend_context }}!");
+	expect_assistant(&c, SERVED("{{ callmend_context }}!", "- \\\"x\\\""));
+	c.instructions = (struct span){ 0 };
+	c.context = (struct span){ 0 };
+	expect_assistant(&c, SERVED("own", ""));
+	c.context = SPAN("known");
+	c.assistant = (struct json){ JSON_OBJECT, SPAN("{\"name\":\"no model\"}") };
+	expect_assistant(&c, "{\"assistant\":{\"name\":\"no model\"},\"assistantOverrides\":{"
+			     "\"variableValues\":{\"callmend_context\":\"known\"}}}");
+	c.assistant = (struct json){ 0 };
+	c.id = SPAN("as-1");
+	c.variable_values =
+		(struct json){ JSON_OBJECT, SPAN("{\"callmend_context\":\"forged\",\"a\":1}") };
+	expect_assistant(&c,
+			 "{\"assistantId\":\"as-1\",\"assistantOverrides\":{\"variableValues\":{"
+			 "\"a\":1,\"callmend_context\":\"known\"}}}");
+	c.inject = false;
+	expect_assistant(&c,
+			 "{\"assistantId\":\"as-1\",\"assistantOverrides\":{\"variableValues\":{"
+			 "\"callmend_context\":\"forged\",\"a\":1}}}");
+#undef OWN
+#undef SERVED
+#undef ADDED
+}
+
 /* --- monitor URLs --- */
 static void test_capabilities_stay_in_facts(void **state)
 {
@@ -506,6 +553,7 @@ int main(void)
 		TEST(test_every_question_has_a_default),
 		TEST(test_reconcile_request),
 		TEST(test_assistant_answers),
+		TEST(test_context_of_assistant_answers),
 		TEST(test_capabilities_stay_in_facts),
 		TEST(test_docs_list_types_and_secrets),
 	};
