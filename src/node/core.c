@@ -171,6 +171,64 @@ static void on_lane_directory(void *user, struct shard *s, const struct director
 	}
 }
 
+/* --- notifications --- */
+
+struct telling {
+	struct mail mail;
+	struct core_shard *part;
+	struct uuid org;
+	struct message *message;
+};
+
+static void run_telling(struct mail *m, struct shard *here)
+{
+	struct telling *t = CONTAINER_OF(m, struct telling, mail);
+
+	(void)here;
+	api_tell(t->part->api, &t->org, t->message);
+	message_unref(t->message);
+	free(t);
+}
+
+static void tell_shard(struct core_shard *part, const struct uuid *org, struct message *m)
+{
+	struct telling *t = calloc(1, sizeof(*t));
+
+	CHECK(t);
+	*t = (struct telling){ .part = part, .org = *org, .message = message_ref(m) };
+	t->mail.run = run_telling;
+	shard_post_sure(part->shard, &t->mail);
+}
+
+static struct message *telling_of(struct span notification)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct json_out o = { .b = &b };
+
+	json_begin(&o, NULL);
+	json_put_z(&o, "type", "notification");
+	json_put_raw(&o, "notification", notification);
+	json_end(&o);
+	return message_new(buf_span(&b));
+}
+
+/* Store thread. Before the shards are there nobody watches. */
+static void on_notification(void *user, const struct uuid *org, struct span json)
+{
+	struct core *c = user;
+	bool now;
+
+	pthread_mutex_lock(&c->lock);
+	now = c->lanes_ready;
+	pthread_mutex_unlock(&c->lock);
+	if (!now)
+		return;
+	struct message *m = telling_of(json);
+	for (unsigned i = 0; i < c->parts_n; i++)
+		tell_shard(&c->parts[i], org, m);
+	message_unref(m);
+}
+
 static void readiness(void *user, struct api_readiness *out)
 {
 	struct core *c = user;
@@ -332,9 +390,12 @@ static int start_store(struct core *c, struct fault *f)
 		.connections = 2,
 		.max_waiting = (unsigned)c->config->database_max_queries_waiting,
 		.on_directory = on_directory,
+		.on_notification = on_notification,
 		.user = c,
 	};
-	return store_new(&c->store, &cfg, f);
+	TRY(store_new(&c->store, &cfg, f));
+	ingest_set_store(c->ingest, c->store);
+	return 0;
 }
 
 static int start_shards(struct core *c, struct fault *f)

@@ -28,6 +28,18 @@
 	"`up` starts this and starts it again when it dies. Run it yourself when something else " \
 	"supervises it\n"                                                                         \
 	"and the database is configured (database.url) and migrated (`callmend migrate`).\n"
+#define HELP_ANALYST                                                                              \
+	"`up` starts analyst.processes of these. Run more on any machine that reaches the "       \
+	"database (database.url):\n"                                                              \
+	"no call is analysed twice, and none is left out. SIGTERM: finishes the job in hand, at " \
+	"most for\n"                                                                              \
+	"analyst.drain_limit_ms.\n\n"                                                             \
+	"exit status: 0 stopped as asked, with --once: nothing is due any more; 1 it could not "  \
+	"start, with --once:\n"                                                                   \
+	"the database does not answer.\n\n"                                                       \
+	"examples:\n"                                                                             \
+	"  callmend analyst\n"                                                                    \
+	"  callmend analyst --once\n"
 #define HELP_CHECK                                                                         \
 	"Names every mistake of the configuration with its file, line and option. If the " \
 	"database answers,\n"                                                              \
@@ -57,6 +69,29 @@
 	"examples:\n"                                                                              \
 	"  callmend replay\n"                                                                      \
 	"  callmend replay /backup/journal --call 0b1f6a52-7d2e-5c1b-9a3f-2f6f0c9d8e11\n"
+#define HELP_IMPORT                                                                                \
+	"Brings in finished calls: they are analysed like live ones. Each FILE may be Vapi calls " \
+	"(the array of\n"                                                                          \
+	"GET /call, JSON lines, one call, webhook bodies), message lists with tool calls, or a "   \
+	"transcript; a folder\n"                                                                   \
+	"stands for its files. Killed or stopped, the same command goes on where it stopped. "     \
+	"Calls that are there\n"                                                                   \
+	"already are left as they are. docs/import.md has the formats.\n\n"                        \
+	"exit status: 0 all fine; 1 it could not go on; 2 wrong usage; 3 some records are bad, "   \
+	"the others are in.\n\n"                                                                   \
+	"examples:\n"                                                                              \
+	"  callmend import calls.json --source front-desk\n"                                       \
+	"  callmend import transcripts/ --source front-desk --ai-label Agent --user-label Guest\n" \
+	"  callmend import calls.jsonl --dry-run\n"                                                \
+	"  callmend import --pull --source front-desk --since 14d\n"
+#define HELP_EXPORT                                                                              \
+	"WHAT is calls, analyses or events. One JSON object a line, or CSV (RFC 4180) with its " \
+	"head; oldest call\n"                                                                    \
+	"first.\n\n"                                                                             \
+	"exit status: 0 done; 1 failed; 2 wrong usage.\n\n"                                      \
+	"examples:\n"                                                                            \
+	"  callmend export calls --project booking --from 2026-01-01T00:00:00Z > calls.jsonl\n"  \
+	"  callmend export analyses --format csv --output analyses.csv\n"
 #define HELP_WATCH                                                                                 \
 	"On a terminal: a screen of live calls, those that need somebody first, with the running " \
 	"transcript of the\n"                                                                      \

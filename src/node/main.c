@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "net/simple_client.h"
+#include "node/analyst.h"
 #include "node/core.h"
+#include "node/export.h"
 #include "node/help.h"
+#include "node/import.h"
 #include "node/parent.h"
 #include "node/usage.h"
 
@@ -20,12 +24,26 @@ static int verb_core(const struct verb_call *v)
 	return core_main(v->config);
 }
 
+static const struct verb_option analyst_options[] = {
+	{ "--once", NULL, "do what is due, and what comes of it at once, then end" },
+	{ 0 },
+};
+
+static int verb_analyst(const struct verb_call *v)
+{
+	return verb_option(v, "--once") ? analyst_once(v->config) : analyst_main(v->config);
+}
+
 static const struct verb verbs[] = {
 	{ "up", "", 0, 0,
 	  "run everything: bind the port, a private PostgreSQL if none is configured, the core",
 	  verb_up, .help = HELP_UP },
 	{ "core", "", 0, 0, "only the core (started by `up`, or by a supervisor of yours)",
 	  verb_core, .help = HELP_CORE },
+	{ "analyst", "", 0, 0,
+	  "understand finished calls, look for what goes wrong, deliver notifications (started by "
+	  "`up`)",
+	  verb_analyst, .options = analyst_options, .help = HELP_ANALYST },
 	{ "check", "", 0, 0,
 	  "read the configuration, report every mistake, ask the database what its calls show",
 	  verb_check, .needs = NEEDS_ANY_CONFIG, .help = HELP_CHECK },
@@ -33,6 +51,11 @@ static const struct verb verbs[] = {
 	  .options = migrate_options, .help = HELP_MIGRATE },
 	{ "token", "create NAME", 2, 2, "make an API token; it is shown once", verb_token,
 	  .options = token_options, .help = HELP_TOKEN },
+	{ "import", "[FILE...]", 0, INT_MAX,
+	  "bring in finished calls from files, or (--pull) from the provider", verb_import,
+	  .options = import_options, .help = HELP_IMPORT },
+	{ "export", "WHAT", 1, 1, "calls, analyses or events as JSON lines or CSV", verb_export,
+	  .options = export_options, .help = HELP_EXPORT },
 	{ "watch", "", 0, 0, "live calls in the terminal, like top; or line by line", verb_watch,
 	  .options = watch_options, .help = HELP_WATCH, .talks = TALKS_TO_NODE },
 	{ "say", "CALL TEXT", 2, 2,
@@ -97,6 +120,7 @@ static int run(const struct verb *verb, struct verb_call *v)
 		status = refuse_config(&c, &f);
 	} else {
 		log_init((enum log_level)c.log_level, (enum log_format)c.log_format);
+		simple_client_trust(c.tls_ca_file);
 		status = verb->run(v);
 	}
 	config_fini(&c);

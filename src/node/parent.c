@@ -21,6 +21,7 @@
 #include "callmend/store.h"
 #include "net/client.h"
 #include "net/http.h"
+#include "node/analysts.h"
 #include "node/database.h"
 #include "node/pidfile.h"
 #include "rt/child.h"
@@ -53,6 +54,7 @@ struct parent {
 	struct buf database;
 	struct child *core, *migrate;
 	bool migrated;
+	struct analysts *analysts;
 	int64_t core_since_ms;
 	uint64_t pause_ms;
 	bool stopping;
@@ -65,6 +67,15 @@ static int64_t now_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+/* When stopping: PostgreSQL goes last. */
+static void stop_if_all_gone(void *user)
+{
+	struct parent *p = user;
+
+	if (!p->core && analysts_gone(p->analysts))
+		uv_stop(&p->loop);
+}
+
 /* --- stopping --- */
 
 static void stop_core(struct parent *p, int signal_number)
@@ -72,10 +83,11 @@ static void stop_core(struct parent *p, int signal_number)
 	p->stopping = true;
 	p->stop_signal = signal_number;
 	uv_timer_stop(&p->restart);
+	analysts_stop(p->analysts, signal_number);
 	if (p->core)
 		child_kill(p->core, signal_number);
 	else
-		uv_stop(&p->loop);
+		stop_if_all_gone(p);
 }
 
 static void on_signal(uv_signal_t *s, int number)
@@ -147,7 +159,7 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 		/* A core that was still starting has no handler yet: the signal itself ends it. */
 		if (status || (signal_number && signal_number != p->stop_signal))
 			p->status = 1;
-		uv_stop(&p->loop);
+		stop_if_all_gone(p);
 		return;
 	}
 	if (now_ms() - p->core_since_ms > STEADY_MS)
@@ -302,6 +314,8 @@ static int start_all(struct parent *p, struct fault *f)
 	TRY(find_database(p, f));
 	pidfile_write(c->state_dir, "parent", getpid());
 	TRY(core_start(p, f));
+	p->analysts =
+		analysts_new(&p->loop, c, p->config_file, buf_z(&p->database), stop_if_all_gone, p);
 	if (p->cluster)
 		uv_timer_start(&p->postgres, on_postgres, 0, 0);
 	else
@@ -374,6 +388,7 @@ static void end(struct parent *p)
 	uv_walk(&p->loop, close_handle, NULL);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&p->loop);
+	analysts_free(p->analysts);
 	buf_free(&p->database);
 }
 

@@ -1,6 +1,6 @@
 /* The parent role (`callmend up`): binds the port, runs the private PostgreSQL when no database is
- * configured, migrates, starts the core and starts it again when it dies. It touches no traffic.
- * Pids are in <state_dir>/run/{parent,core,postgres}.pid. */
+ * configured, migrates, starts the core and the analysts and starts them again when they die. It
+ * touches no traffic. Pids are in <state_dir>/run/{parent,core,postgres,analyst-<n>}.pid. */
 #ifndef CALLMEND_NODE_PARENT_H
 #define CALLMEND_NODE_PARENT_H
 

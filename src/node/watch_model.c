@@ -273,6 +273,15 @@ static void note_mute(struct watch_call *c, struct json command)
 		*(customer ? &c->customer_muted : &c->assistant_muted) = mute;
 }
 
+static enum watch_line_kind command_kind(struct json command)
+{
+	struct arena a = { 0 };
+	bool rule = span_starts(json_text(json_get(command, "actor"), &a), SPAN("rule:"));
+
+	arena_fini(&a);
+	return rule ? WATCH_LINE_RULE : WATCH_LINE_COMMAND;
+}
+
 static void put_command(struct watch_call *c, struct json command, int64_t offset_ms)
 {
 	char id[UUID_TEXT + 1];
@@ -282,7 +291,7 @@ static void put_command(struct watch_call *c, struct json command, int64_t offse
 	if (row == COMMAND_ROWS)
 		return;
 	get_id(command, "command_id", id);
-	struct watch_line *l = keyed_line(c, WATCH_LINE_COMMAND, id, offset_ms);
+	struct watch_line *l = keyed_line(c, command_kind(command), id, offset_ms);
 	put_command_text(&b, command, row);
 	buf_z(&b);
 	set_text(l, b.p);
@@ -329,6 +338,7 @@ static void forget(struct watch_model *m, struct watch_call *c)
 {
 	HASH_DEL(m->calls, c);
 	clear_lines(c);
+	watch_checklist_fini(&c->checklist);
 	free(c->lines);
 	free(c);
 }
@@ -474,6 +484,8 @@ static void put_snapshot(struct watch_model *m, struct json s)
 	c->tool_errors = get_i64(counts, "tool_errors", 0);
 	c->interventions = get_i64(counts, "interventions", 0);
 	snapshot_signals(c, json_get(s, "signals"));
+	watch_checklist_snapshot(&c->checklist, s);
+	c->escalated = json_true(json_get(s, "escalated"));
 	snapshot_lines(c, s);
 }
 
@@ -653,16 +665,55 @@ static void on_signal(struct watch_call *c, const struct news *n)
 	c->lines[c->lines_n - 1].state = WATCH_LINE_BAD;
 }
 
+static void on_fact(struct watch_call *c, const struct news *n)
+{
+	watch_checklist_fact(&c->checklist, n->data);
+}
+
+static void on_context(struct watch_call *c, const struct news *n)
+{
+	watch_checklist_known(&c->checklist, n->data);
+	if (json_has(json_get(n->data, "error")))
+		note(c, n, "what is known of the caller could not be looked up");
+}
+
+static void on_escalation(struct watch_call *c, const struct news *n)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	c->escalated = true;
+	buf_addz(&b, json_is_text(json_get(n->data, "action"), "transfer")
+			     ? "escalation: the call is transferred: "
+			     : "escalation proposed: ");
+	put_clipped(&b, json_get(n->data, "signal"), WATCH_TEXT_MAX / 4);
+	buf_addc(&b, ' ');
+	put_clipped(&b, json_get(n->data, "score"), WATCH_TEXT_MAX / 4);
+	note(c, n, buf_z(&b));
+	c->lines[c->lines_n - 1].state = WATCH_LINE_BAD;
+}
+
 static void (*const on_event[EVENT_COUNT])(struct watch_call *, const struct news *) = {
-	[EVENT_CALL_STARTED] = on_started,	  [EVENT_CALL_UPDATED] = on_updated,
-	[EVENT_CALL_STATUS] = on_status,	  [EVENT_CALL_ENDED] = on_ended,
-	[EVENT_TRANSCRIPT_PARTIAL] = on_partial,  [EVENT_SPEAKING_TEXT] = on_partial,
-	[EVENT_TRANSCRIPT_FINAL] = on_final,	  [EVENT_TURN] = on_turn,
-	[EVENT_SPEECH_STARTED] = on_speech,	  [EVENT_SPEECH_STOPPED] = on_silence,
-	[EVENT_INTERRUPTION] = on_interruption,	  [EVENT_HANG] = on_hang,
-	[EVENT_TRANSFER] = on_transfer,		  [EVENT_TOOL_REQUESTED] = on_tool_requested,
-	[EVENT_TOOL_FINISHED] = on_tool_finished, [EVENT_COMMAND] = on_command,
-	[EVENT_SENTIMENT] = on_sentiment,	  [EVENT_SIGNAL] = on_signal,
+	[EVENT_CALL_STARTED] = on_started,
+	[EVENT_CALL_UPDATED] = on_updated,
+	[EVENT_CALL_STATUS] = on_status,
+	[EVENT_CALL_ENDED] = on_ended,
+	[EVENT_TRANSCRIPT_PARTIAL] = on_partial,
+	[EVENT_SPEAKING_TEXT] = on_partial,
+	[EVENT_TRANSCRIPT_FINAL] = on_final,
+	[EVENT_TURN] = on_turn,
+	[EVENT_SPEECH_STARTED] = on_speech,
+	[EVENT_SPEECH_STOPPED] = on_silence,
+	[EVENT_INTERRUPTION] = on_interruption,
+	[EVENT_HANG] = on_hang,
+	[EVENT_TRANSFER] = on_transfer,
+	[EVENT_TOOL_REQUESTED] = on_tool_requested,
+	[EVENT_TOOL_FINISHED] = on_tool_finished,
+	[EVENT_COMMAND] = on_command,
+	[EVENT_SENTIMENT] = on_sentiment,
+	[EVENT_SIGNAL] = on_signal,
+	[EVENT_FACT] = on_fact,
+	[EVENT_CONTEXT] = on_context,
+	[EVENT_ESCALATION] = on_escalation,
 };
 
 static bool event_type_of(struct json event, enum event_type *type)
@@ -817,7 +868,7 @@ unsigned watch_call_attention(const struct watch_call *c)
 		const char *mood;
 		unsigned weight;
 	} moods[] = { { "frustrated", 3 }, { "negative", 1 } };
-	unsigned sum = 4 * c->signals_n + (c->tool_errors > 0);
+	unsigned sum = 4 * c->signals_n + (c->tool_errors > 0) + 8 * c->escalated;
 
 	for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++)
 		sum += strcmp(c->mood, moods[i].mood) == 0 ? moods[i].weight : 0;

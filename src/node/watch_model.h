@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "callmend/input.h"
 #include "callmend/uuid.h"
+#include "node/watch_checklist.h"
 
 enum {
 	WATCH_LINES_MAX = 400, /* of one call's transcript; the oldest go */
@@ -26,6 +27,7 @@ enum watch_line_kind {
 	WATCH_LINE_USER,
 	WATCH_LINE_TOOL,
 	WATCH_LINE_COMMAND,
+	WATCH_LINE_RULE, /* a command that the core gave itself */
 	WATCH_LINE_NOTE
 };
 enum watch_line_state { WATCH_LINE_OPEN, WATCH_LINE_DONE, WATCH_LINE_BAD };
@@ -49,7 +51,8 @@ struct watch_call {
 	unsigned signals_n;
 	enum speaker speaking;
 	bool assistant_muted, customer_muted;
-	bool ended;
+	bool ended, escalated; /* escalated: somebody should look after it */
+	struct watch_checklist checklist;
 	int64_t started_us, ended_us; /* our clock for ended_us */
 	int64_t duration_ms;	      /* of an ended call; -1: unknown */
 	int64_t tools, tool_errors, interventions;

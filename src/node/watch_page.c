@@ -4,6 +4,7 @@
  *	names of columns
  *	calls                  a third of what is left, at least 4
  *	title of transcript
+ *	checklist              what the project wants to know; what is known of the caller
  *	transcript
  *	footer                 keys, prompt or notice
  */
@@ -338,6 +339,7 @@ static const struct {
 	[WATCH_LINE_USER] = { "user ", { WATCH_USER, WATCH_USER, WATCH_USER } },
 	[WATCH_LINE_TOOL] = { "tool ", { WATCH_DIM, WATCH_GOOD, WATCH_BAD } },
 	[WATCH_LINE_COMMAND] = { "you  ", { WATCH_WARN, WATCH_GOOD, WATCH_BAD } },
+	[WATCH_LINE_RULE] = { "rule ", { WATCH_WARN, WATCH_GOOD, WATCH_BAD } },
 	[WATCH_LINE_NOTE] = { "  ·  ", { WATCH_NOTE, WATCH_NOTE, WATCH_BAD } },
 };
 
@@ -410,8 +412,68 @@ static void build_title(struct watch_page *p, int row, const struct watch_call *
 		buf_printf(&b, "  %s", c->mood);
 	for (unsigned i = 0; i < c->signals_n; i++)
 		buf_printf(&b, "  %s", c->signals[i]);
+	if (c->escalated)
+		buf_addz(&b, "  ESCALATED");
 	buf_printf(&b, "  %s", c->assistant);
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
+}
+
+/* --- checklist --- */
+
+static const enum watch_style mark_styles[] = {
+	[CHECKLIST_MISSING] = WATCH_DIM,
+	[CHECKLIST_ASKED] = WATCH_WARN,
+	[CHECKLIST_REFUSED] = WATCH_BAD,
+	[CHECKLIST_CAPTURED] = WATCH_GOOD,
+};
+
+enum { FACT_INDENT = 1, FACT_GAP = 2, FACT_COLUMNS = 36 };
+
+/* Side by side, as many to a row as fit. Returns the rows taken. */
+static int build_fields(struct watch_page *p, int top, int most, const struct watch_checklist *l)
+{
+	int row = 0, column = FACT_INDENT;
+
+	for (unsigned i = 0; i < l->fields_n; i++) {
+		struct buf b AUTO_BUF = { 0 }, cell AUTO_BUF = { 0 };
+		watch_checklist_text(&l->fields[i], &b);
+		int width = (int)text_clip(&cell, buf_span(&b), FACT_COLUMNS);
+		if (column > FACT_INDENT && column + width >= p->columns) {
+			row++;
+			column = FACT_INDENT;
+		}
+		if (row >= most)
+			break;
+		if (column == FACT_INDENT)
+			put_row(p, top + row, WATCH_PLAIN, SPAN(""));
+		int room = p->columns - column;
+		put_cell(p, top + row, column, width < room ? width : room,
+			 mark_styles[l->fields[i].mark], buf_span(&cell));
+		column += width + FACT_GAP;
+	}
+	return l->fields_n == 0 ? 0 : row < most ? row + 1 : most;
+}
+
+static int build_context(struct watch_page *p, int top, int most, const struct watch_checklist *l)
+{
+	int n = (int)l->context_n, rows = n < most ? n : most;
+
+	for (int i = 0; i < rows; i++) {
+		struct buf b AUTO_BUF = { 0 };
+		buf_printf(&b, " known: %s", l->context[n - rows + i].text);
+		put_row(p, top + i, WATCH_NOTE, buf_span(&b));
+	}
+	return rows;
+}
+
+/* At most half of what there is for the call, a row stays for the transcript. */
+static int build_checklist(struct watch_page *p, int top, int height,
+			   const struct watch_checklist *l)
+{
+	int most = height / 2;
+	int known = build_context(p, top, most < 3 ? most : 3, l);
+
+	return known + build_fields(p, top + known, most - known, l);
 }
 
 static void build_transcript(struct watch_page *p, const struct watch_model *m, struct watch_ui *ui,
@@ -423,6 +485,9 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 	if (!c || height < 2)
 		return;
 	build_title(p, top, c, ui);
+	int list = build_checklist(p, top + 1, height - 1, &c->checklist);
+	top += list;
+	height -= list;
 	show_all(&s, c, p->columns - 1);
 	size_t rows = (size_t)height - 1, most = s.n > rows ? s.n - rows : 0;
 	if (ui->scrolled > most)
@@ -501,6 +566,7 @@ static const char *const help_lines[] = {
 	"",
 	"live 3 ms   the connection, and how long to the node and back",
 	"TOOL  tool calls, and after ! those that failed    IV  interventions",
+	"✓ captured  ✗ refused  ? asked  · not asked: what the project wants to know",
 	"SIGNALS  angry: frustration   lost: the caller is confused   AI-lost: the",
 	"  assistant is   loop: it repeats itself   no-answer: a question of the",
 	"  caller is open   not-done: it said done, but the tool failed",

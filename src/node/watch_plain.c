@@ -145,6 +145,56 @@ static void put_signal(struct buf *out, struct json event)
 	buf_addc(out, ')');
 }
 
+static void put_fact(struct buf *out, struct json event)
+{
+	buf_addz(out, "fact ");
+	put(out, of(event, "label"));
+	buf_addz(out, ": ");
+	if (json_has(of(event, "value"))) {
+		put(out, of(event, "value"));
+		buf_addz(out, " (");
+		put(out, of(event, "how"));
+		buf_addc(out, ')');
+	} else {
+		put(out, of(event, "state"));
+	}
+}
+
+static void put_context(struct buf *out, struct json event)
+{
+	struct json_iter it = json_iter(of(event, "items"));
+	struct span key;
+	struct json item;
+	bool any = false;
+
+	buf_addz(out, "known of the caller: ");
+	while (json_next(&it, &key, &item)) {
+		buf_addz(out, any ? "; " : "");
+		put(out, json_get(item, "title"));
+		buf_addz(out, ": ");
+		put(out, json_get(item, "text"));
+		any = true;
+	}
+	if (json_has(of(event, "error"))) {
+		buf_addz(out, any ? " - " : "");
+		put(out, of(event, "error"));
+	} else if (!any) {
+		buf_addz(out, "nothing");
+	}
+}
+
+static void put_escalation(struct buf *out, struct json event)
+{
+	bool transfer = json_is_text(of(event, "action"), "transfer");
+
+	buf_addz(out, transfer ? "ESCALATION, transferred: " : "ESCALATION proposed: ");
+	put(out, of(event, "signal"));
+	buf_addz(out, " (");
+	put(out, of(event, "score"));
+	buf_addz(out, ") by rule ");
+	put(out, of(event, "rule"));
+}
+
 static void put_warning(struct buf *out, struct json event)
 {
 	buf_addz(out, "warning: ");
@@ -183,6 +233,9 @@ static const struct {
 	[EVENT_COMMAND] = { put_command, WATCH_SETTLED },
 	[EVENT_SENTIMENT] = { put_sentiment, WATCH_SETTLED },
 	[EVENT_SIGNAL] = { put_signal, WATCH_SETTLED },
+	[EVENT_FACT] = { put_fact, WATCH_SETTLED },
+	[EVENT_CONTEXT] = { put_context, WATCH_SETTLED },
+	[EVENT_ESCALATION] = { put_escalation, WATCH_SETTLED },
 	[EVENT_PROVIDER_WARNING] = { put_warning, WATCH_SETTLED },
 };
 

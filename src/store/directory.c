@@ -312,6 +312,7 @@ static int read_tool(struct reading *r, struct json row, void *out, struct fault
 	t->rule.id = t->id;
 	t->url = text(r, row, "url");
 	t->method = text_or(r, row, "method", "POST");
+	t->search_argument = text(r, row, "search_argument");
 	t->headers = read_rows(r, json_get(row, "headers"), "header of a tool", sizeof(*t->headers),
 			       read_header, &t->headers_n);
 	return 0;
@@ -329,6 +330,63 @@ static void limit_tools(struct dir_project *p)
 	p->tools_n = SETTINGS_TOOLS_MAX;
 }
 
+static int read_mapping(struct reading *r, struct json row, void *out, struct fault *f)
+{
+	struct dir_mapping *m = out;
+	TRY(read_id(row, "id", &m->id, f));
+	m->term = text(r, row, "term");
+	m->mapped = text(r, row, "mapped");
+	return m->term.n && m->mapped.n ? 0 : fault(f, E_INVALID, "term and mapped are needed");
+}
+
+static int by_term(const void *a, const void *b)
+{
+	struct span x = ((const struct dir_mapping *)a)->term;
+	struct span y = ((const struct dir_mapping *)b)->term;
+	int order = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+	return order ? order : (x.n > y.n) - (x.n < y.n);
+}
+
+static void read_mappings(struct reading *r, struct json row, struct dir_project *p)
+{
+	struct dir_mapping *mappings = (struct dir_mapping *)(uintptr_t)read_rows(
+		r, json_get(row, "mappings"), "mapping", sizeof(*p->mappings), read_mapping,
+		&p->mappings_n);
+	if (p->mappings_n > 1)
+		qsort(mappings, p->mappings_n, sizeof(*mappings), by_term);
+	p->mappings = mappings;
+}
+
+static void read_context(struct reading *r, struct json row, struct dir_project *p)
+{
+	struct json context = json_get(row, "context"), lookup = json_get(context, "lookup");
+	p->context_inject = json_true(json_get(context, "inject"));
+	p->lookup.url = text(r, lookup, "url");
+	p->lookup.timeout_ms = number_of(lookup, "timeout_ms", DIRECTORY_LOOKUP_MS);
+	p->lookup.headers =
+		read_rows(r, json_get(lookup, "headers"), "header of a lookup",
+			  sizeof(*p->lookup.headers), read_header, &p->lookup.headers_n);
+}
+
+/* A member that could make every BIND record of the project unreadable. JSON_NONE: left out. */
+static struct json sound(struct reading *r, struct json row, const char *name)
+{
+	struct json v = json_get(row, name);
+	struct buf alone AUTO_BUF = { 0 };
+	struct json_out o = { .b = &alone };
+	struct fault why = { 0 };
+	if (!json_has(v) || json_count(v) == 0)
+		return (struct json){ 0 };
+	json_begin(&o, NULL);
+	json_put_raw(&o, name, v.raw);
+	json_end(&o);
+	if (directory_check_project(buf_span(&alone), &why) == 0)
+		return v;
+	struct span id = text(r, row, "id");
+	log_warn("directory", "%s of project %.*s are left out: %s", name, SPAN_ARG(id), why.text);
+	return (struct json){ 0 };
+}
+
 static int read_project(struct reading *r, struct json row, void *out, struct fault *f)
 {
 	struct dir_project *p = out;
@@ -341,6 +399,11 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	if (p->instruction_number)
 		TRY(read_id(row, "instruction_version", &p->instruction_version, f));
 	p->instruction_text = text(r, row, "instruction_text");
+	p->fields = sound(r, row, "fields");
+	p->rules = sound(r, row, "rules");
+	if (json_has(sound(r, row, "context")))
+		read_context(r, row, p);
+	read_mappings(r, row, p);
 	struct dir_tool *tools = (struct dir_tool *)(uintptr_t)read_rows(
 		r, json_get(row, "tools"), "tool", sizeof(*p->tools), read_tool, &p->tools_n);
 	for (size_t i = 0; i < p->tools_n; i++)

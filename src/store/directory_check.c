@@ -42,33 +42,27 @@ bool directory_digest(struct span algorithm, int *out)
 
 /* --- members by table --- */
 
-struct rule {
-	const char *name;
-	/* The value is there and not null. `at` is its path. */
-	int (*check)(struct json v, const char *at, struct arena *a, struct fault *f);
-};
-
 enum { PATH_MAX_TEXT = 96 };
 
-static int is_kind(struct json v, enum json_kind kind, const char *name, const char *at,
-		   struct fault *f)
+int directory_check_kind(struct json v, enum json_kind kind, const char *name, const char *at,
+			 struct fault *f)
 {
 	return v.kind == kind ? 0 : fault(f, E_INVALID, "%s: must be %s", at, name);
 }
 
-static int check_text(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_text(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return is_kind(v, JSON_STRING, "a text", at, f);
+	return directory_check_kind(v, JSON_STRING, "a text", at, f);
 }
 
-static int check_object(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_object(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return is_kind(v, JSON_OBJECT, "an object", at, f);
+	return directory_check_kind(v, JSON_OBJECT, "an object", at, f);
 }
 
-static int check_bool(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_bool(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
 	return v.kind == JSON_TRUE || v.kind == JSON_FALSE
@@ -76,7 +70,8 @@ static int check_bool(struct json v, const char *at, struct arena *a, struct fau
 		       : fault(f, E_INVALID, "%s: must be true or false", at);
 }
 
-static int between(struct json v, int64_t least, int64_t most, const char *at, struct fault *f)
+int directory_check_between(struct json v, int64_t least, int64_t most, const char *at,
+			    struct fault *f)
 {
 	int64_t n;
 	if (v.kind != JSON_NUMBER || !json_i64(v, &n) || n < least || n > most)
@@ -88,24 +83,24 @@ static int between(struct json v, int64_t least, int64_t most, const char *at, s
 static int check_timeout(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return between(v, 1, 15000, at, f); /* B1 */
+	return directory_check_between(v, 1, 15000, at, f); /* B1 */
 }
 
 static int check_status(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return between(v, 100, 599, at, f);
+	return directory_check_between(v, 100, 599, at, f);
 }
 
 static int check_tolerance(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	(void)a;
-	return between(v, 0, INT64_C(86400000), at, f);
+	return directory_check_between(v, 0, INT64_C(86400000), at, f);
 }
 
-static int one_of(struct json v, const char *const *words, const char *at, struct fault *f)
+int directory_check_one_of(struct json v, const char *const *words, const char *at, struct fault *f)
 {
-	char known[128] = "";
+	char known[192] = "";
 	size_t used = 0;
 	for (; *words; words++) {
 		if (json_is_text(v, *words))
@@ -120,33 +115,33 @@ static int check_method(struct json v, const char *at, struct arena *a, struct f
 {
 	static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", NULL };
 	(void)a;
-	return one_of(v, methods, at, f);
+	return directory_check_one_of(v, methods, at, f);
 }
 
 static int check_mode(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	static const char *const modes[] = { "", "inline", "fetch", "id", NULL };
 	(void)a;
-	return one_of(v, modes, at, f);
+	return directory_check_one_of(v, modes, at, f);
 }
 
 static int check_encoding(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	static const char *const encodings[] = { "hex", "base64", NULL };
 	(void)a;
-	return one_of(v, encodings, at, f);
+	return directory_check_one_of(v, encodings, at, f);
 }
 
 static int check_algorithm(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	static const char *const algorithms[] = { "sha1", "sha256", "sha512", NULL };
 	(void)a;
-	return one_of(v, algorithms, at, f);
+	return directory_check_one_of(v, algorithms, at, f);
 }
 
-static int check_url(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_url(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	struct span url = json_text(v, a);
 	struct span host = span_starts(url, SPAN("https://"))  ? span_from(url, 8)
 			   : span_starts(url, SPAN("http://")) ? span_from(url, 7)
@@ -163,7 +158,7 @@ static int check_url(struct json v, const char *at, struct arena *a, struct faul
 
 static int check_url_or_none(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	return json_is_text(v, "") ? 0 : check_url(v, at, a, f);
+	return json_is_text(v, "") ? 0 : directory_check_url(v, at, a, f);
 }
 
 /* Header names: RFC 9110 token. */
@@ -171,7 +166,7 @@ static int check_header_name(struct json v, const char *at, struct arena *a, str
 {
 	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789"
 				      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	struct span name = json_text(v, a);
 	bool ok = name.n > 0 && name.n <= 100;
 	for (size_t i = 0; i < name.n && ok; i++)
@@ -186,7 +181,7 @@ static int check_header_or_none(struct json v, const char *at, struct arena *a, 
 
 static int check_pattern(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	struct span pattern = json_text(v, a);
 	int error;
 	size_t offset;
@@ -228,13 +223,13 @@ int directory_check_setting(struct span name, struct json value, const char *at,
 	};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_is(name, names[i]))
-			return between(value, 0, SETTINGS_NUMBER_MAX, at, f);
+			return directory_check_between(value, 0, SETTINGS_NUMBER_MAX, at, f);
 	return fault(f, E_INVALID, "%s: no such setting", at);
 }
 
-static int check_settings(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_settings(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	TRY(check_object(v, at, a, f));
+	TRY(directory_check_object(v, at, a, f));
 	struct json_iter it = json_iter(v);
 	struct span key;
 	struct json value;
@@ -247,14 +242,14 @@ static int check_settings(struct json v, const char *at, struct arena *a, struct
 }
 
 /* Every member is known and passes its rule; null counts as absent. */
-static int check_members(struct json object, const struct rule *rules, const char *at,
-			 struct arena *a, struct fault *f)
+int directory_check_members(struct json object, const struct directory_rule *rules, const char *at,
+			    struct arena *a, struct fault *f)
 {
 	struct json_iter it = json_iter(object);
 	struct span key;
 	struct json value;
 	while (json_next(&it, &key, &value)) {
-		const struct rule *rule = rules;
+		const struct directory_rule *rule = rules;
 		char path[PATH_MAX_TEXT];
 		while (rule->name && !span_is(key, rule->name))
 			rule++;
@@ -268,56 +263,48 @@ static int check_members(struct json object, const struct rule *rules, const cha
 	return 0;
 }
 
-static int check_each(struct json array, const char *at, struct arena *a,
-		      int (*check)(struct json, const char *, struct arena *, struct fault *),
-		      struct fault *f)
+int directory_check_each(struct json array, const char *at, struct arena *a,
+			 int (*check)(struct json, const char *, struct arena *, struct fault *),
+			 struct fault *f)
 {
-	TRY(is_kind(array, JSON_ARRAY, "an array", at, f));
+	TRY(directory_check_kind(array, JSON_ARRAY, "an array", at, f));
 	struct json_iter it = json_iter(array);
 	struct span key;
 	struct json value;
 	for (unsigned i = 0; json_next(&it, &key, &value); i++) {
 		char path[PATH_MAX_TEXT];
 		snprintf(path, sizeof(path), "%.60s[%u]", at, i);
-		TRY(is_kind(value, JSON_OBJECT, "an object", path, f));
+		TRY(directory_check_kind(value, JSON_OBJECT, "an object", path, f));
 		TRY(check(value, path, a, f));
 	}
 	return 0;
 }
 
-static int check_document(struct span json, const struct rule *rules, struct arena *a,
-			  struct json *out, struct fault *f)
+int directory_check_document(struct span json, const struct directory_rule *rules, struct arena *a,
+			     struct json *out, struct fault *f)
 {
 	TRY(json_check(json, f));
 	*out = json_of(json);
 	if (out->kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "must be an object");
-	return check_members(*out, rules, "", a, f);
+	return directory_check_members(*out, rules, "", a, f);
 }
-
-/* Members that the server writes: allowed, so that what was read can be written back; their values
- * count for nothing. */
-#define WRITTEN_BY_US                                                                       \
-	{ "id", NULL }, { "org_id", NULL }, { "created_at", NULL }, { "updated_at", NULL }, \
-	{                                                                                   \
-		"archived_at", NULL                                                         \
-	}
 
 /* --- sources --- */
 
-static const struct rule auth_rules[] = {
-	{ "type", check_text },
+static const struct directory_rule auth_rules[] = {
+	{ "type", directory_check_text },
 	{ "secret", check_secret },
 	{ "header", check_header_name },
 	{ "algorithm", check_algorithm },
 	{ "signature_header", check_header_name },
 	{ "timestamp_header", check_header_name },
-	{ "prefix", check_text },
-	{ "include_timestamp", check_bool },
-	{ "payload_format", check_text },
+	{ "prefix", directory_check_text },
+	{ "include_timestamp", directory_check_bool },
+	{ "payload_format", directory_check_text },
 	{ "message_id_header", check_header_or_none },
 	{ "encoding", check_encoding },
-	{ "secret_is_base64", check_bool },
+	{ "secret_is_base64", directory_check_bool },
 	{ "tolerance_ms", check_tolerance },
 	{ NULL, NULL },
 };
@@ -329,23 +316,23 @@ static int check_auth(struct json v, const char *at, struct arena *a, struct fau
 		return fault(f, E_INVALID, "%s.type: must be one of: secret bearer hmac open", at);
 	if (way->mode != AUTH_OPEN && !json_has(json_get(v, "secret")))
 		return fault(f, E_INVALID, "%s.secret: is needed", at);
-	return check_members(v, auth_rules, at, a, f);
+	return directory_check_members(v, auth_rules, at, a, f);
 }
 
 static int check_auths(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	return check_each(v, at, a, check_auth, f);
+	return directory_check_each(v, at, a, check_auth, f);
 }
 
 static int check_failure(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	static const struct rule rules[] = { { "destination", check_object },
-					     { "error", check_text },
-					     { NULL, NULL } };
-	TRY(check_object(v, at, a, f));
+	static const struct directory_rule rules[] = { { "destination", directory_check_object },
+						       { "error", directory_check_text },
+						       { NULL, NULL } };
+	TRY(directory_check_object(v, at, a, f));
 	if (json_count(v) != 1)
 		return fault(f, E_INVALID, "%s: either destination or error is needed", at);
-	return check_members(v, rules, at, a, f);
+	return directory_check_members(v, rules, at, a, f);
 }
 
 /* The path /in/{dialect}/{name} is made of these. */
@@ -353,7 +340,7 @@ static int check_word(struct json v, const char *at, struct arena *a, struct fau
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	struct span word = json_text(v, a);
 	bool ok = word.n > 0 && word.n <= 100;
 	for (size_t i = 0; i < word.n && ok; i++)
@@ -362,31 +349,31 @@ static int check_word(struct json v, const char *at, struct arena *a, struct fau
 		  : fault(f, E_INVALID, "%s: must be 1 to 100 of letters, digits and . _ -", at);
 }
 
-static int check_id(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_id(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	struct uuid id;
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	return uuid_parse(&id, json_text(v, a)) ? fault(f, E_INVALID, "%s: not an id", at) : 0;
 }
 
-static const struct rule source_rules[] = {
+static const struct directory_rule source_rules[] = {
 	{ "name", check_word },
 	{ "dialect", check_word },
-	{ "project_id", check_id },
+	{ "project_id", directory_check_id },
 	{ "auth", check_auths },
 	{ "private_key", check_secret },
 	{ "control_key", check_secret },
-	{ "api_base", check_url },
+	{ "api_base", directory_check_url },
 	{ "upstream_url", check_url_or_none },
 	{ "upstream_timeout_ms", check_timeout },
-	{ "answers", check_object },
-	{ "assistant", check_object },
-	{ "assistant_id", check_text },
+	{ "answers", directory_check_object },
+	{ "assistant", directory_check_object },
+	{ "assistant_id", directory_check_text },
 	{ "assistant_mode", check_mode },
-	{ "variable_values", check_object },
+	{ "variable_values", directory_check_object },
 	{ "failure", check_failure },
-	{ "settings", check_settings },
-	WRITTEN_BY_US,
+	{ "settings", directory_check_settings },
+	DIRECTORY_WRITTEN_BY_US,
 	{ NULL, NULL },
 };
 
@@ -394,7 +381,7 @@ int directory_check_source(struct span json, struct fault *f)
 {
 	struct arena a = { 0 };
 	struct json source;
-	int rc = check_document(json, source_rules, &a, &source, f);
+	int rc = directory_check_document(json, source_rules, &a, &source, f);
 	arena_fini(&a);
 	return rc;
 }
@@ -417,7 +404,7 @@ static bool is_credential(struct span name)
 
 static int check_header_value(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	TRY(check_text(v, at, a, f));
+	TRY(directory_check_text(v, at, a, f));
 	struct span value = json_text(v, a);
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
@@ -427,11 +414,11 @@ static int check_header_value(struct json v, const char *at, struct arena *a, st
 
 static int check_header(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	static const struct rule rules[] = { { "name", check_header_name },
-					     { "value", check_header_value },
-					     { "secret", check_secret },
-					     { NULL, NULL } };
-	TRY(check_members(v, rules, at, a, f));
+	static const struct directory_rule rules[] = { { "name", check_header_name },
+						       { "value", check_header_value },
+						       { "secret", check_secret },
+						       { NULL, NULL } };
+	TRY(directory_check_members(v, rules, at, a, f));
 	bool value = json_has(json_get(v, "value")), secret = json_has(json_get(v, "secret"));
 	if (!json_has(json_get(v, "name")))
 		return fault(f, E_INVALID, "%s.name: is needed", at);
@@ -446,43 +433,44 @@ static int check_header(struct json v, const char *at, struct arena *a, struct f
 	return 0;
 }
 
-static int check_headers(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_headers(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	return check_each(v, at, a, check_header, f);
+	return directory_check_each(v, at, a, check_header, f);
 }
 
 static int check_success(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	static const struct rule rules[] = {
+	static const struct directory_rule rules[] = {
 		{ "status_min", check_status },
 		{ "status_max", check_status },
-		{ "json_path", check_text },
+		{ "json_path", directory_check_text },
 		{ "pattern", check_pattern },
-		{ "empty_path", check_text },
+		{ "empty_path", directory_check_text },
 		{ "empty_pattern", check_pattern },
 		{ NULL, NULL },
 	};
 	int64_t least, most;
-	TRY(check_object(v, at, a, f));
-	TRY(check_members(v, rules, at, a, f));
+	TRY(directory_check_object(v, at, a, f));
+	TRY(directory_check_members(v, rules, at, a, f));
 	if (json_i64(json_get(v, "status_min"), &least) &&
 	    json_i64(json_get(v, "status_max"), &most) && least > most)
 		return fault(f, E_INVALID, "%s.status_min: is above status_max", at);
 	return 0;
 }
 
-static const struct rule tool_rules[] = {
-	{ "name", check_text },
-	{ "description", check_text },
-	{ "project_id", check_id },
-	{ "url", check_url },
+static const struct directory_rule tool_rules[] = {
+	{ "name", directory_check_text },
+	{ "description", directory_check_text },
+	{ "project_id", directory_check_id },
+	{ "url", directory_check_url },
 	{ "method", check_method },
-	{ "headers", check_headers },
+	{ "headers", directory_check_headers },
 	{ "timeout_ms", check_timeout },
-	{ "fallback", check_text },
+	{ "fallback", directory_check_text },
 	{ "success", check_success },
-	{ "result_path", check_text },
-	WRITTEN_BY_US,
+	{ "result_path", directory_check_text },
+	{ "search_argument", directory_check_text },
+	DIRECTORY_WRITTEN_BY_US,
 	{ NULL, NULL },
 };
 
@@ -490,21 +478,51 @@ int directory_check_tool(struct span json, struct fault *f)
 {
 	struct arena a = { 0 };
 	struct json tool;
-	int rc = check_document(json, tool_rules, &a, &tool, f);
+	int rc = directory_check_document(json, tool_rules, &a, &tool, f);
 	arena_fini(&a);
 	return rc;
 }
 
-int directory_check_project(struct span json, struct fault *f)
+/* --- outbound webhook endpoints --- */
+
+static int check_notification_types(struct json v, const char *at, struct arena *a, struct fault *f)
 {
-	static const struct rule rules[] = { { "name", check_text },
-					     { "language", check_text },
-					     { "settings", check_settings },
-					     WRITTEN_BY_US,
-					     { NULL, NULL } };
+	static const char *const types[] = { "instruction_suggestion", "suggestion_applied",
+					     "suggestion_failed",      "tool_failure",
+					     "mapping_proposed",       "analysis_dead",
+					     "webhook_disabled",       NULL };
+	struct json_iter it = json_iter(v);
+	struct span key;
+	struct json type;
+	(void)a;
+	TRY(directory_check_kind(v, JSON_ARRAY, "an array", at, f));
+	while (json_next(&it, &key, &type))
+		TRY(directory_check_one_of(type, types, at, f));
+	return 0;
+}
+
+/* One, or the new and the old one while it is rotated. */
+static int check_secret_or_two(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	if (v.kind != JSON_ARRAY)
+		return check_secret(v, at, a, f);
+	if (json_count(v) != 2)
+		return fault(f, E_INVALID, "%s: must be a secret or an array of two", at);
+	return directory_check_each(v, at, a, check_secret, f);
+}
+
+int directory_check_webhook(struct span json, struct fault *f)
+{
+	static const struct directory_rule rules[] = { { "url", directory_check_url },
+						       { "secret", check_secret_or_two },
+						       { "types", check_notification_types },
+						       { "description", directory_check_text },
+						       { "disabled", directory_check_bool },
+						       DIRECTORY_WRITTEN_BY_US,
+						       { NULL, NULL } };
 	struct arena a = { 0 };
-	struct json project;
-	int rc = check_document(json, rules, &a, &project, f);
+	struct json endpoint;
+	int rc = directory_check_document(json, rules, &a, &endpoint, f);
 	arena_fini(&a);
 	return rc;
 }

@@ -278,3 +278,26 @@ int pg_query(struct pg *pg, const struct sql_file *file, const char *const *para
 		return pg_lost(pg, f);
 	return take_result(pg, out, f);
 }
+
+static int take_json(PGresult *result, struct buf *out, struct fault *f)
+{
+	if (PQntuples(result) && PQnfields(result) > 1 && !PQgetisnull(result, 0, 1))
+		return fault(f, E_INVALID, "%s", PQgetvalue(result, 0, 1));
+	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
+		return fault(f, E_NOT_FOUND, "not found");
+	struct span json = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };
+	if (span_is(json, "null"))
+		return fault(f, E_NOT_FOUND, "not found");
+	buf_add(out, json);
+	return 0;
+}
+
+int pg_ask(struct pg *pg, const struct sql_file *file, const char *const *params, size_t n,
+	   struct buf *out, struct fault *f)
+{
+	PGresult *result = NULL;
+	TRY(pg_query(pg, file, params, n, &result, f));
+	int rc = take_json(result, out, f);
+	PQclear(result);
+	return rc;
+}

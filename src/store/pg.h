@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include <stdatomic.h>
 
+#include "base/buf.h"
 #include "callmend/fault.h"
 #include "callmend/span.h"
 #include "store/sql.h"
@@ -38,6 +39,10 @@ MUST int pg_exec(struct pg *, const char *sql, PGresult **out, struct fault *f);
 /* A query of sql_queries, prepared at its first use. */
 MUST int pg_query(struct pg *, const struct sql_file *, const char *const *params, size_t n,
 		  PGresult **out, struct fault *f);
+/* As pg_query, of one row and one column: its JSON is appended to `out`. No row or JSON null:
+ * E_NOT_FOUND. A second column, not null, says why the query did nothing: E_INVALID. */
+MUST int pg_ask(struct pg *, const struct sql_file *, const char *const *params, size_t n,
+		struct buf *out, struct fault *f);
 MUST int pg_prepare(struct pg *, const struct sql_file *, struct fault *f);
 
 /* Waits until PQgetResult would not block, sending what is still to be sent. E_UNAVAILABLE. */

@@ -73,28 +73,6 @@ static void job_answer(struct store_job *job)
 
 /* --- running one query --- */
 
-/* One row, one column; no row or JSON null: not found. */
-static int take_json(PGresult *result, struct buf *out, struct fault *f)
-{
-	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
-		return fault(f, E_NOT_FOUND, "not found");
-	struct span json = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };
-	if (span_is(json, "null"))
-		return fault(f, E_NOT_FOUND, "not found");
-	buf_add(out, json);
-	return 0;
-}
-
-static int ask(struct pg *pg, const struct sql_file *query, const char *const *params, size_t n,
-	       struct buf *out, struct fault *f)
-{
-	PGresult *result = NULL;
-	TRY(pg_query(pg, query, params, n, &result, f));
-	int rc = take_json(result, out, f);
-	PQclear(result);
-	return rc;
-}
-
 /* May this thread try to connect now? Known to be away: only one at a time, and not before the time
  * is up. */
 static bool may_connect(struct store *s)
@@ -147,8 +125,8 @@ static int run_once(struct store *s, struct pg *pg, struct store_job *job)
 {
 	TRY(ensure_connected(s, pg, &job->fault));
 	buf_clear(&job->json);
-	return ask(pg, job->query, (const char *const *)job->params, job->params_n, &job->json,
-		   &job->fault);
+	return pg_ask(pg, job->query, (const char *const *)job->params, job->params_n, &job->json,
+		      &job->fault);
 }
 
 static bool is_away(struct store *s)
@@ -244,6 +222,7 @@ int store_new(struct store **out, const struct store_config *config, struct faul
 	CHECK(s->url && s->state_dir && s->secrets_dir);
 	s->max_waiting = config->max_waiting ? config->max_waiting : STORE_WAITING;
 	s->on_directory = config->on_directory;
+	s->on_notification = config->on_notification;
 	s->user = config->user;
 	TRY(start_threads(s, within(config->connections, STORE_CONNECTIONS, STORE_CONNECTIONS_MAX),
 			  f));
@@ -352,7 +331,7 @@ int store_query_once(const char *url, const char *name, const char *const *param
 	CHECK(query && n <= PG_MAX_PARAMS);
 	struct pg pg = { 0 };
 	TRY(pg_open(&pg, url, f));
-	int rc = ask(&pg, query, params, n, out, f);
+	int rc = pg_ask(&pg, query, params, n, out, f);
 	pg_close(&pg);
 	return rc;
 }

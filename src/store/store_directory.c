@@ -1,5 +1,6 @@
 /* Happy path: LISTEN, load, hand it on, save it; then wait for a notification, or look at the
- * version every few seconds.
+ * version every few seconds. The same connection hears of people's notifications and looks at the
+ * queue of jobs for /metrics.
  *
  * Failure modes.
  *  - PostgreSQL away at start: the directory of the local file is handed on, once, and serves until
@@ -9,6 +10,7 @@
  *  - PostgreSQL there, but the directory may not be read (a right, a table is missing): the same,
  * and told as trouble.
  *  - Local file missing, damaged or not writable: logged; nothing else depends on it.
+ *  - More notifications at once than fit in a question: the rest is in the list of the API only.
  *  - A document that cannot be used: logged, the one before goes on serving.
  *
  * Secrets are read from their files when a directory is made. So that a changed file counts, the
@@ -25,9 +27,10 @@
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "store/store_internal.h"
 
-enum { POLL_MS = 5000, SECRETS_LOOK_MS = 2000, FILE_LIMIT = 256 * 1024 * 1024 };
+enum { POLL_MS = 5000, SECRETS_LOOK_MS = 2000, FILE_LIMIT = 256 * 1024 * 1024, TOLD_MOST = 500 };
 
 struct follower {
 	struct store *s;
@@ -35,6 +38,9 @@ struct follower {
 	uint64_t version; /* of what was handed on; 0: nothing yet */
 	bool tried_file;
 	int64_t retry_ms;
+	struct buf told; /* ids of notifications: "{a,b" */
+	unsigned told_n;
+	int64_t jobs_at_us;  /* when to look at them again */
 	struct buf document; /* what was handed on */
 	uint64_t secrets;    /* fingerprint of their folder at that time */
 	int64_t secrets_look_us;
@@ -173,7 +179,7 @@ static int connect_follower(struct follower *w, struct fault *f)
 {
 	TRY(pg_open(&w->pg, w->s->url, f));
 	PGresult *result = NULL;
-	TRY(pg_exec(&w->pg, "listen callmend_directory", &result, f));
+	TRY(pg_exec(&w->pg, "listen callmend_directory; listen callmend_notification", &result, f));
 	PQclear(result);
 	atomic_store(&w->s->connected, true);
 	TRY(load(w, f));
@@ -182,13 +188,85 @@ static int connect_follower(struct follower *w, struct fault *f)
 	return 0;
 }
 
+/* --- people's notifications --- */
+
+static void note(struct follower *w, const PGnotify *n)
+{
+	struct uuid id;
+	if (strcmp(n->relname, "callmend_notification") != 0 || w->told_n == TOLD_MOST ||
+	    uuid_parse(&id, span_of(n->extra)))
+		return;
+	buf_printf(&w->told, "%s%s", w->told_n++ ? "," : "{", n->extra);
+}
+
+static struct buf take_told(struct follower *w)
+{
+	struct buf ids = w->told;
+	w->told = (struct buf){ 0 };
+	w->told_n = 0;
+	return ids;
+}
+
+static void tell_each(struct follower *w, struct json list)
+{
+	struct json_iter it = json_iter(list);
+	struct arena a = { 0 };
+	struct span key;
+	struct json v;
+	struct uuid org;
+	while (json_next(&it, &key, &v))
+		if (uuid_parse(&org, json_text(json_get(v, "org_id"), &a)) == 0)
+			w->s->on_notification(w->s->user, &org, json_get(v, "notification").raw);
+	arena_fini(&a);
+}
+
+static int tell(struct follower *w, struct fault *f)
+{
+	struct buf ids AUTO_BUF = take_told(w);
+	struct buf list AUTO_BUF = { 0 };
+	if (!ids.n || !w->s->on_notification)
+		return 0;
+	buf_addc(&ids, '}');
+	const char *params[] = { buf_z(&ids) };
+	TRY(pg_ask(&w->pg, sql_find("notifications_told"), params, 1, &list, f));
+	tell_each(w, json_of(buf_span(&list)));
+	return 0;
+}
+
+/* --- the analysts' work --- */
+
+static void set_gauge(enum metric m, struct json counts, const char *name)
+{
+	int64_t n = 0;
+	if (json_i64(json_get(counts, name), &n))
+		metric_set(m, n);
+}
+
+static int look_at_jobs(struct follower *w, struct fault *f)
+{
+	struct buf json AUTO_BUF = { 0 };
+	int64_t now_us = clock_monotonic_us();
+	if (now_us < w->jobs_at_us)
+		return 0;
+	w->jobs_at_us = now_us + POLL_MS * MS_US;
+	TRY(pg_ask(&w->pg, sql_find("job_counts"), NULL, 0, &json, f));
+	struct json counts = json_of(buf_span(&json));
+	set_gauge(METRIC_JOBS_QUEUED, counts, "queued");
+	set_gauge(METRIC_JOBS_RUNNING, counts, "running");
+	set_gauge(METRIC_JOBS_DEAD, counts, "dead");
+	set_gauge(METRIC_JOBS_OLDEST_DUE, counts, "oldest_due_s");
+	return 0;
+}
+
 /* --- waiting --- */
 
-static bool take_notifications(PGconn *conn)
+static bool take_notices(struct follower *w)
 {
 	bool any = false;
-	for (PGnotify *n; (n = PQnotifies(conn)); any = true)
+	for (PGnotify *n; (n = PQnotifies(w->pg.conn)); any = true) {
+		note(w, n);
 		PQfreemem(n);
+	}
 	return any;
 }
 
@@ -197,7 +275,7 @@ static int wait_for_news(struct follower *w, struct fault *f)
 {
 	int64_t until = clock_monotonic_us() + POLL_MS * MS_US;
 	while (!stopping(w) && clock_monotonic_us() < until) {
-		if (take_notifications(w->pg.conn))
+		if (take_notices(w))
 			return 0;
 		refresh_secrets(w);
 		struct pollfd p = { .fd = PQsocket(w->pg.conn), .events = POLLIN };
@@ -211,8 +289,11 @@ static int follow(struct follower *w, struct fault *f)
 {
 	while (!stopping(w)) {
 		TRY(wait_for_news(w, f));
-		if (!stopping(w))
-			TRY(load_if_changed(w, f));
+		if (stopping(w))
+			break;
+		TRY(tell(w, f));
+		TRY(load_if_changed(w, f));
+		TRY(look_at_jobs(w, f));
 	}
 	return 0;
 }
@@ -251,6 +332,7 @@ void *store_directory_run(void *arg)
 	}
 	atomic_store(&s->connected, false);
 	pg_close(&w.pg);
+	buf_free(&w.told);
 	buf_free(&w.document);
 	return NULL;
 }

@@ -16,6 +16,7 @@ enum { STORE_RETRY_LEAST_MS = 100, STORE_RETRY_MOST_MS = 2000 };
 struct store {
 	char *url, *state_dir, *secrets_dir;
 	void (*on_directory)(void *user, const struct directory *);
+	void (*on_notification)(void *user, const struct uuid *org, struct span json);
 	void *user;
 
 	/* queries, under `lock` */

@@ -36,10 +36,14 @@ static const struct row_kind {
 	int params, call, arrived;
 } row_kinds[STORE_ROW_KINDS] = {
 	[STORE_ROW_EVENT] = { "row_event", 13, 0, 12 },
-	[STORE_ROW_CALL] = { "row_call", 1, -1, -1 },
+	[STORE_ROW_CALL] = { "row_call", 2, -1, -1 },
 	[STORE_ROW_MESSAGE] = { "row_message", 5, 2, -1 },
 	[STORE_ROW_TOOL] = { "row_tool", 5, 2, -1 },
 	[STORE_ROW_COMMAND] = { "row_command", 4, 1, -1 },
+	[STORE_ROW_FACT] = { "row_fact", 6, 2, -1 },
+	[STORE_ROW_SERVED] = { "row_served", 3, -1, -1 },
+	[STORE_ROW_IMPORT] = { "row_import", 2, -1, -1 },
+	[STORE_ROW_IMPORT_CALL] = { "row_import_call", 2, 1, -1 },
 	[STORE_ROW_QUARANTINE] = { "row_quarantine", 7, 2, 6 },
 };
 enum { EVENT_DAY_PARAM = 2 };

@@ -213,6 +213,75 @@ static void test_signals(void **state)
 	assert_string_equal(a()->mood, "frustrated");
 }
 
+static const char *mark(const struct watch_checklist *l, unsigned i)
+{
+	static struct buf b;
+
+	buf_clear(&b);
+	watch_checklist_text(&l->fields[i], &b);
+	return buf_z(&b);
+}
+
+/* A8: what the project wants to know, from the snapshot and as it becomes known. */
+static void test_checklist(void **state)
+{
+	(void)state;
+	snapshot(0,
+		 "{\"id\":\"" A
+		 "\",\"live\":true,\"facts\":[{\"field\":\"guests\",\"label\":\"number "
+		 "of people\",\"required\":true,\"state\":\"never_asked\",\"value\":null},"
+		 "{\"field\":\"phone\",\"label\":\"phone\",\"state\":\"captured\",\"value\":"
+		 "\"555\"}],"
+		 "\"context\":[{\"id\":\"1\",\"kind\":\"order\",\"title\":\"#17\",\"text\":"
+		 "\"lost\"}]}",
+		 "false");
+	const struct watch_checklist *l = &a()->checklist;
+	assert_int_equal(l->fields_n, 2);
+	assert_string_equal(mark(l, 0), "· number of people");
+	assert_string_equal(mark(l, 1), "✓ phone: 555");
+	assert_string_equal(l->context[0].text, "order, #17: lost");
+	event(A, "\"type\":\"fact\",\"data\":{\"field\":\"guests\",\"label\":\"number of people\","
+		 "\"state\":\"asked_not_captured\",\"value\":null}");
+	assert_string_equal(mark(l, 0), "? number of people: asked");
+	event(A, "\"type\":\"fact\",\"data\":{\"field\":\"guests\",\"label\":\"number of people\","
+		 "\"state\":\"captured\",\"value\":\"7\"}");
+	assert_string_equal(mark(l, 0), "✓ number of people: 7");
+	event(A, "\"type\":\"fact\",\"data\":{\"field\":\"phone\",\"label\":\"phone\","
+		 "\"state\":\"refused\"}");
+	assert_string_equal(mark(l, 1), "✗ phone: refused");
+	event(A, "\"type\":\"context\",\"data\":{\"items\":[{\"id\":\"1\",\"text\":\"found\"},"
+		 "{\"id\":\"2\",\"title\":\"Refund\"},7]}");
+	assert_int_equal(l->context_n, 2);
+	assert_string_equal(l->context[0].text, "found");
+	assert_string_equal(l->context[1].text, "Refund");
+	for (unsigned i = 0; i < 60; i++) {
+		char fact[200];
+		snprintf(fact, sizeof(fact),
+			 "\"type\":\"fact\",\"data\":{\"field\":\"f%u\",\"state\":\"captured\"}",
+			 i);
+		event(A, fact);
+	}
+	assert_int_equal(l->fields_n, CHECKLIST_FIELDS_MAX);
+}
+
+/* A9: what the core proposes and does by itself. */
+static void test_rules(void **state)
+{
+	(void)state;
+	unsigned before = watch_call_attention(a());
+	event(A, "\"type\":\"escalation.proposed\",\"data\":{\"rule\":\"escalate_on_frustration\","
+		 "\"action\":\"propose\",\"signal\":\"frustration\",\"score\":75}");
+	assert_true(a()->escalated);
+	assert_true(watch_call_attention(a()) > before);
+	assert_string_equal(a()->lines[a()->lines_n - 1].text,
+			    "escalation proposed: frustration 75");
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c9\",\"verb\":\"add-message\","
+		 "\"state\":\"requested\",\"text\":\"Slowly.\",\"actor\":\"rule:clarify_caller_"
+		 "confused\"}");
+	assert_int_equal(a()->lines[a()->lines_n - 1].kind, WATCH_LINE_RULE);
+	assert_non_null(strstr(a()->lines[a()->lines_n - 1].text, "rule:clarify_caller_confused"));
+}
+
 static void test_end(void **state)
 {
 	(void)state;
@@ -317,6 +386,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_snapshot, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_checklist, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_speech, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tools_and_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_signals, set_up, tear_down),

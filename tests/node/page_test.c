@@ -98,6 +98,46 @@ static void test_sizes(void **state)
 	assert_true(row_has(0, "6 live"));
 }
 
+/* A8: the checklist stands between title and transcript, and leaves room for it. */
+static void test_checklist(void **state)
+{
+	struct buf facts AUTO_BUF = { 0 };
+
+	(void)state;
+	add_call(6,
+		 ",\"facts\":[{\"field\":\"guests\",\"label\":\"number of people\",\"state\":"
+		 "\"captured\",\"value\":\"7\"},{\"field\":\"phone\",\"label\":\"phone\",\"state\":"
+		 "\"refused\"}],\"context\":[{\"id\":\"1\",\"text\":\"The parcel is lost.\"}],"
+		 "\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello there\",\"turn\":0}]");
+	ui.transcript_open = true;
+	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 6);
+	build(24, 80);
+	int title = 0;
+	while (title < 24 && !row_has(title, "── 00000006"))
+		title++;
+	assert_true(row_has(title + 1, "known: The parcel is lost."));
+	assert_true(row_has(title + 2, "✓ number of people: 7"));
+	assert_true(row_has(title + 2, "✗ phone: refused"));
+	assert_true(row_has(title + 3, "Hello there"));
+	for (unsigned i = 0; i < 40; i++) {
+		buf_clear(&facts);
+		buf_printf(&facts,
+			   "{\"type\":\"event\",\"event\":{\"type\":\"fact\",\"call_id\":\"%s\","
+			   "\"data\":{"
+			   "\"field\":\"f%u\",\"label\":\"a long label of a field %u\"}}}",
+			   ui.chosen, i, i);
+		watch_model_apply(&model, json_of(buf_span(&facts)), NOW, NULL, NULL);
+	}
+	for (int rows = 8; rows < 60; rows++)
+		for (int columns = 40; columns < 200; columns += 17)
+			build(rows, columns);
+	build(24, 80);
+	bool shown = false;
+	for (int row = title; row < 24; row++)
+		shown |= row_has(row, "Hello there");
+	assert_true(shown);
+}
+
 static void test_choice(void **state)
 {
 	(void)state;
@@ -211,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sizes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_checklist, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_choice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_say_is_about_the_call_it_was_begun_for, set_up,
 						tear_down),

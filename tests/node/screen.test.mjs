@@ -104,6 +104,27 @@ test('the transcript of the chosen call runs along', async (t) => {
   await terminal.shows((lines) => lines.some((l) => /turn number 29/.test(l)) && !lines.some((l) => /scrolled/.test(l)));
 });
 
+test('the checklist of the chosen call is ticked off as it speaks (A8, A9)', async (t) => {
+  const calls = [snapshotOf(ids.anna, {
+    facts: [{ field: 'guests', label: 'number of people', required: true, state: 'asked_not_captured', value: null },
+      { field: 'phone', label: 'phone number', required: true, state: 'never_asked', value: null }],
+    context: [{ id: '1', kind: 'problem order', title: '#17', text: 'The parcel is lost.' }],
+  })];
+  const { server, terminal } = await open(t, calls);
+  terminal.keys('Enter');
+  await terminal.shows(/known: problem order, #17: The parcel is lost\./);
+  await terminal.shows(/\? number of people: asked {2}· phone number/);
+  server.send(
+    eventOf(ids.anna, 'fact', { data: { field: 'guests', label: 'number of people', state: 'captured', value: '7' } }),
+    eventOf(ids.anna, 'fact', { data: { field: 'phone', label: 'phone number', state: 'refused', value: null } }),
+    eventOf(ids.anna, 'escalation.proposed', { data: { rule: 'escalate_on_frustration', action: 'propose', signal: 'frustration', score: 75 } }),
+    eventOf(ids.anna, 'command', { data: { command_id: 'c1', verb: 'add-message', state: 'requested', text: 'Slowly.', actor: 'rule:clarify_caller_confused' } }));
+  await terminal.shows(/✓ number of people: 7 {2}✗ phone number: refused/);
+  await terminal.shows(/── 3f2a91c8 .*ESCALATED/);
+  await terminal.shows(/escalation proposed: frustration 75/);
+  await terminal.shows(/rule add-message “Slowly\.” · requested/);
+});
+
 test('keys choose, filter, sort and steer', async (t) => {
   const { server, terminal } = await open(t, crowd());
   server.onCommand = (m, reply) => reply({ type: 'command', status: 200, command: { verb: m.verb, state: 'accepted' } });

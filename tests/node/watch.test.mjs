@@ -41,6 +41,27 @@ test('one line per event: time, call, what', async (t) => {
   assert.match(lines[0], /3f2a91c8 is live: \+14155550123 with Anna, 1:0\d$/);
 });
 
+test('facts, what is known of the caller, escalations (A8, A9)', async (t) => {
+  const server = await node(t);
+  const run = watch(server, '--calls', '1');
+  await subscribed(server);
+  server.send(
+    eventOf(ids.anna, 'fact', { data: { field: 'guests', label: 'number of people', state: 'captured', value: '7', how: 'answer' } }),
+    eventOf(ids.anna, 'fact', { data: { field: 'phone', label: 'phone number', state: 'refused', value: null } }),
+    eventOf(ids.anna, 'context', { data: { how: 'running', items: [{ id: '1', title: '#17', text: 'lost' }, { id: '2', title: 'Refund', text: 'open' }] } }),
+    eventOf(ids.anna, 'context', { data: { how: 'running', items: [], error: 'timed out' } }),
+    eventOf(ids.anna, 'escalation.proposed', { data: { rule: 'escalate_on_frustration', action: 'propose', signal: 'frustration', score: 75 } }),
+    ended(ids.anna));
+  const r = await run.ended;
+  assert.deepEqual(r.out.trim().split('\n').slice(1, -1).map((l) => l.slice(22)), [
+    'fact number of people: 7 (answer)',
+    'fact phone number: refused',
+    'known of the caller: #17: lost; Refund: open',
+    'known of the caller: timed out',
+    'ESCALATION proposed: frustration (75) by rule escalate_on_frustration',
+  ]);
+});
+
 test('--all shows partial transcripts too', async (t) => {
   const server = await node(t);
   const run = watch(server, '--plain', '--all', '--calls', '1');

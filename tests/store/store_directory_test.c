@@ -765,6 +765,15 @@ static void tools_are_checked(void **state)
 	run_cases(cases, sizeof(cases) / sizeof(cases[0]), directory_check_tool);
 }
 
+#define A10 "aaaaaaaaaa"
+#define A49 A10 A10 A10 A10 "aaaaaaaaa"
+#define A100 A49 A49 "aa"
+#define A198 A49 A49 A100
+#define TOOL "{\"tool\":\"t\"}"
+#define TOOLS_5 TOOL "," TOOL "," TOOL "," TOOL "," TOOL
+#define TOOLS_10 TOOLS_5 "," TOOLS_5
+#define TOOLS_50 TOOLS_10 "," TOOLS_10 "," TOOLS_10 "," TOOLS_10 "," TOOLS_10
+
 static void projects_are_checked(void **state)
 {
 	(void)state;
@@ -774,8 +783,151 @@ static void projects_are_checked(void **state)
 		{ "{\"settings\":{\"idle_close_ms\":31536000001}}", "settings.idle_close_ms:" },
 		{ "{\"settings\":{\"nothing\":4}}", "settings.nothing:" },
 		{ "{\"name\":[]}", "name:" },
+		{ "{\"fields\":[{\"name\":\"a\",\"label\":\"A\"}]}", NULL },
+		{ "{\"fields\":[{\"name\":\"a\"},{\"name\":\"a\"}]}", "fields[1]" },
+		{ "{\"fields\":[{\"name\":\"a\",\"pattern\":\"(\"}]}", "fields[0]" },
+		{ "{\"fields\":{}}", "fields:" },
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a.b\",\"in\":[1,\"x\"]},{"
+		  "\"evaluation\":true,\"threshold\":7},{\"tool\":\"book\",\"success\":true},{"
+		  "\"ended_reason\":[\"x\"]},{\"phrase\":\"booked\",\"speaker\":\"ai\"},{\"field\":"
+		  "\"a\"},{\"fields\":\"all\"}],\"failure\":[{\"ended_class\":[\"lost\"]}]}}",
+		  NULL },
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a\"}]}}",
+		  "success_rule.success[0]:" },
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a\",\"present\":false}]}}",
+		  "success_rule.success[0].present:" },
+		{ "{\"success_rule\":{\"success\":[{\"phrase\":\"a\",\"speaker\":\"dog\"}]}}",
+		  "success_rule.success[0].speaker:" },
+		{ "{\"success_rule\":{\"success\":[{\"tool\":\"a\",\"mood\":1}]}}",
+		  "success_rule.success[0].mood:" },
+		{ "{\"success_rule\":{\"success\":[{\"fields\":\"some\"}]}}",
+		  "success_rule.success[0].fields:" },
+		{ "{\"success_rule\":{\"success\":[{\"tool\":\"a\",\"label\":\"booked\"}]}}",
+		  NULL },
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a\",\"label\":\"b\"}]}}",
+		  "success_rule.success[0]:" },
+		/* What every analysis would refuse (callmend/understanding.h). */
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a\",\"in\":null}]}}",
+		  "success_rule.success[0]:" },
+		{ "{\"success_rule\":{\"success\":[{\"structured\":\"a\",\"equals\":null}]}}",
+		  NULL },
+		{ "{\"success_rule\":{\"success\":[{\"phrase\":\"...!\"}]}}",
+		  "success_rule.success[0].phrase:" },
+		{ "{\"success_rule\":{\"success\":[{\"phrase\":\"" A198 "\"}]}}", NULL },
+		{ "{\"success_rule\":{\"success\":[{\"phrase\":\"" A198 "a\"}]}}",
+		  "success_rule.success[0].phrase:" },
+		{ "{\"success_rule\":{\"success\":[" TOOLS_50 "],\"failure\":[" TOOLS_50 "]}}",
+		  NULL },
+		{ "{\"success_rule\":{\"success\":[" TOOLS_50 "," TOOL "],\"failure\":[" TOOLS_50
+		  "]}}",
+		  "success_rule: at most 100 conditions" },
+		{ "{\"tags\":[{\"tag\":\"" A100 "\",\"category\":\"" A100
+		  "\",\"phrases\":[\"c\"]}]}",
+		  NULL },
+		{ "{\"tags\":[{\"tag\":\"" A100 "a\",\"phrases\":[\"c\"]}]}", "tags[0].tag:" },
+		{ "{\"tags\":[{\"tag\":\"a\",\"category\":\"" A100 "a\",\"phrases\":[\"c\"]}]}",
+		  "tags[0].category:" },
+		{ "{\"tags\":[{\"tag\":\"a\",\"phrases\":[\"c\",\"?!\"]}]}",
+		  "tags[0].phrases[1]:" },
+		{ "{\"success_rule\":{\"failure\":[{}]}}", "success_rule.failure[0]:" },
+		{ "{\"success_rule\":{\"failure\":[1]}}", "success_rule.failure[0]:" },
+		{ "{\"success_rule\":{\"later\":[]}}", "success_rule.later:" },
+		{ "{\"rules\":{\"clarify_caller_confused\":{\"enabled\":true,\"text\":\"x\"}}}",
+		  NULL },
+		{ "{\"rules\":{\"clarify_caller_confused\":{\"enabled\":true}}}",
+		  "rules.clarify_caller_confused" },
+		{ "{\"rules\":{\"escalate_on_frustration\":{\"enabled\":true,\"action\":"
+		  "\"transfer\"}}}",
+		  "rules.escalate_on_frustration" },
+		{ "{\"context\":{\"inject\":true,\"lookup\":{\"url\":\"https://x/"
+		  "?n={number}\",\"headers\":[{\"name\":\"authorization\",\"secret\":{\"env\":"
+		  "\"CALLMEND_SECRET_CRM\"}}],\"timeout_ms\":3000}}}",
+		  NULL },
+		{ "{\"context\":{\"inject\":1}}", "context.inject:" },
+		{ "{\"context\":{\"lookup\":{\"url\":\"x\"}}}", "context.lookup.url:" },
+		{ "{\"context\":{\"lookup\":{\"timeout_ms\":1}}}", "context.lookup.url:" },
+		{ "{\"context\":{\"lookup\":{\"url\":\"http://x/\",\"timeout_ms\":3001}}}",
+		  "context.lookup.timeout_ms:" },
+		{ "{\"context\":{\"lookup\":{\"url\":\"http://x/"
+		  "\",\"headers\":[{\"name\":\"x-token\",\"value\":\"v\"}]}}}",
+		  "context.lookup.headers[0].value:" },
+		{ "{\"tags\":[{\"tag\":\"a\",\"category\":\"b\",\"phrases\":[\"c\"]}]}", NULL },
+		{ "{\"tags\":[{\"phrases\":[\"c\"]}]}", "tags[0].tag:" },
+		{ "{\"tags\":[{\"tag\":\"a\",\"phrases\":[]}]}", "tags[0].phrases:" },
+		{ "{\"tags\":[{\"tag\":\"a\",\"phrases\":[\"\"]}]}", "tags[0].phrases[0]:" },
+		{ "{\"thresholds\":{\"success_rate_min\":62.5,\"min_calls\":30}}", NULL },
+		{ "{\"thresholds\":{\"success_rate_min\":101}}", "thresholds.success_rate_min:" },
+		{ "{\"thresholds\":{\"success_rate_min\":\"1\"}}", "thresholds.success_rate_min:" },
+		{ "{\"thresholds\":{\"luck\":1}}", "thresholds.luck:" },
+		{ "{\"minutes_per_success\":2.5}", NULL },
+		{ "{\"minutes_per_success\":-0.1}", "minutes_per_success:" },
+		{ "{\"minutes_per_success\":true}", "minutes_per_success:" },
 	};
 	run_cases(cases, sizeof(cases) / sizeof(cases[0]), directory_check_project);
+}
+
+static void mappings_and_items_are_checked(void **state)
+{
+	(void)state;
+	static const struct check_case mappings[] = {
+		{ "{\"search_term\":\"a\",\"mapped_terms\":[\"b\"],\"source\":\"manual\"}", NULL },
+		{ "{\"search_term\":\"\"}", "search_term:" },
+		{ "{\"mapped_terms\":[]}", "mapped_terms:" },
+		{ "{\"mapped_terms\":[\"a\",\"\"]}", "mapped_terms[1]:" },
+		{ "{\"mapped_terms\":\"a\"}", "mapped_terms:" },
+		{ "{\"source\":\"rumour\"}", "source:" },
+		{ "{\"project_id\":\"x\"}", "project_id:" },
+		{ "{\"active\":true}", "active:" },
+	};
+	static const struct check_case items[] = {
+		{ "{\"contact_number\":\"+1\",\"kind\":\"order\",\"title\":\"a\",\"text\":\"\"}",
+		  NULL },
+		{ "{\"kind\":\"rumour\"}", "kind:" },
+		{ "{\"title\":\"\"}", "title:" },
+		{ "{\"data\":[]}", "data:" },
+		{ "{\"conversation_id\":\"x\"}", "conversation_id:" },
+		{ "{\"closed\":1}", "closed:" },
+	};
+	run_cases(mappings, sizeof(mappings) / sizeof(mappings[0]), directory_check_mapping);
+	run_cases(items, sizeof(items) / sizeof(items[0]), directory_check_context);
+}
+
+/* What stands in the row is handed on as it is; what could make a BIND unreadable is not (A8, D1).
+ */
+static void projects_carry_what_calls_need(void **state)
+{
+	(void)state;
+	struct directory *d;
+	static const char doc[] =
+		"{\"version\":1,\"tokens\":[],\"sources\":[],\"projects\":["
+		"{\"id\":\"" ID(1) "\",\"org_id\":\"" ID(
+			1) "\",\"name\":\"a\","
+			   "\"fields\":[{\"name\":\"a\",\"label\":\"A\"}],\"rules\":{\"clarify_"
+			   "caller_confused\":{"
+			   "\"enabled\":false}},\"context\":{\"inject\":true,\"lookup\":{\"url\":"
+			   "\"http://x/\","
+			   "\"headers\":[{\"name\":\"x\",\"value\":\"y\"}]}},\"tools\":[{\"id\":"
+			   "\"" ID(3) "\",\"name\":\"t\",\"url\":\"http://t/"
+				      "\",\"search_argument\":\"a.b\"}]},"
+				      "{\"id\":\"" ID(2) "\",\"org_id\":\"" ID(
+					      1) "\",\"name\":\"b\","
+						 "\"fields\":[{\"name\":\"NO\"}],\"rules\":{"
+						 "\"sing\":{}},\"context\":{\"lookup\":{}}}]}";
+	assert_ok(directory_new(&d, span_of(doc), NULL, &oops));
+	const struct dir_project *p = &d->projects[0];
+	assert_true(span_is(p->fields.raw, "[{\"name\":\"a\",\"label\":\"A\"}]"));
+	assert_int_equal(p->rules.kind, JSON_OBJECT);
+	assert_true(p->context_inject);
+	assert_true(span_is(p->lookup.url, "http://x/"));
+	assert_int_equal(p->lookup.timeout_ms, DIRECTORY_LOOKUP_MS);
+	assert_int_equal(p->lookup.headers_n, 1);
+	assert_true(span_is(p->tools[0].search_argument, "a.b"));
+	p = &d->projects[1];
+	assert_int_equal(p->fields.kind, JSON_NONE);
+	assert_int_equal(p->rules.kind, JSON_NONE);
+	assert_false(p->context_inject);
+	assert_int_equal(p->lookup.url.n, 0);
+	directory_unref(d);
 }
 
 /* --- following PostgreSQL --- */
@@ -968,6 +1120,8 @@ int main(void)
 		cmocka_unit_test(sources_are_checked),
 		cmocka_unit_test(tools_are_checked),
 		cmocka_unit_test(projects_are_checked),
+		cmocka_unit_test(mappings_and_items_are_checked),
+		cmocka_unit_test(projects_carry_what_calls_need),
 		cmocka_unit_test(changes_are_told_by_notification),
 		cmocka_unit_test(changes_are_found_without_notification),
 		cmocka_unit_test(every_kind_of_change_counts),

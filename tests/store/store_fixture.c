@@ -106,15 +106,23 @@ bool sql_becomes_true(const char *query)
 }
 
 /* The connection itself, seen from outside as something else. */
-struct held_lock *sql_lock(const char *table)
+struct held_lock *sql_hold(const char *statement)
 {
 	PGconn *conn = PQconnectdb(fixture_url());
-	char text[128];
-	snprintf(text, sizeof(text), "begin; lock table %s in access exclusive mode", table);
-	PGresult *result = PQexec(conn, text);
-	CHECK(PQresultStatus(result) == PGRES_COMMAND_OK);
+	struct buf text AUTO_BUF = { 0 };
+	buf_printf(&text, "begin; %s", statement);
+	PGresult *result = PQexec(conn, buf_z(&text));
+	ExecStatusType status = PQresultStatus(result);
+	CHECK(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK);
 	PQclear(result);
 	return (struct held_lock *)conn;
+}
+
+struct held_lock *sql_lock(const char *table)
+{
+	char text[128];
+	snprintf(text, sizeof(text), "lock table %s in access exclusive mode", table);
+	return sql_hold(text);
 }
 
 void sql_unlock(struct held_lock *lock)

@@ -38,6 +38,8 @@ bool sql_becomes_true(const char *query);
 /* Keeps everybody else out of a table. */
 struct held_lock;
 struct held_lock *sql_lock(const char *table);
+/* Keeps what the statement locks (select ... for update). */
+struct held_lock *sql_hold(const char *statement);
 void sql_unlock(struct held_lock *);
 
 /* For whatever is called last. */

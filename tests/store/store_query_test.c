@@ -216,11 +216,11 @@ static int list_calls(const char *name, const char *value)
 	static const char *const filters[] = { "org",	  "project", "status",	 "live",
 					       "outcome", "class",   "customer", "from",
 					       "to",	  "text",    "cursor",	 "limit" };
-	const char *params[12] = { DEFAULT_ORG };
+	const char *params[13] = { DEFAULT_ORG };
 	for (size_t i = 1; i < 12; i++)
 		if (strcmp(filters[i], name) == 0)
 			params[i] = value;
-	return ask_n("api_calls_list", params, 12);
+	return ask_n("api_calls_list", params, 13);
 }
 
 static void calls_are_listed_newest_first(void **state)
@@ -286,10 +286,10 @@ static void pages_of_calls_follow_each_other(void **state)
 {
 	(void)state;
 	const char *expected[] = { CALL_3, CALL_2, CALL_1 };
-	const char *params[12] = { DEFAULT_ORG };
+	const char *params[13] = { DEFAULT_ORG };
 	params[11] = "1";
 	for (int i = 0; i < 3; i++) {
-		expect_ok(ask_n("api_calls_list", params, 12));
+		expect_ok(ask_n("api_calls_list", params, 13));
 		expect("calls.0.id", expected[i]);
 		expect("calls.1", "-");
 		params[10] = at("next_cursor");
@@ -739,10 +739,12 @@ static void a_part_of_a_text_uses_its_index(void **state)
 		const char *query, *params, *indexes[3];
 	} cases[] = {
 		{ "api_calls_list",
-		  "'" MANY_ORG "',null,null,null,null,null,'5550012345',null,null,null,null,null",
+		  "'" MANY_ORG
+		  "',null,null,null,null,null,'5550012345',null,null,null,null,null,null",
 		  { "calls_customer_part", "calls_customer_name_part" } },
 		{ "api_calls_list",
-		  "'" MANY_ORG "',null,null,null,null,null,null,null,null,'0f3c9a2b77',null,null",
+		  "'" MANY_ORG
+		  "',null,null,null,null,null,null,null,null,'0f3c9a2b77',null,null,null",
 		  { "calls_summary_part", "messages_text_part" } },
 		{ "api_conversations_list",
 		  "'" MANY_ORG "',null,'5550012345',null,null,null,null",
@@ -758,7 +760,7 @@ static void a_part_of_a_text_uses_its_index(void **state)
 	/* The test can say no: nothing asked for, nothing used. */
 	assert_null(
 		strstr(plan("api_calls_list", "'" MANY_ORG "',null,null,null,null,null,null,null,"
-					      "null,null,null,null"),
+					      "null,null,null,null,null"),
 		       "_part"));
 }
 
@@ -770,13 +772,13 @@ static void the_index_is_used_again_and_again(void **state)
 	struct store_config config = { .connections = 1,
 				       .url = fixture_url(),
 				       .state_dir = fixture.dir };
-	const char *params[12] = { MANY_ORG };
+	const char *params[13] = { MANY_ORG };
 	(void)state;
 	sql("select pg_stat_reset()");
 	assert_ok(store_new(&store, &config, &oops));
 	params[6] = "5550012345";
 	for (int i = 0; i < TIMES; i++) {
-		expect_ok(ask_n("api_calls_list", params, 12));
+		expect_ok(ask_n("api_calls_list", params, 13));
 		expect("calls.0.provider_call_id", "many-12345");
 		expect("calls.1", "-");
 	}
@@ -790,16 +792,16 @@ static void a_part_is_taken_as_it_is(void **state)
 {
 	(void)state;
 	static const char *const wild[] = { "%", "_", "\\", "%5550012345", "555001234_" };
-	const char *params[12] = { MANY_ORG };
+	const char *params[13] = { MANY_ORG };
 	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 		params[6] = wild[i];
-		expect_ok(ask_n("api_calls_list", params, 12));
+		expect_ok(ask_n("api_calls_list", params, 13));
 		expect("calls", "[]");
 	}
 	params[6] = NULL;
 	params[9] = "THEY said"; /* no regard to case; every call has it */
 	params[11] = "2";
-	expect_ok(ask_n("api_calls_list", params, 12));
+	expect_ok(ask_n("api_calls_list", params, 13));
 	expect("calls.1.provider_call_id", "many-19999");
 	expect("calls.2", "-");
 }

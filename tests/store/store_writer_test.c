@@ -713,6 +713,118 @@ static void tool_rows_hold_what_b1_asks_for(void **state)
 		"2026-11-21T04:00:10.500000Z2026-11-21T04:00:10.000000Z");
 }
 
+#define MAPPING "60000000-0000-7000-8000-000000000001"
+
+/* What a mapping did is kept with the tool call, and counted for the mapping once, however often it
+ * is told (B3). */
+static void rewritten_searches_are_counted_once(void **state)
+{
+	(void)state;
+	static const char *const ends[] = { "true", "true", "false" };
+	sql("insert into projects (id, org_id, name) values ('" PROJECT "', '" DEFAULT_ORG
+	    "', 'mapped') on conflict do nothing;"
+	    "insert into search_term_mappings (id, org_id, project_id, search_term, mapped_terms, "
+	    "source, created_by) values ('" MAPPING "', '" DEFAULT_ORG "', '" PROJECT
+	    "', 'ramen', '[\"soup\"]', 'manual', 'x')");
+	for (unsigned i = 0; i < 3; i++) {
+		char requested[600], finished[900];
+		const char *asked[] = { DEFAULT_ORG, PROJECT, CALL, "10", requested };
+		const char *done[] = { DEFAULT_ORG, PROJECT, CALL, "20", finished };
+		snprintf(requested, sizeof(requested),
+			 "{\"type\":\"tool.requested\",\"at\":\"" AT
+			 "\",\"data\":{\"tool_id\":\"40000000-0000-5000-8000-0000000000%u0\","
+			 "\"name\":\"search\",\"arguments\":{\"f\":{\"q\":\"Ramen\"},\"n\":1}}}",
+			 i);
+		snprintf(finished, sizeof(finished),
+			 "{\"type\":\"tool.finished\",\"at\":\"" AT
+			 "\",\"data\":{\"tool_id\":\"40000000-0000-5000-8000-0000000000%u0\","
+			 "\"success\":%s,\"rewritten\":{\"mapping_id\":\"" MAPPING
+			 "\",\"argument\":\"f.q\",\"from\":\"Ramen\",\"to\":\"soup\"}}}",
+			 i, ends[i]);
+		write_one(STORE_ROW_TOOL, i * 4 + 1, asked, 5);
+		write_one(STORE_ROW_TOOL, i * 4 + 2, done, 5);
+		write_one(STORE_ROW_TOOL, i * 4 + 3, done, 5);
+		write_one(STORE_ROW_TOOL, i * 4 + 4, asked, 5);
+	}
+	assert_string_equal(
+		sql("select times_used || ' ' || times_successful || ' ' || confidence from "
+		    "search_term_mappings where id = '" MAPPING "'"),
+		"3 2 0.6000");
+	assert_string_equal(
+		sql("select count(*) || min(arguments::text) || min(arguments_before::text) from "
+		    "tool_calls where mapping_id = '" MAPPING "'"),
+		"3{\"f\": {\"q\": \"soup\"}, \"n\": 1}{\"f\": {\"q\": \"Ramen\"}, \"n\": 1}");
+	sql("delete from search_term_mappings where id = '" MAPPING "'");
+}
+
+static void fact(uint64_t record, const char *at, const char *state, const char *value,
+		 const char *number)
+{
+	char e[600];
+	const char *params[] = { DEFAULT_ORG, PROJECT, CALL, "7", e, number };
+	snprintf(e, sizeof(e),
+		 "{\"type\":\"fact\",\"at\":\"%s\",\"data\":{\"field\":\"who\",\"label\":\"name\","
+		 "\"state\":\"%s\",\"value\":\"%s\",\"confidence\":80}}",
+		 at, state, value);
+	write_one(STORE_ROW_FACT, record, params, 6);
+}
+
+/* A8: at once, the latest of each field, and taken back when the call takes it back. */
+static void facts_reach_the_contact(void **state)
+{
+	(void)state;
+	sql("truncate contacts; insert into projects (id, org_id, name) values ('" PROJECT
+	    "', '" DEFAULT_ORG "', 'mapped') on conflict do nothing; update projects set fields = "
+	    "'[{\"name\":\"who\",\"type\":\"name\"}]' where id = '" PROJECT "'");
+	fact(1, "2026-11-21T04:00:02.000000Z", "captured", "Ann", "+1");
+	fact(2, "2026-11-21T04:00:01.000000Z", "captured", "An", "+1");
+	assert_string_equal(sql("select name || (fields->'who'->>'value') || calls from contacts"),
+			    "AnnAnn0");
+	fact(3, "2026-11-21T04:00:03.000000Z", "asked_not_captured", "", "+1");
+	assert_string_equal(sql("select fields from contacts"), "{}");
+	fact(4, "2026-11-21T04:00:04.000000Z", "captured", "Ben", NULL);
+	assert_string_equal(sql("select count(*) from contacts"), "1");
+	write_summary(5, SUMMARY KNOWN "\"last_seq\":1000}");
+	write_summary(6, SUMMARY KNOWN "\"last_seq\":1001}");
+	assert_string_equal(sql("select calls || name from contacts where number = '+15550001'"),
+			    "1Ann");
+}
+
+static void reports_and_imports_stay_with_the_call(void **state)
+{
+	(void)state;
+	struct store_row rows[] = {
+		{ STORE_ROW_CALL,
+		  1,
+		  { SUMMARY KNOWN "\"last_seq\":1000}",
+		    "{\"reason\":\"x\",\"success_evaluation\":\"true\",\"structured_data\":{\"a\":"
+		    "1}}" } },
+		{ STORE_ROW_CALL, 2, { SUMMARY "\"flags\":[\"imported\"],\"last_seq\":1001}" } },
+	};
+	uint64_t from = 0;
+	size_t refused = 1;
+	assert_ok(store_writer_position(writer, &from, &oops));
+	assert_ok(store_write(writer, rows, 2, from, from + 1, &refused, &oops));
+	assert_int_equal(refused, 0);
+	assert_string_equal(sql("select report from calls"),
+			    "{\"structured_data\": {\"a\": 1}, \"structured_outputs\": null, "
+			    "\"success_evaluation\": \"true\"}");
+	assert_string_equal(sql("select imported from calls"), "t");
+}
+
+/* Nothing is refused when nobody waits for it. */
+static void served_rows_are_taken(void **state)
+{
+	(void)state;
+	const char *params[] = { PROJECT, PROJECT,
+				 "{\"type\":\"instructions.served\",\"at\":\"" AT
+				 "\",\"data\":{\"instruction_version\":\"" TOOL
+				 "\",\"how\":\"id\"}}" };
+	write_one(STORE_ROW_SERVED, 1, params, 3);
+	params[2] = "{\"type\":\"instructions.served\",\"at\":\"" AT "\",\"data\":{}}";
+	write_one(STORE_ROW_SERVED, 2, params, 3);
+}
+
 static void command_rows_follow_the_state(void **state)
 {
 	(void)state;
@@ -773,6 +885,10 @@ int main(void)
 		T(a_late_message_does_not_forget),
 		T(the_same_session_is_believed),
 		T(tool_rows_hold_what_b1_asks_for),
+		T(rewritten_searches_are_counted_once),
+		T(facts_reach_the_contact),
+		T(reports_and_imports_stay_with_the_call),
+		T(served_rows_are_taken),
 		T(command_rows_follow_the_state),
 		T(message_rows),
 		T(unreachable_means_come_again),

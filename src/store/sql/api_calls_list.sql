@@ -1,6 +1,7 @@
 -- read: calls, newest first, with filters; every filter may be null.
 -- $1 org  $2 project id  $3 status  $4 live (true or false)  $5 outcome  $6 ended class  $7 customer (part of the number or name)
 -- $8 from (time)  $9 to (time)  $10 text (part of summary or of what was said)  $11 cursor  $12 limit (1 to 200, default 50)
+-- $13 tag, or category:tag
 -- {"calls": [call], "next_cursor": text or null}
 with page as (
 	select c.id, c.started_at, callmend_call(c) as doc from calls c, callmend_uncursor($11::text, 2) as k
@@ -18,6 +19,8 @@ with page as (
 			select s.id from calls s where lower(s.summary) like callmend_part(lower($10::text))
 			union all
 			select m.call_id from messages m where lower(m.text) like callmend_part(lower($10::text))))
+		and ($13::text is null or exists (select from call_tags g where g.call_id = c.id
+			and $13::text in (g.tag, g.category || ':' || g.tag)))
 		and (k is null or (c.started_at, c.id) < (k[1]::timestamptz, k[2]::uuid))
 	order by c.started_at desc, c.id desc
 	limit callmend_limit($12::text, 200) + 1

@@ -1,5 +1,5 @@
 -- write: changes a project; absent members stay.
--- $1 org  $2 actor  $3 project id  $4 body {"name", "language", "settings"}  $5 reason
+-- $1 org  $2 actor  $3 project id  $4 body of api_projects_create  $5 reason
 -- project
 with old as (
 	select p.id, callmend_project(p) as doc from projects p
@@ -9,6 +9,13 @@ with old as (
 		name = coalesce($4::jsonb->>'name', p.name),
 		language = coalesce($4::jsonb->>'language', p.language),
 		settings = coalesce(nullif($4::jsonb->'settings', 'null'), p.settings),
+		fields = coalesce(nullif($4::jsonb->'fields', 'null'), p.fields),
+		success_rule = coalesce(nullif($4::jsonb->'success_rule', 'null'), p.success_rule),
+		rules = coalesce(nullif($4::jsonb->'rules', 'null'), p.rules),
+		context = coalesce(nullif($4::jsonb->'context', 'null'), p.context),
+		tags = coalesce(nullif($4::jsonb->'tags', 'null'), p.tags),
+		thresholds = coalesce(nullif($4::jsonb->'thresholds', 'null'), p.thresholds),
+		minutes_per_success = coalesce(($4::jsonb->>'minutes_per_success')::numeric, p.minutes_per_success),
 		updated_at = now()
 	from old where p.id = old.id
 	returning p.id, callmend_project(p) as doc

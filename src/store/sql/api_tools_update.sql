@@ -15,6 +15,7 @@ with old as (
 		fallback = case when b ? 'fallback' then coalesce(b->>'fallback', '') else t.fallback end,
 		success = case when b ? 'success' then coalesce(nullif(b->'success', 'null'), '{}') else t.success end,
 		result_path = case when b ? 'result_path' then coalesce(b->>'result_path', '') else t.result_path end,
+		search_argument = case when b ? 'search_argument' then coalesce(b->>'search_argument', '') else t.search_argument end,
 		updated_at = now()
 	from old, (select $4::jsonb as b) given where t.id = old.id
 	returning t.id, callmend_tool(t) as doc

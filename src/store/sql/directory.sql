@@ -2,9 +2,10 @@
 -- {"version": n,
 --  "tokens": [{"id","org_id","name","role","hash": 64 hex digits,"expires_at": time or null}],
 --  "projects": [{"id","org_id","name","language","settings": {},"instruction_version": id or null,
---                "instruction_number": n,"instruction_text": "...",
+--                "instruction_number": n,"instruction_text": "...","fields": [],"rules": {},"context": {},
+--                "mappings": [{"id","term","mapped"}],
 --                "tools": [{"id","name","url","method","headers": [{"name","value"} or {"name","secret"}],
---                           "timeout_ms","fallback","success": {},"result_path"}]}],
+--                           "timeout_ms","fallback","success": {},"result_path","search_argument"}]}],
 --  "sources": [{"id","org_id","project_id","dialect","name","auth": [],"private_key","control_key","api_base",
 --               "upstream_url","upstream_timeout_ms","answers": {},"assistant","assistant_id","assistant_mode",
 --               "variable_values": {},"failure","settings": {}}]}
@@ -17,7 +18,10 @@ select json_build_object(
 	'projects', (select coalesce(json_agg(json_build_object('id', p.id, 'org_id', p.org_id, 'name', p.name,
 			'language', p.language, 'settings', p.settings,
 			'instruction_version', v.id, 'instruction_number', coalesce(v.number, 0),
-			'instruction_text', coalesce(v.text, ''),
+			'instruction_text', coalesce(v.text, ''), 'fields', p.fields, 'rules', p.rules, 'context', p.context,
+			'mappings', (select coalesce(json_agg(json_build_object('id', m.id, 'term', m.search_term,
+				'mapped', m.mapped_terms->>0) order by m.id), '[]')
+				from search_term_mappings m where m.project_id = p.id and m.active),
 			'tools', (select coalesce(json_agg(callmend_tool(t) order by t.id), '[]')
 				from tool_definitions t where t.project_id = p.id and t.archived_at is null))
 			order by p.id), '[]')

@@ -1,9 +1,11 @@
 -- write: a call, and its conversation, from session_summary (call/session.h).
--- $1 the summary
+-- $1 the summary  $2 the final report as it was told (data of call.report), or null
 -- The row never goes back (last_seq). A call whose session was forgotten and then heard of again (a late report) is told by a
 -- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended.
 with given as (
-	select s.*, s.customer->>'number' as number, coalesce(s.started_at, now()) as start
+	select s.*, s.customer->>'number' as number, coalesce(s.started_at, now()) as start,
+		(select jsonb_build_object('success_evaluation', r->'success_evaluation', 'structured_data', r->'structured_data',
+			'structured_outputs', r->'structured_outputs') from (select $2::jsonb as r) told where r is not null) as report
 	from jsonb_to_record($1::jsonb) as s(id uuid, org_id uuid, source_id uuid, project_id uuid, conversation_id uuid,
 		provider_call_id text, kind text, status text, live boolean, transcript_live boolean,
 		started_at timestamptz, ended_at timestamptz, duration_ms bigint, ended_reason text,
@@ -25,7 +27,7 @@ insert into calls as c (id, org_id, source_id, project_id, conversation_id, prov
 	transcript_live, started_at, ended_at, duration_ms, ended_reason, ended_class, customer,
 	customer_number, assistant, phone_number, user_sentiment, ai_sentiment, call_sentiment, event_count,
 	turn_count, message_count, tool_call_count, tool_error_count, interruption_count, hang_count,
-	intervention_count, duplicate_count, outcome, cost, summary, instruction_version, flags, last_seq)
+	intervention_count, duplicate_count, outcome, cost, summary, instruction_version, flags, report, imported, last_seq)
 select id, org_id, source_id, project_id, conversation_id, nullif(provider_call_id, ''), nullif(kind, ''),
 	coalesce(nullif(status, ''), 'unknown'), coalesce(live, ended_at is null), coalesce(transcript_live, false),
 	start, ended_at, duration_ms, nullif(ended_reason, ''), nullif(ended_class, ''), nullif(customer, 'null'),
@@ -36,7 +38,7 @@ select id, org_id, source_id, project_id, conversation_id, nullif(provider_call_
 	coalesce((counts->>'interruptions')::bigint, 0), coalesce((counts->>'hangs')::bigint, 0),
 	coalesce((counts->>'interventions')::bigint, 0), coalesce((counts->>'duplicates')::bigint, 0),
 	nullif(outcome, ''), cost, nullif(summary, ''), instruction_version,
-	coalesce(nullif(flags, 'null'), '[]'), last_seq
+	coalesce(nullif(flags, 'null'), '[]'), report, coalesce(flags ? 'imported', false), last_seq
 from given
 on conflict (id) do update set
 	source_id = coalesce(excluded.source_id, c.source_id),
@@ -88,6 +90,8 @@ on conflict (id) do update set
 	flags = case when excluded.event_count < c.event_count
 		then (select coalesce(jsonb_agg(distinct f), '[]') from jsonb_array_elements(c.flags || excluded.flags) f)
 		else excluded.flags end,
+	report = coalesce(excluded.report, c.report),
+	imported = c.imported or excluded.imported,
 	last_seq = excluded.last_seq,
 	updated_at = now()
 where excluded.last_seq >= c.last_seq

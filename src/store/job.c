@@ -1,0 +1,43 @@
+#include "callmend/job.h"
+
+#include <stdio.h>
+
+#define CLAIMED(F, T)                           \
+	F(T, TEXT, kind, "kind", REQUIRED)      \
+	F(T, TEXT, key, "key", REQUIRED)        \
+	F(T, TEXT, org_id, "org_id", REQUIRED)  \
+	F(T, RAW, payload, "payload", REQUIRED) \
+	F(T, I64, wanted, "wanted", REQUIRED)   \
+	F(T, I64, attempts, "attempts", REQUIRED)
+JSON_STRUCT(claimed, CLAIMED)
+JSON_FIELDS(claimed, CLAIMED)
+
+static struct span copy(struct arena *a, struct span text)
+{
+	return span_of(arena_printf(a, "%.*s", SPAN_ARG(text)));
+}
+
+int job_read(struct json v, struct arena *a, struct job *out, struct fault *f)
+{
+	struct claimed c = { 0 };
+
+	TRY(JSON_READ(claimed, v, a, &c, f));
+	*out = (struct job){
+		.kind = copy(a, c.kind),
+		.key = copy(a, c.key),
+		.payload = c.payload,
+		.wanted = c.wanted,
+		.attempts = c.attempts,
+	};
+	return uuid_parse(&out->org, c.org_id) ? fault(f, E_INVALID, "org_id: not an id") : 0;
+}
+
+int job_prolong(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	char lease_ms[24];
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { job->kind.p, job->key.p, ctx->owner, lease_ms };
+
+	snprintf(lease_ms, sizeof(lease_ms), "%lld", (long long)ctx->lease_ms);
+	return store_link_query(ctx->db, "job_prolong", params, 4, &out, f);
+}
