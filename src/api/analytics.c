@@ -18,5 +18,11 @@ static const struct endpoint rows[] = {
 	  .tag = "analytics",
 	  .summary = "How tools did, in all and each: success rate, latency, errors, feedback",
 	  .query = "api_analytics_tools", .answer = "ToolAnalytics", ENDPOINT_PARAMS(params) },
+	{ HTTP_GET, "/api/v1/vapi/analytics/learnings", ROLE_VIEWER, .id = "analytics_learnings",
+	  .tag = "analytics",
+	  .summary = "What was learned: mappings a week, their accuracy, queries that still fail, "
+		     "found nothing before and after; 28 days unless given",
+	  .query = "api_analytics_learnings", .answer = "LearningAnalytics",
+	  ENDPOINT_PARAMS(params) },
 };
 ENDPOINTS(analytics_endpoints, rows);

@@ -11,10 +11,14 @@
 
 /* The whole API, one line per resource. */
 static const struct endpoints *const resources[] = {
-	&health_endpoints,   &openapi_endpoints,      &calls_endpoints,	  &conversations_endpoints,
-	&commands_endpoints, &live_calls_endpoints,   &live_ws_endpoints, &tools_endpoints,
-	&projects_endpoints, &instructions_endpoints, &sources_endpoints, &tokens_endpoints,
-	&audit_endpoints,    &analytics_endpoints,
+	&health_endpoints,	  &openapi_endpoints,	    &calls_endpoints,
+	&conversations_endpoints, &commands_endpoints,	    &live_calls_endpoints,
+	&live_ws_endpoints,	  &tools_endpoints,	    &projects_endpoints,
+	&instructions_endpoints,  &suggestions_endpoints,   &issues_endpoints,
+	&sources_endpoints,	  &tokens_endpoints,	    &audit_endpoints,
+	&analytics_endpoints,	  &analyses_endpoints,	    &mappings_endpoints,
+	&contacts_endpoints,	  &context_endpoints,	    &jobs_endpoints,
+	&activities_endpoints,	  &notifications_endpoints, &webhook_endpoints_endpoints,
 };
 enum { RESOURCES_N = sizeof(resources) / sizeof(resources[0]) };
 
@@ -89,4 +93,10 @@ void api_stop(struct api *api)
 	request_stop_all(api);
 	watchers_stop(api->watchers);
 	query_linger(api);
+}
+
+void api_tell(struct api *api, const struct uuid *org, struct message *m)
+{
+	if (api && !api->stopped)
+		watchers_tell(api->watchers, org, m);
 }

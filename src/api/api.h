@@ -61,6 +61,9 @@ MUST int api_start(struct api **out, struct api_common *, struct shard *, struct
  * after shards_stop(). */
 void api_stop(struct api *);
 
+/* On its shard: sends it to every watcher of the organisation, whatever they have subscribed to. */
+void api_tell(struct api *, const struct uuid *org, struct message *);
+
 /* DEFINED BY THE COMPOSITION (src/node, tests): the api of the shard that this server belongs to,
  * from http_server_user(). */
 struct api *api_of(struct http_server *);

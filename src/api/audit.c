@@ -4,7 +4,8 @@
 static const struct param audit_params[] = {
 	CALLER_ORG(1),
 	QUERY_TEXT("object_kind", 2,
-		   "source, project, tool, token, instruction_version, tool_call"),
+		   "source, project, tool, token, instruction_version, tool_call, mapping, contact "
+		   "..."),
 	QUERY_TEXT("object_id", 3, "the object"),
 	QUERY_TEXT("actor", 4, "token:<name>, cli, rule:<name>"),
 	QUERY_TIME("from", 5, "at or after"),

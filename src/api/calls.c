@@ -33,6 +33,7 @@ static const struct param list_params[] = {
 	QUERY_TEXT("q", 10, "part of the summary or of what was said"),
 	QUERY_CURSOR(11),
 	QUERY_LIMIT(12),
+	QUERY_TEXT("tag", 13, "with this tag, or category:tag"),
 };
 static const struct param get_params[] = { CALLER_ORG(1), PATH_CALL("id", 2) };
 static const struct param event_params[] = {

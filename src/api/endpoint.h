@@ -126,6 +126,9 @@ struct endpoints {
 extern const struct endpoints health_endpoints, openapi_endpoints, calls_endpoints,
 	commands_endpoints, live_calls_endpoints, live_ws_endpoints, projects_endpoints,
 	instructions_endpoints, sources_endpoints, tools_endpoints, tokens_endpoints,
-	audit_endpoints, analytics_endpoints, conversations_endpoints;
+	audit_endpoints, analytics_endpoints, jobs_endpoints, activities_endpoints,
+	notifications_endpoints, webhook_endpoints_endpoints, suggestions_endpoints,
+	issues_endpoints, contacts_endpoints, context_endpoints, mappings_endpoints,
+	conversations_endpoints, analyses_endpoints;
 
 #endif

@@ -1,6 +1,8 @@
 /* What a project's assistant is told. A change is always a new version; an old one can be put in
  * force again. */
+#include "api/compared.h"
 #include "api/endpoint.h"
+#include "api/reason.h"
 
 enum { INSTRUCTIONS_MAX = 262144, BODY_MAX = 1024 * 1024 };
 
@@ -36,6 +38,43 @@ static const struct param activate_params[] = {
 	QUERY_REASON(5),
 };
 
+#define VERSION(text, n)                                                                         \
+	{                                                                                        \
+		.name = (text), .in = PARAM_IN_PATH, .type = PARAM_TEXT, .need = PARAM_REQUIRED, \
+		.min = 1, .max = 36, .sql = (n), .doc = "number or id of a version"              \
+	}
+static const struct param diff_params[] = {
+	CALLER_ORG(1),
+	PATH_UUID("id", 2, "project"),
+	VERSION("a", 3),
+	VERSION("b", 4),
+};
+static const struct param rollback_params[] = {
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "project"),
+	{ .name = "version",
+	  .in = PARAM_IN_BODY,
+	  .type = PARAM_TEXT,
+	  .min = 1,
+	  .max = 36,
+	  .sql = 4,
+	  .doc = "number or id of the version to go back to; absent: the one that the present one "
+		 "was made from" },
+	REASON_ROWS(5, "why"),
+};
+static const struct param apply_params[] = {
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "project"),
+	{ .name = "force",
+	  .in = PARAM_IN_QUERY,
+	  .type = PARAM_BOOL,
+	  .sql = 4,
+	  .doc = "also over a text that somebody has written at the provider" },
+	REASON_ROWS(5, "why, for the audit log"),
+};
+
 static const struct endpoint rows[] = {
 	{ HTTP_GET, "/api/v1/projects/{id}/instructions", ROLE_VIEWER, .id = "get_instructions",
 	  .tag = "instructions", .summary = "The instructions in force",
@@ -52,5 +91,20 @@ static const struct endpoint rows[] = {
 	  .id = "activate_instruction_version", .tag = "instructions",
 	  .summary = "Put an earlier version in force again", .query = "api_instruction_activate",
 	  .answer = "InstructionVersion", ENDPOINT_PARAMS(activate_params) },
+	{ HTTP_GET, "/api/v1/projects/{id}/instructions/versions/{a}/diff/{b}", ROLE_VIEWER,
+	  .id = "diff_instruction_versions", .tag = "instructions",
+	  .summary = "What has changed from one version to another, by section and as a diff",
+	  .query = "api_instruction_diff", .answer = "InstructionDiff",
+	  ENDPOINT_PARAMS(diff_params), .answered = compared_answer },
+	{ HTTP_POST, "/api/v1/projects/{id}/instructions/rollback", ROLE_MANAGER,
+	  .id = "rollback_instructions", .tag = "instructions",
+	  .summary = "Go back to the version that the present one was made from",
+	  .query = "api_instruction_rollback", .answer = "Rollback",
+	  ENDPOINT_PARAMS(rollback_params), .run = reason_query },
+	{ HTTP_POST, "/api/v1/projects/{id}/instructions/apply", ROLE_MANAGER,
+	  .id = "apply_instructions", .tag = "instructions",
+	  .summary = "Bring the provider's assistants to the instructions in force once more",
+	  .query = "api_instruction_apply", .status = 202, .answer = "InstructionsWanted",
+	  ENDPOINT_PARAMS(apply_params), .run = reason_query },
 };
 ENDPOINTS(instructions_endpoints, rows);

@@ -116,6 +116,17 @@ static bool check_enum(const struct param *p, struct span text, struct arena *a,
 	return false;
 }
 
+static bool check_number(const struct param *p, struct span text, struct arena *a, const char **out)
+{
+	double v;
+	(void)p;
+	if (text.n > 40 || json_check(text, NULL) || json_of(text).kind != JSON_NUMBER ||
+	    !json_f64(json_of(text), &v) || v > 1e15 || v < -1e15)
+		return false;
+	*out = copy_z(a, text);
+	return true;
+}
+
 static bool check_json(const struct param *p, struct span text, struct arena *a, const char **out)
 {
 	if (p->max && text.n > (size_t)p->max)
@@ -147,6 +158,7 @@ static const struct {
 	[PARAM_TIME] = { "an ISO 8601 time with zone",
 			 "\"type\":\"string\",\"format\":\"date-time\"", check_time, KIND(STRING) },
 	[PARAM_ENUM] = { "one of", "\"type\":\"string\"", check_enum, KIND(STRING) },
+	[PARAM_NUMBER] = { "a number", "\"type\":\"number\"", check_number, KIND(NUMBER) },
 	[PARAM_OBJECT] = { "a JSON object", "\"type\":\"object\"", check_json, KIND(OBJECT) },
 	[PARAM_ARRAY] = { "a JSON array", "\"type\":\"array\"", check_json, KIND(ARRAY) },
 	[PARAM_ANY] = { "a JSON value", "", check_json, KINDS_ANY },

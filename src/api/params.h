@@ -18,6 +18,7 @@ enum param_type {
 	PARAM_BOOL,
 	PARAM_TIME,
 	PARAM_ENUM,
+	PARAM_NUMBER, /* any finite number up to 1e15 */
 	PARAM_OBJECT,
 	PARAM_ARRAY,
 	PARAM_ANY,

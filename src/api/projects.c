@@ -11,17 +11,31 @@ static void run_checked(struct request *r)
 
 static const char *const languages[] = { "en", "es", "auto", NULL };
 
-#define PROJECT_BODY(need_name)                                   \
-	{ .name = "name",                                         \
-	  .in = PARAM_IN_BODY,                                    \
-	  .type = PARAM_TEXT,                                     \
-	  .need = (need_name),                                    \
-	  .min = 1,                                               \
-	  .max = 200,                                             \
-	  .doc = "unique in the organisation" },                  \
-		BODY_ENUM("language", languages, "of its calls"), \
-		BODY("settings", PARAM_OBJECT,                    \
-		     "thresholds that differ from the defaults, by name")
+#define PROJECT_BODY(need_name)                                                                    \
+	{ .name = "name",                                                                          \
+	  .in = PARAM_IN_BODY,                                                                     \
+	  .type = PARAM_TEXT,                                                                      \
+	  .need = (need_name),                                                                     \
+	  .min = 1,                                                                                \
+	  .max = 200,                                                                              \
+	  .doc = "unique in the organisation" },                                                   \
+		BODY_ENUM("language", languages, "of its calls"),                                  \
+		BODY("settings", PARAM_OBJECT,                                                     \
+		     "thresholds that differ from the defaults, by name"),                         \
+		BODY("fields", PARAM_ARRAY,                                                        \
+		     "what its calls should capture: [{name, label, type, required, ask, ...}]"),  \
+		BODY("success_rule", PARAM_OBJECT,                                                 \
+		     "when a finished call is a success: {success: [..], failure: [..]}"),         \
+		BODY("rules", PARAM_OBJECT,                                                        \
+		     "interventions by rule, all off by default: {name: {enabled, ...}}"),         \
+		BODY("context", PARAM_OBJECT,                                                      \
+		     "what is known of the caller enters the call: {inject, lookup: {url, "        \
+		     "headers, "                                                                   \
+		     "timeout_ms}}"),                                                              \
+		BODY("tags", PARAM_ARRAY, "tags of its own: [{tag, category, phrases, speaker}]"), \
+		BODY("thresholds", PARAM_OBJECT,                                                   \
+		     "thresholds of detection that differ from the defaults, by name"),            \
+		BODY("minutes_per_success", PARAM_NUMBER, "what a success saves; 3 unless given")
 
 static const struct param list_params[] = { CALLER_ORG(1), QUERY_ARCHIVED(2) };
 static const struct param get_params[] = { CALLER_ORG(1), PATH_UUID("id", 2, "project") };

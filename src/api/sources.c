@@ -129,6 +129,27 @@ static const struct param delete_params[] = {
 	QUERY_REASON(4),
 };
 
+static const struct param pull_params[] = {
+	CALLER_ORG(1),
+	CALLER_ACTOR(2),
+	PATH_UUID("id", 3, "source"),
+	QUERY_TIME("since", 4, "calls made from then on; unless given: since the last pull"),
+	QUERY_TIME("until", 5, "calls made before; unless given: until now"),
+	{ .name = "rate",
+	  .in = PARAM_IN_QUERY,
+	  .type = PARAM_INT,
+	  .min = 1,
+	  .max = 6000,
+	  .sql = 6,
+	  .doc = "requests a minute at most; 60 unless given" },
+	QUERY_REASON(7),
+};
+static const struct param imports_params[] = {
+	CALLER_ORG(1),
+	PATH_UUID("id", 2, "source"),
+	QUERY_LIMIT(3),
+};
+
 enum { SOURCE_LIMIT = 1024 * 1024 }; /* an inline assistant is large */
 
 static const struct endpoint rows[] = {
@@ -150,5 +171,15 @@ static const struct endpoint rows[] = {
 	{ HTTP_DELETE, "/api/v1/sources/{id}", ROLE_ADMIN, .id = "archive_source", .tag = "sources",
 	  .summary = "Put a source away: its webhooks are no longer taken",
 	  .query = "api_sources_delete", .answer = "Source", ENDPOINT_PARAMS(delete_params) },
+	{ HTTP_POST, "/api/v1/sources/{id}/pull", ROLE_MANAGER, .id = "pull_source",
+	  .tag = "sources",
+	  .summary =
+		  "Bring in the finished calls that the provider's API has, with the source's key",
+	  .query = "api_source_pull", .status = 202, .answer = "Pull",
+	  ENDPOINT_PARAMS(pull_params) },
+	{ HTTP_GET, "/api/v1/sources/{id}/imports", ROLE_VIEWER, .id = "list_source_imports",
+	  .tag = "sources",
+	  .summary = "What was brought in from files and the provider's API, the latest first",
+	  .query = "api_source_imports", .answer = "ImportList", ENDPOINT_PARAMS(imports_params) },
 };
 ENDPOINTS(sources_endpoints, rows);

@@ -57,7 +57,10 @@ static const char *const feedbacks[] = { "helpful", "not_helpful", NULL };
 		BODY("success", PARAM_OBJECT,                                                 \
 		     "when an answer counts as success: {status_min, status_max, json_path, " \
 		     "pattern, empty_path, empty_pattern}"),                                  \
-		BODY_TEXT("result_path", 500, "dotted path to what goes to the provider")
+		BODY_TEXT("result_path", 500, "dotted path to what goes to the provider"),    \
+		BODY_TEXT("search_argument", 200,                                             \
+			  "dotted path of the argument that is a search term: failing "       \
+			  "searches are kept, mappings rewrite it; empty: no search tool")
 
 static const struct param list_params[] = {
 	CALLER_ORG(1),
@@ -97,7 +100,10 @@ static const struct param patch_call_params[] = {
 	WHOLE_BODY(4),
 	QUERY_REASON(5),
 	BODY_ENUM("user_feedback", feedbacks, "was it of use; null takes it back"),
-	BODY("correction", PARAM_OBJECT, "what would have been right; null takes it back"),
+	BODY("correction", PARAM_OBJECT,
+	     "what would have been right; {arguments: {..}} of a search proposes a mapping; null "
+	     "takes "
+	     "it back"),
 };
 
 static const struct endpoint rows[] = {

@@ -228,6 +228,13 @@ static void on_event(void *user, struct live_event *e)
 			deliver(w, e);
 }
 
+void watchers_tell(struct watchers *all, const struct uuid *org, struct message *m)
+{
+	for (struct watcher *w = all->list; w; w = w->next)
+		if (uuid_eq(&w->caller.org, org))
+			watcher_send(w, m);
+}
+
 /* --- time --- */
 
 static void check_watcher(struct watcher *w, const struct directory *d, int64_t now_us)

@@ -1,9 +1,11 @@
 /* The providers this build speaks. One line each; see docs/adding-a-provider.md. */
 #include "callmend/dialect.h"
+#include "dialect/openai.h"
 #include "dialect/vapi.h"
 
 const struct dialect *const dialects[] = {
 	&vapi_dialect,
+	&openai_dialect,
 	NULL,
 };
 

@@ -7,7 +7,8 @@
  * Failure modes: the upstream fails - ours is served, and the fetch for it began together with the
  * upstream's request; nothing fetched yet - the request waits for the fetch; fetch fails - the last
  * good copy is served; none at all - the configured failure answer (a destination or a spoken
- * error), always 200. All of it has one budget of time (delivery_left_ms). */
+ * error), always 200. What is known of the caller is asked for first, while the fetch runs
+ * (context.c). All of it has one budget of time (delivery_left_ms). */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -71,9 +72,12 @@ static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 	delivery_answer_at(d, l, number);
 }
 
+/* `p`: whose instructions the assistant was given; NULL: it has none of ours. By id they are a
+ * variable, and whether the provider's text names it is not seen here. */
 static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir_project *p,
 			    uint64_t number)
 {
+	bool by_id = span_is(d->source->assistant_mode, "id");
 	struct call_entry *c = lane_call(l, &d->call);
 	struct buf body AUTO_BUF = { 0 };
 	struct json_out o = { .b = &body };
@@ -89,7 +93,7 @@ static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir
 		json_put_z(&o, "instruction_version", id);
 		json_put_i64(&o, "number", p->instruction_number);
 	}
-	json_put_text(&o, "how", d->source->assistant_mode);
+	json_put_text(&o, "how", by_id ? SPAN("variable") : d->source->assistant_mode);
 	json_end(&o);
 	if (lane_input(l, c, RECORD_SERVED, buf_span(&body), &served, &f) && !served)
 		return number;
@@ -99,11 +103,15 @@ static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir
 static void serve(struct delivery *d, struct lane *l, struct json assistant, uint64_t number)
 {
 	const struct dir_project *p = directory_project(d->dir, &d->source->project);
+	bool written = false;
 	struct assistant_choice choice = {
 		.assistant = assistant,
 		.id = d->source->assistant_id,
 		.variable_values = d->source->variable_values,
 		.instructions = p ? p->instruction_text : (struct span){ 0 },
+		.inject = p && p->context_inject,
+		.context = d->context,
+		.written = &written,
 	};
 	struct fault f;
 
@@ -114,7 +122,7 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 		serve_failure(d, l, number);
 		return;
 	}
-	delivery_answer_at(d, l, note_served(d, l, p, number));
+	delivery_answer_at(d, l, note_served(d, l, written ? p : NULL, number));
 }
 
 static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct lane *l,
@@ -260,7 +268,7 @@ static void answer_id(struct lane *l, struct delivery *d, uint64_t number)
 	serve(d, l, (struct json){ 0 }, number);
 }
 
-static void answer_ours(struct lane *l, struct delivery *d, uint64_t number)
+static void answer_known(struct lane *l, struct delivery *d, uint64_t number)
 {
 	static const struct {
 		const char *mode;
@@ -274,6 +282,14 @@ static void answer_ours(struct lane *l, struct delivery *d, uint64_t number)
 		}
 	}
 	serve_failure(d, l, number);
+}
+
+static void answer_ours(struct lane *l, struct delivery *d, uint64_t number)
+{
+	if (span_is(d->source->assistant_mode, "fetch"))
+		(void)want(l, d->source);
+	if (!context_ask(l, d, number, answer_known))
+		answer_known(l, d, number);
 }
 
 static void on_upstream_answer(void *user, const struct client_response *r)

@@ -39,6 +39,9 @@ void bind_settings(const struct directory *dir, const struct dir_source *source,
 		s.instruction = project->instruction_version;
 		s.tools = rules;
 		s.tools_n = project->tools_n;
+		s.fields = project->fields;
+		s.rules = project->rules;
+		s.context_inject = project->context_inject;
 		override(&s, project->settings);
 	}
 	override(&s, source->settings);

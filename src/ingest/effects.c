@@ -86,7 +86,10 @@ static void settle(struct effect_task *t, const struct outcome *o)
 
 static void settle_not_sent(struct effect_task *t, const char *why)
 {
-	struct outcome o = { .effect = t->id, .end = OUTCOME_NOT_SENT, .error = span_of(why) };
+	struct outcome o = { .effect = t->id,
+			     .end = OUTCOME_NOT_SENT,
+			     .error = span_of(why),
+			     .rewritten = t->rewritten };
 
 	settle(t, &o);
 }
@@ -112,6 +115,7 @@ static void on_answer(void *user, const struct client_response *r)
 		.error = r->error ? span_of(r->error) : (struct span){ 0 },
 		.timed_out = r->timed_out,
 		.duration_us = r->duration_us,
+		.rewritten = t->rewritten,
 	};
 
 	if (t->kind == EFFECT_TOOL)
@@ -249,7 +253,11 @@ static void do_tool(struct effect_task *t)
 		settle_not_sent(t, "the tool has been removed from the project");
 		return;
 	}
-	struct span arguments = rewrite_arguments(tool, t->arguments, &t->arena);
+	struct rewrite rewrite = { .tool = tool,
+				   .project = directory_project(t->lane->dir, &tool->project),
+				   .arena = &t->arena };
+	struct span arguments = rewrite_arguments(&rewrite, t->arguments);
+	t->rewritten = rewrite.rewritten;
 	bool query = span_is(tool->method, "GET");
 	uuid_format(&t->id, id);
 	if (!query)

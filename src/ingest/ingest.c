@@ -15,7 +15,7 @@
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
-enum { SWEEP_MS = 1000 };
+enum { SWEEP_MS = 1000, LOOKUPS_IN_FLIGHT = 32, LOOKUPS_WAITING = 128 };
 #define CLOCK_BACK_US (INT64_C(3600) * SECOND_US)
 
 static void on_journal_failed(void *user, const struct fault *f)
@@ -179,6 +179,7 @@ static void adopt_restored(struct lane *l)
 		struct call_entry *mine = lane_call_new(l, &c->id);
 		mine->session = c->session;
 		mine->last_at_us = c->last_at_us;
+		context_restored(mine);
 		lane_count_live(l, mine);
 		free(c);
 	}
@@ -203,7 +204,14 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 		free(l);
 		return f->code;
 	}
+	if (http_client_new(&l->lookups, s, LOOKUPS_IN_FLIGHT, LOOKUPS_WAITING, f)) {
+		http_client_free(l->http);
+		free(l->gap);
+		free(l);
+		return f->code;
+	}
 	http_client_trust(l->http, in->ca_file);
+	http_client_trust(l->lookups, in->ca_file);
 	uv_timer_init(shard_loop(s), &l->retry_timer);
 	uv_timer_init(shard_loop(s), &l->sweep_timer);
 	l->retry_timer.data = l;
@@ -217,6 +225,11 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	pthread_mutex_unlock(&in->ringing);
 	adopt_restored(l);
 	return 0;
+}
+
+void ingest_set_store(struct ingest *in, struct store *store)
+{
+	in->store = store;
 }
 
 void ingest_lane_finish(struct ingest *in, struct shard *s)
@@ -233,7 +246,10 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	struct lane *l = lane_of(in, s);
 	struct call_entry *c, *next;
 
+	contexts_stop(l);
 	upstream_free_all(l);
+	http_client_free(l->lookups); /* first: who goes on without its answer may still send */
+	l->lookups = NULL;
 	http_client_free(l->http);
 	l->http = NULL;
 	HASH_ITER (hh, l->calls, c, next)

@@ -34,6 +34,11 @@ MUST int ingest_new(struct ingest **out, const struct ingest_config *, struct fa
 /* After the shards have stopped. */
 void ingest_free(struct ingest *);
 
+/* Where lanes ask for what is known of a caller (A8); before the shards start. Closed, but not
+ * freed, before they stop. Without it nothing is known. */
+struct store;
+void ingest_set_store(struct ingest *, struct store *);
+
 /* In the start and stop hooks of each shard. */
 MUST int ingest_lane_start(struct ingest *, struct shard *, struct fault *f);
 void ingest_lane_stop(struct ingest *, struct shard *);

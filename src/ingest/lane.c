@@ -73,6 +73,8 @@ static void host_publish(void *self, const struct event *e)
 	struct lane *l = self;
 
 	metric_add(METRIC_EVENTS, 1);
+	if (e->type == EVENT_CALL_STARTED || e->type == EVENT_CALL_UPDATED)
+		context_note_customer(l->applying, json_get(json_of(e->data), "customer"));
 	if (e->type == EVENT_CALL_ENDED)
 		count_ended(json_of(e->data));
 	if (e->type == EVENT_TOOL_FINISHED)
@@ -201,6 +203,7 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 	session_free(c->session);
 	c->session = NULL;
 	repeats_fini(&c->repeats);
+	buf_free(&c->number);
 	uv_close((uv_handle_t *)&c->timer, call_free);
 }
 

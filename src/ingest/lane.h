@@ -55,6 +55,7 @@ struct delivery {
 	const char *result;	  /* label of METRIC_WEBHOOKS */
 	struct http_header *kept; /* request headers to forward upstream */
 	size_t kept_n;
+	struct span context; /* assistant-request: what is known of the caller */
 	int refs; /* the answer's way, and an upstream request that still reads the body */
 };
 
@@ -80,6 +81,10 @@ struct call_entry {
 	uv_timer_t timer;
 	struct pending_answer *pending;
 	struct command_wait *waits;
+	struct buf number;	  /* of whom the call is with, as soon as it is known */
+	bool context_asked;	  /* what is known of them was asked for, or is now */
+	bool lookup_asked;	  /* that part of it: not again when only the items were missing */
+	int64_t context_again_us; /* monotonic; not asked again before */
 };
 
 enum { EVENT_RING = 4096, EVENT_RING_BYTES = 8 * 1024 * 1024, OFF_LOOP_BYTES = 256 * 1024 };
@@ -93,8 +98,9 @@ struct lane {
 	_Atomic int64_t heard_us; /* monotonic; the last message of a call that is live */
 	const struct directory *dir;
 	struct http_client *http;
-	struct upstream *upstreams; /* by source, each of its own: a hung one must not hold up
-				       tools, commands or another */
+	struct http_client *lookups; /* their own: a slow one must not hold up tools or commands */
+	struct upstream *upstreams;  /* by source, each of its own: a hung one must not hold up
+					tools, commands or another */
 	struct waiter *first, **last;
 	struct mail durable_mail;
 	atomic_bool waiting;	  /* there are waiters */
@@ -134,6 +140,7 @@ struct lane {
 
 	/* assistant.c */
 	struct assistant_cache *assistants;
+	struct context_ask *contexts; /* context.c */
 };
 
 struct live {
@@ -155,6 +162,7 @@ struct ingest {
 	void (*on_failed)(void *user);
 	void (*on_directory)(void *user, struct shard *, const struct directory *);
 	void *user;
+	struct store *store; /* NULL: none is there to be asked */
 	struct warnings *warnings;
 	pthread_mutex_t ringing; /* the writer's thread tells lanes; a lane stops */
 	/* between replay and the lanes' start */
@@ -249,6 +257,18 @@ void answer_default(struct delivery *);
 void answer_assistant(struct lane *, struct delivery *, uint64_t number);
 void assistants_refresh(struct lane *); /* the directory changed, or a second has passed */
 void assistants_free(struct lane *);
+
+/* --- context.c: what is known of a caller (A8) --- */
+/* Before an assistant-request is answered: `go_on` is called with d->context set, at once or within
+ * the time it has (delivery_left_ms); false: this project wants none, nothing was begun. */
+typedef void context_done_fn(struct lane *, struct delivery *, uint64_t number);
+bool context_ask(struct lane *, struct delivery *, uint64_t number, context_done_fn *go_on);
+/* A message of a call came: the first that shows it under way asks, when its project wants it. */
+void context_ask_running(struct lane *, struct call_entry *);
+/* Whom the call is with; from its events. */
+void context_note_customer(struct call_entry *, struct json customer);
+void context_restored(struct call_entry *); /* after replay */
+void contexts_stop(struct lane *); /* ends what waits; before the lane's clients and loop go */
 
 /* --- hub.c --- */
 void hub_publish(struct lane *, const struct event *, const struct settings *);

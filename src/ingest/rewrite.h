@@ -1,5 +1,4 @@
-/* Where a tool's arguments can be changed before the request: the place for reviewed search
- * mappings (B3). */
+/* Where a tool's arguments are changed before the request: reviewed search mappings (B3). */
 #ifndef CALLMEND_INGEST_REWRITE_H
 #define CALLMEND_INGEST_REWRITE_H
 
@@ -7,9 +6,15 @@
 #include "base/buf.h"
 #include "callmend/directory.h"
 
+struct rewrite {
+	const struct dir_tool *tool;
+	const struct dir_project *project; /* of the tool; NULL: unknown, no mappings */
+	struct arena *arena;
+	struct json rewritten; /* out: what a mapping did, {mapping_id, argument, from, to} */
+};
 /* Each rewriter may replace the arguments (a JSON object) for this tool; they run in the order of
  * the table in rewrite.c. The result lives in the arena or is `arguments` itself. */
-struct span rewrite_arguments(const struct dir_tool *, struct span arguments, struct arena *);
+struct span rewrite_arguments(struct rewrite *, struct span arguments);
 
 /* Percent-encodes for a query string. */
 void rewrite_percent(struct buf *out, struct span text);

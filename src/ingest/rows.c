@@ -92,16 +92,72 @@ static void command_row(struct rows *rows, const struct event *e, const struct s
 	r->params[3] = event_json(rows, e);
 }
 
+/* The number of whom the call is with. */
+static const char *contact_number(struct rows *rows, const struct session *session)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	session_summary(session, &b);
+	struct json number = json_get(json_get(json_of(buf_span(&b)), "customer"), "number");
+	return number.kind == JSON_STRING ? text(rows, json_text(number, &rows->arena)) : NULL;
+}
+
+static void fact_row(struct rows *rows, const struct event *e, const struct settings *s,
+		     const struct session *session, uint64_t record)
+{
+	struct store_row *r = add(rows, STORE_ROW_FACT, record);
+
+	r->params[0] = id_text(rows, &s->org);
+	r->params[1] = id_text(rows, &s->project);
+	r->params[2] = id_text(rows, &e->call);
+	r->params[3] = number_text(rows, (int64_t)e->seq);
+	r->params[4] = event_json(rows, e);
+	r->params[5] = contact_number(rows, session);
+}
+
+static void served_row(struct rows *rows, const struct event *e, const struct settings *s,
+		       const struct session *session, uint64_t record)
+{
+	struct store_row *r = add(rows, STORE_ROW_SERVED, record);
+
+	(void)session;
+	r->params[0] = id_text(rows, &s->project);
+	r->params[1] = id_text(rows, &s->source);
+	r->params[2] = event_json(rows, e);
+}
+
+/* No row of its own: goes with the next row of its call. */
+static void keep_report(struct rows *rows, const struct event *e, const struct settings *s,
+			const struct session *session, uint64_t record)
+{
+	struct rows_report *kept = arena_alloc(&rows->arena, sizeof(*kept));
+
+	(void)s;
+	(void)session;
+	(void)record;
+	*kept = (struct rows_report){ rows->reports, e->call, text(rows, e->data) };
+	rows->reports = kept;
+}
+
+static const char *report_of(const struct rows *rows, const struct uuid *call)
+{
+	for (const struct rows_report *r = rows->reports; r; r = r->next) {
+		if (uuid_eq(&r->call, call))
+			return r->data;
+	}
+	return NULL;
+}
+
 /* Beside the row every event gets. */
 static const struct {
 	enum event_type type;
 	void (*row)(struct rows *, const struct event *, const struct settings *,
 		    const struct session *, uint64_t);
 } more_rows[] = {
-	{ EVENT_MESSAGE, message_row },
-	{ EVENT_TOOL_REQUESTED, tool_row },
-	{ EVENT_TOOL_FINISHED, tool_row },
-	{ EVENT_COMMAND, command_row },
+	{ EVENT_MESSAGE, message_row },	    { EVENT_TOOL_REQUESTED, tool_row },
+	{ EVENT_TOOL_FINISHED, tool_row },  { EVENT_COMMAND, command_row },
+	{ EVENT_FACT, fact_row },	    { EVENT_SERVED, served_row },
+	{ EVENT_CALL_REPORT, keep_report },
 };
 
 void rows_event(struct rows *rows, const struct event *e, const struct session *session,
@@ -138,7 +194,11 @@ void rows_call(struct rows *rows, const struct session *session, uint64_t record
 	struct store_row *r = add(rows, STORE_ROW_CALL, record);
 
 	session_summary(session, &b);
+	struct json id = json_get(json_of(buf_span(&b)), "id");
+	struct uuid call;
 	r->params[0] = text(rows, buf_span(&b));
+	if (uuid_parse(&call, json_text(id, &rows->arena)) == 0)
+		r->params[1] = report_of(rows, &call);
 }
 
 void rows_quarantine(struct rows *rows, const struct uuid *journal, const struct record *rec,
@@ -157,9 +217,20 @@ void rows_quarantine(struct rows *rows, const struct uuid *journal, const struct
 	r->params[6] = time_text(rows, rec->at_us);
 }
 
+void rows_add(struct rows *rows, enum store_row_kind kind, uint64_t record,
+	      const char *const *params, size_t n)
+{
+	struct store_row *r = add(rows, kind, record);
+
+	CHECK(n <= STORE_ROW_MAX_PARAMS);
+	for (size_t i = 0; i < n; i++)
+		r->params[i] = params[i];
+}
+
 void rows_reset(struct rows *rows)
 {
 	rows->n = 0;
+	rows->reports = NULL;
 	arena_reset(&rows->arena);
 }
 

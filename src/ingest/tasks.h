@@ -24,6 +24,7 @@ struct effect_task {
 	struct uuid tool; /* TOOL: definition */
 	struct span tool_name;
 	struct span arguments;
+	struct json rewritten; /* TOOL: what a mapping made of them */
 	int64_t timeout_ms;
 	struct span provider_call_id;
 	struct uuid source;

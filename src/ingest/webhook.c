@@ -199,6 +199,8 @@ static void own(struct lane *l, struct delivery *d)
 	}
 	metric_observe_us(METRIC_EVENT_SECONDS, clock_monotonic_us() - d->received_us);
 	d->result = rc ? "rejected" : "accepted";
+	if (rc == 0 && (d->envelope.answer != ANSWER_ASSISTANT || d->source->upstream_url.n))
+		context_ask_running(l, c);
 	if (d->envelope.answer == ANSWER_TOOLS && !rc)
 		return; /* the session answers */
 	d->waiter.durable =

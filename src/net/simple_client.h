@@ -9,6 +9,10 @@
 #include "callmend/fault.h"
 #include "net/http.h"
 
+/* As http_client_trust, for every request of this process. Before the first one, no other thread
+ * yet; the path is copied. */
+void simple_client_trust(const char *ca_file);
+
 enum { SIMPLE_HEADERS_MAX = 8 };
 struct simple_request {
 	enum http_method method;
@@ -17,6 +21,8 @@ struct simple_request {
 	struct span body;			 /* JSON; p NULL: none */
 	int64_t timeout_ms;			 /* all in */
 	size_t response_limit;			 /* bytes */
+	const char *wanted_header;		 /* of the answer; NULL: none */
+	struct buf *wanted;			 /* gets its value; stays empty without it */
 };
 
 /* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the

@@ -360,6 +360,17 @@ const struct directory *live_directory(struct live *live, struct shard *here)
 	return next ? next : live->directory;
 }
 
+void live_context(struct live *live, struct shard *here, const struct live_context *what)
+{
+	char conversation[UUID_TEXT + 1];
+	(void)here;
+	uuid_format(&what->conversation, conversation);
+	pthread_mutex_lock(&live->lock);
+	snprintf(live->last_context, sizeof(live->last_context), "%.*s %s %.*s",
+		 SPAN_ARG(what->number), conversation, SPAN_ARG(what->items));
+	pthread_mutex_unlock(&live->lock);
+}
+
 void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source,
 			  struct buf *out)
 {

@@ -863,6 +863,49 @@ static void test_commands(void **state)
 
 /* --- endings --------------------------------------------------------------------- */
 
+struct telling {
+	struct kit *kit;
+	unsigned shard;
+	struct uuid org;
+	struct message *message;
+};
+
+static void tell_here(struct shard *s, void *arg)
+{
+	struct telling *t = arg;
+	(void)s;
+	api_tell(t->kit->apis[t->shard], &t->org, t->message);
+}
+
+static void tell_everywhere(struct kit *k, const char *org, const char *text)
+{
+	for (unsigned i = 0; i < shards_count(k->rig.shards); i++) {
+		struct telling t = { k, i, kit_uuid(org), message_new(span_of(text)) };
+		rig_on_shard(&k->rig, i, tell_here, &t);
+		message_unref(t.message);
+	}
+}
+
+/* Notifications (C5): every role of the organisation, whatever it watches; nobody else. */
+static void test_told_are_all_of_the_organisation(void **state)
+{
+	struct kit *k = *state;
+	struct watch viewer, subscriber, other;
+	watch_open(k, &viewer, KIT_VIEWER);
+	watch_open(k, &subscriber, KIT_ADMIN);
+	watch_open(k, &other, KIT_OTHER_ORG);
+	(void)subscribe(&subscriber, "{\"type\":\"subscribe\",\"all\":true}");
+	tell_everywhere(k, KIT_ORG, "{\"type\":\"notification\",\"n\":1}");
+	tell_everywhere(k, KIT_ORG_2, "{\"type\":\"notification\",\"n\":2}");
+	struct watch *all[] = { &viewer, &subscriber, &other };
+	for (size_t i = 0; i < 3; i++) {
+		expect(all[i], "notification");
+		assert_true(json_get(all[i]->message, "n").raw.p[0] == (i == 2 ? '2' : '1'));
+		expect_nothing(all[i]);
+		watch_end(all[i]);
+	}
+}
+
 static void test_revoked_while_watching(void **state)
 {
 	struct kit *k = *state;
@@ -941,6 +984,7 @@ int main(void)
 		cmocka_unit_test(test_huge_call),
 		TEST(test_snapshot_waits_for_room),
 		TEST(test_commands),
+		TEST(test_told_are_all_of_the_organisation),
 		TEST(test_revoked_while_watching),
 		TEST(test_vanishing),
 		cmocka_unit_test(test_stop_with_watchers),

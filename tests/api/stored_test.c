@@ -732,6 +732,10 @@ static void test_another_organisation_sees_nothing(void **state)
 		{ "/api/v1/sources?archived=true", "sources" },
 		{ "/api/v1/audit", "entries" },
 		{ "/api/v1/quarantine", "entries" },
+		{ "/api/v1/notifications", "notifications" },
+		{ "/api/v1/activities", "activities" },
+		{ "/api/v1/webhook-endpoints?archived=true", "endpoints" },
+		{ "/api/v1/jobs", "jobs" },
 	};
 	static const struct {
 		const char *method, *path, *body;
@@ -777,6 +781,213 @@ static void test_another_organisation_sees_nothing(void **state)
 				     "tool_definitions where id = '" TOOL "'"));
 	assert_string_equal(
 		"t", sql("select revoked_at is null from api_tokens where id = '" TOKEN "'"));
+	reply_free(&r);
+}
+
+/* --- the loop: notifications, webhooks, jobs, activities -------------------------- */
+
+static void notify(const char *type, const char *title)
+{
+	sql("select callmend_notify('" KIT_ORG "', '" KIT_PROJECT
+	    "', '%s', '%s', 'look at it', 'high', '/api/v1/x', '{\"n\": 1}')",
+	    type, title);
+}
+
+static void test_notifications(void **state)
+{
+	static const char list[] = "/api/v1/notifications",
+			  pattern[] = "/api/v1/notifications/{id}/read";
+	struct reply r = { 0 };
+	char id[64], path[200];
+	(void)state;
+	notify("tool_failure", "first");
+	notify("analysis_dead", "second");
+	struct json page = ask(&r, "GET", list, NULL, KIT_VIEWER, NULL, 200);
+	assert_int_equal(2, whole(page, "unread"));
+	struct json v = item(json_get(page, "notifications"), 0);
+	assert_true(path_is(v, "title", "second") && path_is(v, "priority", "high"));
+	assert_int_equal(1, whole(v, "metadata.n"));
+	kit_text(v, "id", id, sizeof(id));
+	under(path, "/api/v1/notifications/%s/read", id);
+	kit_ask(kit, "POST", path, KIT_VIEWER, NULL, &r);
+	kit_expect_problem(&r, 403, "forbidden");
+	kit_ask(kit, "POST", path, KIT_OTHER_ORG, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	v = ask(&r, "POST", path, pattern, KIT_SUPERVISOR, NULL, 200);
+	assert_true(path_is(v, "read_by", "token:supervisor"));
+	/* Who was first stays. */
+	v = ask(&r, "POST", path, pattern, KIT_ADMIN, NULL, 200);
+	assert_true(path_is(v, "read_by", "token:supervisor"));
+	expect_audit(id, "read", "token:supervisor", NULL);
+	page = ask(&r, "GET", "/api/v1/notifications?unread=true", NULL, KIT_VIEWER, NULL, 200);
+	assert_int_equal(1, json_count(json_get(page, "notifications")));
+	assert_true(path_is(item(json_get(page, "notifications"), 0), "title", "first"));
+	page = ask(&r, "GET", "/api/v1/notifications?type=analysis_dead&project_id=" KIT_PROJECT,
+		   NULL, KIT_VIEWER, NULL, 200);
+	assert_int_equal(1, json_count(json_get(page, "notifications")));
+	/* page by page */
+	page = ask(&r, "GET", "/api/v1/notifications?limit=1", NULL, KIT_VIEWER, NULL, 200);
+	char cursor[200];
+	kit_text(page, "next_cursor", cursor, sizeof(cursor));
+	page = ask(&r, "GET", under(path, "/api/v1/notifications?limit=1&cursor=%s", cursor), NULL,
+		   KIT_VIEWER, NULL, 200);
+	assert_true(path_is(item(json_get(page, "notifications"), 0), "title", "first"));
+	assert_int_equal(JSON_NULL, json_get(page, "next_cursor").kind);
+	reply_free(&r);
+}
+
+static void test_activities(void **state)
+{
+	struct reply r = { 0 };
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		sql("select callmend_activity('" KIT_ORG "', %s, 'issue.opened', 'analyst', "
+		    "'issue', 'i%d', 'title %d', null)",
+		    i ? "'" KIT_PROJECT "'" : "null", i, i);
+	struct json page =
+		ask(&r, "GET", "/api/v1/activities?project_id=" KIT_PROJECT "&kind=issue.opened",
+		    NULL, KIT_VIEWER, NULL, 200);
+	assert_int_equal(2, json_count(json_get(page, "activities")));
+	assert_true(path_is(item(json_get(page, "activities"), 0), "object_id", "i2"));
+	page = ask(&r, "GET", "/api/v1/activities?object_id=i0", NULL, KIT_VIEWER, NULL, 200);
+	assert_int_equal(1, json_count(json_get(page, "activities")));
+	page = ask(&r, "GET", "/api/v1/activities", NULL, KIT_OTHER_ORG, NULL, 200);
+	assert_int_equal(0, json_count(json_get(page, "activities")));
+	reply_free(&r);
+}
+
+#define WEBHOOKS "/api/v1/webhook-endpoints"
+#define HOOK_SECRET "{\"env\":\"CALLMEND_SECRET_HOOK\"}"
+
+static void test_webhook_endpoints(void **state)
+{
+	static const char pattern[] = WEBHOOKS "/{id}";
+	struct reply r = { 0 };
+	char id[64], path[200];
+	(void)state;
+	static const char *const wrong[] = {
+		"{\"url\":\"ftp://x\",\"secret\":" HOOK_SECRET "}",
+		"{\"url\":\"http://x\"}",
+		"{\"url\":\"http://x\",\"secret\":\"whsec_aHVudGVyMg==\"}",
+		"{\"url\":\"http://x\",\"secret\":{\"env\":\"PATH\"}}",
+		"{\"url\":\"http://x\",\"secret\":[" HOOK_SECRET "]}",
+		"{\"url\":\"http://x\",\"secret\":[" HOOK_SECRET "," HOOK_SECRET "," HOOK_SECRET
+		"]}",
+		"{\"url\":\"http://x\",\"secret\":" HOOK_SECRET ",\"types\":[\"everything\"]}",
+		"{\"url\":\"http://x\",\"secret\":" HOOK_SECRET ",\"disabled\":true}",
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		kit_ask(kit, "POST", WEBHOOKS, KIT_ADMIN, wrong[i], &r);
+		kit_expect_problem(&r, 422, "invalid-body");
+		assert_false(reply_has(&r, "aHVudGVyMg"));
+	}
+	kit_ask(kit, "POST", WEBHOOKS, KIT_MANAGER,
+		"{\"url\":\"http://x\",\"secret\":" HOOK_SECRET "}", &r);
+	kit_expect_problem(&r, 403, "forbidden");
+	struct json v = ask(&r, "POST", WEBHOOKS "?reason=chat", NULL, KIT_ADMIN,
+			    "{\"url\":\"http://127.0.0.1:9/hook\",\"secret\":" HOOK_SECRET
+			    ",\"types\":[\"tool_failure\"]}",
+			    201);
+	kit_text(v, "id", id, sizeof(id));
+	expect_audit(id, "create", "token:admin", "chat");
+	under(path, WEBHOOKS "/%s", id);
+	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN,
+		"{\"secret\":[" HOOK_SECRET ",{\"file\":\"old\"}],\"disabled\":true}", 200);
+	assert_true(path_is(v, "disabled_because", "by token:admin"));
+	assert_int_equal(2, json_count(json_get(v, "secret")));
+	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN, "{\"disabled\":false}", 200);
+	assert_int_equal(JSON_NULL, json_get(v, "disabled_at").kind);
+	v = ask(&r, "GET", path, pattern, KIT_ADMIN, NULL, 200);
+	assert_int_equal(0, whole(v, "deliveries.dead"));
+	kit_ask(kit, "GET", path, KIT_OTHER_ORG, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	ask(&r, "DELETE", path, pattern, KIT_ADMIN, NULL, 200);
+	expect_audit(id, "archive", "token:admin", NULL);
+	v = ask(&r, "GET", WEBHOOKS, NULL, KIT_ADMIN, NULL, 200);
+	assert_int_equal(0, json_count(json_get(v, "endpoints")));
+	reply_free(&r);
+}
+
+/* Only wanted types, only to endpoints that are on; sent again on demand. */
+static void test_webhook_deliveries(void **state)
+{
+	struct reply r = { 0 };
+	char id[64], delivery[64], path[300];
+	(void)state;
+	struct json v = ask(&r, "POST", WEBHOOKS, NULL, KIT_ADMIN,
+			    "{\"url\":\"http://127.0.0.1:9/hook\",\"secret\":" HOOK_SECRET
+			    ",\"types\":[\"tool_failure\"]}",
+			    201);
+	kit_text(v, "id", id, sizeof(id));
+	notify("tool_failure", "wanted");
+	notify("mapping_proposed", "not wanted");
+	snprintf(path, sizeof(path), WEBHOOKS "/%s/deliveries", id);
+	v = ask(&r, "GET", path, WEBHOOKS "/{id}/deliveries", KIT_ADMIN, NULL, 200);
+	assert_int_equal(1, json_count(json_get(v, "deliveries")));
+	v = item(json_get(v, "deliveries"), 0);
+	assert_true(path_is(v, "state", "pending") && path_is(v, "body.type", "tool_failure"));
+	assert_true(path_is(v, "body.data.title", "wanted"));
+	kit_text(v, "id", delivery, sizeof(delivery));
+	assert_string_equal(sql("select state from jobs where key = '%s'", delivery), "queued");
+	sql("delete from jobs where key = '%s'; update webhook_deliveries set state = 'dead', "
+	    "attempts = 10 where id = '%s'",
+	    delivery, delivery);
+	snprintf(path, sizeof(path), WEBHOOKS "/%s/deliveries/%s/resend?reason=fixed", id,
+		 delivery);
+	v = ask(&r, "POST", path, WEBHOOKS "/{id}/deliveries/{delivery}/resend", KIT_ADMIN, NULL,
+		200);
+	assert_true(path_is(v, "state", "pending"));
+	assert_int_equal(0, whole(v, "attempts"));
+	assert_string_equal(sql("select state from jobs where key = '%s'", delivery), "queued");
+	expect_audit(delivery, "resend", "token:admin", "fixed");
+	sql("update webhook_endpoints set disabled_at = now() where id = '%s'", id);
+	kit_ask(kit, "POST", path, KIT_ADMIN, NULL, &r);
+	kit_expect_problem(&r, 409, "conflict");
+	assert_true(reply_has(&r, "switched off"));
+	notify("tool_failure", "while off");
+	assert_string_equal(
+		sql("select count(*) from webhook_deliveries where endpoint_id = '%s'", id), "1");
+	reply_free(&r);
+}
+
+static void test_jobs(void **state)
+{
+	static const char pattern[] = "/api/v1/jobs/{kind}/{key}/retry";
+	struct reply r = { 0 };
+	(void)state;
+	sql("select callmend_job('suggest', 'issue:7', '" KIT_ORG "', '{\"a\": 1}', 0);"
+	    "update jobs set state = 'dead', attempts = 5, error = 'why' where key = 'issue:7'");
+	kit_ask(kit, "GET", "/api/v1/jobs", KIT_MANAGER, NULL, &r);
+	kit_expect_problem(&r, 403, "forbidden");
+	struct json page = ask(&r, "GET", "/api/v1/jobs?state=dead", NULL, KIT_ADMIN, NULL, 200);
+	assert_int_equal(1, json_count(json_get(page, "jobs")));
+	struct json v = item(json_get(page, "jobs"), 0);
+	assert_true(path_is(v, "error", "why") && path_is(v, "key", "issue:7"));
+	kit_ask(kit, "POST", "/api/v1/jobs/suggest/issue:7/retry", KIT_OTHER_ORG, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	kit_ask(kit, "POST", "/api/v1/jobs/dance/issue:7/retry", KIT_ADMIN, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	v = ask(&r, "POST", "/api/v1/jobs/suggest/issue:7/retry?reason=again", pattern, KIT_ADMIN,
+		NULL, 200);
+	assert_true(path_is(v, "state", "queued"));
+	assert_int_equal(0, whole(v, "attempts"));
+	assert_string_equal(sql("select action || reason from audit_log where object_id = "
+				"'suggest issue:7'"),
+			    "retryagain");
+	sql("select callmend_job_claim('{suggest}', 'me', 1, 60000)");
+	kit_ask(kit, "POST", "/api/v1/jobs/suggest/issue:7/retry", KIT_ADMIN, NULL, &r);
+	kit_expect_problem(&r, 409, "conflict");
+	assert_true(reply_has(&r, "running"));
+	for (int i = 0; i < 3; i++)
+		sql("select callmend_job('apply', 'a%d', '" KIT_ORG "', null, 0)", i);
+	char cursor[200], path[300];
+	page = ask(&r, "GET", "/api/v1/jobs?kind=apply&limit=2", NULL, KIT_ADMIN, NULL, 200);
+	assert_int_equal(2, json_count(json_get(page, "jobs")));
+	kit_text(page, "next_cursor", cursor, sizeof(cursor));
+	snprintf(path, sizeof(path), "/api/v1/jobs?kind=apply&limit=2&cursor=%s", cursor);
+	page = ask(&r, "GET", path, NULL, KIT_ADMIN, NULL, 200);
+	assert_int_equal(1, json_count(json_get(page, "jobs")));
+	assert_true(path_is(item(json_get(page, "jobs"), 0), "key", "a0"));
 	reply_free(&r);
 }
 
@@ -829,6 +1040,11 @@ int main(void)
 		cmocka_unit_test(test_tools),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_notifications),
+		cmocka_unit_test(test_activities),
+		cmocka_unit_test(test_webhook_endpoints),
+		cmocka_unit_test(test_webhook_deliveries),
+		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_another_organisation_sees_nothing),
 		cmocka_unit_test(test_every_statement_answers),
 	};

@@ -1,0 +1,72 @@
+/* Finished calls in batches: records of files and provider APIs through the same sessions as live
+ * webhooks, into the same rows.
+ *
+ *   record -> format -> dialect -> session -> rows + position + totals, in one transaction
+ *
+ * An import has an id (its journal id); its records are numbered from 1, and its position says how
+ * many are stored. Whoever is killed at any moment opens the same import again, gives the same
+ * records in the same order, and those that are stored change nothing. Calls that were there before
+ * are duplicates and stay as they are. Nothing is sent out. One thread. */
+#ifndef CALLMEND_INGEST_BATCH_H
+#define CALLMEND_INGEST_BATCH_H
+
+#include "callmend/directory.h"
+#include "callmend/format.h"
+#include "callmend/store.h"
+
+struct batch;
+
+enum { BATCH_MISTAKES = 100, BATCH_PATIENCE_MS = 60000 };
+
+/* SAME_RECORDS: what was stored before comes again and is passed over. NEW_RECORDS: what comes
+ * follows what was stored before. */
+enum batch_resume { BATCH_SAME_RECORDS, BATCH_NEW_RECORDS };
+
+struct batch_config {
+	const char *url; /* of PostgreSQL; NULL: dry run, nothing is stored or looked up */
+	struct uuid id;
+	const char *name;	     /* for people: the file, or the provider */
+	const struct format *format; /* NULL: each record shows which it is */
+	const struct directory *directory;
+	const struct dir_source *source;
+	enum batch_resume resume;
+	int64_t since_us, until_us;	    /* a pull's window; 0: none */
+	struct span ai_labels, user_labels; /* transcripts (callmend/format.h) */
+	int64_t patience_ms; /* how long to wait for PostgreSQL; 0: BATCH_PATIENCE_MS */
+	/* A record is bad; also told of the hundred-first. */
+	void (*mistake)(void *user, uint64_t record, size_t line, struct span id,
+			const char *error);
+	bool (*stopping)(void *user); /* NULL: never; true: what is not stored is given up */
+	void *user;
+};
+
+struct batch_counts {
+	uint64_t records, imported, duplicates, bad, skipped; /* of the whole import */
+	uint64_t before; /* records that had been stored when it was opened */
+	uint64_t events, messages, tool_calls, tool_results; /* of this run */
+};
+
+struct batch_record {
+	struct span text;
+	size_t line;
+	bool is_text;
+	int64_t fallback_us; /* when the call was, if it does not say so */
+	const char *broken;  /* why there is no record here; NULL: there is */
+};
+
+/* E_NOT_FOUND: no such source. E_UNAVAILABLE: PostgreSQL. */
+MUST int batch_open(struct batch **out, const struct batch_config *, struct fault *f);
+/* Copies. Stored when enough have come together. E_CONFLICT: another process runs this import.
+ * E_UNAVAILABLE: PostgreSQL stayed away, or stopping. After a failure only batch_free. */
+MUST int batch_add(struct batch *, const struct batch_record *, struct fault *f);
+/* Stores what has come so far. */
+MUST int batch_flush(struct batch *, struct fault *f);
+/* No more records: closes calls whose messages came one by one, stores, marks the import done. */
+MUST int batch_finish(struct batch *, struct fault *f);
+/* It could not go on: shown as failed until somebody opens it again. */
+void batch_give_up(struct batch *);
+void batch_counts(const struct batch *, struct batch_counts *out); /* of what is stored */
+void batch_free(struct batch *);
+DEFINE_SCOPED(batch)
+
+#endif
