@@ -74,6 +74,16 @@ test('id: with variable values', async () => {
   assert.equal(body.assistantOverrides.variableValues.shop, 'Sakura');
 });
 
+test('the version is recorded only where the text was written into the answer', async () => {
+  const served = async (call) => (await until('served', async () => (await w().events(call, 'instructions.served'))[0])).data;
+  await w().addSource('bare', { assistant_mode: 'inline', assistant: { name: 'Bare' } });
+  await ask('bare', 'ar-bare');
+  const [whole, variable, bare] = [await served('ar-1'), await served('ar-4'), await served('ar-bare')];
+  assert.deepEqual([whole.how, Boolean(whole.instruction_version)], ['inline', true]);
+  assert.deepEqual([variable.how, variable.instruction_version ?? null], ['variable', null]);
+  assert.deepEqual([bare.how, bare.instruction_version ?? null], ['inline', null]);
+});
+
 test('failures: 200 with the configured destination or a spoken error, never an HTTP error', async () => {
   const failure = { destination: { type: 'number', number: '+15550100800' } };
   await w().addSource('dead', { assistant_mode: 'fetch', assistant_id: 'as-1', api_base: 'http://127.0.0.1:1', private_key: w().product.secret('pk', 'pk-1'), failure });

@@ -3,11 +3,11 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import https from 'node:https';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { World, message } from './lib/world.mjs';
-import { Product } from './lib/product.mjs';
+import { BINARY, Product } from './lib/product.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 
 const dir = mkdtempSync('/tmp/callmend-tls-');
@@ -26,19 +26,21 @@ function makeCertificate(ca, name, host) {
 
 // Answers everything, remembers what came.
 async function serve(name) {
-  const seen = [];
+  const seen = [], refused = [];
   const server = https.createServer({ key: readFileSync(join(dir, `${name}.key`)), cert: readFileSync(join(dir, `${name}.pem`)) }, (request, response) => {
     let body = '';
     request.on('data', (part) => (body += part)).on('end', () => {
       seen.push({ method: request.method, path: request.url, body });
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(ANSWERS[request.url.split('/')[1]] ?? { ok: true }));
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(ANSWERS[request.url.split(/[/?]/)[1]] ?? { ok: true }));
     });
   });
+  server.on('tlsClientError', (error) => refused.push(error.code));
   await new Promise((resolve) => server.listen(0, 'localhost', resolve));
-  return { url: `https://localhost:${server.address().port}`, seen, close: () => (server.closeAllConnections(), server.close()) };
+  return { url: `https://localhost:${server.address().port}`, seen, refused, close: () => (server.closeAllConnections(), server.close()) };
 }
 
 const ANSWERS = {
+  call: [],
   tool: { table: 'by the window' },
   assistant: { id: 'as-1', name: 'Ava', model: { provider: 'openai', model: 'gpt-4o', messages: [{ role: 'system', content: 'p' }] } },
 };
@@ -127,6 +129,23 @@ test('control URLs, upstreams and the provider\'s API the same way', async () =>
       assert.deepEqual(servers.foreign.seen, []);
     }
   }
+});
+
+test('what is asked for and waited for (here: pulled) the same way', async () => {
+  const { product } = world;
+  const pull = (name) => ['import', '--pull', '--source', name, '--since', '1h', '--config', product.configFile];
+  for (const name of ['good', 'foreign'])
+    await world.addSource(`pull-${name}`, { api_base: servers[name].url, private_key: product.secret('pk', 'pk-1') });
+  const good = await product.cli(pull('pull-good'));
+  assert.equal(good.code, 0, good.stderr);
+  assert.ok(servers.good.seen.some((r) => r.path.startsWith('/call?')));
+  const before = servers.foreign.refused.length;
+  const child = spawn(BINARY, pull('pull-foreign'), { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  await until('a stranger is not trusted', () => servers.foreign.refused.length > before);
+  child.kill('SIGINT'); // else it would try again for minutes
+  assert.equal(await ended, 1);
+  assert.deepEqual(servers.foreign.seen, []);
 });
 
 test('a CA file that is missing or holds no certificate stops the start and is named', async () => {

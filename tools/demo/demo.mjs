@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // What `./dev run` and `callmend demo` play: the product with its private PostgreSQL, sample calls at human pace, two of them steered, one with a tool
-// that fails, all found again - and for each step the command to do it oneself. Exit status 0 only if every step was really observed.
+// that fails, all found again; then many quick ones whose instructions lack something, until that is put right (loop.mjs) - and for each step the
+// command to do it oneself. Exit status 0 only if every step was really observed.
 import { spawn, execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { ToolServer } from '../vapi-sim/tool-server.mjs';
 import { LiveClient } from '../lib/live.mjs';
 import { until } from '../lib/wait.mjs';
 import { Screen } from './screen.mjs';
+import { LoopPlay } from './loop.mjs';
 
 const HELP = `usage: ./dev run [options]        (or: callmend demo [options])
 
@@ -169,12 +171,13 @@ async function configure(node, toolServer) {
 // --- the play ------------------------------------------------------------------------------------------------------------------------------
 
 const node = new Node();
-let sim, tools, live, interrupted = false;
+let sim, tools, live, loop, interrupted = false;
 const patience = { timeoutMs: 30000 + 120000 / speed };
 
 async function cleanUp() {
   live?.close();
   await sim?.close();
+  await loop?.close();
   await tools?.close();
   if (node.child)
     await node.stop();
@@ -230,7 +233,10 @@ async function play() {
   const { booking, angry } = calls;
   const path = (call, verb) => `/api/v1/vapi/call/${call.id}/${verb}`;
   await step('Mute the assistant of one call while it speaks', curl('POST', path(booking, 'mute'), { reason: 'demo' }), async () => {
-    await until('the assistant speaks', () => booking.speaking === 'assistant', { ...patience, everyMs: 5 });
+    // As whoever watches sees it: what the core has not heard of yet it cannot see being cut.
+    const begun = () => live.events.filter((e) => e.type === 'speech.started' && e.speaker === 'ai' && screen.nameOf(e.call_id) === 'booking').length;
+    const before = begun();
+    await until('the assistant speaks', () => begun() > before, { ...patience, everyMs: 5 });
     return steer(booking, path(booking, 'mute'), { reason: 'demo' });
   });
   await step('... and give it its voice back', curl('POST', path(booking, 'unmute'), { reason: 'demo' }), () => steer(booking, path(booking, 'unmute'), { reason: 'demo' }));
@@ -259,6 +265,9 @@ async function play() {
     const all = listOf(await node.api('GET', '/api/v1/calls?limit=500'));
     return `${row.id}: ${Math.round(row.duration_ms / 1000)} s; ${all.length} calls in the database`;
   });
+
+  loop = new LoopPlay({ node, step, curl, live, screen, tools, speed, secret: SECRET });
+  await loop.play();
 }
 
 function fail() {

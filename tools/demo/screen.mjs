@@ -33,8 +33,8 @@ export class Screen {
     return this.names.get(callId);
   }
 
-  // Prints what a watcher gets. Customers' numbers tell the scenarios apart.
-  follow(live, calls) {
+  // Prints what a watcher gets, from its event number `since` on. Customers' numbers tell the scenarios apart.
+  follow(live, calls, since = 0) {
     const byNumber = new Map(calls.map((call) => [call.scenario.customer?.number, call.scenario.name]));
     const show = (event) => {
       if (event.type === 'call.started')
@@ -45,7 +45,7 @@ export class Screen {
         this.#line(`  ${this.#paint(COLOURS[[...byNumber.values()].indexOf(name) % COLOURS.length], name.padEnd(14))} ${line}`);
     };
     live.onEvent = show;
-    live.events.forEach(show);
+    live.events.slice(since).forEach(show);
   }
 
   summary(steps) {
@@ -64,5 +64,6 @@ const LINES = {
   'signal': (e) => `· signal ${e.data.signal} ${e.data.state} (${e.data.score})`,
   'sentiment': (e) => `· ${e.speaker || 'call'} is ${e.data.sentiment}`,
   'command': (e) => `· command ${e.data.verb}: ${e.data.state}`,
+  'fact': (e) => (e.data.state === 'captured' ? `· captured ${e.data.label ?? e.data.field}: ${e.data.value}` : null),
   'call.ended': (e) => `· ended: ${e.data.reason}`,
 };

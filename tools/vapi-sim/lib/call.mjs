@@ -4,6 +4,7 @@
 // Times on the wire are the script's own (nominal) times, so that the same seed gives the same bodies at every speed.
 import * as wire from './wire.mjs';
 import { fill } from './scenario.mjs';
+import { converse, guessedMs } from './conversation.mjs';
 
 const WORD_MS = 330;
 const PARTIAL_WORDS = 4;
@@ -48,9 +49,12 @@ export class SimulatedCall {
     this.options = options;
     this.speed = options.speed ?? 1;
     this.variables = Object.fromEntries(Object.entries(scenario.variables ?? {}).map(([k, list]) => [k, random.pick(list)]));
-    this.scenario = { ...scenario, customer: fill(scenario.customer, this.variables) };
-    this.script = lengthen(fill(scenario.script, this.variables), options.turns);
-    const nominal = nominalMs(this.script);
+    // Callers of an assistant that follows its instructions take turns.
+    this.profile = scenario.callers?.[(options.index ?? 0) % scenario.callers.length];
+    const customer = this.profile ? { number: this.profile.number, name: this.profile.name } : scenario.customer;
+    this.scenario = { ...scenario, customer: fill(customer, this.variables) };
+    this.script = lengthen(fill(scenario.script ?? [], this.variables), options.turns);
+    const nominal = this.profile ? guessedMs(this.profile) : nominalMs(this.script);
     this.startAt = Math.floor(startAt ?? Date.now() - nominal * Math.max(0, 1 - 1 / this.speed));
     this.now = this.startAt;
     this.id = random.uuid(this.startAt);
@@ -62,6 +66,7 @@ export class SimulatedCall {
     this.inbox = [];
     this.received = []; // every control request that was accepted: the effects we count
     this.spoken = [];   // what was really said
+    this.added = [];    // messages added from outside
     this.toolResults = [];
     this.pendingSpeech = [];
     this.muted = { assistant: false, customer: false };
@@ -86,7 +91,7 @@ export class SimulatedCall {
     this.assistantId = options.assistantId ?? random.uuid(1700000000000);
     this.controlUrl = `${baseUrl}/${id}/control`;
     this.context = {
-      assistant: wire.assistantConfig({ ...common, id: this.assistantId, server, subscribed: this.subscribed }),
+      assistant: options.assistants?.get(this.assistantId) ?? wire.assistantConfig({ ...common, id: this.assistantId, server, subscribed: this.subscribed }),
       phoneNumber: wire.phoneNumberObject({ ...common, phoneNumberId: '4a5a04dc-dcbe-45b1-8f64-fd32a253d136', serverUrl: server.url }),
       customer: scenario.customer ?? { number: '+15550100001' },
       call: wire.callObject({ ...common, id, controlUrl: this.controlUrl, listenUrl: `${baseUrl.replace('http', 'ws')}/${id}/listen`,
@@ -349,8 +354,10 @@ export class SimulatedCall {
     this.setStatus('in-progress');
     this.emit('assistant.started', { newAssistant: { id: this.assistantId, name: this.scenario.assistant.name } });
     this.history.push(wire.entry.system(this.context.assistant.model.messages[0]?.content ?? '', this.now, this.startAt));
-    if (this.scenario.assistant.firstMessage)
-      await this.speak('assistant', fill(this.scenario.assistant.firstMessage, this.variables));
+    if (this.context.assistant.firstMessage)
+      await this.speak('assistant', fill(this.context.assistant.firstMessage, this.variables));
+    if (this.profile)
+      await converse(this);
     for (const step of this.script) {
       if (this.killed)
         return {};
@@ -376,10 +383,10 @@ export class SimulatedCall {
       throw new Leave({ reason: 'assistant-request-returned-error' });
     if (answer.destination)
       throw new Leave({ reason: 'assistant-request-returned-forwarding-phone-number' });
-    if (answer.assistant)
-      this.context.assistant = { ...assistant, ...answer.assistant };
-    else if (!answer.assistantId)
+    if (!answer.assistant && !answer.assistantId)
       throw new Leave({ reason: 'assistant-request-returned-no-assistant' });
+    const served = answer.assistant ?? this.options.assistants?.get(answer.assistantId);
+    this.context.assistant = overridden({ ...assistant, ...served }, answer.assistantOverrides, this.context);
   }
 
   async #leave({ reason, destination, content }) {
@@ -411,7 +418,8 @@ export class SimulatedCall {
   }
 
   #analysis() {
-    return { summary: `${this.scenario.title ?? this.scenario.name}.`, successEvaluation: 'true', ...fill(this.scenario.analysis ?? {}, this.variables) };
+    const success = String(this.outcome?.success ?? true);
+    return { summary: `${this.scenario.title ?? this.scenario.name}.`, successEvaluation: success, ...fill(this.scenario.analysis ?? {}, this.variables) };
   }
 
   report(attempt = 0, destination = undefined) {
@@ -485,6 +493,15 @@ function parse(text) {
   } catch {
     return null;
   }
+}
+
+// The assistant as it runs: overrides laid over it, and {{variables}} filled in; those that nobody has given are empty.
+function overridden(assistant, { variableValues = {}, ...overrides } = {}, { customer }) {
+  const known = { 'customer.number': customer?.number, 'customer.name': customer?.name, ...variableValues };
+  const filled = (text) => text?.replace(/\{\{\s*([\w.]+)\s*\}\}/g, (whole, key) => known[key] ?? '');
+  const whole = { ...assistant, ...overrides };
+  const messages = (whole.model?.messages ?? []).map((m) => ({ ...m, content: filled(m.content) }));
+  return { ...whole, model: { ...whole.model, messages }, firstMessage: filled(whole.firstMessage) };
 }
 
 // What Vapi makes of an answer to tool-calls: ids must match exactly, results are strings of one line.
@@ -578,6 +595,7 @@ const CONTROLS = {
     check: (c) => (c.message?.role && typeof c.message.content === 'string' ? null : 'message must have role and content'),
     act(call, c) {
       const role = { assistant: 'bot', tool: 'tool_call_result', function: 'tool_call_result' }[c.message.role] ?? c.message.role;
+      call.added.push(c.message);
       call.history.push({ role, message: c.message.content, time: call.now, secondsFromStart: (call.now - call.startAt) / 1000 });
       call.commit();
       if (c.triggerResponseEnabled !== false && c.message.role !== 'assistant')

@@ -1,8 +1,10 @@
-// Scenario files: who calls, which assistant answers, and what happens, step by step. The assistant is scripted too.
+// Scenario files: who calls, which assistant answers, and what happens: step by step by a script, or (with "callers" instead of "script") as the
+// assistant's instructions have it, see conversation.mjs.
 //
 //   {"name", "title", "language", "callType", "customer": {number, name},
 //    "assistant": {name, firstMessage?, prompt: [lines], rules: true (adds common-rules.md), tools: [{name, description,
-//                  parameters, async?}], reply: "what it says when an added message triggers a response"},
+//                  parameters, async?}], reply: "what it says when an added message triggers a response",
+//                  behaviour?: "by-instructions"},
 //    "assistantRequest": true            ask our server for the assistant first
 //    "variables": {"day": ["Friday", ..]} one value per call, by seed; {day} in any text
 //    "script": [step ...], "end": "customer-ended-call", "analysis": {summary, successEvaluation, structuredData}}
@@ -34,12 +36,19 @@ export function checkScenario(scenario, name) {
   const bad = (why) => {
     throw new Error(`scenario ${name}: ${why}`);
   };
-  if (!scenario.name || !scenario.assistant || !Array.isArray(scenario.script))
-    bad('needs name, assistant and script');
+  const byInstructions = scenario.assistant?.behaviour === 'by-instructions';
+  if (!scenario.name || !scenario.assistant || !Array.isArray(byInstructions ? scenario.callers : scenario.script))
+    bad(`needs name, assistant and ${byInstructions ? 'callers' : 'script'}`);
+  if (byInstructions !== Boolean(scenario.callers) || (byInstructions && scenario.script))
+    bad('callers are for an assistant whose behaviour is by-instructions, a script is for all others');
   if (!Array.isArray(scenario.assistant.prompt))
     bad('assistant.prompt must be a list of lines');
   const tools = new Set((scenario.assistant.tools ?? []).map((tool) => tool.name));
-  scenario.script.forEach((step, i) => {
+  scenario.callers?.forEach((caller, i) => {
+    if (!caller.number || !caller.knows)
+      bad(`caller ${i} needs number and knows`);
+  });
+  scenario.script?.forEach((step, i) => {
     const kinds = Object.keys(step).filter((key) => key in STEPS);
     if (kinds.length !== 1)
       bad(`step ${i} must have exactly one of ${Object.keys(STEPS).join(', ')}`);

@@ -18,6 +18,8 @@ export function readBody(request) {
 
 // How a faulty server behaves. `before` faults do nothing else; `after` faults act first and then do not answer properly.
 const FAULTS = {
+  400: (response) => json(response, 400, { message: ['model.provider must be one of the following values: openai'], error: 'Bad Request', statusCode: 400 }),
+  429: (response) => json(response, 429, { message: 'Too Many Requests', statusCode: 429 }),
   500: (response) => json(response, 500, { message: 'Internal server error' }),
   hang: () => {},
   reset: (response) => response.socket.destroy(),
@@ -26,7 +28,7 @@ const FAULTS = {
 export class SimServer {
   constructor(sim) {
     this.sim = sim;
-    this.faults = []; // {where: control | api, callId?, mode: 500 | hang | reset | slow, when: before | after, times, ms}
+    this.faults = []; // {where: control | api, callId?, method?, mode: 400 | 429 | 500 | hang | reset | slow, when: before | after, times, ms}
     this.apiRequests = [];
     this.controlRequests = [];
     this.server = http.createServer((request, response) => {
@@ -54,8 +56,8 @@ export class SimServer {
     this.faults = [];
   }
 
-  #fault(where, callId) {
-    const fault = this.faults.find((f) => f.where === where && f.times > 0 && (!f.callId || f.callId === callId));
+  #fault(where, callId, method) {
+    const fault = this.faults.find((f) => f.where === where && f.times > 0 && (!f.callId || f.callId === callId) && (!f.method || f.method === method));
     if (fault)
       fault.times--;
     return fault;
@@ -97,20 +99,24 @@ export class SimServer {
   }
 
   // Private-key check and faults of the REST API; true when already answered.
-  async apiRefused({ request, response }) {
-    this.apiRequests.push({ method: request.method, path: request.url, at: Date.now() });
-    const fault = this.#fault('api');
+  async apiRefused({ request, response, body, act }) {
+    this.apiRequests.push({ method: request.method, path: request.url, at: Date.now(), body: body?.toString() });
+    const fault = this.#fault('api', null, request.method);
     if (fault?.mode === 'slow')
       await new Promise((resolve) => setTimeout(resolve, fault.ms));
-    else if (fault)
+    else if (fault?.when === 'before')
       FAULTS[fault.mode](response);
-    if (fault && fault.mode !== 'slow')
+    if (fault?.when === 'before' && fault.mode !== 'slow')
       return true;
     if (this.sim.options.privateKey && request.headers.authorization !== `Bearer ${this.sim.options.privateKey}`) {
       json(response, 401, { message: 'Invalid Key. Hot tip, you may be using the public key instead of the private key.', statusCode: 401 });
       return true;
     }
-    return false;
+    if (fault?.when !== 'after')
+      return false;
+    act?.();
+    FAULTS[fault.mode](response);
+    return true;
   }
 }
 
@@ -136,18 +142,18 @@ const ROUTES = [
     json(x.response, call ? 200 : 404, call ? call.object() : { message: 'Call not found', statusCode: 404 });
   }],
   ['GET', ['assistant', ':'], async (server, x) => {
-    if (await server.apiRefused(x))
+    const act = () => server.sim.assistants.read(x.params[0]);
+    if (await server.apiRefused({ ...x, act }))
       return;
-    const assistant = server.sim.assistants.get(x.params[0]);
-    json(x.response, assistant ? 200 : 404, assistant ?? { message: 'Assistant not found', statusCode: 404 });
+    const { status, body } = act();
+    json(x.response, status, body);
   }],
   ['PATCH', ['assistant', ':'], async (server, x) => {
-    if (await server.apiRefused(x))
+    const act = () => server.sim.assistants.patch(x.params[0], x.body);
+    if (await server.apiRefused({ ...x, act }))
       return;
-    const assistant = server.sim.assistants.get(x.params[0]);
-    if (assistant) // merges at the top level only, as Vapi does
-      Object.assign(assistant, JSON.parse(x.body.toString()), { updatedAt: new Date().toISOString() });
-    json(x.response, assistant ? 200 : 404, assistant ?? { message: 'Assistant not found', statusCode: 404 });
+    const { status, body } = act();
+    json(x.response, status, body);
   }],
   ['GET', ['sim', 'stats'], (server, { response }) => json(response, 200, server.sim.stats())],
   ['GET', ['sim', 'calls'], (server, { response }) => json(response, 200, [...server.sim.calls.values()].map((call) => ({

@@ -1,4 +1,5 @@
 // Many simulated calls against one webhook URL. Used by tests, demo and bench as a library, by sim.mjs as a program.
+import { Assistants } from './assistants.mjs';
 import { Delivery } from './delivery.mjs';
 import { Random } from './random.mjs';
 import { SimServer } from './server.mjs';
@@ -17,7 +18,7 @@ export class Simulator {
     this.delivery = new Delivery(this.options);
     this.server = new SimServer(this);
     this.calls = new Map();
-    this.assistants = new Map();
+    this.assistants = new Assistants();
     this.started = 0;
   }
 
@@ -35,9 +36,9 @@ export class Simulator {
 
   #startOne(scenario, overrides) {
     const call = new SimulatedCall({ scenario, random: this.random.fork(`call ${this.started++}`), delivery: this.delivery,
-      options: { ...this.options, ...overrides }, baseUrl: this.url, startAt: overrides.startAt ?? this.options.startAt });
+      options: { ...this.options, ...overrides, assistants: this.assistants, index: this.started - 1 }, baseUrl: this.url, startAt: overrides.startAt ?? this.options.startAt });
     this.calls.set(call.id, call);
-    if (!this.assistants.has(call.assistantId))
+    if (!this.assistants.has(call.assistantId)) // what GET gives, PATCH changes and the next call of it runs with
       this.assistants.set(call.assistantId, { ...call.context.assistant, latestVersion: 1 });
     call.run().catch((error) => {
       call.failure = error;
