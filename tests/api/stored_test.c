@@ -827,7 +827,7 @@ static void test_notifications(void **state)
 	assert_int_equal(1, json_count(json_get(page, "notifications")));
 	/* page by page */
 	page = ask(&r, "GET", "/api/v1/notifications?limit=1", NULL, KIT_VIEWER, NULL, 200);
-	char cursor[200];
+	char cursor[130];
 	kit_text(page, "next_cursor", cursor, sizeof(cursor));
 	page = ask(&r, "GET", under(path, "/api/v1/notifications?limit=1&cursor=%s", cursor), NULL,
 		   KIT_VIEWER, NULL, 200);
