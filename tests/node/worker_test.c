@@ -174,6 +174,18 @@ static void done_once(void **state)
 	assert_int_equal(seen_n, 1);
 }
 
+/* Without work a lane sleeps: "none" is not "now". */
+static void nothing_to_do_is_not_due_now(void **state)
+{
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { "{analyse,detect,deliver}" };
+
+	(void)state;
+	sql("delete from jobs");
+	assert_int_equal(store_query_once(fixture_url(), "job_next", params, 1, &out, &oops),
+			 E_NOT_FOUND);
+}
+
 static void not_before_its_time(void **state)
 {
 	(void)state;
@@ -675,6 +687,7 @@ int main(void)
 #define rigged(fn) cmocka_unit_test_setup_teardown(fn, rig_begin, rig_end)
 	const struct CMUnitTest tests[] = {
 		rigged(done_once),
+		rigged(nothing_to_do_is_not_due_now),
 		rigged(not_before_its_time),
 		rigged(a_failure_is_given_back_and_dead_in_the_end),
 		rigged(a_failed_job_waits_however_often_it_is_asked_for),
