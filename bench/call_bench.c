@@ -9,7 +9,7 @@
 
 #include "call/session.h"
 #include "callmend/fields.h"
-#include "dialect/vapi.h"
+#include "tests/golden/vapi_journaled.h"
 #include "tests/golden/vapi_talk.h"
 
 enum { ENTRIES = 100, CALLS = 40 };
@@ -60,24 +60,6 @@ static void apply(struct session *s, struct record *r, enum record_kind kind, st
 	t->records++;
 }
 
-/* What ingest does before a body is journaled. */
-static void reduce(struct repeats *known, struct span body, struct buf *out)
-{
-	struct arena arena = { 0 };
-	struct envelope e;
-	struct buf reduced AUTO_BUF = { 0 };
-	struct repeats_news news = { 0 };
-	struct fault f = { 0 };
-	must(vapi_dialect.classify(body, &arena, &e, &f), &f);
-	vapi_dialect.reduce(body, &e, known, &reduced, &news);
-	must(json_check(buf_span(&reduced), &f), &f);
-	buf_clear(out);
-	vapi_dialect.mask(buf_span(&reduced), &e, out);
-	repeats_learn(known, &news);
-	repeats_news_fini(&news);
-	arena_fini(&arena);
-}
-
 static void one_call(uint64_t seed, struct tally *t)
 {
 	static const enum talk_type types[] = { TALK_SPEECH, TALK_TRANSCRIPT, TALK_TRANSCRIPT,
@@ -89,14 +71,15 @@ static void one_call(uint64_t seed, struct tally *t)
 	struct session *s = session_new(&r.call);
 	struct repeats known;
 	repeats_init(&known, seed);
-	struct buf body AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
+	struct buf body AUTO_BUF = { 0 }, kept AUTO_BUF = { 0 };
 	apply(s, &r, RECORD_BIND, SPAN("{\"dialect\":\"vapi\"}"), t);
 	for (size_t n = 1; n <= ENTRIES; n++)
 		for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
 			buf_clear(&body);
 			talk_body(&talk, types[i], n, &body);
-			reduce(&known, buf_span(&body), &reduced);
-			apply(s, &r, RECORD_WEBHOOK, buf_span(&reduced), t);
+			buf_clear(&kept);
+			vapi_journaled(buf_span(&body), &known, &kept);
+			apply(s, &r, RECORD_WEBHOOK, buf_span(&kept), t);
 		}
 	t->held = session_bytes(s) > t->held ? session_bytes(s) : t->held;
 	session_free(s);

@@ -46,4 +46,31 @@ static inline struct span span_from(struct span a, size_t from)
 			   : (struct span){ a.p + from, a.n - from };
 }
 
+/* Without blanks, tabs and line ends around it. */
+static inline struct span span_trim(struct span s)
+{
+	while (s.n && memchr(" \t\r\n", s.p[0], 4))
+		s = span_from(s, 1);
+	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
+		s.n--;
+	return s;
+}
+
+/* Takes the first line off `rest`, and gives it without its \n. */
+static inline struct span span_line(struct span *rest)
+{
+	const char *end = rest->n ? (const char *)memchr(rest->p, '\n', rest->n) : NULL;
+	struct span line = { rest->p, end ? (size_t)(end - rest->p) : rest->n };
+	*rest = span_from(*rest, line.n + 1);
+	return line;
+}
+
+/* Is it one of the words? NULL ends them. */
+static inline bool span_in(struct span a, const char *const *words)
+{
+	while (*words && !span_is(a, *words))
+		words++;
+	return *words;
+}
+
 #endif

@@ -69,13 +69,18 @@ static bool search(struct finished *c, struct failure_point *p)
 		       "found nothing", p);
 }
 
-static bool refused_price(struct finished *c, struct failure_point *p)
+static bool said_near_end(struct finished *c, uint16_t sign, struct failure_point *p)
 {
 	const struct turn *t =
-		understand_turns_last(c, understand_turns_near_end(c), SPEAKER_USER, SIGN_PRICE);
+		understand_turns_last(c, understand_turns_near_end(c), SPEAKER_USER, sign);
 	if (t)
 		p->passage = understand_turns_passage(t);
 	return t != NULL;
+}
+
+static bool refused_price(struct finished *c, struct failure_point *p)
+{
+	return said_near_end(c, SIGN_PRICE, p);
 }
 
 /* Told the price, the caller goes without another word but a short one. */
@@ -165,20 +170,12 @@ static bool limit(struct finished *c, struct failure_point *p)
 
 static bool declined(struct finished *c, struct failure_point *p)
 {
-	const struct turn *t =
-		understand_turns_last(c, understand_turns_near_end(c), SPEAKER_USER, SIGN_REFUSED);
-	if (t)
-		p->passage = understand_turns_passage(t);
-	return t != NULL;
+	return said_near_end(c, SIGN_REFUSED, p);
 }
 
 static bool postponed(struct finished *c, struct failure_point *p)
 {
-	const struct turn *t =
-		understand_turns_last(c, understand_turns_near_end(c), SPEAKER_USER, SIGN_PENDING);
-	if (t)
-		p->passage = understand_turns_passage(t);
-	return t != NULL;
+	return said_near_end(c, SIGN_PENDING, p);
 }
 
 /* The caller went while the assistant still wanted something. */

@@ -44,12 +44,7 @@ static const char *const *small_words(const struct finished *c)
 
 static bool is_small(const struct finished *c, struct span word)
 {
-	if (word.n < TOPIC_LETTERS)
-		return true;
-	for (const char *const *w = small_words(c); *w; w++)
-		if (span_is(word, *w))
-			return true;
-	return false;
+	return word.n < TOPIC_LETTERS || span_in(word, small_words(c));
 }
 
 /* One form for singular and plural, well enough for grouping. */

@@ -17,15 +17,6 @@ enum { LITERAL_LEAST = 20 };
 
 static const char added[] = "\n\n# What is known about this caller\n";
 
-static struct span trim(struct span s)
-{
-	while (s.n && memchr(" \t\r\n", s.p[0], 4))
-		s = span_from(s, 1);
-	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
-		s.n--;
-	return s;
-}
-
 static struct span without_context(struct span text)
 {
 	const char *p = text.n ? memmem(text.p, text.n, added, sizeof(added) - 1) : NULL;
@@ -92,7 +83,7 @@ static void look_at(struct span text, struct seen_text *out)
 {
 	struct buf hex AUTO_BUF = { 0 };
 	uint8_t digest[32];
-	out->text = trim(text);
+	out->text = span_trim(text);
 	crypto_sha256(out->text, digest);
 	crypto_hex((struct span){ (const char *)digest, sizeof(digest) }, &hex);
 	memcpy(out->hash, hex.p, 64);
@@ -104,7 +95,7 @@ static bool is_this(const struct finished *c, struct json version, const struct 
 	struct json text = json_get(version, "text");
 	if (json_is_text(json_get(version, "text_hash"), seen->hash))
 		return true;
-	return text.kind == JSON_STRING && fits(trim(json_text(text, c->arena)), seen->text);
+	return text.kind == JSON_STRING && fits(span_trim(json_text(text, c->arena)), seen->text);
 }
 
 /* Would a message made of this version have been recognised? */
@@ -115,7 +106,7 @@ static bool is_told_by_text(const struct finished *c, struct json version)
 		return false;
 	if (given.kind != JSON_STRING)
 		return true;
-	struct span text = trim(json_text(given, c->arena));
+	struct span text = span_trim(json_text(given, c->arena));
 	return literal(text) >= LITERAL_LEAST && find(text, SPAN("{%")) == SIZE_MAX;
 }
 

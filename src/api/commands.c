@@ -234,13 +234,7 @@ static const char *const inject_types[] = { "say", "add-message", NULL };
 
 static const struct param inject_params[] = {
 	PATH_CALL("callId", 0),
-	{ .name = "message",
-	  .in = PARAM_IN_BODY,
-	  .type = PARAM_TEXT,
-	  .need = PARAM_REQUIRED,
-	  .min = 1,
-	  .max = COMMAND_TEXT_LIMIT,
-	  .doc = "the words" },
+	BODY_WORDS("message", PARAM_REQUIRED, COMMAND_TEXT_LIMIT, "the words"),
 	{ .name = "type",
 	  .in = PARAM_IN_BODY,
 	  .type = PARAM_ENUM,

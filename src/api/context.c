@@ -61,13 +61,7 @@ static void answered_create(struct request *r, const struct store_answer *a)
 static const char *const kinds[] = { "issue", "order", "note", NULL };
 
 #define ITEM_BODY(needed)                                                                       \
-	{ .name = "title",                                                                      \
-	  .in = PARAM_IN_BODY,                                                                  \
-	  .type = PARAM_TEXT,                                                                   \
-	  .need = (needed),                                                                     \
-	  .min = 1,                                                                             \
-	  .max = 800,                                                                           \
-	  .doc = "one line, at most 200 characters" },                                          \
+	BODY_WORDS("title", needed, 800, "one line, at most 200 characters"),                   \
 		BODY_TEXT("text", 8000, "what the assistant is told, at most 2000 characters"), \
 		BODY("expires_at", PARAM_TIME, "until when it holds; null: until closed")
 
@@ -75,11 +69,7 @@ static const struct param list_params[] = {
 	CALLER_ORG(1),
 	QUERY_TEXT("contact_number", 2, "of this contact"),
 	QUERY_UUID("conversation_id", 3, "of this conversation"),
-	{ .name = "closed",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_BOOL,
-	  .sql = 4,
-	  .doc = "also those that are closed or have expired" },
+	QUERY_BOOL("closed", 4, "also those that are closed or have expired"),
 	QUERY_CURSOR(5),
 	QUERY_LIMIT(6),
 };

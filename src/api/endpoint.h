@@ -96,6 +96,12 @@ struct endpoints {
 		.name = (text), .in = PARAM_IN_BODY, .type = PARAM_TEXT, .max = (most), \
 		.doc = (about)                                                          \
 	}
+/* Never empty. */
+#define BODY_WORDS(text, needed, most, about)                                              \
+	{                                                                                  \
+		.name = (text), .in = PARAM_IN_BODY, .type = PARAM_TEXT, .need = (needed), \
+		.min = 1, .max = (most), .doc = (about)                                    \
+	}
 #define BODY_ENUM(text, list, about)                                                       \
 	{                                                                                  \
 		.name = (text), .in = PARAM_IN_BODY, .type = PARAM_ENUM, .values = (list), \
@@ -115,6 +121,16 @@ struct endpoints {
 	{                                                                                       \
 		.name = (text), .in = PARAM_IN_QUERY, .type = PARAM_TEXT, .min = 1, .sql = (n), \
 		.doc = (about)                                                                  \
+	}
+#define QUERY_BOOL(text, n, about)                                                    \
+	{                                                                             \
+		.name = (text), .in = PARAM_IN_QUERY, .type = PARAM_BOOL, .sql = (n), \
+		.doc = (about)                                                        \
+	}
+#define QUERY_ENUM(text, n, list, about)                                                    \
+	{                                                                                   \
+		.name = (text), .in = PARAM_IN_QUERY, .type = PARAM_ENUM, .values = (list), \
+		.sql = (n), .doc = (about)                                                  \
 	}
 #define QUERY_UUID(text, n, about)                                                    \
 	{                                                                             \

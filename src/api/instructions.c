@@ -67,11 +67,7 @@ static const struct param apply_params[] = {
 	CALLER_ORG(1),
 	CALLER_ACTOR(2),
 	PATH_UUID("id", 3, "project"),
-	{ .name = "force",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_BOOL,
-	  .sql = 4,
-	  .doc = "also over a text that somebody has written at the provider" },
+	QUERY_BOOL("force", 4, "also over a text that somebody has written at the provider"),
 	REASON_ROWS(5, "why, for the audit log"),
 };
 

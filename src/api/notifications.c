@@ -3,11 +3,7 @@
 
 static const struct param list_params[] = {
 	CALLER_ORG(1),
-	{ .name = "unread",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_BOOL,
-	  .sql = 2,
-	  .doc = "only those that nobody has marked as read" },
+	QUERY_BOOL("unread", 2, "only those that nobody has marked as read"),
 	QUERY_UUID("project_id", 3, "only of this project"),
 	QUERY_TEXT("type", 4, "only of this type: instruction_suggestion, analysis_dead ..."),
 	QUERY_CURSOR(5),

@@ -12,13 +12,7 @@ static void run_checked(struct request *r)
 static const char *const languages[] = { "en", "es", "auto", NULL };
 
 #define PROJECT_BODY(need_name)                                                                    \
-	{ .name = "name",                                                                          \
-	  .in = PARAM_IN_BODY,                                                                     \
-	  .type = PARAM_TEXT,                                                                      \
-	  .need = (need_name),                                                                     \
-	  .min = 1,                                                                                \
-	  .max = 200,                                                                              \
-	  .doc = "unique in the organisation" },                                                   \
+	BODY_WORDS("name", need_name, 200, "unique in the organisation"),                          \
 		BODY_ENUM("language", languages, "of its calls"),                                  \
 		BODY("settings", PARAM_OBJECT,                                                     \
 		     "thresholds that differ from the defaults, by name"),                         \

@@ -69,13 +69,7 @@ static void answered_get(struct request *r, const struct store_answer *a)
 static const char *const modes[] = { "", "inline", "fetch", "id", NULL };
 
 #define SOURCE_BODY(needed)                                                                       \
-	{ .name = "name",                                                                         \
-	  .in = PARAM_IN_BODY,                                                                    \
-	  .type = PARAM_TEXT,                                                                     \
-	  .need = (needed),                                                                       \
-	  .min = 1,                                                                               \
-	  .max = 100,                                                                             \
-	  .doc = "the last part of /in/{dialect}/{name}" },                                       \
+	BODY_WORDS("name", needed, 100, "the last part of /in/{dialect}/{name}"),                 \
 		{ .name = "project_id",                                                           \
 		  .in = PARAM_IN_BODY,                                                            \
 		  .type = PARAM_UUID,                                                             \

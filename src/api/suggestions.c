@@ -10,16 +10,8 @@ static const char *const statuses[] = { "pending", "accepted", "rejected", "appl
 #define SUGGESTION(n) PATH_UUID("sid", n, "suggestion")
 
 static const struct param list_params[] = {
-	CALLER_ORG(1),
-	PROJECT(2),
-	{ .name = "status",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_ENUM,
-	  .values = statuses,
-	  .sql = 3,
-	  .doc = "only in this state" },
-	QUERY_CURSOR(4),
-	QUERY_LIMIT(5),
+	CALLER_ORG(1),	 PROJECT(2),	 QUERY_ENUM("status", 3, statuses, "only in this state"),
+	QUERY_CURSOR(4), QUERY_LIMIT(5),
 };
 static const struct param get_params[] = { CALLER_ORG(1), PROJECT(2), SUGGESTION(3) };
 static const struct param accept_params[] = {
@@ -41,11 +33,7 @@ static const struct param apply_params[] = {
 	CALLER_ACTOR(2),
 	PROJECT(3),
 	SUGGESTION(4),
-	{ .name = "force",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_BOOL,
-	  .sql = 5,
-	  .doc = "also over a text that somebody has written at the provider" },
+	QUERY_BOOL("force", 5, "also over a text that somebody has written at the provider"),
 	REASON_ROWS(6, "why, for the audit log"),
 };
 static const struct param generate_params[] = {

@@ -70,11 +70,7 @@ static const char *const roles[] = {
 static const struct param whoami_params[] = { CALLER_TOKEN(1) };
 static const struct param list_params[] = {
 	CALLER_ORG(1),
-	{ .name = "revoked",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_BOOL,
-	  .sql = 2,
-	  .doc = "also those taken back" },
+	QUERY_BOOL("revoked", 2, "also those taken back"),
 };
 static const struct param create_params[] = {
 	CALLER_ORG(1),

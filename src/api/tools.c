@@ -30,20 +30,8 @@ static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", 
 static const char *const feedbacks[] = { "helpful", "not_helpful", NULL };
 
 #define TOOL_BODY(needed)                                                                     \
-	{ .name = "name",                                                                     \
-	  .in = PARAM_IN_BODY,                                                                \
-	  .type = PARAM_TEXT,                                                                 \
-	  .need = (needed),                                                                   \
-	  .min = 1,                                                                           \
-	  .max = 200,                                                                         \
-	  .doc = "as the model calls it" },                                                   \
-		{ .name = "url",                                                              \
-		  .in = PARAM_IN_BODY,                                                        \
-		  .type = PARAM_TEXT,                                                         \
-		  .need = (needed),                                                           \
-		  .min = 1,                                                                   \
-		  .max = 2000,                                                                \
-		  .doc = "where the request goes" },                                          \
+	BODY_WORDS("name", needed, 200, "as the model calls it"),                             \
+		BODY_WORDS("url", needed, 2000, "where the request goes"),                    \
 		BODY_TEXT("description", 4000, "for people"),                                 \
 		BODY_ENUM("method", methods, "GET: arguments as query; else as JSON body"),   \
 		BODY("headers", PARAM_ARRAY, "[{name, value} or {name, secret: reference}]"), \

@@ -12,13 +12,7 @@ static void run_checked(struct request *r)
 static const char *const states[] = { "pending", "delivered", "dead", NULL };
 
 #define WEBHOOK_BODY(needed)                                                             \
-	{ .name = "url",                                                                 \
-	  .in = PARAM_IN_BODY,                                                           \
-	  .type = PARAM_TEXT,                                                            \
-	  .need = (needed),                                                              \
-	  .min = 1,                                                                      \
-	  .max = 2000,                                                                   \
-	  .doc = "where notifications are posted" },                                     \
+	BODY_WORDS("url", needed, 2000, "where notifications are posted"),               \
 		{ .name = "secret",                                                      \
 		  .in = PARAM_IN_BODY,                                                   \
 		  .type = PARAM_ANY,                                                     \
@@ -56,12 +50,7 @@ static const struct param delete_params[] = {
 static const struct param deliveries_params[] = {
 	CALLER_ORG(1),
 	PATH_UUID("id", 2, "endpoint"),
-	{ .name = "state",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_ENUM,
-	  .values = states,
-	  .sql = 3,
-	  .doc = "only in this state; dead: given up" },
+	QUERY_ENUM("state", 3, states, "only in this state; dead: given up"),
 	QUERY_CURSOR(4),
 	QUERY_LIMIT(5),
 };

@@ -78,5 +78,9 @@ MUST int config_secret_allowed(struct secret_ref ref, enum secret_policy policy,
  * used with SECRET_BY_API only. */
 MUST int config_secret_resolve(struct secret_ref ref, enum secret_policy policy,
 			       const char *secrets_dir, struct buf *out, struct fault *f);
+/* config_secret_from_json() and config_secret_resolve() in one, for a reference that came by API.
+ */
+MUST int config_secret_read(struct json ref, const char *secrets_dir, struct buf *out,
+			    struct fault *f);
 
 #endif

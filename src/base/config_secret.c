@@ -91,3 +91,14 @@ int config_secret_resolve(struct secret_ref ref, enum secret_policy policy, cons
 		return fault(f, E_INVALID, "the secret %s is empty", ref.name);
 	return 0;
 }
+
+int config_secret_read(struct json ref, const char *secrets_dir, struct buf *out, struct fault *f)
+{
+	struct arena a = { 0 };
+	struct secret_ref where = { 0 };
+	int rc = config_secret_from_json(ref, &a, &where, f);
+	if (rc == 0)
+		rc = config_secret_resolve(where, SECRET_BY_API, secrets_dir, out, f);
+	arena_fini(&a);
+	return rc;
+}

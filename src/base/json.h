@@ -61,6 +61,8 @@ struct json_iter {
 struct json_iter json_iter(struct json container);
 bool json_next(struct json_iter *it, struct span *key, struct json *value);
 size_t json_count(struct json container);
+/* The text of a key that json_next() gave, unescaped, with a zero byte behind it. */
+const char *json_key(struct span key, struct arena *a);
 
 /* Unescaped text of a string (from `a` only if it has escapes or needs mending); empty for other
  * kinds. */
@@ -140,6 +142,8 @@ void json_put_bool(struct json_out *o, const char *key, bool v);
 void json_put_null(struct json_out *o, const char *key);
 void json_put_raw(struct json_out *o, const char *key,
 		  struct span json); /* already JSON; empty: null */
+/* A member as json_next() gave it, under its own name. */
+void json_put_member(struct json_out *o, struct span key, struct span json);
 /* As raw, but with \u0000 and lone surrogates mended, so that jsonb takes it. */
 void json_put_clean(struct json_out *o, const char *key, struct span json);
 

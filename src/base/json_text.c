@@ -86,6 +86,12 @@ struct span json_text(struct json v, struct arena *a)
 	return arena_copy(a, buf_span(&plain));
 }
 
+const char *json_key(struct span key, struct arena *a)
+{
+	struct json quoted = { JSON_STRING, { key.p - 1, key.n + 2 } };
+	return arena_printf(a, "%.*s", SPAN_ARG(json_text(quoted, a)));
+}
+
 bool json_is_text(struct json v, const char *z)
 {
 	return v.kind == JSON_STRING && v.raw.n >= 2 && json_key_is(inside(v), span_of(z));

@@ -108,6 +108,13 @@ void json_put_raw(struct json_out *o, const char *key, struct span json)
 	buf_add(o->b, json.n ? json : SPAN("null"));
 }
 
+void json_put_member(struct json_out *o, struct span key, struct span json)
+{
+	struct arena a = { 0 };
+	json_put_raw(o, json_key(key, &a), json);
+	arena_fini(&a);
+}
+
 void json_put_null(struct json_out *o, const char *key)
 {
 	json_put_raw(o, key, SPAN("null"));

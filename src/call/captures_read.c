@@ -155,10 +155,12 @@ static void read_corrections(struct reader *r)
 	}
 }
 
-/* Of several fields of a type only the one whose words are said is meant. */
+/* Of several fields of a type only the one whose words are said is meant; how many people there
+ * will be is said without any. */
 static bool meant(const struct reader *r, const struct field *f)
 {
 	return f->pattern || r->c->fields->of_type[f->type] == 1 ||
+	       (f->people && r->c->fields->of_people == 1) ||
 	       field_words_any(&f->about, &r->u, 0, r->u.n);
 }
 

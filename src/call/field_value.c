@@ -57,15 +57,6 @@ static struct span text_of(const struct field *f, struct json v, struct arena *a
 	return v.kind == JSON_NUMBER ? v.raw : (struct span){ 0 };
 }
 
-static struct span trimmed(struct span s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0]))
-		s = span_from(s, 1);
-	while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 static bool normal_form(const struct field *f, unsigned languages, struct span text,
 			struct field_found *out)
 {
@@ -81,7 +72,7 @@ bool field_value_json(const struct field *f, unsigned languages, struct json v,
 		      struct field_found *out)
 {
 	struct arena a = { 0 };
-	struct span text = trimmed(text_of(f, v, &a));
+	struct span text = span_trim(text_of(f, v, &a));
 	bool some = text.n && !says_nothing(text);
 	bool found = some && normal_form(f, languages, text, out);
 	if (some && !found && !types[f->type].strict) {

@@ -6,7 +6,7 @@
 #include "dialect/vapi_parts.h"
 
 /* Members of a record that say nothing about the call and may be large. */
-static const char *const left_out[] = { "tools", "functions", "info", "started_at" };
+static const char *const left_out[] = { "tools", "functions", "info", "started_at", NULL };
 
 static bool claims(struct json record)
 {
@@ -28,21 +28,13 @@ static struct span id_of(struct span text, struct json record, struct arena *are
 	return span_of(arena_printf(arena, "content-%.*s", (int)hex.n, hex.p));
 }
 
-static bool is_left_out(struct span key)
-{
-	for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++)
-		if (span_is(key, left_out[i]))
-			return true;
-	return false;
-}
-
 static void put_record(struct buf *out, struct json record)
 {
 	struct json_iter it = json_iter(record);
 	struct span key;
 	struct json value;
 	while (record.kind == JSON_OBJECT && json_next(&it, &key, &value)) {
-		if (is_left_out(key))
+		if (span_in(key, left_out))
 			continue;
 		buf_addz(out, ",\"");
 		buf_add(out, key);

@@ -39,23 +39,6 @@ struct reading {
 	double last_s;
 };
 
-static struct span trim(struct span s)
-{
-	while (s.n && json_is_space(s.p[0]))
-		s = span_from(s, 1);
-	while (s.n && json_is_space(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
-static struct span next_line(struct span *rest)
-{
-	const char *end = memchr(rest->p, '\n', rest->n);
-	struct span line = { rest->p, end ? (size_t)(end - rest->p) : rest->n };
-	*rest = span_from(*rest, line.n + 1);
-	return trim(line);
-}
-
 /* --- times and labels --- */
 
 /* "12", "00:12", "1:02:03.5": gives how many bytes it took; 0: none. At least one colon. */
@@ -97,9 +80,9 @@ static double take_time(struct span *line)
 	s = span_from(s, n);
 	if (bracket && (!s.n || (s.p[0] != ']' && s.p[0] != ')')))
 		return -1;
-	s = trim(bracket ? span_from(s, 1) : s);
+	s = span_trim(bracket ? span_from(s, 1) : s);
 	if (s.n && s.p[0] == '-')
-		s = trim(span_from(s, 1));
+		s = span_trim(span_from(s, 1));
 	*line = s;
 	return seconds;
 }
@@ -108,14 +91,14 @@ static bool takes_label(struct span *line, struct span labels)
 {
 	while (labels.n) {
 		const char *comma = memchr(labels.p, ',', labels.n);
-		struct span label = trim(
+		struct span label = span_trim(
 			(struct span){ labels.p, comma ? (size_t)(comma - labels.p) : labels.n });
 		labels = comma ? span_from(labels, (size_t)(comma - labels.p) + 1)
 			       : (struct span){ 0 };
 		if (!label.n || line->n <= label.n || line->p[label.n] != ':' ||
 		    strncasecmp(line->p, label.p, label.n) != 0)
 			continue;
-		*line = trim(span_from(*line, label.n + 1));
+		*line = span_trim(span_from(*line, label.n + 1));
 		return true;
 	}
 	return false;
@@ -177,10 +160,10 @@ static bool is_header(struct span line, const char *key, struct span *value)
 	size_t n = strlen(key);
 	if (!line.n || line.p[0] != '#')
 		return false;
-	line = trim(span_from(line, 1));
+	line = span_trim(span_from(line, 1));
 	if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, key, n) != 0)
 		return false;
-	*value = trim(span_from(line, n + 1));
+	*value = span_trim(span_from(line, n + 1));
 	return true;
 }
 
@@ -188,7 +171,7 @@ static struct span header(struct span text, const char *key)
 {
 	struct span value = { 0 };
 	while (text.n) {
-		struct span line = next_line(&text);
+		struct span line = span_trim(span_line(&text));
 		if (is_header(line, key, &value))
 			return value;
 	}
@@ -211,7 +194,7 @@ static int put_turns(struct reading *w, struct fault *f)
 	struct span rest = w->r->text;
 	json_begin_array(&w->out, "messages");
 	while (rest.n) {
-		struct span line = next_line(&rest);
+		struct span line = span_trim(span_line(&rest));
 		w->line++;
 		if (line.n && line.p[0] != '#')
 			TRY(read_line(w, line, f));
@@ -230,7 +213,7 @@ static struct span id_of(struct reading *w)
 	uint8_t digest[32];
 	if (id.n)
 		return id;
-	crypto_sha256(trim(w->r->text), digest);
+	crypto_sha256(span_trim(w->r->text), digest);
 	crypto_hex((struct span){ (const char *)digest, 12 }, &hex);
 	return span_of(arena_printf(w->arena, "content-%.*s", (int)hex.n, hex.p));
 }

@@ -12,28 +12,8 @@ static const char variable[] = "callmend_context";
 static const char section[] = "# What is known about this caller\n{{callmend_context}}";
 
 static const char *const server_members[] = {
-	"id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet"
+	"id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet", NULL,
 };
-
-static bool is_server_member(struct span key)
-{
-	for (size_t i = 0; i < sizeof(server_members) / sizeof(server_members[0]); i++) {
-		if (span_is(key, server_members[i]))
-			return true;
-	}
-	return false;
-}
-
-/* `key` stands between its quotes, escaped; the writer escapes again. */
-static void put_member(struct json_out *o, struct span key, struct span raw)
-{
-	struct arena arena = { 0 };
-	struct json quoted = { JSON_STRING, { key.p - 1, key.n + 2 } };
-	struct span name = json_text(quoted, &arena);
-
-	json_put_raw(o, arena_printf(&arena, "%.*s", SPAN_ARG(name)), raw);
-	arena_fini(&arena);
-}
 
 static void put_system_message(struct json_out *o, struct span instructions)
 {
@@ -68,7 +48,7 @@ static void put_model(struct json_out *o, struct json model, struct span instruc
 	json_begin(o, "model");
 	while (json_next(&it, &key, &value)) {
 		if (!span_is(key, "messages") && !span_is(key, "systemPrompt"))
-			put_member(o, key, value.raw);
+			json_put_member(o, key, value.raw);
 	}
 	put_messages(o, json_get(model, "messages"), instructions);
 	json_end(o);
@@ -116,12 +96,12 @@ static void put_assistant(struct json_out *o, const struct assistant_choice *c)
 		*c->written = c->instructions.n && json_has(json_get(c->assistant, "model"));
 	json_begin(o, "assistant");
 	while (json_next(&it, &key, &value)) {
-		if (is_server_member(key))
+		if (span_in(key, server_members))
 			continue;
 		if (span_is(key, "model") && text.n)
 			put_model(o, value, buf_span(&text));
 		else
-			put_member(o, key, value.raw);
+			json_put_member(o, key, value.raw);
 	}
 	json_end(o);
 }
@@ -143,7 +123,7 @@ static void put_variables(struct json_out *o, const struct assistant_choice *c)
 		bool ours = (span_is(key, "instructions") && c->instructions.n) ||
 			    (span_is(key, variable) && c->inject);
 		if (!ours)
-			put_member(o, key, value.raw);
+			json_put_member(o, key, value.raw);
 	}
 	if (c->instructions.n)
 		json_put_text(o, "instructions", c->instructions);

@@ -13,7 +13,7 @@ static const char *const of_message[] = {
 	"artifact",	      "messages",   "messagesOpenAIFormatted",
 	"transcript",	      "summary",    "recordingUrl",
 	"stereoRecordingUrl", "durationMs", "durationSeconds",
-	"durationMinutes",    "session",
+	"durationMinutes",    "session",    NULL,
 };
 
 static bool is_message_type(struct span name)
@@ -78,21 +78,13 @@ static int read_webhook(const struct format_record *r, struct arena *arena, stru
 
 /* --- Call objects --- */
 
-static bool stands_in_message(struct span key)
-{
-	for (size_t i = 0; i < sizeof(of_message) / sizeof(*of_message); i++)
-		if (span_is(key, of_message[i]))
-			return true;
-	return false;
-}
-
 static void put_members(struct buf *out, struct json call, bool in_message)
 {
 	struct json_iter it = json_iter(call);
 	struct span key;
 	struct json value;
 	while (json_next(&it, &key, &value)) {
-		if (stands_in_message(key) != in_message)
+		if (span_in(key, of_message) != in_message)
 			continue;
 		if (out->p[out->n - 1] != '{')
 			buf_addc(out, ',');

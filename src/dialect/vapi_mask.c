@@ -138,11 +138,8 @@ static void index_names(struct masking *m)
 /* Who a credential is for may stay. */
 static bool is_public(struct span name)
 {
-	static const char *const names[] = { "provider", "type", "id", "name" };
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (span_is(name, names[i]))
-			return true;
-	return false;
+	static const char *const names[] = { "provider", "type", "id", "name", NULL };
+	return span_in(name, names);
 }
 
 /* Texts at any depth; with `only`, those of members with this name. */

@@ -13,24 +13,6 @@
 JSON_STRUCT(model_change, CHANGE)
 JSON_FIELDS(model_change, CHANGE)
 
-static struct span trim(struct span s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0]))
-		s = span_from(s, 1);
-	while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
-static struct span next_line(struct span *rest)
-{
-	const char *nl = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
-	struct span line = { rest->p, nl ? (size_t)(nl - rest->p) : rest->n };
-
-	*rest = span_from(*rest, line.n + 1);
-	return trim(line);
-}
-
 /* --- a line --- */
 
 static bool has_control(struct span line)
@@ -83,7 +65,7 @@ static int add_lines(struct span text, struct span add, struct arena *a, struct 
 
 	*out = text;
 	while (add.n) {
-		struct span line = next_line(&add);
+		struct span line = span_trim(span_line(&add));
 
 		if (!line.n)
 			continue;
@@ -118,14 +100,14 @@ static int put_change(struct json v, const struct sections *sections, struct are
 	TRY(check_members(v, f));
 	TRY(JSON_READ(model_change, v, a, &c, f));
 	const struct section *present = sections_find(sections, c.section);
-	if (has_control(c.section) || (!present && !trim(c.section).n))
+	if (has_control(c.section) || (!present && !span_trim(c.section).n))
 		return fault(f, E_INVALID, "section: not the name of one");
 	TRY(add_lines(present ? present->text : SPAN(""), c.add, a, &suggested, f));
 	json_begin(o, NULL);
 	json_put_text(o, "section", c.section);
 	json_put_text(o, "current", present ? present->text : SPAN(""));
 	json_put_text(o, "suggested", suggested);
-	json_put_text(o, "reason", trim(c.reason));
+	json_put_text(o, "reason", span_trim(c.reason));
 	json_end(o);
 	return 0;
 }

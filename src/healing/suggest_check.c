@@ -57,17 +57,6 @@ static const char *const reserved[] = { "free of charge",
 
 /* --- lines --- */
 
-static bool next_line(struct span *text, struct span *line)
-{
-	if (!text->n)
-		return false;
-	const char *nl = memchr(text->p, '\n', text->n);
-	size_t n = nl ? (size_t)(nl - text->p) : text->n;
-	*line = (struct span){ text->p, n };
-	*text = span_from(*text, nl ? n + 1 : n);
-	return true;
-}
-
 static struct span trimmed(struct span s)
 {
 	while (s.n && isspace((unsigned char)s.p[0]))
@@ -79,9 +68,8 @@ static struct span trimmed(struct span s)
 
 static bool has_line(struct span text, struct span wanted)
 {
-	struct span line;
-	while (next_line(&text, &line))
-		if (span_eq(trimmed(line), wanted))
+	while (text.n)
+		if (span_eq(trimmed(span_line(&text)), wanted))
 			return true;
 	return false;
 }
@@ -108,11 +96,11 @@ struct change {
 
 static int check_removed(const struct change *c, struct fault *f)
 {
-	struct span rest = c->current, line;
+	struct span rest = c->current;
 	size_t removed = 0, all = 0;
 	const char *guard;
-	while (next_line(&rest, &line)) {
-		line = trimmed(line);
+	while (rest.n) {
+		struct span line = trimmed(span_line(&rest));
 		if (!line.n)
 			continue;
 		all++;
@@ -314,10 +302,10 @@ static int check_line(const struct bundle *b, struct span line, struct fault *f)
 
 static int check_added(const struct bundle *b, const struct change *c, struct fault *f)
 {
-	struct span rest = c->suggested, line;
+	struct span rest = c->suggested;
 	size_t added = 0;
-	while (next_line(&rest, &line)) {
-		line = trimmed(line);
+	while (rest.n) {
+		struct span line = trimmed(span_line(&rest));
 		if (!line.n || has_line(c->current, line))
 			continue;
 		added += line.n;

@@ -248,26 +248,17 @@ static struct json first_of(struct json array)
 	return (struct json){ 0 };
 }
 
-static struct span trim(struct span s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0]))
-		s = span_from(s, 1);
-	while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* ```json ... ``` */
 static struct span without_fences(struct span text)
 {
-	struct span s = trim(text);
+	struct span s = span_trim(text);
 	const char *nl = s.n ? memchr(s.p, '\n', s.n) : NULL;
 
 	if (!span_starts(s, SPAN("```")) || !nl || s.n < 6 || memcmp(s.p + s.n - 3, "```", 3) != 0)
 		return s;
 	s = span_from(s, (size_t)(nl - s.p) + 1);
 	s.n = s.n >= 3 ? s.n - 3 : 0;
-	return trim(s);
+	return span_trim(s);
 }
 
 static int take_content(struct json choice, struct arena *a, struct buf *content, struct fault *f)

@@ -38,14 +38,6 @@ static void small_ones(void **state)
 
 /* --- by patching --- */
 
-static struct span take_line(struct span *rest)
-{
-	const char *nl = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
-	struct span line = { rest->p, nl ? (size_t)(nl - rest->p) : rest->n };
-	*rest = span_from(*rest, line.n + 1);
-	return line;
-}
-
 struct patching {
 	const struct span *lines; /* before */
 	size_t n, at;
@@ -92,10 +84,10 @@ static void patch(struct span before, struct span diff, struct buf *out)
 	struct patching p = { .lines = lines, .out = out };
 	for (bool more = before.n > 0; more; p.n++) {
 		more = memchr(rest.p, '\n', rest.n);
-		lines[p.n] = take_line(&rest);
+		lines[p.n] = span_line(&rest);
 	}
 	while (diff.n)
-		patch_line(&p, take_line(&diff));
+		patch_line(&p, span_line(&diff));
 	copy_to(&p, p.n);
 }
 

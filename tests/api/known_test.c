@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "api_kit.h"
-#include "tests/store/store_fixture.h"
+#include "stored_kit.h"
 
 #define CALL "11111111-1111-5111-8111-111111111111"
 #define RUNNING "22222222-2222-5222-8222-222222222222"
@@ -15,21 +13,6 @@
 #define NOBODY "99999999-9999-7999-8999-999999999999"
 #define ANN "+15550101"
 #define ANN_PATH "%2B15550101"
-
-static struct kit *kit;
-
-/* As `token`; the answer has this status and fits openapi.json. */
-static struct json ask(struct reply *r, const char *method, const char *path, const char *pattern,
-		       const char *token, const char *body, int status)
-{
-	char plain[256];
-	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(path, "?"), path);
-	if (kit_ask(kit, method, path, token, body, r) != status)
-		fail_msg("%s %s: %d, expected %d: %.*s", method, path, r->status, status,
-			 SPAN_ARG(buf_span(&r->body)));
-	kit_expect_promised(kit, r, method, pattern ? pattern : plain);
-	return kit_json(r);
-}
 
 static void expect_refused(const char *method, const char *path, const char *token,
 			   const char *body, int status, const char *slug, const char *part)
@@ -43,12 +26,6 @@ static void expect_refused(const char *method, const char *path, const char *tok
 	reply_free(&r);
 }
 
-static const char *under(char *out, const char *fmt, const char *id)
-{
-	snprintf(out, 200, fmt, id);
-	return out;
-}
-
 static bool is(struct json v, const char *path, const char *raw)
 {
 	return span_is(json_path(v, path).raw, raw);
@@ -56,12 +33,7 @@ static bool is(struct json v, const char *path, const char *raw)
 
 static void seed(void)
 {
-	sql("insert into organisations (id, name) values ('" KIT_ORG_2 "', 'other');"
-	    "insert into api_tokens (org_id, name, role, hash) select o::uuid, n, r, sha256(('cm_' "
-	    "|| n)::bytea) from (values ('" KIT_ORG "', 'viewer', 'viewer'), ('" KIT_ORG
-	    "', 'supervisor', 'supervisor'), ('" KIT_ORG "', 'manager', 'manager'), ('" KIT_ORG
-	    "', 'admin', 'admin'), ('" KIT_ORG_2 "', 'other', 'admin')) as t(o, n, r);"
-	    "insert into projects (id, org_id, name, fields) values ('" KIT_PROJECT "', '" KIT_ORG
+	sql("insert into projects (id, org_id, name, fields) values ('" KIT_PROJECT "', '" KIT_ORG
 	    "', 'one', '[{\"name\":\"email\",\"label\":\"e-mail\",\"type\":\"email\"}]');"
 	    "insert into tool_definitions (org_id, project_id, name, url, search_argument) values "
 	    "('" KIT_ORG "', '" KIT_PROJECT "', 'search', 'http://x/', 'filter.q')");
@@ -88,33 +60,9 @@ static void seed(void)
 	    "('" CALL "', 'topic', 'soup', '" KIT_ORG "', '" KIT_PROJECT "', 0.8)");
 }
 
-static void wait_for_tokens(void)
-{
-	struct reply r = { 0 };
-	time_t until = time(NULL) + 20;
-	while (kit_ask(kit, "GET", "/api/v1/whoami", KIT_OTHER_ORG, NULL, &r) != 200)
-		if (time(NULL) > until)
-			fail_msg("the directory has not come: %d", r.status);
-	reply_free(&r);
-}
-
 static int begin(void **state)
 {
-	if (fixture_start_migrated(state))
-		return -1;
-	seed();
-	kit = calloc(1, sizeof(*kit));
-	kit->store_url = fixture_url();
-	kit_start(kit);
-	wait_for_tokens();
-	return 0;
-}
-
-static int end(void **state)
-{
-	kit_stop(kit);
-	free(kit);
-	return fixture_stop(state);
+	return stored_begin(state, seed);
 }
 
 static void contacts_are_promised(void **state)
@@ -363,5 +311,5 @@ int main(void)
 		cmocka_unit_test(learning_is_counted_by_its_formulas),
 		cmocka_unit_test(a_contact_is_forgotten),
 	};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, stored_end);
 }

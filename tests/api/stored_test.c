@@ -5,8 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api_kit.h"
-#include "tests/store/store_fixture.h"
+#include "stored_kit.h"
 
 #include "api/endpoint.h"
 
@@ -15,38 +14,11 @@
 #define TOOL_CALL "33333333-3333-5333-8333-333333333333"
 #define CONVERSATION "55555555-5555-5555-8555-555555555551"
 
-static struct kit *kit;
-
 /* --- asking ---------------------------------------------------------------------- */
-
-/* Asks as `token`; the answer must have this status and fit openapi.json. `pattern` NULL: the path
- * itself, without its query. */
-static struct json ask(struct reply *r, const char *method, const char *path, const char *pattern,
-		       const char *token, const char *body, int status)
-{
-	char plain[256];
-	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(path, "?"), path);
-	if (kit_ask(kit, method, path, token, body, r) != status)
-		fail_msg("%s %s: %d, expected %d: %.*s", method, path, r->status, status,
-			 SPAN_ARG(buf_span(&r->body)));
-	kit_expect_promised(kit, r, method, pattern ? pattern : plain);
-	return kit_json(r);
-}
 
 static bool path_is(struct json v, const char *path, const char *text)
 {
 	return json_is_text(json_path(v, path), text);
-}
-
-static struct json item(struct json list, size_t i)
-{
-	struct json_iter it = json_iter(list);
-	struct span key;
-	struct json v = { 0 };
-	for (size_t n = 0; n <= i; n++)
-		if (!json_next(&it, &key, &v))
-			fail_msg("no item %zu in %.*s", i, SPAN_ARG(list.raw));
-	return v;
 }
 
 static int64_t whole(struct json v, const char *path)
@@ -55,12 +27,6 @@ static int64_t whole(struct json v, const char *path)
 	if (!json_i64(json_path(v, path), &n))
 		fail_msg("no number %s in %.*s", path, SPAN_ARG(v.raw));
 	return n;
-}
-
-static const char *under(char *out, const char *fmt, const char *id)
-{
-	snprintf(out, 200, fmt, id);
-	return out;
 }
 
 /* The newest entry about an object. */
@@ -83,13 +49,7 @@ static void expect_audit(const char *object, const char *action, const char *act
 
 static void seed(void)
 {
-	sql("insert into organisations (id, name) values ('" KIT_ORG_2 "', 'other');"
-	    "insert into api_tokens (org_id, name, role, hash) select o::uuid, n, r, sha256(('cm_' "
-	    "|| n)::bytea) from (values "
-	    "('" KIT_ORG "', 'viewer', 'viewer'), ('" KIT_ORG
-	    "', 'supervisor', 'supervisor'), ('" KIT_ORG "', 'manager', 'manager'),"
-	    "('" KIT_ORG "', 'admin', 'admin'), ('" KIT_ORG_2 "', 'other', 'admin')) as t(o, n, r);"
-	    "insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG
+	sql("insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG
 	    "', 'one');"
 	    "insert into sources (id, org_id, project_id, dialect, name) values ('" KIT_SOURCE
 	    "', '" KIT_ORG "', '" KIT_PROJECT "', 'vapi', 'main')");
@@ -140,33 +100,9 @@ static void seed(void)
 	    "', 'webhook', 'no JSON', '\\x7b00ff', now())");
 }
 
-static void wait_for_tokens(void)
-{
-	struct reply r = { 0 };
-	time_t until = time(NULL) + 20;
-	while (kit_ask(kit, "GET", "/api/v1/whoami", KIT_OTHER_ORG, NULL, &r) != 200)
-		if (time(NULL) > until)
-			fail_msg("the directory has not come: %d", r.status);
-	reply_free(&r);
-}
-
 static int begin(void **state)
 {
-	if (fixture_start_migrated(state))
-		return -1;
-	seed();
-	kit = calloc(1, sizeof(*kit));
-	kit->store_url = fixture_url();
-	kit_start(kit);
-	wait_for_tokens();
-	return 0;
-}
-
-static int end(void **state)
-{
-	kit_stop(kit);
-	free(kit);
-	return fixture_stop(state);
+	return stored_begin(state, seed);
 }
 
 /* --- calls ----------------------------------------------------------------------- */
@@ -1048,5 +984,5 @@ int main(void)
 		cmocka_unit_test(test_another_organisation_sees_nothing),
 		cmocka_unit_test(test_every_statement_answers),
 	};
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, stored_end);
 }

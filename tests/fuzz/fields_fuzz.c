@@ -74,24 +74,16 @@ static void check(const struct fields *f, const struct captures *c)
 	}
 }
 
-static struct span next_line(struct span *rest)
-{
-	const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
-	struct span line = { rest->p, end ? (size_t)(end - rest->p) : rest->n };
-	*rest = span_from(*rest, line.n + 1);
-	return line;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct span rest = { (const char *)data, n };
 	struct fields *f = NULL;
-	struct span first = next_line(&rest);
+	struct span first = span_line(&rest);
 	if (fields_new(&f, checked(first), SPAN("auto"), NULL))
 		CHECK(!fields_new(&f, json_of(SPAN(definitions)), SPAN("auto"), NULL));
 	struct talk t = { .c = captures_new(f) };
 	while (rest.n)
-		show(&t, next_line(&rest));
+		show(&t, span_line(&rest));
 	check(f, t.c);
 	captures_free(t.c);
 	fields_free(f);

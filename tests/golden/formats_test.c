@@ -11,25 +11,10 @@
 #include "callmend/format.h"
 #include "ingest/cutter.h"
 #include "tests/golden/golden.h"
+#include "tests/ingest/pieces.h"
 
 enum { FILE_LIMIT = 1024 * 1024 };
 #define FALLBACK_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
-
-struct source {
-	struct span rest;
-	size_t most; /* at a time */
-};
-
-static ssize_t read_some(void *user, char *out, size_t n)
-{
-	struct source *s = user;
-	n = n < s->most ? n : s->most;
-	n = n < s->rest.n ? n : s->rest.n;
-	if (n)
-		memcpy(out, s->rest.p, n);
-	s->rest = span_from(s->rest, n);
-	return (ssize_t)n;
-}
 
 static void put_time(struct buf *out, const char *name, int64_t us)
 {
@@ -77,8 +62,8 @@ static void write_cut(const struct cut *cut, struct buf *out)
 
 static void write_calls(struct span file, size_t most, struct buf *out)
 {
-	struct source source = { file, most };
-	const struct cutter_config cc = { .read = read_some, .user = &source };
+	struct pieces pieces = { file, most };
+	const struct cutter_config cc = { .read = pieces_read, .user = &pieces };
 	struct cutter *c = cutter_new(&cc);
 	struct fault f = { 0 };
 	struct cut cut;

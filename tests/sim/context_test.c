@@ -5,13 +5,6 @@
 #include "call/parts.h"
 #include "tests/sim/sim.h"
 
-static void begin(struct sim *sim, const char *settings)
-{
-	sim_init(sim, settings);
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
-			 "{'t':'status','name':'in-progress','at':0,'key':1}");
-}
-
 static int context(struct sim *sim, const char *json)
 {
 	char *text = sim_json(json);
@@ -27,7 +20,7 @@ static void told_to_a_running_call(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	assert_int_equal(context(&sim, "{'how':'running','items':[" ORDER
 				       "],'lookup':'https://crm.example'}"),
 			 0);
@@ -45,13 +38,21 @@ static void told_to_a_running_call(void **state)
 	sim_answered(&sim, 0, 200, "");
 	assert_int_equal(sim_count(&sim, "'type':'command'", "'state':'accepted'", NULL), 1);
 	assert_true(sim_shows(&sim, "'context':[" ORDER "]"));
+	bool items, lookup;
+	session_context_asked(sim.s, &items, &lookup);
+	assert_false(items);
+	assert_true(lookup);
 	/* the same again, and one more: only what is new is told */
 	assert_int_equal(context(&sim, "{'how':'running','items':[" ORDER "," ISSUE "]}"), 0);
 	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 2);
 	assert_int_equal(sim_count(&sim, "'state':'requested'", "Refund", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'state':'requested'", "parcel", NULL), 1);
-	assert_int_equal(context(&sim, "{'how':'running','items':[" ISSUE "]}"), 0);
+	assert_int_equal(context(&sim, "{'how':'running','items':[" ISSUE "],'items_asked':true}"),
+			 0);
 	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 2);
+	session_context_asked(sim.s, &items, &lookup);
+	assert_true(items && lookup);
+	assert_int_equal(sim_count(&sim, "items_asked", NULL), 0); /* for the session only */
 	sim_check_replay(&sim);
 	sim_fini(&sim);
 }
@@ -61,7 +62,7 @@ static void not_told_twice(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	assert_int_equal(context(&sim, "{'how':'assistant-request','items':[" ORDER "]}"), 0);
 	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 0);
 	assert_true(sim_shows(&sim, "'context':[" ORDER "]"));
@@ -82,13 +83,13 @@ static void only_when_wanted_and_possible(void **state)
 	struct sim sim;
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		begin(&sim, settings[i]);
+		sim_begin(&sim, settings[i]);
 		assert_int_equal(context(&sim, "{'how':'running','items':[" ORDER "]}"), 0);
 		assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 0);
 		assert_int_equal(sim_count(&sim, "'type':'context'", NULL), 1);
 		sim_fini(&sim);
 	}
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	sim_webhook(&sim, "{'t':'status','name':'ended','key':2}");
 	assert_int_equal(context(&sim, "{'how':'running','items':[" ORDER "]}"), 0);
 	assert_int_equal(sim_count(&sim, "'type':'command'", NULL), 0);
@@ -99,7 +100,7 @@ static void failed_lookups_are_shown(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	assert_int_equal(context(&sim, "{'how':'running','items':[],'lookup':'https://"
 				       "crm.example','error':'timed out'}"),
 			 0);
@@ -116,7 +117,7 @@ static void unreadable_records_change_nothing(void **state)
 	static const char *const bad[] = { "", "[]", "{'items':{}}", "{'items':7}", "{" };
 	struct sim sim;
 	(void)state;
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(context(&sim, bad[i]), E_INVALID);
 	assert_int_equal(sim_count(&sim, "'type':'context'", NULL), 0);
@@ -130,7 +131,7 @@ static void kept_in_bounds(void **state)
 	struct sim sim;
 	struct buf b AUTO_BUF = { 0 };
 	(void)state;
-	begin(&sim, "'context_inject':true");
+	sim_begin(&sim, "'context_inject':true");
 	for (int i = 0; i < 40; i++) {
 		buf_clear(&b);
 		buf_printf(

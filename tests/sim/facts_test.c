@@ -5,6 +5,7 @@
 
 #include "call/parts.h"
 #include "tests/sim/sim.h"
+#include "tests/unit/random.h"
 
 #define FIELDS                                                                                    \
 	"'fields':[{'name':'guests','label':'number of people','type':'number','ask':['how many " \
@@ -12,24 +13,6 @@
 	"{'name':'caller','label':'name','type':'name'},"                                         \
 	"{'name':'phone','label':'phone number','type':'phone'},"                                 \
 	"{'name':'occasion','label':'occasion','ask':['occasion'],'required':false}]"
-
-static int key;
-
-static void begin(struct sim *sim, const char *settings)
-{
-	key = 100;
-	sim_init(sim, settings);
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
-			 "{'t':'status','name':'in-progress','at':0,'key':1}");
-}
-
-/* One final, and the pause that closes its turn. */
-static void said(struct sim *sim, const char *who, const char *text)
-{
-	sim_webhookf(sim, "{'t':'transcript','s':'%s','final':true,'text':'%s','key':%d}", who,
-		     text, key++);
-	sim_pass(sim, 2000);
-}
 
 static size_t facts(const struct sim *sim, const char *a, const char *b)
 {
@@ -40,24 +23,24 @@ static void captured_while_the_call_runs(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, FIELDS);
+	sim_begin(&sim, FIELDS);
 	assert_true(sim_shows(
 		&sim, "'facts':[{'field':'guests','label':'number of people','required':true,"
 		      "'state':'never_asked','value':null,'confidence':0}"));
-	said(&sim, "ai", "Hello! How many people will it be?");
+	sim_said(&sim, "ai", "Hello! How many people will it be?");
 	assert_int_equal(facts(&sim, "'state':'asked_not_captured'", "'field':'guests'"), 1);
-	said(&sim, "user", "We will be twenty five.");
+	sim_said(&sim, "user", "We will be twenty five.");
 	assert_int_equal(facts(&sim,
 			       "'field':'guests','label':'number of people','required':true,"
 			       "'state':'captured','value':'25','confidence':80,'how':'answer',"
 			       "'passage':'We will be twenty five.','passage_seq':",
 			       "'seq'"),
 			 1);
-	said(&sim, "ai", "May I have your name and your phone number?");
-	said(&sim, "user", "Anna Smith. I would rather not give my phone number.");
+	sim_said(&sim, "ai", "May I have your name and your phone number?");
+	sim_said(&sim, "user", "Anna Smith. I would rather not give my phone number.");
 	assert_int_equal(facts(&sim, "'value':'Anna Smith'", "'how':'answer'"), 1);
 	assert_int_equal(facts(&sim, "'state':'refused'", "'field':'phone'"), 1);
-	said(&sim, "user", "Sorry, make it seven people.");
+	sim_said(&sim, "user", "Sorry, make it seven people.");
 	assert_true(sim_shows(&sim, "'state':'captured','value':'7'"));
 	assert_true(sim_shows(
 		&sim, "'field':'phone','label':'phone number','required':true,'state':'refused'"));
@@ -72,7 +55,7 @@ static void tools_and_report_tell_too(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, FIELDS ",'tools':[{'name':'book'}]");
+	sim_begin(&sim, FIELDS ",'tools':[{'name':'book'}]");
 	sim_webhook(&sim, "{'t':'tool-call','here':true,'id':'t1','name':'book','data':{'guests':4}"
 			  ",'key':9}");
 	assert_int_equal(facts(&sim, "'value':'4'", "'how':'tool'"), 1);
@@ -92,9 +75,9 @@ static void without_fields(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		struct sim sim;
-		begin(&sim, settings[i]);
-		said(&sim, "ai", "May I have your name?");
-		said(&sim, "user", "Anna.");
+		sim_begin(&sim, settings[i]);
+		sim_said(&sim, "ai", "May I have your name?");
+		sim_said(&sim, "user", "Anna.");
 		assert_int_equal(sim_count(&sim, "'type':'fact'", NULL), 0);
 		assert_true(sim_shows(&sim, "'facts':[]"));
 		assert_null(sim.s->checklist.fields);
@@ -111,8 +94,8 @@ static void unreadable_settings_are_left_out(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		struct sim sim;
-		begin(&sim, settings[i]);
-		said(&sim, "user", "Anna.");
+		sim_begin(&sim, settings[i]);
+		sim_said(&sim, "user", "Anna.");
 		assert_int_equal(sim_count(&sim, "'type':'turn'", NULL), 1);
 		assert_true(sim_shows(&sim, "settings_in_part_unreadable"));
 		sim_check_replay(&sim);
@@ -124,7 +107,7 @@ static void late_words_revise(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, FIELDS);
+	sim_begin(&sim, FIELDS);
 	sim_webhook(&sim, "{'t':'transcript','s':'ai','final':true,'text':'How many "
 			  "people?','at':1000,'key':5}");
 	sim_pass(&sim, 3000);
@@ -144,7 +127,7 @@ static void imported_and_served(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, "'imported':true,'instruction':'33333333-3333-4333-8333-333333333333'");
+	sim_begin(&sim, "'imported':true,'instruction':'33333333-3333-4333-8333-333333333333'");
 	assert_true(sim_shows(&sim, "'flags':['imported']"));
 	char *served = sim_json(
 		"{'instruction_version':'44444444-4444-4444-8444-444444444444','how':'stored'}");
@@ -164,7 +147,7 @@ static void a_rewritten_argument_is_told(void **state)
 	struct buf b AUTO_BUF = { 0 };
 	char id[UUID_TEXT + 1];
 	(void)state;
-	begin(&sim, "'tools':[{'name':'find'}]");
+	sim_begin(&sim, "'tools':[{'name':'find'}]");
 	for (int i = 0; i < 3; i++)
 		sim_webhookf(&sim,
 			     "{'t':'tool-call','here':true,'id':'t%d','name':'find','data':{'q':'"
@@ -203,10 +186,7 @@ static uint64_t seed;
 
 static unsigned pick(unsigned n)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)((seed >> 33) % n);
+	return random_below(&seed, n);
 }
 
 struct caller {
@@ -240,24 +220,24 @@ static struct caller new_caller(unsigned call)
 static void talk(struct sim *sim, const struct caller *c)
 {
 	char text[256];
-	said(sim, "ai", "Welcome. How many people will it be?");
+	sim_said(sim, "ai", "Welcome. How many people will it be?");
 	if (c->corrects) {
-		said(sim, "user", "There will be four.");
-		said(sim, "ai", "Four, very good.");
+		sim_said(sim, "user", "There will be four.");
+		sim_said(sim, "ai", "Four, very good.");
 		snprintf(text, sizeof(text), "No, sorry, %u people.", c->guests);
 	} else {
 		snprintf(text, sizeof(text), "For %u, please.", c->guests);
 	}
-	said(sim, "user", text);
-	said(sim, "ai",
-	     c->both ? "May I have your name and phone number?" : "May I have your name?");
+	sim_said(sim, "user", text);
+	sim_said(sim, "ai",
+		 c->both ? "May I have your name and phone number?" : "May I have your name?");
 	snprintf(text, sizeof(text), "My name is %s.", c->name);
-	said(sim, "user", text);
-	said(sim, "ai", "Thanks. What is your phone number?");
+	sim_said(sim, "user", text);
+	sim_said(sim, "ai", "Thanks. What is your phone number?");
 	if (c->refuses)
-		said(sim, "user", "I don`t want to give you that.");
+		sim_said(sim, "user", "I don`t want to give you that.");
 	else
-		said(sim, "user", c->phone);
+		sim_said(sim, "user", c->phone);
 	sim_webhook(sim, "{'t':'status','name':'ended','reason':'customer-ended-call','key':2}");
 }
 
@@ -268,7 +248,7 @@ static void a_thousand_calls(void **state)
 		struct sim sim;
 		char value[64];
 		struct caller c = new_caller(call);
-		begin(&sim, FIELDS);
+		sim_begin(&sim, FIELDS);
 		talk(&sim, &c);
 		snprintf(value, sizeof(value), "'state':'captured','value':'%u'", c.guests);
 		if (!sim_shows(&sim, value))

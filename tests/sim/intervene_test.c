@@ -13,23 +13,6 @@
 	"'rules':{'clarify_caller_confused':{'enabled':true,'text':'Explain it in other words.'}," \
 	"'clarify_assistant_confused':{'enabled':true,'text':'Ask one short question.'}}"
 
-static int key;
-
-static void begin(struct sim *sim, const char *settings)
-{
-	key = 100;
-	sim_init(sim, settings);
-	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
-			 "{'t':'status','name':'in-progress','at':0,'key':1}");
-}
-
-static void said(struct sim *sim, const char *who, const char *text)
-{
-	sim_webhookf(sim, "{'t':'transcript','s':'%s','final':true,'text':'%s','key':%d}", who,
-		     text, key++);
-	sim_pass(sim, 2000);
-}
-
 static size_t raised(const struct sim *sim, const char *signal)
 {
 	char part[64];
@@ -39,7 +22,7 @@ static size_t raised(const struct sim *sim, const char *signal)
 
 static void angry(struct sim *sim)
 {
-	said(sim, "user", "This is ridiculous, let me speak to a human!");
+	sim_said(sim, "user", "This is ridiculous, let me speak to a human!");
 }
 
 /* Other words, until the signal is cleared: each turn its own, repeating oneself frustrates. */
@@ -55,14 +38,14 @@ static void calm(struct sim *sim)
 					     "From town.",
 					     "With a dog." };
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-		said(sim, "user", lines[i]);
+		sim_said(sim, "user", lines[i]);
 }
 
 static void proposed_once(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, PROPOSE);
+	sim_begin(&sim, PROPOSE);
 	angry(&sim);
 	assert_int_equal(raised(&sim, "frustration"), 1);
 	assert_true(sim_shows(&sim, "'escalated':true"));
@@ -84,7 +67,7 @@ static void transferred_as_by_a_person(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, TRANSFER);
+	sim_begin(&sim, TRANSFER);
 	angry(&sim);
 	assert_int_equal(
 		sim_count(&sim, "'type':'escalation.proposed'", "'action':'transfer'", NULL), 1);
@@ -113,14 +96,14 @@ static void clarified(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, CLARIFY);
-	said(&sim, "user", "I don`t understand.");
+	sim_begin(&sim, CLARIFY);
+	sim_said(&sim, "user", "I don`t understand.");
 	assert_int_equal(raised(&sim, "confusion_user"), 1);
 	assert_int_equal(sim_count(&sim, "'verb':'add-message'", "Explain it in other words.",
 				   "'role':'system'", "'actor':'rule:clarify_caller_confused'",
 				   "'reason':'confusion_user ", NULL),
 			 1);
-	said(&sim, "ai", "I`m sorry, I didn`t quite catch that.");
+	sim_said(&sim, "ai", "I`m sorry, I didn`t quite catch that.");
 	assert_int_equal(raised(&sim, "confusion_assistant"), 1);
 	assert_int_equal(sim_count(&sim, "'verb':'add-message'", "Ask one short question.",
 				   "'actor':'rule:clarify_assistant_confused'", NULL),
@@ -135,8 +118,8 @@ static void a_clarification_is_observed(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, CLARIFY);
-	said(&sim, "user", "I don`t understand.");
+	sim_begin(&sim, CLARIFY);
+	sim_said(&sim, "user", "I don`t understand.");
 	sim_answered(&sim, 0, 200, "");
 	sim_webhook(&sim,
 		    "{'t':'history','name':'system','text':'Explain it in other words.','key':7}");
@@ -158,7 +141,7 @@ static void off_by_default(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
 		struct sim sim;
-		begin(&sim, settings[i]);
+		sim_begin(&sim, settings[i]);
 		angry(&sim);
 		assert_int_equal(raised(&sim, "frustration"), 1);
 		assert_int_equal(sim_count(&sim, "escalation", NULL), 0);
@@ -173,7 +156,7 @@ static void nothing_is_done_to_an_ended_call(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, TRANSFER);
+	sim_begin(&sim, TRANSFER);
 	sim_webhook(&sim, "{'t':'transcript','s':'user','final':true,'text':'This is ridiculous, "
 			  "let me speak to a human!','key':5},"
 			  "{'t':'status','name':'ended','reason':'customer-ended-call','key':6}");
@@ -189,7 +172,7 @@ static void late_duplicates_and_restarts(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, TRANSFER);
+	sim_begin(&sim, TRANSFER);
 	angry(&sim);
 	size_t e = sim_effect(&sim, EFFECT_CONTROL, 0);
 	sim_intent(&sim, e);
@@ -212,9 +195,9 @@ static void beside_a_persons_commands(void **state)
 {
 	struct sim sim;
 	(void)state;
-	begin(&sim, CLARIFY);
+	sim_begin(&sim, CLARIFY);
 	assert_int_equal(sim_command(&sim, 1, "'verb':'say','text':'One moment, I help you.'"), 0);
-	said(&sim, "user", "I don`t understand.");
+	sim_said(&sim, "user", "I don`t understand.");
 	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 2);
 	sim_answered(&sim, 1, 500, "no");
 	assert_int_equal(sim_count(&sim, "'actor':'rule:clarify_caller_confused'",
@@ -289,12 +272,12 @@ static void a_thousand_calls(void **state)
 	(void)state;
 	for (unsigned call = 0; call < 1000; call++) {
 		struct sim sim;
-		begin(&sim, call % 2 ? TRANSFER : CLARIFY);
+		sim_begin(&sim, call % 2 ? TRANSFER : CLARIFY);
 		for (unsigned i = 0; i < 12; i++) {
 			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
 			unsigned pick = (unsigned)(seed >> 40);
-			said(&sim, i % 3 ? "user" : "ai",
-			     i % 3 ? lines[pick % 6] : ai_lines[pick % 4]);
+			sim_said(&sim, i % 3 ? "user" : "ai",
+				 i % 3 ? lines[pick % 6] : ai_lines[pick % 4]);
 			if (sim.effects_n && pick % 5 == 0)
 				sim_answered(&sim, sim.effects_n - 1, pick % 7 ? 200 : 500, "");
 		}

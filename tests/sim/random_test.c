@@ -6,6 +6,7 @@
 
 #include "call/parts.h"
 #include "tests/sim/sim.h"
+#include "tests/unit/random.h"
 
 enum { CALLS = 1500, STEPS_MOST = 90 };
 
@@ -13,10 +14,7 @@ static uint64_t seed;
 
 static unsigned pick(unsigned n)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)((seed >> 33) % n);
+	return random_below(&seed, n);
 }
 
 static const char *one_of(const char *const *list, unsigned n)
@@ -243,14 +241,12 @@ static void events_grow(const struct sim *sim)
 	struct span rest = buf_span(&sim->events);
 	int64_t last = 0;
 	while (rest.n) {
-		const char *end = memchr(rest.p, '\n', rest.n);
-		struct span line = { rest.p, (size_t)(end - rest.p) };
+		struct span line = span_line(&rest);
 		int64_t seq = 0;
 		assert_int_equal(json_check(line, NULL), 0);
 		assert_true(json_i64(json_get(json_of(line), "seq"), &seq));
 		assert_true(seq > last);
 		last = seq;
-		rest = span_from(rest, line.n + 1);
 	}
 }
 

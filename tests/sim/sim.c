@@ -88,7 +88,7 @@ int sim_apply(struct sim *sim, enum record_kind kind, struct span body)
 
 void sim_init(struct sim *sim, const char *settings)
 {
-	*sim = (struct sim){ .now_us = SIM_START_US, .next = 1 };
+	*sim = (struct sim){ .now_us = SIM_START_US, .next = 1, .key = 100 };
 	struct uuid space = { { 1 } };
 	sim->call = uuid_v5(&space, SPAN("sim"));
 	sim->s = session_new(&sim->call);
@@ -102,6 +102,13 @@ void sim_init(struct sim *sim, const char *settings)
 	if (sim_apply(sim, RECORD_BIND, span_of(json)))
 		fail_msg("bind: %s", sim->fault.text);
 	free(json);
+}
+
+void sim_begin(struct sim *sim, const char *settings)
+{
+	sim_init(sim, settings);
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
+			 "{'t':'status','name':'in-progress','at':0,'key':1}");
 }
 
 void sim_fini(struct sim *sim)
@@ -136,6 +143,13 @@ void sim_webhookf(struct sim *sim, const char *inputs, ...)
 	va_end(ap);
 	assert_true(n > 0 && (size_t)n < sizeof(text));
 	sim_webhook(sim, text);
+}
+
+void sim_said(struct sim *sim, const char *who, const char *text)
+{
+	sim_webhookf(sim, "{'t':'transcript','s':'%s','final':true,'text':'%s','key':%d}", who,
+		     text, sim->key++);
+	sim_pass(sim, 2000);
 }
 
 void sim_jump(struct sim *sim, int64_t ms)
@@ -239,21 +253,12 @@ static bool has(struct span line, const char *part)
 	return found;
 }
 
-static bool next_line(struct span *rest, struct span *line)
-{
-	const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
-	if (!end)
-		return false;
-	*line = (struct span){ rest->p, (size_t)(end - rest->p) };
-	*rest = span_from(*rest, line->n + 1);
-	return true;
-}
-
 size_t sim_count(const struct sim *sim, const char *part, ...)
 {
-	struct span rest = buf_span(&sim->events), line;
+	struct span rest = buf_span(&sim->events);
 	size_t n = 0;
-	while (next_line(&rest, &line)) {
+	while (rest.n) {
+		struct span line = span_line(&rest);
 		va_list ap;
 		bool all = has(line, part);
 		va_start(ap, part);
@@ -267,10 +272,10 @@ size_t sim_count(const struct sim *sim, const char *part, ...)
 
 size_t sim_answer_count(const struct sim *sim, const char *part)
 {
-	struct span rest = buf_span(&sim->answers), line;
+	struct span rest = buf_span(&sim->answers);
 	size_t n = 0;
-	while (next_line(&rest, &line))
-		n += has(line, part);
+	while (rest.n)
+		n += has(span_line(&rest), part);
 	return n;
 }
 

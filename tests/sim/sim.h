@@ -38,16 +38,21 @@ struct sim {
 	struct sim_effect *effects;
 	size_t effects_n;
 	struct fault fault; /* of the last refused record */
+	int key;	    /* of the next sim_said() */
 };
 
 /* settings: members besides source, project and dialect, as JSON with ' for "; may be "". */
 void sim_init(struct sim *, const char *settings);
 void sim_fini(struct sim *);
+/* The same, with a call in progress that can be controlled. */
+void sim_begin(struct sim *, const char *settings);
 /* Applies a record at the present time; refused ones are not kept. */
 int sim_apply(struct sim *, enum record_kind, struct span body);
 /* One webhook of several inputs (JSON objects separated by commas). */
 void sim_webhook(struct sim *, const char *inputs);
 void sim_webhookf(struct sim *, const char *inputs, ...) PRINTF_LIKE(2, 3);
+/* One final of "user" or "ai", and the pause that closes its turn. */
+void sim_said(struct sim *, const char *who, const char *text);
 /* Lets time pass, with a TICK whenever a timer is due: what a live host does. */
 void sim_pass(struct sim *, int64_t ms);
 /* Lets time pass in one jump, without ticks. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "call/session.h"
-#include "dialect/vapi.h"
+#include "tests/golden/vapi_journaled.h"
 #include "tests/golden/vapi_talk.h"
 #include "tests/unit/cmocka_all.h"
 
@@ -54,21 +54,11 @@ static void add(struct line *l, enum record_kind kind, struct span body, int64_t
 
 static void post(struct line *l, const struct talk *talk, enum talk_type type, size_t entries)
 {
-	struct arena arena = { 0 };
-	struct buf body AUTO_BUF = { 0 }, masked AUTO_BUF = { 0 }, reduced AUTO_BUF = { 0 };
-	struct repeats_news news = { 0 };
-	struct envelope e;
-	struct fault f = { 0 };
+	struct buf body AUTO_BUF = { 0 }, kept AUTO_BUF = { 0 };
 	talk_body(talk, type, entries, &body);
-	if (vapi_dialect.classify(buf_span(&body), &arena, &e, &f))
-		fail_msg("%s", f.text);
-	vapi_dialect.reduce(buf_span(&body), &e, &l->repeats, &reduced, &news);
-	vapi_dialect.mask(buf_span(&reduced), &e, &masked);
+	int64_t at_us = vapi_journaled(buf_span(&body), &l->repeats, &kept);
 	int64_t last_us = l->records[l->n - 1].at_us;
-	add(l, RECORD_WEBHOOK, buf_span(&masked), e.at_us > last_us ? e.at_us : last_us);
-	repeats_learn(&l->repeats, &news);
-	repeats_news_fini(&news);
-	arena_fini(&arena);
+	add(l, RECORD_WEBHOOK, buf_span(&kept), at_us > last_us ? at_us : last_us);
 }
 
 static size_t count(const struct line *l, const char *part)

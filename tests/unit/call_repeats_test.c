@@ -2,7 +2,7 @@
  * in between (the memory is empty then, and parts are journaled once more) has the same events,
  * byte for byte, as one that ran through, and as one whose bodies were never reduced. */
 #include "call/session.h"
-#include "dialect/vapi.h"
+#include "tests/golden/vapi_journaled.h"
 #include "tests/golden/vapi_talk.h"
 #include "tests/unit/cmocka_all.h"
 
@@ -55,19 +55,9 @@ enum how { WHOLE, REDUCED };
 
 static void deliver(struct run *run, struct span body, enum how how)
 {
-	struct arena arena = { 0 };
-	struct envelope e;
-	struct buf reduced AUTO_BUF = { 0 }, masked AUTO_BUF = { 0 };
-	struct repeats_news news = { 0 };
-	assert_int_equal(vapi_dialect.classify(body, &arena, &e, NULL), 0);
-	if (how == REDUCED)
-		vapi_dialect.reduce(body, &e, &run->known, &reduced, &news);
-	assert_int_equal(json_check(how == REDUCED ? buf_span(&reduced) : body, NULL), 0);
-	vapi_dialect.mask(how == REDUCED ? buf_span(&reduced) : body, &e, &masked);
-	apply(run, RECORD_WEBHOOK, buf_span(&masked));
-	repeats_learn(&run->known, &news);
-	repeats_news_fini(&news);
-	arena_fini(&arena);
+	struct buf kept AUTO_BUF = { 0 };
+	vapi_journaled(body, how == REDUCED ? &run->known : NULL, &kept);
+	apply(run, RECORD_WEBHOOK, buf_span(&kept));
 }
 
 static void same_events(const struct run *a, const struct run *b)

@@ -6,6 +6,7 @@
 
 #include "callmend/fields.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/random.h"
 
 static char *quoted(const char *text)
 {
@@ -361,10 +362,7 @@ static uint64_t seed;
 
 static unsigned pick(unsigned n)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (unsigned)((seed >> 33) % n);
+	return random_below(&seed, n);
 }
 
 static const char *const ai_lines[] = {

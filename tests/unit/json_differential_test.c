@@ -5,15 +5,13 @@
 #include "base/json.h"
 #include "tests/fuzz/json_oracle.h"
 #include "tests/unit/cmocka_all.h"
+#include "tests/unit/random.h"
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
 
 static uint32_t pick(uint32_t below)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 32) % below;
+	return (uint32_t)(random_next(&random_state) >> 32) % below;
 }
 
 static const char *const pieces[] = {

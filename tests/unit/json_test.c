@@ -463,6 +463,22 @@ static void writes(void **state)
 }
 
 /* What PostgreSQL refuses leaves neither as text nor as raw JSON. */
+static void copies_members_under_their_names(void **state)
+{
+	static const char text[] = "{\"a\\\"\\u00e9\":[1, 2],\"\":null}";
+	struct buf b AUTO_BUF = { 0 };
+	struct json_out o = { .b = &b };
+	struct json_iter it = json_iter(json_of(SPAN(text)));
+	struct span key;
+	struct json v;
+	(void)state;
+	json_begin(&o, NULL);
+	while (json_next(&it, &key, &v))
+		json_put_member(&o, key, v.raw);
+	json_end(&o);
+	assert_span(buf_span(&b), "{\"a\\\"\xc3\xa9\":[1, 2],\"\":null}");
+}
+
 static void writes_mended(void **state)
 {
 	(void)state;
@@ -531,6 +547,7 @@ int main(void)
 		cmocka_unit_test(fields_and_paths_agree_on_duplicates),
 		cmocka_unit_test(refuses_fields),
 		cmocka_unit_test(writes),
+		cmocka_unit_test(copies_members_under_their_names),
 		cmocka_unit_test(writes_mended),
 		cmocka_unit_test(writes_floats),
 	};

@@ -112,6 +112,16 @@ static void spans(void **state)
 	assert_true(span_is(span_from(SPAN("abc"), 1), "bc"));
 	assert_int_equal(span_from(SPAN("abc"), 9).n, 0);
 	assert_int_equal(span_of(NULL).n, 0);
+	assert_true(span_is(span_trim(SPAN(" \t\r\na b\n")), "a b"));
+	assert_int_equal(span_trim(SPAN(" \n")).n, 0);
+	struct span rest = SPAN("a\r\n\nb");
+	assert_true(span_is(span_line(&rest), "a\r"));
+	assert_true(span_is(span_line(&rest), ""));
+	assert_true(span_is(span_line(&rest), "b"));
+	assert_int_equal(rest.n + span_line(&rest).n, 0);
+	static const char *const words[] = { "a", "b", NULL };
+	assert_true(span_in(SPAN("b"), words));
+	assert_false(span_in(SPAN("ab"), words));
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "analysis/stats.h"
+#include "tests/unit/random.h"
 
 static void assert_near(double got, double wanted, double within)
 {
@@ -147,10 +148,7 @@ static void exact_bounds_are_where_the_tail_is_alpha(void **state)
 static uint64_t random_state = 88172645463325252u;
 static double uniform(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (double)(random_state >> 11) / 9007199254740992.0;
+	return (double)(random_next(&random_state) >> 11) / 9007199254740992.0;
 }
 
 static int draw(int n, double p)
