@@ -9,13 +9,6 @@ typedef struct span rewriter_fn(struct rewrite *, struct span arguments);
 
 /* --- search mappings (B3) --- */
 
-static const char *key_text(struct span key, struct arena *a)
-{
-	struct json quoted = { JSON_STRING, { key.p - 1, key.n + 2 } };
-
-	return arena_printf(a, "%.*s", SPAN_ARG(json_text(quoted, a)));
-}
-
 /* Copies `object` with the text at the dotted path replaced; every other byte of a value stays. */
 static void replace(struct json_out *o, const char *name, struct json object, const char *path,
 		    struct span to, struct arena *a)
@@ -27,7 +20,7 @@ static void replace(struct json_out *o, const char *name, struct json object, co
 
 	json_begin(o, name);
 	while (json_next(&it, &key, &value)) {
-		const char *text = key_text(key, a);
+		const char *text = json_key(key, a);
 		bool here = strlen(text) == n && strncmp(text, path, n) == 0;
 
 		if (here && path[n] && value.kind == JSON_OBJECT)
@@ -94,7 +87,7 @@ static struct span drop_nulls(struct rewrite *w, struct span arguments)
 	while (json_next(&it, &key, &value)) {
 		nulls += value.kind == JSON_NULL;
 		if (value.kind != JSON_NULL)
-			json_put_raw(&o, arena_printf(w->arena, "%.*s", SPAN_ARG(key)), value.raw);
+			json_put_member(&o, key, value.raw);
 	}
 	json_end(&o);
 	return nulls ? arena_copy(w->arena, buf_span(&out)) : arguments;
