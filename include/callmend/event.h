@@ -45,7 +45,7 @@
 	X(TRANSFER, "transfer", "{destination, from, to}")                                         \
 	X(QUESTION, "question", "the provider asked and was answered: {type}")                     \
 	X(SERVED, "instructions.served",                                                           \
-	  "assistant-request was answered: {instruction_version, how}")                            \
+	  "assistant-request was answered: {instruction_version, variable_version, how}")          \
 	X(TOOL_REQUESTED, "tool.requested",                                                        \
 	  "{tool_id, tool_call_id, name, arguments, by: callmend upstream "                        \
 	  "elsewhere}; tool_id is ours, stable")                                                   \

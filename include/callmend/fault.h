@@ -21,7 +21,8 @@
 	X(DENIED, -9, "not allowed")                           \
 	X(CONFLICT, -10, "in conflict with the present state") \
 	X(TOO_LARGE, -11, "too large")                         \
-	X(CLOSED, -12, "closed")
+	X(CLOSED, -12, "closed")                               \
+	X(LOST, -13, "the lease was lost")
 
 enum error_code {
 #define X(name, code, text) E_##name = (code),

@@ -32,14 +32,16 @@ struct job_context {
 	void *user;
 };
 
-/* 0: done, and its statement has ended the job. E_CONFLICT: the lease was lost, nothing was stored.
+/* 0: done, and its statement has ended the job. E_LOST: the lease was lost, nothing was stored.
  * E_INVALID: it can never succeed: dead at once. Anything else: tried again later (bounded). */
 typedef int job_fn(struct job_context *, const struct job *, struct fault *f);
 
 /* One element of what job_claim.sql gives; its texts live in the arena. E_INVALID: none of ours. */
 MUST int job_read(struct json, struct arena *, struct job *out, struct fault *f);
 /* For work that may take longer than lease_ms: holds the job for another lease_ms from now on.
- * E_CONFLICT: the lease was lost, stop. */
+ * E_LOST: the lease was lost, stop. */
 MUST int job_prolong(struct job_context *, const struct job *, struct fault *f);
+/* Ends a job that has nothing to store. E_LOST: the lease was lost. */
+MUST int job_done(struct job_context *, const struct job *, struct fault *f);
 
 #endif

@@ -22,7 +22,8 @@
 	X(REFUSED, 7, "input that could not be read, whole, with the reason; goes to quarantine") \
 	X(SERVED, 8, "JSON: what assistant-request was answered with (instruction version)")      \
 	X(CONTEXT, 10,                                                                            \
-	  "JSON, data of event CONTEXT: what is known about the caller, looked up or posted")     \
+	  "JSON, data of event CONTEXT: what is known about the caller, looked up or posted; "    \
+	  "and items_asked: true when the database was asked")                                    \
 	X(QUARANTINED, 9,                                                                         \
 	  "never on disk: stands in for a record that is skipped; body: why. The "                \
 	  "session answers with CALL_FLAGGED and nothing else")

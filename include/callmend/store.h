@@ -168,8 +168,8 @@ MUST int store_link_new(struct store_link **out, const char *url,
 			struct fault *f); /* does not connect yet */
 void store_link_free(struct store_link *);
 /* `out` receives the one JSON value (emptied first). E_NOT_FOUND: no row or null. E_INVALID,
- * E_CONFLICT: refused by the statement, the fault has PostgreSQL's words. E_UNAVAILABLE: away, or
- * lost in between (what was asked may have happened). */
+ * E_CONFLICT: refused by the statement, the fault has PostgreSQL's words. E_LOST: of a job, the
+ * lease was lost. E_UNAVAILABLE: away, or lost in between (what was asked may have happened). */
 MUST int store_link_query(struct store_link *, const char *name, const char *const *params,
 			  size_t n, struct buf *out, struct fault *f);
 /* LISTEN, now and after every reconnection (E_UNAVAILABLE: from the next connection on).

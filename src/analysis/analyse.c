@@ -323,6 +323,17 @@ int analyse_batch(struct job_context *job, unsigned most, unsigned *done, struct
 	return rc;
 }
 
+int reanalyse_job(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	struct buf asked AUTO_BUF = { 0 };
+	char wanted[24], most[16];
+	const char *params[] = { job->key.p, ctx->owner, wanted, most };
+
+	snprintf(wanted, sizeof(wanted), "%lld", (long long)job->wanted);
+	snprintf(most, sizeof(most), "%d", REANALYSE_PAGE);
+	return store_link_query(ctx->db, "reanalyse_page", params, 4, &asked, f);
+}
+
 int analyse_stale(struct job_context *job, unsigned most, unsigned *asked, struct fault *f)
 {
 	struct buf answer AUTO_BUF = { 0 };

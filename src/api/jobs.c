@@ -3,23 +3,13 @@
 #include "api/endpoint.h"
 
 static const char *const states[] = { "queued", "running", "dead", NULL };
-static const char *const kinds[] = { "analyse", "detect", "suggest", "apply",
-				     "deliver", "pull",	  NULL };
+static const char *const kinds[] = { "analyse", "detect", "suggest",   "apply",
+				     "deliver", "pull",	  "reanalyse", NULL };
 
 static const struct param list_params[] = {
 	CALLER_ORG(1),
-	{ .name = "state",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_ENUM,
-	  .values = states,
-	  .sql = 2,
-	  .doc = "only in this state; dead: given up" },
-	{ .name = "kind",
-	  .in = PARAM_IN_QUERY,
-	  .type = PARAM_ENUM,
-	  .values = kinds,
-	  .sql = 3,
-	  .doc = "only of this kind" },
+	QUERY_ENUM("state", 2, states, "only in this state; dead: given up"),
+	QUERY_ENUM("kind", 3, kinds, "only of this kind"),
 	QUERY_CURSOR(4),
 	QUERY_LIMIT(5),
 };

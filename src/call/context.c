@@ -107,6 +107,8 @@ void context_record(struct session *s, struct json context)
 	struct span key;
 	struct json item;
 	bool fresh = false;
+	s->context.had_items |= json_get(context, "items_asked").kind == JSON_TRUE;
+	s->context.had_lookup |= json_has(json_get(context, "lookup"));
 	publish(s, context);
 	buf_addz(&text, "What is known about this caller:");
 	while (json_next(&it, &key, &item)) {
@@ -127,6 +129,12 @@ void context_put(const struct session *s, struct json_out *o)
 	for (uint32_t i = 0; i < s->context.n; i++)
 		json_put_raw(o, NULL, kept_span(&s->context.items[i].json));
 	json_end_array(o);
+}
+
+void session_context_asked(const struct session *s, bool *items, bool *lookup)
+{
+	*items = s->context.had_items;
+	*lookup = s->context.had_lookup;
 }
 
 static size_t bytes(const struct session *s)

@@ -35,6 +35,7 @@ struct field {
 	struct span name, label, question, report, tool, path;
 	enum field_type type;
 	bool required, by_label;
+	bool people; /* type number: how many people there will be */
 	struct field_words *asks;
 	uint8_t asks_n, choices_n;
 	const struct field_choice *choices;
@@ -47,6 +48,7 @@ struct fields {
 	size_t n, pattern_bytes;
 	unsigned languages; /* SPOKEN_* */
 	uint8_t of_type[FIELD_TYPE_COUNT];
+	uint8_t of_people;
 };
 
 /* --- where and how to look --- */
@@ -99,6 +101,10 @@ struct field_number {
 };
 bool field_number_at(const struct utterance *, unsigned i, unsigned languages,
 		     struct field_number *out);
+/* Is the thing counted people: "party size", "number of guests"; of a question, "how many guests"?
+ */
+bool field_number_people_label(struct span label);
+bool field_number_people_question(struct span ask);
 /* One spoken or written group of a longer run of digits: "oh", "five", "twenty five", "555". The
  * words it takes; 0: none. */
 unsigned field_number_digits(const struct utterance *, unsigned i, unsigned languages,

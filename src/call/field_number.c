@@ -423,6 +423,101 @@ static bool near_label(const struct field_search *s, unsigned i, unsigned words_
 	return field_words_any(&s->f->about, s->u, i + words_taken, to < end ? to : end);
 }
 
+/* --- how many people, unasked --- */
+
+static const char *const people[] = { "people",	    "persons",	 "person",     "guests",
+				      "guest",	    "diners",	 "diner",      "visitors",
+				      "attendees",  "heads",	 "personas",   "persona",
+				      "invitados",  "invitado",	 "comensales", "gente",
+				      "asistentes", "huespedes", NULL };
+/* What may stand in a label that counts them, and says no more. */
+static const char *const counting[] = { "number", "size",    "count",	"total",    "party",
+					"group",  "the",     "of",	"in",	    "your",
+					"how",	  "many",    "numero",	"cantidad", "total",
+					"grupo",  "de",	     "la",	"el",	    "los",
+					"las",	  "cuantos", "cuantas", "tamano",   NULL };
+static const char *const groups[] = { "party", "group", "grupo", NULL };
+static const char *const how_many[] = { "many", "cuantos", "cuantas", NULL };
+
+bool field_number_people_label(struct span label)
+{
+	struct utterance u;
+	bool any = false;
+	utterance_read(label, &u);
+	for (unsigned i = 0; i < u.n; i++) {
+		bool group = utterance_in(&u, i, groups) && u.n > 1;
+		bool one = utterance_in(&u, i, people);
+		if (!one && !utterance_in(&u, i, counting))
+			return false;
+		any |= one || group;
+	}
+	return any;
+}
+
+bool field_number_people_question(struct span ask)
+{
+	struct utterance u;
+	utterance_read(ask, &u);
+	for (unsigned i = 0; i + 1 < u.n; i++)
+		if (utterance_in(&u, i, how_many) && utterance_in(&u, i + 1, people))
+			return true;
+	return false;
+}
+
+/* Behind these a number alone is one of people ... */
+static const char *const tells[] = { "we are",	 "were",     "we will be",  "well be",
+				     "party of", "group of", "table for",   "somos",
+				     "seremos",	 "seriamos", "vamos a ser", "mesa para",
+				     "grupo de", NULL };
+/* ... and behind these when "people", "of us" stands behind it. */
+static const char *const hints[] = { "there will be", "therell be", "there are", "theres",
+				     "it is",	      "its",	    "for",	 "para",
+				     "just",	      "only",	    "with",	 NULL };
+static const char *const abouts[] = { "about", "around", "the",	     "just", "only",
+				      "like",  "maybe",	 "probably", "unos", "unas",
+				      "como",  "solo",	 "todos",    NULL };
+/* The sentence goes on with something else. */
+static const char *const closing[] = { "on",  "at", "please", "total", "altogether", "in", "coming",
+				       "for", "el", "por",    "en",    "para",	     NULL };
+
+/* Does one of the phrases end before word i? "We're" begins a clause, "we were" does not. */
+static bool ends_before(const struct utterance *u, unsigned i, const char *const *phrases)
+{
+	for (unsigned k = i > 3 ? i - 3 : 0; k < i; k++) {
+		bool past = utterance_is(u, k, "were") && !u->w[k].clause;
+		if (!past && k + utterance_phrase(u, k, phrases) == i)
+			return true;
+	}
+	return false;
+}
+
+static bool said_before(const struct utterance *u, unsigned i, const char *const *phrases)
+{
+	while (!ends_before(u, i, phrases) && i > 0 && utterance_in(u, i - 1, abouts))
+		i--;
+	return ends_before(u, i, phrases);
+}
+
+static bool closes(const struct utterance *u, unsigned i)
+{
+	return i >= u->n || u->w[i].clause || utterance_in(u, i, closing);
+}
+
+/* "There will be eight of us", "for eight guests", "a party of eight"; not "two of us are late". */
+static bool people_said(const struct field_search *s, unsigned i, unsigned words_taken)
+{
+	const struct utterance *u = s->u;
+	unsigned next = i + words_taken;
+	bool told = said_before(u, i, tells);
+	bool hinted = told || said_before(u, i, hints);
+	bool noun = next < u->n && !u->w[next].clause && utterance_in(u, next, people);
+	bool us = utterance_is(u, next, "of") && utterance_is(u, next + 1, "us");
+
+	return s->f->people &&
+	       ((noun && hinted) || (us && closes(u, next + 2) && (hinted || u->w[i].clause)) ||
+		(told && closes(u, next)));
+}
+
 /* near: only a number that words of the label follow ("seven people"). */
 static bool find(const struct field_search *s, bool near, struct field_found *out)
 {
@@ -433,7 +528,8 @@ static bool find(const struct field_search *s, bool near, struct field_found *ou
 			i += other;
 		} else if (!field_number_at(s->u, i, s->languages, &n) || i + n.words > s->to) {
 			i++;
-		} else if (only_article(s, i, &n) || (near && !near_label(s, i, n.words))) {
+		} else if (only_article(s, i, &n) ||
+			   (near && !near_label(s, i, n.words) && !people_said(s, i, n.words))) {
 			i += n.words;
 		} else {
 			field_found_amount(out, n.hundredths, false, i, i + n.words);

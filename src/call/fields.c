@@ -45,14 +45,6 @@ static const char *const stop_words[] = {
 	"cuantos", "cuantas",	"cuanto",   "puede", "me",    "dar",   "cliente", NULL,
 };
 
-static bool stops(struct span word)
-{
-	for (const char *const *w = stop_words; *w; w++)
-		if (span_is(word, *w))
-			return true;
-	return false;
-}
-
 /* --- names, labels, types --- */
 
 static int check_size(const char *member, struct span text, size_t most, struct fault *f)
@@ -118,7 +110,7 @@ static struct field_words words_of(struct arena *a, struct span text, bool conte
 	utterance_read(text, &u);
 	uint32_t *stems = arena_alloc(a, (u.n ? u.n : 1) * sizeof(*stems));
 	for (unsigned i = 0; i < u.n && out.n < UINT8_MAX; i++)
-		if (!contents_only || !stops(utterance_word(&u, i)))
+		if (!contents_only || !span_in(utterance_word(&u, i), stop_words))
 			stems[out.n++] = u.w[i].stem;
 	out.stems = stems;
 	return out;
@@ -186,6 +178,19 @@ static void set_about(struct arena *a, struct json list, struct field *out)
 	if (out->about.n > ABOUT_MAX)
 		out->about.n = ABOUT_MAX;
 	arena_fini(&scratch);
+}
+
+static bool counts_people(struct json list, const struct field *f)
+{
+	struct arena scratch = { 0 };
+	struct json_iter it = json_iter(list);
+	struct span key;
+	struct json v;
+	bool people = field_number_people_label(f->label);
+	while (json_has(list) && json_next(&it, &key, &v))
+		people |= field_number_people_question(json_text(v, &scratch));
+	arena_fini(&scratch);
+	return people && f->type == FIELD_NUMBER;
 }
 
 /* "value|synonym|synonym" */
@@ -296,6 +301,7 @@ static int read_field(struct fields *all, struct json object, struct field *out,
 	TRY(read_pattern(all, j.pattern, out, f));
 	TRY(read_paths(a, &j, out, f));
 	set_about(a, j.ask, out);
+	out->people = counts_people(j.ask, out);
 	make_question(all, out);
 	return 0;
 }
@@ -314,6 +320,7 @@ static int read_all(struct fields *all, struct json array, struct fault *f)
 		}
 		all->n = i + 1;
 		all->of_type[one->type]++;
+		all->of_people += one->people;
 	}
 	return 0;
 }

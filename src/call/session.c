@@ -408,12 +408,14 @@ static void apply_served(struct session *s, const struct record *r, struct conte
 {
 	struct draft d;
 	struct span version = json_text(json_get(c->served, "instruction_version"), &s->scratch);
+	struct span variable = json_text(json_get(c->served, "variable_version"), &s->scratch);
 	struct json how = json_get(c->served, "how");
 	(void)r;
 	if (uuid_parse(&s->facts.instruction, version))
 		version = (struct span){ 0 };
 	draft_begin(s, &d, EVENT_SERVED, 0);
 	pipeline_put_text(&d.o, "instruction_version", version);
+	pipeline_put_text(&d.o, "variable_version", variable);
 	pipeline_put_json(&d.o, "how", how);
 	draft_emit(s, &d);
 }

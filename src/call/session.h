@@ -50,6 +50,10 @@ session_repeated_tools(const struct session *); /* tool calls that had been here
 bool session_command(const struct session *, const struct uuid *id, struct span key,
 		     struct buf *out);
 
+/* Of what is known about the caller, the parts that were asked for and answered, or given up:
+ * records say so. */
+void session_context_asked(const struct session *, bool *items, bool *lookup);
+
 /* Effects that were asked for and have no OUTCOME: after replay the host appends OUTCOME records
  * for them (unknown where an INTENT is there, not_sent where none is). Calls `each` per effect. */
 void session_open_effects(const struct session *,

@@ -386,6 +386,7 @@ struct context_item {
 struct context_state {
 	struct context_item *items; /* heap, oldest first */
 	uint32_t n;
+	bool had_items, had_lookup; /* that part was asked for, and what came of it is known */
 };
 
 /* --- the session --- */

@@ -4,9 +4,11 @@
  * Failure modes.
  *  - Nothing to do (source put away, no PATCH source any more, no instructions): the job ends.
  *  - It is there already: seen, nothing is sent.
- *  - The text is no version of ours: somebody has edited it at the provider. Never overwritten,
- * given up at once with the way out, unless the job was forced. Between GET and PATCH somebody may
- * still edit it: the provider has no condition to PATCH under.
+ *  - The text takes the instructions as the variable our answers to assistant-request give it:
+ * nothing is sent, the next answer proves it. Where no answer gives it: given up with the way out.
+ *  - The text is no version of ours otherwise: somebody has edited it at the provider. Never
+ * overwritten, given up at once with the way out, unless the job was forced. Between GET and PATCH
+ * somebody may still edit it: the provider has no condition to PATCH under.
  *  - 4xx, 5xx, no key, no connection: noted, tried again later and later, then given up.
  *  - Timeout or a broken connection after the PATCH was sent: it may have worked, the GET decides.
  *  - 200, and GET shows the old text (late, or a draft that waits for somebody): noted and tried
@@ -24,6 +26,7 @@
 #define LOADED(F, T)                                       \
 	F(T, TEXT, name, "name", REQUIRED)                 \
 	F(T, TEXT, api_base, "api_base", REQUIRED)         \
+	F(T, TEXT, mode, "mode", REQUIRED)                 \
 	F(T, TEXT, assistant_id, "assistant_id", REQUIRED) \
 	F(T, RAW, private_key, "private_key", REQUIRED)    \
 	F(T, TEXT, version, "version", REQUIRED)           \
@@ -53,11 +56,9 @@ static void errand_fini(struct errand *e)
 
 static int write_key(struct errand *e, struct fault *f)
 {
-	struct secret_ref ref = { 0 };
 	struct buf key AUTO_BUF = { 0 };
 
-	if (config_secret_from_json(e->to.private_key, &e->arena, &ref, f) ||
-	    config_secret_resolve(ref, SECRET_BY_API, e->ctx->config->secrets_dir, &key, f))
+	if (config_secret_read(e->to.private_key, e->ctx->config->secrets_dir, &key, f))
 		return fault_wrap(f, "private_key");
 	buf_printf(&e->key, "authorization: Bearer %s", buf_z(&key));
 	return 0;
@@ -172,7 +173,24 @@ static int overwrite(struct errand *e, const struct apply_assistant *as, struct 
 	return rc;
 }
 
-static int bring(struct errand *e, struct fault *f)
+/* Not to be overwritten: by a variable the text arrives, or somebody has to decide. */
+static int leave(struct errand *e, struct span text, const char **verdict, struct fault *f)
+{
+	if (!apply_assistant_by_variable(text))
+		return fault(f, E_CONFLICT,
+			     "the system message was edited at the provider: it is no version of "
+			     "these instructions. Take it over by PUT .../instructions, or "
+			     "overwrite it by POST .../apply?force=true");
+	if (!e->to.mode.n)
+		return fault(f, E_CONFLICT,
+			     "the system message takes the variable instructions, which no answer "
+			     "of this source gives: set assistant_mode id, or overwrite it by "
+			     "POST .../apply?force=true");
+	*verdict = "variable";
+	return 0;
+}
+
+static int bring(struct errand *e, const char **verdict, struct fault *f)
 {
 	struct apply_assistant as = { 0 };
 	bool force = json_true(json_get(e->job->payload, "force"));
@@ -184,10 +202,7 @@ static int bring(struct errand *e, struct fault *f)
 	if (has_arrived(e, &as))
 		return 0;
 	if (!force && !apply_assistant_known(as.text, e->to.known))
-		return fault(f, E_CONFLICT,
-			     "the system message was edited at the provider: it is no version of "
-			     "these instructions. Take it over by PUT .../instructions, or "
-			     "overwrite it by POST .../apply?force=true");
+		return leave(e, as.text, verdict, f);
 	return overwrite(e, &as, f);
 }
 
@@ -210,19 +225,21 @@ static int store(struct errand *e, const char *verdict, const struct fault *why,
 		log_warn("apply", "source %.*s: %s (%.*s)", SPAN_ARG(e->to.name), why->text,
 			 SPAN_ARG(buf_span(&out)));
 	else if (e->to.version.n)
-		log_info("apply", "source %.*s has the instructions in force",
-			 SPAN_ARG(e->to.name));
+		log_info("apply", "source %.*s %s", SPAN_ARG(e->to.name),
+			 strcmp(verdict, "seen") ? "takes the instructions as a variable"
+						 : "has the instructions in force");
 	return 0;
 }
 
 static int run(struct errand *e, struct json loaded, struct fault *f)
 {
 	struct fault why = { 0 };
+	const char *verdict = "seen";
 
 	TRY(JSON_READ(loaded, loaded, &e->arena, &e->to, f));
-	int rc = bring(e, &why);
+	int rc = bring(e, &verdict, &why);
 	if (rc == 0)
-		return store(e, "seen", NULL, APPLY_ATTEMPTS, f);
+		return store(e, verdict, NULL, APPLY_ATTEMPTS, f);
 	return store(e, "failed", &why, rc == E_CONFLICT ? 1 : APPLY_ATTEMPTS, f);
 }
 

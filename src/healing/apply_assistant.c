@@ -2,18 +2,9 @@
 
 #include "base/crypto.h"
 
-static struct span trim(struct span s)
-{
-	while (s.n && strchr(" \t\r\n", s.p[0]))
-		s = span_from(s, 1);
-	while (s.n && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 bool apply_assistant_same(struct span a, struct span b)
 {
-	return span_eq(trim(a), trim(b));
+	return span_eq(span_trim(a), span_trim(b));
 }
 
 bool apply_assistant_known(struct span text, struct json known)
@@ -24,7 +15,7 @@ bool apply_assistant_known(struct span text, struct json known)
 	uint8_t hash[32];
 	struct buf hex AUTO_BUF = { 0 };
 
-	text = trim(text);
+	text = span_trim(text);
 	if (!text.n)
 		return true;
 	crypto_sha256(text, hash);
@@ -32,6 +23,24 @@ bool apply_assistant_known(struct span text, struct json known)
 	while (json_next(&it, &key, &v))
 		if (json_is_text(v, buf_z(&hex)))
 			return true;
+	return false;
+}
+
+/* As Liquid writes it: {{name}}, {{- name -}}, {{ name | filter }}. */
+bool apply_assistant_by_variable(struct span text)
+{
+	const struct span name = SPAN("instructions");
+	const char *open;
+
+	while ((open = memmem(text.p ? text.p : "", text.n, "{{", 2))) {
+		text = span_from(text, (size_t)(open - text.p) + 2);
+		struct span inner =
+			span_trim(text.n && text.p[0] == '-' ? span_from(text, 1) : text);
+		bool named = inner.n > name.n && memcmp(inner.p, name.p, name.n) == 0;
+
+		if (named && strchr(" \t\r\n|-}", inner.p[name.n]))
+			return true;
+	}
 	return false;
 }
 
@@ -74,17 +83,6 @@ int apply_assistant_read(struct json assistant, struct arena *a, struct apply_as
 
 /* --- writing --- */
 
-/* `key` stands between its quotes, escaped; the writer escapes again. */
-static void put_member(struct json_out *o, struct span key, struct span raw)
-{
-	struct arena arena = { 0 };
-	struct json quoted = { JSON_STRING, { key.p - 1, key.n + 2 } };
-	struct span name = json_text(quoted, &arena);
-
-	json_put_raw(o, arena_printf(&arena, "%.*s", SPAN_ARG(name)), raw);
-	arena_fini(&arena);
-}
-
 static void put_message(struct json_out *o, struct json message, struct span text)
 {
 	struct json_iter it = json_iter(message);
@@ -94,15 +92,7 @@ static void put_message(struct json_out *o, struct json message, struct span tex
 	json_begin(o, NULL);
 	while (json_next(&it, &key, &v))
 		if (!span_is(key, "content"))
-			put_member(o, key, v.raw);
-	json_put_text(o, "content", text);
-	json_end(o);
-}
-
-static void put_new_message(struct json_out *o, struct span text)
-{
-	json_begin(o, NULL);
-	json_put_z(o, "role", "system");
+			json_put_member(o, key, v.raw);
 	json_put_text(o, "content", text);
 	json_end(o);
 }
@@ -116,7 +106,7 @@ static void put_messages(struct json_out *o, struct json model, struct span text
 
 	json_begin_array(o, "messages");
 	if (done)
-		put_new_message(o, text);
+		put_message(o, json_of(SPAN("{\"role\":\"system\"}")), text);
 	while (messages.kind == JSON_ARRAY && json_next(&it, &key, &message)) {
 		if (!done && is_system(message)) {
 			put_message(o, message, text);
@@ -140,7 +130,7 @@ void apply_assistant_write(const struct apply_assistant *as, struct span text, s
 	json_begin(&o, "model");
 	while (json_next(&it, &key, &v))
 		if (!span_is(key, "messages") && !span_is(key, "systemPrompt"))
-			put_member(&o, key, v.raw);
+			json_put_member(&o, key, v.raw);
 	put_messages(&o, as->model, text);
 	json_end(&o);
 	json_end(&o);

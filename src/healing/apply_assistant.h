@@ -23,5 +23,7 @@ bool apply_assistant_same(struct span a, struct span b);
 /* Is it one of these texts? `known`: array of SHA-256 in hex, of texts without white space around
  * them. No text at all is known to everybody. */
 bool apply_assistant_known(struct span text, struct json known);
+/* Does it take the instructions as a variable: {{instructions}}, {{ instructions | filter }}? */
+bool apply_assistant_by_variable(struct span text);
 
 #endif

@@ -31,7 +31,7 @@ int detect_job(struct job_context *ctx, const struct job *job, struct fault *f)
 	struct buf loaded AUTO_BUF = { 0 }, result AUTO_BUF = { 0 };
 	int rc = stored_load(ctx, job, "heal_detect_load", &loaded, f);
 	if (rc == E_NOT_FOUND)
-		return stored_nothing(ctx, job, f);
+		return job_done(ctx, job, f);
 	TRY(rc);
 	TRY(detect_decide(json_of(buf_span(&loaded)), &result, f));
 	return stored_put(ctx, job, "heal_detect_store", &result, f);

@@ -24,12 +24,3 @@ int stored_put(struct job_context *ctx, const struct job *job, const char *name,
 	snprintf(wanted, sizeof(wanted), "%lld", (long long)job->wanted);
 	return store_link_query(ctx->db, name, params, 4, &out, f);
 }
-
-int stored_nothing(struct job_context *ctx, const struct job *job, struct fault *f)
-{
-	char wanted[24];
-	struct buf out AUTO_BUF = { 0 };
-	const char *params[] = { job->kind.p, job->key.p, ctx->owner, wanted };
-	snprintf(wanted, sizeof(wanted), "%lld", (long long)job->wanted);
-	return store_link_query(ctx->db, "job_done", params, 4, &out, f);
-}

@@ -12,7 +12,5 @@ MUST int stored_load(struct job_context *, const struct job *, const char *name,
 /* A storing statement, which also ends the job: $1 owner, $2 key, $3 wanted, $4 result. */
 MUST int stored_put(struct job_context *, const struct job *, const char *name, struct buf *result,
 		    struct fault *f);
-/* Ends a job that has nothing to store. */
-MUST int stored_nothing(struct job_context *, const struct job *, struct fault *f);
 
 #endif

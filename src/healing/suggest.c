@@ -457,7 +457,7 @@ static int make(struct making *m, struct job_context *ctx, const struct job *job
 	m->issue = json_get(m->bundle, "issue");
 	causes_find(&m->w, json_get(m->w.doc, "issues"), &m->seen);
 	if (json_true(json_get(m->issue, "pending")))
-		return stored_nothing(ctx, job, f);
+		return job_done(ctx, job, f);
 	if (json_has(m->issue))
 		draft_for_issue(m);
 	else
@@ -472,7 +472,7 @@ int suggest_job(struct job_context *ctx, const struct job *job, struct fault *f)
 	struct arena a = { 0 };
 	int rc = stored_load(ctx, job, "heal_suggest_load", &loaded, f);
 	if (rc == E_NOT_FOUND)
-		return stored_nothing(ctx, job, f);
+		return job_done(ctx, job, f);
 	TRY(rc);
 	struct making m = { .arena = &a, .bundle = json_of(buf_span(&loaded)) };
 	rc = make(&m, ctx, job, f);

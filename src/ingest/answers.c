@@ -72,27 +72,33 @@ static void serve_failure(struct delivery *d, struct lane *l, uint64_t number)
 	delivery_answer_at(d, l, number);
 }
 
-/* `p`: whose instructions the assistant was given; NULL: it has none of ours. By id they are a
- * variable, and whether the provider's text names it is not seen here. */
+static void put_version(struct json_out *o, const struct dir_project *p, bool by_id, bool written)
+{
+	char id[UUID_TEXT + 1];
+
+	if (!p || !p->instruction_number || (!by_id && !written))
+		return;
+	uuid_format(&p->instruction_version, id);
+	json_put_z(o, by_id ? "variable_version" : "instruction_version", id);
+	json_put_i64(o, "number", p->instruction_number);
+}
+
+/* `p`: whose instructions were to be given; not `written`: the assistant has none of ours. By id
+ * they are a variable, and whether the provider's text names it is not seen here. */
 static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir_project *p,
-			    uint64_t number)
+			    bool written, uint64_t number)
 {
 	bool by_id = span_is(d->source->assistant_mode, "id");
 	struct call_entry *c = lane_call(l, &d->call);
 	struct buf body AUTO_BUF = { 0 };
 	struct json_out o = { .b = &body };
-	char id[UUID_TEXT + 1];
 	struct fault f;
 	uint64_t served = 0;
 
 	if (!c)
 		return number;
 	json_begin(&o, NULL);
-	if (p && p->instruction_number) {
-		uuid_format(&p->instruction_version, id);
-		json_put_z(&o, "instruction_version", id);
-		json_put_i64(&o, "number", p->instruction_number);
-	}
+	put_version(&o, p, by_id, written);
 	json_put_text(&o, "how", by_id ? SPAN("variable") : d->source->assistant_mode);
 	json_end(&o);
 	if (lane_input(l, c, RECORD_SERVED, buf_span(&body), &served, &f) && !served)
@@ -122,7 +128,7 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 		serve_failure(d, l, number);
 		return;
 	}
-	delivery_answer_at(d, l, note_served(d, l, written ? p : NULL, number));
+	delivery_answer_at(d, l, note_served(d, l, p, written, number));
 }
 
 static void serve_fetched(struct assistant_cache *c, struct delivery *d, struct lane *l,

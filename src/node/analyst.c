@@ -20,6 +20,7 @@
 #include "healing/detect.h"
 #include "healing/suggest.h"
 #include "node/database.h"
+#include "node/hangup.h"
 #include "node/pull.h"
 #include "node/worker.h"
 #include "notify/deliver.h"
@@ -31,6 +32,7 @@
 static const struct work calls_works[] = {
 	{ "analyse", .batch = analyse_batch },
 	{ "detect", .handler = detect_job, .leases = 2 },
+	{ "reanalyse", .handler = reanalyse_job },
 };
 static const struct work changes_works[] = {
 	{ "apply", .handler = apply_job, .leases = 2 }, /* must not wait for a model */
@@ -84,7 +86,7 @@ struct analyst {
 	atomic_bool stop;
 	atomic_uint running;
 	uv_loop_t loop;
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 	uv_timer_t limit;
 	uv_async_t ended;
 };
@@ -204,6 +206,15 @@ static void on_signal(uv_signal_t *s, int number)
 	stop(s->data);
 }
 
+static void on_hangup(uv_signal_t *s, int number)
+{
+	struct analyst *a = s->data;
+
+	(void)number;
+	if (!atomic_load(&a->stop))
+		stop(a);
+}
+
 static void on_parent_gone(void *user)
 {
 	struct analyst *a = user;
@@ -225,9 +236,13 @@ static void loop_open(struct analyst *a)
 	uv_signal_init(&a->loop, &a->intr);
 	uv_timer_init(&a->loop, &a->limit);
 	uv_async_init(&a->loop, &a->ended, on_ended);
-	a->term.data = a->intr.data = a->limit.data = a;
+	a->term.data = a->intr.data = a->hup.data = a->limit.data = a;
 	uv_signal_start(&a->term, on_signal, SIGTERM);
 	uv_signal_start(&a->intr, on_signal, SIGINT);
+	if (getenv("CALLMEND_ANALYST_NUMBER"))
+		hangup_leave_to_parent();
+	else
+		hangup_watch(&a->loop, &a->hup, on_hangup);
 	signal(SIGPIPE, SIG_IGN);
 }
 

@@ -264,10 +264,12 @@ static int find_since(struct pull *p, struct fault *f)
 
 static int open_batch(struct pull *p, struct fault *f)
 {
+	struct buf poison_dir AUTO_BUF = { 0 };
 	char name[96];
 	int n = snprintf(name, sizeof(name), "pull:%" PRId64 ":%" PRId64, p->since_us, p->until_us);
 
 	p->id = uuid_v5(&p->intake.source->id, (struct span){ name, (size_t)n });
+	intake_poison_dir(&p->intake, NULL, &poison_dir);
 	const struct batch_config bc = { .url = buf_z(&p->intake.url),
 					 .id = p->id,
 					 .name = "pull",
@@ -277,6 +279,7 @@ static int open_batch(struct pull *p, struct fault *f)
 					 .resume = BATCH_NEW_RECORDS,
 					 .since_us = p->since_us,
 					 .until_us = p->until_us,
+					 .poison_dir = buf_z(&poison_dir),
 					 .mistake = p->mistake,
 					 .stopping = p->stopping,
 					 .user = p->user };
@@ -324,7 +327,7 @@ static int pull(struct pull *p, struct fault *f)
 		return fault(f, E_INVALID, "since must be before until");
 	TRY(open_batch(p, f));
 	int rc = walk(p, f);
-	if (rc && rc != E_CONFLICT)
+	if (rc && rc != E_CONFLICT && rc != E_LOST) /* another's now */
 		batch_give_up(p->batch);
 	batch_counts(p->batch, &p->counts);
 	return rc;
@@ -443,16 +446,6 @@ static int read_payload(struct pull *p, struct json payload, struct fault *f)
 	return good ? 0 : fault(f, E_INVALID, "since, until: expected times");
 }
 
-static int end_job(struct job_context *ctx, const struct job *job, struct fault *f)
-{
-	struct buf out AUTO_BUF = { 0 };
-	char wanted[24];
-	const char *params[] = { job->kind.p, job->key.p, ctx->owner, wanted };
-
-	snprintf(wanted, sizeof(wanted), "%" PRId64, job->wanted);
-	return store_link_query(ctx->db, "job_done", params, 4, &out, f);
-}
-
 int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
 {
 	struct running_job running = { ctx, job };
@@ -474,5 +467,5 @@ int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
 		log_info("pull", "%" PRIu64 " calls, %" PRIu64 " duplicates, %" PRIu64 " bad",
 			 p.counts.imported, p.counts.duplicates, p.counts.bad);
 	pull_fini(&p);
-	return rc ? rc : end_job(ctx, job, f);
+	return rc ? rc : job_done(ctx, job, f);
 }

@@ -98,7 +98,7 @@ static int settle(struct worker *w, const struct job *job, int rc, const struct 
 		w->tally.done++;
 		return 0;
 	}
-	if (rc == E_CONFLICT) {
+	if (rc == E_LOST) {
 		w->tally.lost++;
 		log_info(w->config.name, "%s %s: %s", job->kind.p, job->key.p, why->text);
 		return 0;

@@ -109,16 +109,10 @@ static int64_t number_of(struct json row, const char *name, int64_t dflt)
 static struct dir_secret secret_of(struct reading *r, struct json ref)
 {
 	struct dir_secret secret = { 0 };
-	struct secret_ref where = { 0 };
 	struct buf value AUTO_BUF = { 0 };
 	struct fault why = { 0 };
-	int rc = 0;
-	if (!json_has(ref))
-		rc = fault(&why, E_NOT_FOUND, "no secret is configured");
-	if (rc == 0)
-		rc = config_secret_from_json(ref, r->a, &where, &why);
-	if (rc == 0)
-		rc = config_secret_resolve(where, SECRET_BY_API, r->secrets_dir, &value, &why);
+	int rc = json_has(ref) ? config_secret_read(ref, r->secrets_dir, &value, &why)
+			       : fault(&why, E_NOT_FOUND, "no secret is configured");
 	if (rc)
 		secret.missing = arena_copy(r->a, span_of(why.text));
 	else

@@ -220,11 +220,11 @@ int directory_check_setting(struct span name, struct json value, const char *at,
 #define X(name, dflt, doc) #name,
 		SETTINGS_NUMBERS(X)
 #undef X
+			NULL,
 	};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (span_is(name, names[i]))
-			return directory_check_between(value, 0, SETTINGS_NUMBER_MAX, at, f);
-	return fault(f, E_INVALID, "%s: no such setting", at);
+	if (!span_in(name, names))
+		return fault(f, E_INVALID, "%s: no such setting", at);
+	return directory_check_between(value, 0, SETTINGS_NUMBER_MAX, at, f);
 }
 
 int directory_check_settings(struct json v, const char *at, struct arena *a, struct fault *f)

@@ -32,12 +32,23 @@ int job_read(struct json v, struct arena *a, struct job *out, struct fault *f)
 	return uuid_parse(&out->org, c.org_id) ? fault(f, E_INVALID, "org_id: not an id") : 0;
 }
 
+static int tell(struct job_context *ctx, const struct job *job, const char *name, int64_t last,
+		struct fault *f)
+{
+	char number[24];
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { job->kind.p, job->key.p, ctx->owner, number };
+
+	snprintf(number, sizeof(number), "%lld", (long long)last);
+	return store_link_query(ctx->db, name, params, 4, &out, f);
+}
+
 int job_prolong(struct job_context *ctx, const struct job *job, struct fault *f)
 {
-	char lease_ms[24];
-	struct buf out AUTO_BUF = { 0 };
-	const char *params[] = { job->kind.p, job->key.p, ctx->owner, lease_ms };
+	return tell(ctx, job, "job_prolong", ctx->lease_ms, f);
+}
 
-	snprintf(lease_ms, sizeof(lease_ms), "%lld", (long long)ctx->lease_ms);
-	return store_link_query(ctx->db, "job_prolong", params, 4, &out, f);
+int job_done(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	return tell(ctx, job, "job_done", job->wanted, f);
 }

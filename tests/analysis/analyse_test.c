@@ -302,6 +302,16 @@ static void news_during_an_analysis(void **state)
 	assert_string_equal(sql("select last_seq from call_analyses"), "120");
 }
 
+static void reanalyse(void)
+{
+	struct job_context ctx = context_of(db, "a1");
+	struct job job = { .kind = SPAN("reanalyse"), .key = SPAN(PROJECT), .wanted = 1 };
+	sql("select callmend_job_claim('{reanalyse}', 'a1', 1, 60000)");
+	assert_ok(reanalyse_job(&ctx, &job, &oops));
+	assert_string_equal(sql("select count(*) from jobs where kind = 'reanalyse'"), "0");
+	assert_int_equal(reanalyse_job(&ctx, &job, &oops), E_LOST);
+}
+
 static void asking_again(void **state)
 {
 	(void)state;
@@ -320,14 +330,16 @@ static void asking_again(void **state)
 	analyse_all();
 	sql("update call_analyses set outcome = 'unknown'");
 	assert_ok(store_link_query(db, "api_reanalyse", one, 6, &out, &oops));
-	assert_string_equal(buf_z(&out), "{\"jobs\" : 1}");
+	assert_string_equal(buf_z(&out), "{\"jobs\": 1}");
 	assert_int_equal(analyse("a1"), 1);
 	assert_string_equal(sql("select count(*) from call_analyses where outcome = 'failure'"),
 			    "1");
 	assert_ok(store_link_query(db, "api_reanalyse", recent, 6, &out, &oops));
-	assert_string_equal(buf_z(&out), "{\"jobs\" : 0}");
+	assert_string_equal(buf_z(&out), "{\"jobs\": 0}");
 	assert_ok(store_link_query(db, "api_reanalyse", all, 6, &out, &oops));
-	assert_string_equal(buf_z(&out), "{\"jobs\" : 2}");
+	assert_string_equal(buf_z(&out), "{\"jobs\": 2}");
+	assert_int_equal(analyse("a1"), 0);
+	reanalyse();
 	assert_int_equal(analyse("a1"), 2);
 	assert_string_equal(sql("select count(*) from call_analyses where outcome = 'failure'"),
 			    "2");

@@ -298,6 +298,9 @@ static void other_instructions_are_certain_ones(void **state)
 
 static void rules_version_follows_the_settings(void **state)
 {
+	char program[16];
+
+	snprintf(program, sizeof(program), "%d-", UNDERSTAND_VERSION);
 	(void)state;
 	static const char *const projects[] = {
 		EN,
@@ -311,7 +314,7 @@ static void rules_version_follows_the_settings(void **state)
 	for (size_t i = 0; i < 6; i++) {
 		finished_run(&(struct script){ .lines = "u Hi", .project = projects[i] });
 		snprintf(seen[i], sizeof(seen[i]), "%s", finished_at("rules_version"));
-		assert_int_equal(strncmp(seen[i], "1-", 2), 0);
+		assert_int_equal(strncmp(seen[i], program, strlen(program)), 0);
 		assert_int_equal(strlen(seen[i]), 18);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(seen[i], seen[k]);

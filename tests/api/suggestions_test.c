@@ -3,10 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "api_kit.h"
-#include "tests/store/store_fixture.h"
+#include "stored_kit.h"
 
 #define ISSUE "44444444-4444-7444-8444-444444444444"
 #define PATCHED "00000000-0000-7000-8000-0000000000b2"
@@ -14,35 +12,9 @@
 #define PATTERN "/api/projects/{id}/suggestions"
 #define INSTRUCTIONS "/api/v1/projects/" KIT_PROJECT "/instructions"
 
-static struct kit *kit;
 static struct reply r;
 
 /* --- asking --- */
-
-static struct json ask(const char *method, const char *path, const char *pattern, const char *token,
-		       const char *body, int status)
-{
-	char plain[256];
-
-	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(path, "?"), path);
-	if (kit_ask(kit, method, path, token, body, &r) != status)
-		fail_msg("%s %s: %d, expected %d: %.*s", method, path, r.status, status,
-			 SPAN_ARG(buf_span(&r.body)));
-	kit_expect_promised(kit, &r, method, pattern ? pattern : plain);
-	return kit_json(&r);
-}
-
-static struct json item(struct json list, size_t i)
-{
-	struct json_iter it = json_iter(list);
-	struct span key;
-	struct json v = { 0 };
-
-	for (size_t n = 0; n <= i; n++)
-		if (!json_next(&it, &key, &v))
-			fail_msg("no item %zu in %.*s", i, SPAN_ARG(list.raw));
-	return v;
-}
 
 static bool is(struct json v, const char *path, const char *text)
 {
@@ -77,38 +49,19 @@ static void expect_conflict(const char *method, const char *path, const char *bo
 
 static void seed(void)
 {
-	sql("insert into organisations (id, name) values ('" KIT_ORG_2 "', 'other');"
-	    "insert into api_tokens (org_id, name, role, hash) select o::uuid, n, r, sha256(('cm_' "
-	    "|| n)::bytea) from (values "
-	    "('" KIT_ORG "', 'viewer', 'viewer'), ('" KIT_ORG
-	    "', 'supervisor', 'supervisor'), ('" KIT_ORG "', 'manager', 'manager'),"
-	    "('" KIT_ORG "', 'admin', 'admin'), ('" KIT_ORG_2 "', 'other', 'admin')) as t(o, n, r);"
-	    "insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG
+	sql("insert into projects (id, org_id, name) values ('" KIT_PROJECT "', '" KIT_ORG
 	    "', 'one')");
 }
 
 static int begin(void **state)
 {
-	time_t until = time(NULL) + 20;
-
-	if (fixture_start_migrated(state))
-		return -1;
-	seed();
-	kit = calloc(1, sizeof(*kit));
-	kit->store_url = fixture_url();
-	kit_start(kit);
-	while (kit_ask(kit, "GET", "/api/v1/whoami", KIT_OTHER_ORG, NULL, &r) != 200)
-		if (time(NULL) > until)
-			return -1;
-	return 0;
+	return stored_begin(state, seed);
 }
 
 static int end(void **state)
 {
-	kit_stop(kit);
-	free(kit);
 	reply_free(&r);
-	return fixture_stop(state);
+	return stored_end(state);
 }
 
 /* Each test begins with version n: Greeting "Hi.", Rules "- Be kind."; no sources. */
@@ -176,7 +129,7 @@ static void put_sections(const char *greeting, const char *rules)
 		 "{\"sections\":[{\"name\":\"Greeting\",\"text\":\"%s\"},{\"name\":\"Rules\","
 		 "\"text\":\"%s\"}]}",
 		 greeting, rules);
-	ask("PUT", INSTRUCTIONS, "/api/v1/projects/{id}/instructions", KIT_MANAGER, body, 201);
+	ask(&r, "PUT", INSTRUCTIONS, "/api/v1/projects/{id}/instructions", KIT_MANAGER, body, 201);
 }
 
 static void add_sources(void)
@@ -206,18 +159,18 @@ static void test_the_names_of_c3(void **state)
 	struct json page, one;
 
 	(void)state;
-	page = ask("GET", ROOT, PATTERN, KIT_VIEWER, NULL, 200);
+	page = ask(&r, "GET", ROOT, PATTERN, KIT_VIEWER, NULL, 200);
 	one = item(json_get(page, "suggestions"), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (json_get(one, names[i]).kind == JSON_NONE)
 			fail_msg("%s", names[i]);
 	assert_true(is(one, "projectName", "one"));
 	assert_true(is(item(json_get(one, "suggestedChanges"), 0), "reason", "it is missing"));
-	one = ask("GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
+	one = ask(&r, "GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
 	assert_true(is(one, "status", "pending"));
-	ask("GET", "/api/v1/projects/" KIT_PROJECT "/suggestions",
+	ask(&r, "GET", "/api/v1/projects/" KIT_PROJECT "/suggestions",
 	    "/api/v1/projects/{id}/suggestions", KIT_VIEWER, NULL, 200);
-	page = ask("GET", ROOT "?status=accepted", PATTERN, KIT_VIEWER, NULL, 200);
+	page = ask(&r, "GET", ROOT "?status=accepted", PATTERN, KIT_VIEWER, NULL, 200);
 	assert_int_equal(0, json_count(json_get(page, "suggestions")));
 	kit_ask(kit, "GET", ROOT "?status=odd", KIT_VIEWER, NULL, &r);
 	kit_expect_problem(&r, 400, "bad-parameter");
@@ -234,7 +187,7 @@ static void test_pages(void **state)
 	do {
 		snprintf(path, sizeof(path), ROOT "?limit=2%s%s", cursor[0] ? "&cursor=" : "",
 			 cursor);
-		struct json page = ask("GET", path, PATTERN, KIT_VIEWER, NULL, 200);
+		struct json page = ask(&r, "GET", path, PATTERN, KIT_VIEWER, NULL, 200);
 		n += (unsigned)json_count(json_get(page, "suggestions"));
 		cursor[0] = '\0';
 		if (json_get(page, "next_cursor").kind == JSON_STRING)
@@ -249,7 +202,7 @@ static void test_preview(void **state)
 	struct json v;
 
 	(void)state;
-	v = ask("GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
 	assert_true(is(v, "diff",
 		       "@@ -4,4 +4,5 @@\n \n # Rules\n \n - Be kind.\n+- Ask for the e-mail.\n") ||
 		    is(v, "diff",
@@ -262,12 +215,12 @@ static void test_preview(void **state)
 	assert_string_equal("pending", sql("select status from suggestions"));
 	/* After a change elsewhere it shows what accepting would do now. */
 	put_sections("Hello!", "- Be kind.");
-	v = ask("GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
 	assert_int_equal(JSON_TRUE, json_get(v, "rebased").kind);
 	assert_int_equal(0, json_count(json_get(v, "conflicts")));
 	assert_true(is(item(json_get(v, "sections"), 0), "before", "Hello!"));
 	put_sections("Hello!", "- Be strict.");
-	v = ask("GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", at(id, "preview"), PATTERN "/{sid}/preview", KIT_VIEWER, NULL, 200);
 	assert_true(is(item(json_get(v, "conflicts"), 0), "section", "Rules"));
 	assert_true(is(v, "diff", ""));
 }
@@ -281,7 +234,7 @@ static void test_accept(void **state)
 
 	(void)state;
 	add_sources();
-	v = ask("POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER,
+	v = ask(&r, "POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER,
 		"{\"reason\":\"yes\"}", 200);
 	assert_int_equal(JSON_TRUE, json_get(v, "success").kind);
 	assert_true(is(v, "suggestion.status", "accepted"));
@@ -313,17 +266,17 @@ static void test_accepting_without_a_source_says_so(void **state)
 	struct json v;
 
 	(void)state;
-	v = ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	v = ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	assert_true(is(v, "suggestion.status", "accepted"));
 	assert_true(has_error("No source of the project serves its instructions"));
 	/* A source that came later is found when it is tried again. */
 	add_sources();
-	v = ask("POST", at(sql("select id from suggestions"), "apply"), PATTERN "/{sid}/apply",
+	v = ask(&r, "POST", at(sql("select id from suggestions"), "apply"), PATTERN "/{sid}/apply",
 		KIT_MANAGER, NULL, 202);
 	assert_int_equal(JSON_NULL, json_path(v, "suggestion.applyError").kind);
 	assert_string_equal("1", sql("select count(*) from jobs where kind = 'apply' and "
 				     "payload->>'force' = 'false'"));
-	ask("POST", at(sql("select id from suggestions"), "apply?force=true"),
+	ask(&r, "POST", at(sql("select id from suggestions"), "apply?force=true"),
 	    PATTERN "/{sid}/apply", KIT_MANAGER, NULL, 202);
 	assert_string_equal("1", sql("select count(*) from jobs where kind = 'apply' and "
 				     "payload->>'force' = 'true'"));
@@ -335,7 +288,7 @@ static void test_sections_that_still_match_are_rebased(void **state)
 
 	(void)state;
 	put_sections("Hello!", "- Be kind.");
-	ask("POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	assert_string_equal("# Greeting\n\nHello!\n\n# Rules\n\n- Be kind.\n- Ask for the e-mail.",
 			    sql("select v.text from instructions i join instruction_versions v on "
 				"v.id = i.current_version"));
@@ -354,7 +307,7 @@ static void test_a_conflict_names_the_section_and_changes_nothing(void **state)
 	assert_string_equal("pending", sql("select status from suggestions"));
 	assert_string_equal("0", sql("select count(*) from activities"));
 	/* The section is gone. */
-	ask("PUT", INSTRUCTIONS, "/api/v1/projects/{id}/instructions", KIT_MANAGER,
+	ask(&r, "PUT", INSTRUCTIONS, "/api/v1/projects/{id}/instructions", KIT_MANAGER,
 	    "{\"text\":\"other\"}", 201);
 	expect_conflict("POST", at(id, "accept"), NULL, "not there any more");
 }
@@ -366,7 +319,7 @@ static void test_new_sections(void **state)
 	(void)state;
 	change(first, "Closing", "", "Say goodbye.");
 	change(second, "Closing", "", "Say farewell.");
-	ask("POST", at(first, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(first, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	assert_string_equal("Say goodbye.",
 			    sql("select v.sections->2->>'text' from instructions i join "
 				"instruction_versions v on v.id = i.current_version"));
@@ -379,7 +332,7 @@ static void test_reject_is_learned_from(void **state)
 	struct json v;
 
 	(void)state;
-	v = ask("POST", at(id, "reject"), PATTERN "/{sid}/reject", KIT_MANAGER,
+	v = ask(&r, "POST", at(id, "reject"), PATTERN "/{sid}/reject", KIT_MANAGER,
 		"{\"reason\":\"too long\"}", 200);
 	assert_true(is(v, "suggestion.status", "rejected"));
 	assert_true(is(v, "suggestion.rejectedBecause", "too long"));
@@ -391,21 +344,22 @@ static void test_reject_is_learned_from(void **state)
 	expect_conflict("POST", at(id, "accept"), NULL, "rejected");
 	expect_conflict("POST", at(id, "apply"), NULL, "rejected");
 	/* The same once more is counted, not repeated. */
-	ask("POST", at(usual(), "reject?reason=again"), PATTERN "/{sid}/reject", KIT_MANAGER, NULL,
-	    200);
+	ask(&r, "POST", at(usual(), "reject?reason=again"), PATTERN "/{sid}/reject", KIT_MANAGER,
+	    NULL, 200);
 	assert_string_equal("again", sql("select examples->0->>'reason' from feedback_patterns"));
 	assert_string_equal("2", sql("select occurrences from feedback_patterns"));
 }
 
 static void test_generate(void **state)
 {
-	struct json v = ask("POST", ROOT "/generate", PATTERN "/generate", KIT_MANAGER, NULL, 202);
+	struct json v =
+		ask(&r, "POST", ROOT "/generate", PATTERN "/generate", KIT_MANAGER, NULL, 202);
 
 	(void)state;
 	assert_true(is(v, "job.key", "project:" KIT_PROJECT));
 	sql("insert into issues (id, org_id, project_id, cause, title, evidence) values ('" ISSUE
 	    "', '" KIT_ORG "', '" KIT_PROJECT "', 'success_rate', 't', '{}')");
-	v = ask("POST", ROOT "/generate", PATTERN "/generate", KIT_MANAGER,
+	v = ask(&r, "POST", ROOT "/generate", PATTERN "/generate", KIT_MANAGER,
 		"{\"issueId\":\"" ISSUE "\"}", 202);
 	assert_true(is(v, "job.key", "issue:" ISSUE));
 	kit_ask(kit, "POST", ROOT "/generate", KIT_MANAGER, "{\"issueId\":\"" KIT_SOURCE "\"}", &r);
@@ -460,7 +414,7 @@ static void test_seen_once_however_often_it_is_said(void **state)
 {
 	(void)state;
 	add_sources();
-	ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	/* The version before, and none: that is no sign of it. */
 	seen("(select base_version from suggestions)", KIT_SOURCE);
 	seen("null", KIT_SOURCE);
@@ -493,12 +447,12 @@ static void test_a_later_version_that_keeps_the_change_counts(void **state)
 	change(second, "Greeting", "Hi.", "Hello.");
 	change(third, "Rules", "- Be kind.\n- Ask for the e-mail.", "- Only listen.");
 	add_sources();
-	ask("POST", at(first, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
-	ask("POST", at(second, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(first, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(second, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	seen(IN_FORCE, KIT_SOURCE);
 	assert_string_equal("2", sql("select count(*) from suggestions where status = 'applied'"));
 	sql("update suggestions set status = 'accepted', applied_at = null where id = '%s'", first);
-	ask("POST", at(third, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(third, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	seen(IN_FORCE, KIT_SOURCE);
 	assert_string_equal("accepted",
 			    sql("select status from suggestions where id = '%s'", first));
@@ -519,7 +473,7 @@ static void test_failed_attempts(void **state)
 {
 	(void)state;
 	add_sources();
-	ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	assert_string_equal("queued", store("failed", "'answered 500'", 2));
 	assert_string_equal("accepted|patched: answered 500|1",
 			    sql("select concat_ws('|', s.status, s.apply_error, u.attempts) from "
@@ -536,7 +490,7 @@ static void test_failed_attempts(void **state)
 	assert_string_equal("applied|patched: answered 500",
 			    sql("select concat_ws('|', status, apply_error) from suggestions"));
 	/* And at last. */
-	ask("POST", at(sql("select id from suggestions"), "apply"), PATTERN "/{sid}/apply",
+	ask(&r, "POST", at(sql("select id from suggestions"), "apply"), PATTERN "/{sid}/apply",
 	    KIT_MANAGER, NULL, 202);
 	sql("update jobs set wanted = 1 where kind = 'apply'");
 	assert_string_equal("seen", store("seen", "null", 2));
@@ -555,7 +509,7 @@ static void add_asking(const char *mode, const char *key)
 static const char *accepted_with(const char *mode, const char *key)
 {
 	add_asking(mode, key);
-	ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	return sql("select concat_ws('|', (select string_agg(how, ',') from suggestion_sources), "
 		   "(select count(*) from jobs where kind = 'apply'), (select apply_error is null "
 		   "from suggestions))");
@@ -568,6 +522,71 @@ static void test_by_id_the_patch_is_the_proof(void **state)
 	assert_string_equal("patch|1|t", accepted_with("id", "'{\"file\":\"key\"}'"));
 	assert_string_equal("seen", store("seen", "null", 2));
 	assert_string_equal("applied", sql("select status from suggestions"));
+}
+
+#define SERVED(member)                                           \
+	"select callmend_served('" KIT_PROJECT                   \
+	"', callmend_uuid(e->>'instruction_version'), '" PATCHED \
+	"', now()), callmend_served_as_variable('" KIT_PROJECT   \
+	"', callmend_uuid(e->>'variable_version'), '" PATCHED    \
+	"', now()) from jsonb_build_object('" member "', " IN_FORCE ") e"
+
+/* The provider's prompt takes the text as a variable: what is served proves it, nothing is sent. */
+static void test_by_a_variable_the_next_request_is_the_proof(void **state)
+{
+	(void)state;
+	accepted_with("id", "'{\"file\":\"key\"}'");
+	/* Not known yet what the prompt takes. */
+	sql(SERVED("variable_version"));
+	assert_string_equal("accepted", sql("select status from suggestions"));
+	assert_string_equal("variable", store("variable", "null", 2));
+	assert_string_equal("accepted|variable|0|0",
+			    sql("select concat_ws('|', s.status, u.how, (select count(*) from jobs "
+				"where kind = 'apply'), (select count(*) from notifications)) from "
+				"suggestions s join suggestion_sources u on true"));
+	sql("select callmend_served_as_variable('" KIT_PROJECT
+	    "', (select base_version from suggestions), '" PATCHED "', now())");
+	assert_string_equal("accepted", sql("select status from suggestions"));
+	sql(SERVED("variable_version"));
+	assert_string_equal("applied|t",
+			    sql("select concat_ws('|', s.status, u.seen_at is not null) from "
+				"suggestions s join suggestion_sources u on true"));
+	ask(&r, "GET", at(sql("select id from suggestions"), ""), PATTERN "/{sid}", KIT_VIEWER,
+	    NULL, 200);
+}
+
+/* Somebody has written a text of his own instead, meanwhile. */
+static void test_no_variable_any_more(void **state)
+{
+	(void)state;
+	accepted_with("id", "'{\"file\":\"key\"}'");
+	store("variable", "null", 2);
+	sql("select callmend_apply_wanted('" KIT_PROJECT "', null)");
+	assert_string_equal("dead", store("failed", "'edited'", 1));
+	assert_string_equal("patch|asking: edited|1",
+			    sql("select concat_ws('|', u.how, s.apply_error, (select count(*) from "
+				"notifications)) from suggestions s join suggestion_sources u on "
+				"true"));
+	sql(SERVED("variable_version"));
+	assert_string_equal("accepted", sql("select status from suggestions"));
+}
+
+/* Used up by analysts that died instead of by answers. */
+static void test_an_attempt_that_kills_its_analyst(void **state)
+{
+	(void)state;
+	add_sources();
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	sql("update jobs set state = 'running', owner = 'the dead', attempts = 10, lease_until = "
+	    "now() - interval '1 s' where kind = 'apply'");
+	sql("select callmend_job_claim('{apply}', 'me', 1, 60000)");
+	assert_string_equal("dead|t|1|1|0",
+			    sql("select concat_ws('|', j.state, s.apply_error like 'patched: "
+				"whoever ran it%%', (select count(*) from notifications where type "
+				"= 'suggestion_failed'), (select count(*) from activities where "
+				"kind = 'suggestion.failed'), (select count(*) from notifications "
+				"where type = 'analysis_dead')) from suggestions s, jobs j where "
+				"j.kind = 'apply'"));
 }
 
 static void test_by_id_without_a_key_nothing_serves_it(void **state)
@@ -599,7 +618,7 @@ static void test_what_was_rolled_back_is_not_awaited(void **state)
 {
 	(void)state;
 	add_sources();
-	ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	sql("update suggestions set rolled_back_at = now()");
 	seen(IN_FORCE, KIT_SOURCE);
 	assert_string_equal("accepted", sql("select status from suggestions"));
@@ -609,7 +628,7 @@ static void test_a_lost_lease_stores_nothing(void **state)
 {
 	(void)state;
 	add_sources();
-	ask("POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	ask(&r, "POST", at(usual(), "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
 	sql("update jobs set state = 'running', owner = 'another' where kind = 'apply'");
 	assert_string_equal(
 		"CM002",
@@ -628,15 +647,16 @@ static void test_every_change_is_brought_there(void **state)
 	add_sources();
 	put_sections("Hello!", "- Be kind.");
 	assert_string_equal("1", sql("select wanted from jobs where kind = 'apply'"));
-	ask("POST", INSTRUCTIONS "/rollback", "/api/v1/projects/{id}/instructions/rollback",
+	ask(&r, "POST", INSTRUCTIONS "/rollback", "/api/v1/projects/{id}/instructions/rollback",
 	    KIT_MANAGER, NULL, 200);
 	assert_string_equal("2", sql("select wanted from jobs where kind = 'apply'"));
 	sql("update jobs set wanted = 1 where kind = 'apply'");
 	store("failed", "'edited'", 1);
 	assert_string_equal("Instructions not applied: patched",
 			    sql("select title from notifications"));
-	ask("POST", INSTRUCTIONS "/apply?force=true", "/api/v1/projects/{id}/instructions/apply",
-	    KIT_MANAGER, "{\"reason\":\"ours is right\"}", 202);
+	ask(&r, "POST", INSTRUCTIONS "/apply?force=true",
+	    "/api/v1/projects/{id}/instructions/apply", KIT_MANAGER,
+	    "{\"reason\":\"ours is right\"}", 202);
 	assert_string_equal("queued|true", sql("select state || '|' || (payload->>'force') from "
 					       "jobs where kind = 'apply'"));
 	sql("update sources set archived_at = now()");
@@ -652,14 +672,14 @@ static void test_rollback(void **state)
 
 	(void)state;
 	add_sources();
-	ask("POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
-	v = ask("POST", INSTRUCTIONS "/rollback", "/api/v1/projects/{id}/instructions/rollback",
+	ask(&r, "POST", at(id, "accept"), PATTERN "/{sid}/accept", KIT_MANAGER, NULL, 200);
+	v = ask(&r, "POST", INSTRUCTIONS "/rollback", "/api/v1/projects/{id}/instructions/rollback",
 		KIT_MANAGER, "{\"reason\":\"callers complain\"}", 200);
 	assert_int_equal(JSON_TRUE, json_get(v, "success").kind);
 	assert_true(json_is_text(item(json_get(v, "suggestions"), 0), id));
 	assert_string_equal("t", sql("select i.current_version = s.base_version from instructions "
 				     "i, suggestions s"));
-	v = ask("GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
 	assert_int_equal(JSON_STRING, json_get(v, "rolledBackAt").kind);
 	assert_true(is(v, "rolledBackBy", "token:manager"));
 	assert_true(is(v, "rolledBackBecause", "callers complain"));
@@ -673,9 +693,9 @@ static void test_rollback(void **state)
 	char path[200];
 	snprintf(path, sizeof(path), INSTRUCTIONS "/versions/%s/activate",
 		 sql("select result_version from suggestions"));
-	ask("POST", path, "/api/v1/projects/{id}/instructions/versions/{version}/activate",
+	ask(&r, "POST", path, "/api/v1/projects/{id}/instructions/versions/{version}/activate",
 	    KIT_MANAGER, NULL, 200);
-	v = ask("GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", at(id, ""), PATTERN "/{sid}", KIT_VIEWER, NULL, 200);
 	assert_int_equal(JSON_NULL, json_get(v, "rolledBackAt").kind);
 	assert_int_equal(JSON_NULL, json_get(v, "rolledBackBecause").kind);
 }
@@ -690,7 +710,7 @@ static void test_rollback_to_a_version(void **state)
 	const char *third = keep(sql("select max(number) from instruction_versions"));
 	put_sections("C", "c");
 	snprintf(body, sizeof(body), "{\"version\":\"%s\"}", third);
-	struct json v = ask("POST", INSTRUCTIONS "/rollback",
+	struct json v = ask(&r, "POST", INSTRUCTIONS "/rollback",
 			    "/api/v1/projects/{id}/instructions/rollback", KIT_MANAGER, body, 200);
 	assert_true(is(item(json_path(v, "version.sections"), 0), "text", "B"));
 	expect_conflict("POST", INSTRUCTIONS "/rollback", body, "is in force");
@@ -698,7 +718,7 @@ static void test_rollback_to_a_version(void **state)
 	kit_expect_problem(&r, 404, "not-found");
 	char first[300];
 	snprintf(first, sizeof(first), INSTRUCTIONS "/versions/1/activate");
-	ask("POST", first, "/api/v1/projects/{id}/instructions/versions/{version}/activate",
+	ask(&r, "POST", first, "/api/v1/projects/{id}/instructions/versions/{version}/activate",
 	    KIT_MANAGER, NULL, 200);
 	expect_conflict("POST", INSTRUCTIONS "/rollback", NULL, "nothing to go back to");
 }
@@ -712,8 +732,9 @@ static void test_versions_side_by_side(void **state)
 	snprintf(path, sizeof(path), INSTRUCTIONS "/versions/%s/diff/%s",
 		 sql("select parent from instruction_versions order by number desc limit 1"),
 		 sql("select max(number) from instruction_versions"));
-	struct json v = ask("GET", path, "/api/v1/projects/{id}/instructions/versions/{a}/diff/{b}",
-			    KIT_VIEWER, NULL, 200);
+	struct json v =
+		ask(&r, "GET", path, "/api/v1/projects/{id}/instructions/versions/{a}/diff/{b}",
+		    KIT_VIEWER, NULL, 200);
 	assert_true(
 		is(v, "diff", "@@ -1,6 +1,6 @@\n # Greeting\n \n-Hi.\n+Hello!\n \n # Rules\n \n"));
 	assert_true(is(item(json_get(v, "sections"), 0), "after", "Hello!"));
@@ -735,16 +756,16 @@ static void test_issues(void **state)
 	    "', 'missing_data', 'email', 'E-mail missing', '{\"rate\":90}')");
 	const char *id = suggestion("'" ISSUE "'");
 	change(id, "Rules", "- Be kind.", "- Be kind.\n- Ask.");
-	v = ask("GET", "/api/v1/projects/" KIT_PROJECT "/issues?status=open&cause=missing_data",
+	v = ask(&r, "GET", "/api/v1/projects/" KIT_PROJECT "/issues?status=open&cause=missing_data",
 		"/api/v1/projects/{id}/issues", KIT_VIEWER, NULL, 200);
 	assert_true(is(item(json_get(v, "issues"), 0), "subject", "email"));
-	v = ask("GET", one, pattern, KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", one, pattern, KIT_VIEWER, NULL, 200);
 	assert_true(json_is_text(json_get(item(json_get(v, "suggestions"), 0), "id"), id));
 	kit_ask(kit, "POST", "/api/v1/issues/" ISSUE "/dismiss", KIT_SUPERVISOR, NULL, &r);
 	kit_expect_problem(&r, 403, "forbidden");
 	kit_ask(kit, "GET", one, KIT_OTHER_ORG, NULL, &r);
 	kit_expect_problem(&r, 404, "not-found");
-	v = ask("POST", "/api/v1/issues/" ISSUE "/dismiss", "/api/v1/issues/{id}/dismiss",
+	v = ask(&r, "POST", "/api/v1/issues/" ISSUE "/dismiss", "/api/v1/issues/{id}/dismiss",
 		KIT_MANAGER, "{\"reason\":\"a test line\"}", 200);
 	assert_true(is(v, "status", "dismissed"));
 	assert_true(is(v, "closed_because", "a test line"));
@@ -767,13 +788,13 @@ static void test_detections(void **state)
 {
 	static const char path[] = "/api/v1/projects/" KIT_PROJECT "/detections",
 			  pattern[] = "/api/v1/projects/{id}/detections";
-	struct json v = ask("GET", path, pattern, KIT_VIEWER, NULL, 200);
+	struct json v = ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
 
 	(void)state;
 	assert_int_equal(JSON_NULL, json_get(v, "checked_at").kind);
 	sql("insert into detections (project_id, org_id, checked_at, calls, doc) values "
 	    "('" KIT_PROJECT "', '" KIT_ORG "', now(), 12, '{\"causes\":[]}')");
-	v = ask("GET", path, pattern, KIT_VIEWER, NULL, 200);
+	v = ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
 	assert_int_equal(JSON_STRING, json_get(v, "checked_at").kind);
 	kit_ask(kit, "GET", path, KIT_OTHER_ORG, NULL, &r);
 	kit_expect_problem(&r, 404, "not-found");
@@ -826,6 +847,9 @@ int main(void)
 		TEST(test_a_later_version_that_keeps_the_change_counts),
 		TEST(test_failed_attempts),
 		TEST(test_by_id_the_patch_is_the_proof),
+		TEST(test_by_a_variable_the_next_request_is_the_proof),
+		TEST(test_no_variable_any_more),
+		TEST(test_an_attempt_that_kills_its_analyst),
 		TEST(test_by_id_without_a_key_nothing_serves_it),
 		TEST(test_a_fetched_one_is_patched_and_not_waited_for),
 		TEST(test_what_was_rolled_back_is_not_awaited),

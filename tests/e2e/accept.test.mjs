@@ -162,6 +162,71 @@ test('a text that somebody has edited at Vapi is not overwritten, until one says
   assert.equal(c.text(), NEW);
 });
 
+test('a force that is asked for while an attempt runs is not lost', async () => {
+  const c = await changing();
+  await c.patched({ text: 'Written in the dashboard.' });
+  c.sim.server.fail({ where: 'api', method: 'GET', mode: 'slow', ms: 2000, times: 1 });
+  const id = await c.suggest();
+  await c.accept(id);
+  await until('the first attempt runs', async () => (await c.product.sql(`select 1 from jobs where kind = 'apply' and state = 'running'`)).length === 1);
+  await c.product.must('POST', `${c.root}/${id}/apply?force=true`);
+  await c.product.must('POST', `${c.root}/${id}/apply`);
+  await c.applied(id);
+  assert.equal(c.text(), NEW);
+  assert.equal((await c.notifications('suggestion_failed')).length, 0, 'it was not given up');
+});
+
+test('a prompt that takes the instructions as a variable is left as it is: the next assistant-request proves it', async () => {
+  const TEMPLATE = 'You are Ava. {{ instructions }}';
+  const c = await changing();
+  const source = await c.patched({ text: TEMPLATE });
+  await c.product.must('PATCH', `/api/v1/sources/${source.id}`, { assistant_mode: 'id' });
+  const ask = async () => (await w().product.webhook(`${c.name}-patched`, message('assistant-request', `${c.name}-${++n}`))).json();
+  const given = (body) => body.assistantOverrides?.variableValues.instructions;
+  await until('it is served', async () => given(await ask()) === c.version.text);
+  const id = await c.suggest();
+  await c.accept(id);
+  const waiting = await c.until(id, 'known to be a variable', (s) => s.sources[0].how === 'variable');
+  assert.deepEqual([waiting.status, waiting.applyError, waiting.sources[0].seenAt], ['accepted', null, null]);
+  await until('the new text is given', async () => given(await ask()) === NEW);
+  await c.applied(id);
+  assert.equal(c.text(), TEMPLATE);
+  assert.equal(c.patches().length, 0);
+  assert.equal((await c.notifications('suggestion_failed')).length, 0);
+  await c.product.must('POST', `${c.root}/${id}/apply?force=true`);
+  await until('overwritten, because somebody says so', () => c.text() === NEW);
+});
+
+test('a variable that no answer gives is said, and overwritten only by force', async () => {
+  const c = await changing();
+  await c.patched({ text: '{{instructions}}' });
+  const id = await c.suggest();
+  await c.accept(id);
+  const s = await c.until(id, 'said', (x) => x.applyError);
+  assert.match(s.applyError, /takes the variable instructions.*assistant_mode id/);
+  assert.equal(c.patches().length, 0);
+});
+
+test('an analyst that dies with every attempt: people are told of the suggestion', async () => {
+  const c = await changing();
+  await c.patched();
+  c.sim.server.fail({ where: 'api', method: 'GET', mode: 'hang', times: 1 });
+  const id = await c.suggest();
+  await c.accept(id);
+  await until('an attempt runs', async () => (await c.product.sql(`select 1 from jobs where kind = 'apply' and state = 'running'`)).length === 1);
+  const pid = w().product.pid('analyst-1');
+  process.kill(pid, 'SIGKILL');
+  await until('it is dead', () => !alive(pid));
+  await c.product.exec(`update jobs set attempts = 10, lease_until = now() - interval '1 ms' where kind = 'apply' and state = 'running'`);
+  const [told] = await until('told', async () => {
+    const list = await c.notifications('suggestion_failed');
+    return list.length && list;
+  });
+  assert.equal(told.metadata.suggestionId, id);
+  assert.equal((await c.activities('suggestion.failed')).length, 1);
+  assert.match((await c.get(id)).applyError, /ended before it was done/);
+});
+
 test('any other change of the version in force is brought there, too', async () => {
   const c = await changing();
   await c.patched();

@@ -237,7 +237,9 @@ test('refusals: no source, no file, no format; a dry run stores nothing and need
 async function provider(calls) {
   const asked = [];
   let refuse = 2;
-  const server = http.createServer((request, response) => {
+  const gate = { passed: Promise.resolve(), open() {}, shut() { gate.passed = new Promise((resolve) => { gate.open = resolve; }); } };
+  const server = http.createServer(async (request, response) => {
+    await gate.passed;
     const url = new URL(request.url, 'http://x');
     const answer = (status, body, headers = {}) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
     if (request.headers.authorization !== 'Bearer sesame')
@@ -250,7 +252,7 @@ async function provider(calls) {
     return answer(200, found.slice(0, Number(url.searchParams.get('limit'))));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, asked, close: () => server.close() };
+  return { url: `http://127.0.0.1:${server.address().port}`, asked, gate, close: () => server.close() };
 }
 
 test('D9: finished calls are pulled from the provider window by window, by hand and by the API', { timeout: 120000 }, async () => {
@@ -270,9 +272,13 @@ test('D9: finished calls are pulled from the provider window by window, by hand 
     calls.at(-1).status = 'ended';
     Object.assign(calls.at(-1), { endedAt: calls.at(-1).updatedAt, endedReason: 'customer-ended-call' });
     const source = (await product.must('GET', '/api/v1/sources')).sources.find((s) => s.name === 'puller');
+    api.gate.shut();
     const asked = await product.api('POST', `/api/v1/sources/${source.id}/pull?since=2026-02-03T17:00:00Z&until=2026-02-04T00:00:00Z&rate=6000`);
     assert.equal(asked.status, 202, JSON.stringify(asked.body));
     assert.deepEqual([asked.body.kind, asked.body.key], ['pull', source.id]);
+    await until('it runs', async () => (await product.sql(`select 1 from jobs where kind = 'pull' and state = 'running'`)).length === 1);
+    assert.equal((await product.api('POST', `/api/v1/sources/${source.id}/pull`)).status, 409, 'one at a time');
+    api.gate.open();
     const two = await until('pulled', async () => {
       const { imports } = await product.must('GET', `/api/v1/sources/${source.id}/imports`);
       return imports.length === 2 && imports.every((i) => i.state === 'done') ? imports : null;

@@ -102,6 +102,35 @@ static void texts_are_known_by_hash(void **state)
 	assert_false(apply_assistant_same(SPAN("a b"), SPAN("ab")));
 }
 
+static void a_text_may_take_the_instructions_as_a_variable(void **state)
+{
+	static const char *const by_variable[] = {
+		"{{instructions}}",
+		"You are Ava. {{ instructions }}\n\nToday is {{date}}.",
+		"{{date}} {{instructions | strip}}",
+		"{{- instructions -}}",
+		"{{\ninstructions\n}}",
+		"{ {{ {{instructions}}",
+	};
+	static const char *const not_by_it[] = {
+		"",
+		"instructions",
+		"{{instructions",
+		"{instructions}",
+		"{{instruction}}",
+		"{{instructions_old}}",
+		"{{ my.instructions }}",
+		"{{",
+		"{{date}} instructions",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(by_variable) / sizeof(by_variable[0]); i++)
+		assert_true(apply_assistant_by_variable(span_of(by_variable[i])));
+	for (size_t i = 0; i < sizeof(not_by_it) / sizeof(not_by_it[0]); i++)
+		assert_false(apply_assistant_by_variable(span_of(not_by_it[i])));
+	assert_false(apply_assistant_by_variable((struct span){ 0 }));
+}
+
 static int end(void **state)
 {
 	(void)state;
@@ -116,6 +145,7 @@ int main(void)
 		cmocka_unit_test(one_without_a_system_message_gets_one),
 		cmocka_unit_test(what_cannot_be_edited_is_refused),
 		cmocka_unit_test(texts_are_known_by_hash),
+		cmocka_unit_test(a_text_may_take_the_instructions_as_a_variable),
 	};
 	return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -64,6 +64,13 @@ static int is_robbed(struct job_context *ctx, const struct job *job, struct faul
 	return end_job(ctx, job, f);
 }
 
+static int is_there_already(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	(void)ctx;
+	see(job);
+	return fault(f, E_CONFLICT, "duplicate key value violates unique constraint");
+}
+
 static int is_asked_again(struct job_context *ctx, const struct job *job, struct fault *f)
 {
 	see(job);
@@ -91,7 +98,7 @@ static int holds_on(struct job_context *ctx, const struct job *job, struct fault
 	TRY(job_prolong(ctx, job, f));
 	assert_string_equal(sql("select lease_until > now() + interval '50 s' from jobs"), "t");
 	sql("update jobs set owner = 'robber'");
-	assert_int_equal(job_prolong(ctx, job, f), E_CONFLICT);
+	assert_int_equal(job_prolong(ctx, job, f), E_LOST);
 	sql("update jobs set owner = '%s'", ctx->owner);
 	return end_job(ctx, job, f);
 }
@@ -373,6 +380,16 @@ static void a_lost_lease_is_dropped_silently(void **state)
 	put("a");
 	assert_int_equal(run_once(is_robbed), 1);
 	assert_string_equal(job_is("owner || state || coalesce(error, '-')"), "robberrunning-");
+}
+
+/* A result that contradicts what is there is a mistake with a name, no lost lease. */
+static void a_refused_result_is_a_failure(void **state)
+{
+	(void)state;
+	put("a");
+	assert_int_equal(run_once(is_there_already), 1);
+	assert_string_equal(job_is("concat_ws(' ', state, owner, error)"),
+			    "queued duplicate key value violates unique constraint");
 }
 
 static void a_dead_holder_is_followed(void **state)
@@ -699,6 +716,7 @@ int main(void)
 		rigged(people_are_told_of_the_dead_once_an_hour),
 		rigged(asked_for_again_while_it_runs_it_runs_again),
 		rigged(a_lost_lease_is_dropped_silently),
+		rigged(a_refused_result_is_a_failure),
 		rigged(a_dead_holder_is_followed),
 		rigged(a_long_job_prolongs_its_lease),
 		rigged(what_kills_its_holder_takes_nobody_with_it),

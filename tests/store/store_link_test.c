@@ -90,18 +90,18 @@ static void refused_input_keeps_the_connection(void **state)
 }
 
 /* What a handler's result statement meets when its lease was taken over. */
-static void a_lost_lease_is_a_conflict(void **state)
+static void a_lost_lease_has_a_code_of_its_own(void **state)
 {
 	(void)state;
 	put_job("detect", NOBODY);
 	assert_ok(claim("{detect}", "me", "1"));
 	const char *mine[] = { "detect", NOBODY, "me", "1" };
 	const char *theirs[] = { "detect", NOBODY, "somebody", "1" };
-	assert_int_equal(store_link_query(link_, "job_done", theirs, 4, &out, &oops), E_CONFLICT);
+	assert_int_equal(store_link_query(link_, "job_done", theirs, 4, &out, &oops), E_LOST);
 	assert_non_null(strstr(oops.text, "not held by somebody"));
 	assert_ok(store_link_query(link_, "job_done", mine, 4, &out, &oops));
 	assert_string_equal(sql("select count(*) from jobs"), "0");
-	assert_int_equal(store_link_query(link_, "job_done", mine, 4, &out, &oops), E_CONFLICT);
+	assert_int_equal(store_link_query(link_, "job_done", mine, 4, &out, &oops), E_LOST);
 }
 
 /* --- away and back --- */
@@ -223,7 +223,7 @@ int main(void)
 		linked(one_value_and_the_buffer_is_emptied_first),
 		linked(no_row_is_not_found),
 		linked(refused_input_keeps_the_connection),
-		linked(a_lost_lease_is_a_conflict),
+		linked(a_lost_lease_has_a_code_of_its_own),
 		linked(a_stale_connection_is_renewed_before_asking),
 		linked(away_is_unavailable_and_back_is_found_again),
 		linked(a_notice_ends_the_wait),

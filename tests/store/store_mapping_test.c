@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "callmend/mapping.h"
+#include "tests/unit/random.h"
 
 enum { BATCH = 64, ROUNDS = 60, LONGEST = 260 };
 
@@ -104,10 +105,7 @@ static uint64_t seed = 88172645463325252U;
 
 static uint32_t any(uint32_t below)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed % below);
+	return (uint32_t)(random_next(&seed) % below);
 }
 
 /* Short and long ones around the limit of 200 characters, with many separators. */

@@ -5,22 +5,12 @@ with call as materialized (
 	select c.id, c.org_id from calls c
 	where c.org_id = $1::uuid and $3::text is not null and c.id = callmend_call_id($1::uuid, $3::text)
 		and not c.live and c.project_id is not null
-), project as materialized (
-	select p.id from projects p where $3::text is null and p.org_id = $1::uuid and p.id = callmend_uuid($4::text)
-), chosen as materialized (
-	select id, org_id from call
-	union all
-	select c.id, c.org_id from calls c join project p on p.id = c.project_id
-	where c.org_id = $1::uuid and not c.live and ($5::timestamptz is null or c.started_at >= $5::timestamptz)
 ), asked as materialized (
-	select callmend_job('analyse', c.id::text, c.org_id, null, 0) from (select * from chosen order by id) c
+	select callmend_job('analyse', c.id::text, c.org_id, null, 0) from call c
 ), audit as (
 	insert into audit_log (org_id, actor, action, object_kind, object_id, new, reason)
-	select $1::uuid, $2::text, 'reanalyse', case when call.id is null then 'project' else 'call' end,
-		coalesce(call.id, project.id)::text, json_build_object('since', $5::text, 'jobs', (select count(*) from asked)),
-		$6::text
-	from (select 1) one left join call on true left join project on true
-	where call.id is not null or project.id is not null
+	select $1::uuid, $2::text, 'reanalyse', 'call', call.id::text, jsonb_build_object('jobs', 1), $6::text from call, asked
 )
-select json_build_object('jobs', (select count(*) from asked))
-from (select 1) one where exists (select from call) or exists (select from project)
+select jsonb_build_object('jobs', count(*)) from asked having count(*) > 0
+union all
+select callmend_reanalyse($1::uuid, $2::text, callmend_uuid($4::text), $5::timestamptz, $6::text) where $3::text is null

@@ -30,12 +30,12 @@ export class Changing {
     return this.version;
   }
 
-  // A source whose assistant is at the simulated Vapi; PATCH is the way.
-  async patched({ text = this.version.text, id = `as-${this.name}` } = {}) {
+  // A source whose assistant is at the simulated Vapi; PATCH is the way. `through`: gives the address to reach that at.
+  async patched({ text = this.version.text, id = `as-${this.name}`, through = (url) => url } = {}) {
     this.sim = await this.world.simulator('main', { privateKey: 'pk-1' });
     this.sim.assistants.set(id, assistantWith(text, id));
     this.assistantId = id;
-    return this.world.addSource(`${this.name}-patched`, { project_id: this.project.id, api_base: this.sim.url, assistant_id: id,
+    return this.world.addSource(`${this.name}-patched`, { project_id: this.project.id, api_base: await through(this.sim.url), assistant_id: id,
       private_key: this.product.secret('pk', 'pk-1') });
   }
 
