@@ -15,6 +15,7 @@ const calls = (o.calls ?? '10000,3000').split(',').map(Number); // one for each 
 const callsOf = (turns) => calls[Math.min(TURNS.indexOf(turns), calls.length - 1)];
 const ANALYSTS = Number(o.analysts ?? 2);
 const ROUNDS = Number(o.rounds ?? 2);
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const AIM = { calls: 10000, seconds: 60 };
 const run = promisify(execFile);
 const say = (line = '') => (o.json ? process.stderr.write(`${line}\n`) : console.log(line));
@@ -29,8 +30,16 @@ function findBench() {
 }
 
 async function measure(bench, turns) {
-  const { stdout } = await run(bench, [join(HERE, 'analyst_fill.sql'), callsOf(turns), turns, ANALYSTS, ...(o.batch ? [o.batch] : [])].map(String));
-  return JSON.parse(stdout);
+  const running = run(bench, [join(HERE, 'analyst_fill.sql'), callsOf(turns), turns, ANALYSTS, ...(o.batch ? [o.batch] : [])].map(String));
+  const stop = (signal) => running.child.kill(signal); // it stops its PostgreSQL and ends; so do we
+  STOPPING.forEach((signal) => process.on(signal, stop));
+  try {
+    return JSON.parse((await running).stdout);
+  } catch (error) {
+    process.exit(error.code > 128 ? error.code : (console.error(error.message), 1));
+  } finally {
+    STOPPING.forEach((signal) => process.off(signal, stop));
+  }
 }
 
 function combine(turns, rounds) {

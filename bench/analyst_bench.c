@@ -8,9 +8,12 @@
 #include <dirent.h>
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "analysis/analyse.h"
@@ -215,25 +218,84 @@ static void measure(struct cluster *cluster, int calls, int turns, unsigned anal
 	puts(buf_z(&out));
 }
 
+/* --- a cluster for it, which goes with us however we end --- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
+static void watch_signals(void (*handler)(int))
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = handler };
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &act, NULL);
+}
+
+static bool start(struct cluster *cluster)
+{
+	struct fault f = { 0 };
+	bool running = false;
+	int rc = 0;
+	while (!rc && !running && !interrupted) {
+		rc = cluster_step(cluster, &running, &f);
+		usleep(CLUSTER_STEP_MS * 1000);
+	}
+	if (rc)
+		fprintf(stderr, "%s\n", f.text);
+	return running;
+}
+
+/* In a process of its own: whatever ends it, the cluster is stopped by who started it. */
+static int measure_apart(struct cluster *cluster, const char *file, int calls, int turns,
+			 unsigned analysts, unsigned batch)
+{
+	struct fault f = { 0 };
+	int status = 0;
+	pid_t child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		watch_signals(SIG_DFL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		need(store_migrate(cluster_url(cluster), NULL, &f), &f);
+		fill(cluster_url(cluster), file, calls, turns);
+		measure(cluster, calls, turns, analysts, batch);
+		exit(0);
+	}
+	while (!interrupted && waitpid(child, &status, WNOHANG) == 0)
+		usleep(CLUSTER_STEP_MS * 1000);
+	if (interrupted) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/callmend-bench-XXXXXX", command[64];
-	struct cluster *cluster;
+	struct cluster *cluster = NULL;
 	struct fault f = { 0 };
 	int calls = argc > 4 ? atoi(argv[2]) : 0, turns = argc > 4 ? atoi(argv[3]) : 0;
 	unsigned analysts = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
 	unsigned batch = argc > 5 ? (unsigned)atoi(argv[5]) : ANALYSE_BATCH;
+	int status = 1;
 	log_init(LOG_WARN, LOG_TEXT);
 	if (calls < 1 || turns < 1 || analysts < 1 || analysts > ANALYSTS_MAX || !batch ||
 	    !mkdtemp(dir)) {
 		fprintf(stderr, "usage: analyst_bench FILL.sql CALLS TURNS ANALYSTS [BATCH]\n");
 		return 2;
 	}
-	need(cluster_start(&cluster, dir, &f), &f);
-	need(store_migrate(cluster_url(cluster), NULL, &f), &f);
-	fill(cluster_url(cluster), argv[1], calls, turns);
-	measure(cluster, calls, turns, analysts, batch);
+	watch_signals(on_signal);
+	need(cluster_new(&cluster, dir, &f), &f);
+	if (start(cluster))
+		status = measure_apart(cluster, argv[1], calls, turns, analysts, batch);
 	cluster_stop(cluster);
 	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-	return system(command);
+	if (system(command))
+		status = 1;
+	return interrupted ? 128 + interrupted : status;
 }

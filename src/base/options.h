@@ -104,6 +104,9 @@
 	  "Pause before the second attempt of an outbound webhook. The further pauses are fixed "  \
 	  "multiples of it: with the default 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and "  \
 	  "24 h, about three days in all.")                                                        \
+	X(webhooks_timeout_ms, "webhooks.timeout_ms", DURATION, "15s", RANGE(100, 30000),          \
+	  "How long the receiver of an outbound webhook may take to answer. One that does not "    \
+	  "is put off for some time. Keep it below `analyst.lease_ms`.")                           \
 	X(model_url, "model.url", TEXT, "", RANGE(0, 2000),                                        \
 	  "Where a language model with an OpenAI-compatible chat endpoint is, such as "            \
 	  "`https://api.openai.com/v1`; `/chat/completions` is added. It words suggestions; "      \

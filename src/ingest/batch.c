@@ -13,6 +13,9 @@
  *   messages of a call one by one, killed in between
  *                             the session is made anew from the records that were stored, without
  *                             rows, like a projector's
+ *   a record stops the process twice (a crash, ingest/poison.h)
+ *                             from then on it is bad; a call whose time passing does it is left as
+ *                             it is
  *   too many of such calls open at once
  *                             the oldest is taken as complete */
 #include "ingest/batch.h"
@@ -23,6 +26,7 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "ingest/lane.h"
 #include "ingest/rows.h"
@@ -36,12 +40,15 @@ enum {
 	RETRY_MAX_MS = 2000
 };
 #define AFTER_END_US (INT64_C(60) * SECOND_US)
+enum { SLOT_RECORD, SLOT_TIME };
+#define STOPPED_TWICE "reading or applying it stopped the import twice: skipped"
 
 enum fate { FATE_CALL, FATE_BAD, FATE_SKIPPED, FATE_STORED };
 
 struct item {
 	uint64_t record;
 	size_t line;
+	uint64_t key; /* of its text, for poison.h */
 	enum fate fate;
 	struct format_call call;
 	const struct dialect *dialect;
@@ -56,7 +63,8 @@ struct open_call {
 	UT_hash_handle hh;
 	struct session *session;
 	int64_t last_us;
-	uint64_t number; /* of the last record that gave rows */
+	uint64_t number; /* of the last record that gave rows, and its key */
+	uint64_t key;
 	bool dirty;
 };
 
@@ -75,6 +83,7 @@ struct batch {
 	struct batch_config cfg;
 	struct store_writer *writer;
 	struct store_link *link;
+	struct poison *poison; /* NULL: nothing is remembered */
 	char id[UUID_TEXT + 1];
 	uint64_t stored;		  /* records */
 	uint64_t next;			  /* number of the next record */
@@ -213,6 +222,27 @@ static int read_settings(struct batch *b, struct fault *f)
 	return 0;
 }
 
+/* Without it only a crash costs more. */
+static void open_poison(struct batch *b)
+{
+	struct fault f = { 0 };
+	if (!b->cfg.poison_dir || !b->cfg.url)
+		return;
+	b->cfg.poison_dir = arena_printf(&b->settings_arena, "%s", b->cfg.poison_dir);
+	if (file_make_dir(b->cfg.poison_dir, 0700, &f) ||
+	    poison_open(&b->poison, b->cfg.poison_dir, &f))
+		log_warn("import", "a record that stops the import will not be skipped: %s",
+			 f.text);
+}
+
+static void end_poison(struct batch *b)
+{
+	poison_end(b->poison);
+	b->poison = NULL;
+	if (b->cfg.poison_dir)
+		rmdir(b->cfg.poison_dir); /* not when there is something in it */
+}
+
 int batch_open(struct batch **out, const struct batch_config *cfg, struct fault *f)
 {
 	scoped(batch) *b = calloc(1, sizeof(*b));
@@ -222,6 +252,7 @@ int batch_open(struct batch **out, const struct batch_config *cfg, struct fault 
 	TRY(read_settings(b, f));
 	if (cfg->url)
 		TRY(open_store(b, f));
+	open_poison(b);
 	b->next = 1 + (cfg->resume == BATCH_NEW_RECORDS ? b->stored : 0);
 	b->group_counts = b->counts;
 	*out = take(b);
@@ -247,6 +278,7 @@ void batch_free(struct batch *b)
 		HASH_DEL(b->met, m);
 		free(m);
 	}
+	poison_free(b->poison);
 	store_writer_free(b->writer);
 	store_link_free(b->link);
 	rows_fini(&b->rows);
@@ -352,7 +384,15 @@ static int apply_body(struct batch *b, struct session *s, const struct item *it,
 static void pass_time(struct batch *b, struct session *s, const struct uuid *call, int64_t at_us,
 		      uint64_t number)
 {
+	uint64_t key = poison_key(&(struct record){ .call = *call, .kind = RECORD_TICK });
+	if (poison_skip(b->poison, key)) {
+		log_warn("import", "call %.*s: closing it stopped the import twice, it stays open",
+			 SPAN_ARG(session_provider_call_id(s)));
+		return;
+	}
+	poison_enter(b->poison, SLOT_TIME, key);
 	CHECK(apply(b, s, RECORD_TICK, (struct span){ 0 }, at_us, number, call, NULL) == 0);
+	poison_leave(b->poison, SLOT_TIME);
 }
 
 static void add_call_rows(struct batch *b, struct session *s, const struct uuid *call,
@@ -475,6 +515,7 @@ static void one_message(struct batch *b, struct item *it)
 	}
 	c->last_us = it->call.at_us > c->last_us ? it->call.at_us : c->last_us;
 	c->number = number_in(it, 2);
+	c->key = it->key;
 	c->dirty |= !b->silent;
 	if (it->call.whole)
 		close_call(b, c, c->last_us + AFTER_END_US, number_in(it, 3));
@@ -596,8 +637,11 @@ static void look_back(struct batch *b)
 static void add_dirty_rows(struct batch *b)
 {
 	for (struct open_call *c = b->open; c; c = c->hh.next) {
-		if (c->dirty)
-			add_call_rows(b, c->session, &c->id, c->number);
+		if (!c->dirty)
+			continue;
+		poison_enter(b->poison, SLOT_RECORD, c->key);
+		add_call_rows(b, c->session, &c->id, c->number);
+		poison_leave(b->poison, SLOT_RECORD);
 		c->dirty = false;
 	}
 }
@@ -670,8 +714,11 @@ int batch_flush(struct batch *b, struct fault *f)
 	else
 		look_back(b);
 	begin_group(b);
-	for (size_t i = 0; i < b->items_n; i++)
+	for (size_t i = 0; i < b->items_n; i++) {
+		poison_enter(b->poison, SLOT_RECORD, b->items[i].key);
 		take_item(b, i);
+		poison_leave(b->poison, SLOT_RECORD);
+	}
 	return end_group(b, b->next - 1, f);
 }
 
@@ -709,12 +756,29 @@ static int read_call(struct batch *b, const struct batch_record *r, struct item 
 	return 0;
 }
 
+/* What it says, not where it stands: in a pull the same call may come in another place. */
+static uint64_t key_of(const struct batch_record *r)
+{
+	return poison_key(&(struct record){ .kind = RECORD_WEBHOOK, .body = r->text });
+}
+
+static int read_unless_poison(struct batch *b, const struct batch_record *r, struct item *it,
+			      struct fault *f)
+{
+	if (poison_skip(b->poison, it->key))
+		return fault(f, E_INVALID, STOPPED_TWICE);
+	poison_enter(b->poison, SLOT_RECORD, it->key);
+	int rc = read_call(b, r, it, f);
+	poison_leave(b->poison, SLOT_RECORD);
+	return rc;
+}
+
 int batch_add(struct batch *b, const struct batch_record *r, struct fault *f)
 {
 	struct item *it = &b->items[b->items_n];
 	struct fault why = { 0 };
-	*it = (struct item){ .record = b->next++, .line = r->line };
-	int rc = read_call(b, r, it, &why);
+	*it = (struct item){ .record = b->next++, .line = r->line, .key = key_of(r) };
+	int rc = read_unless_poison(b, r, it, &why);
 	if (rc) {
 		it->fate = rc == E_CONFLICT ? FATE_SKIPPED : FATE_BAD;
 		it->error = arena_printf(&b->arena, "%s", why.text);
@@ -761,5 +825,6 @@ int batch_finish(struct batch *b, struct fault *f)
 	const char *params[] = { b->id, "done" };
 	TRY(batch_flush(b, f));
 	TRY(close_open(b, f));
+	end_poison(b);
 	return b->link ? ask(b, "import_end", params, 2, &answer, f) : 0;
 }

@@ -32,6 +32,10 @@ struct batch_config {
 	enum batch_resume resume;
 	int64_t since_us, until_us;	    /* a pull's window; 0: none */
 	struct span ai_labels, user_labels; /* transcripts (callmend/format.h) */
+	/* Folder of its own, made and taken away again, to remember in which record brought the
+	 * process down (ingest/poison.h); NULL: nothing is remembered. One batch of a process at a
+	 * time has one. */
+	const char *poison_dir;
 	int64_t patience_ms; /* how long to wait for PostgreSQL; 0: BATCH_PATIENCE_MS */
 	/* A record is bad; also told of the hundred-first. */
 	void (*mistake)(void *user, uint64_t record, size_t line, struct span id,

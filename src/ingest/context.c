@@ -10,7 +10,8 @@
  * ITEMS_LIMIT_MS - no items; the lookup fails, is late or gives no JSON - the record says why; no
  * time left of the provider's 7.5 s - the lookup is not asked; the lane stops - what waits goes on
  * with what is there. A call whose items could not be had is asked about again with its next
- * message, every AGAIN_US at most. */
+ * message, every AGAIN_US at most. After a restart the records say which parts of it were had: the
+ * others are asked for again, what was told is not told again. */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -144,6 +145,8 @@ static void write_record(const struct context_ask *a, struct buf *out)
 	json_begin(&o, NULL);
 	json_put_z(&o, "how", a->delivery ? "assistant-request" : "running");
 	json_put_raw(&o, "items", buf_span(&items));
+	if (!a->items_failed)
+		json_put_bool(&o, "items_asked", true);
 	if (a->lookup)
 		json_put_z(&o, "lookup", a->lookup);
 	if (a->error.n)
@@ -276,10 +279,10 @@ static void ask_items(struct context_ask *a, const struct call_entry *c)
 	struct uuid id = session_conversation(c->session);
 	const char *params[] = { org, NULL, conversation };
 
-	if (!store || a->lane->stopping)
+	if (!store)
 		return;
 	a->items_failed = true; /* until it is asked for */
-	if (!store_connected(store))
+	if (a->lane->stopping || !store_connected(store))
 		return;
 	uuid_format(&session_settings(c->session)->org, org);
 	uuid_format(&id, conversation);
@@ -304,6 +307,12 @@ static void on_lookup(void *user, const struct client_response *r)
 	bool answered = r->end == CLIENT_ANSWERED && r->status >= 200 && r->status < 300;
 	bool json = answered && !r->truncated && json_check(r->body, NULL) == 0;
 
+	if (r->end != CLIENT_ANSWERED && a->lane->stopping) { /* cut off: for the next start */
+		a->lookup = NULL;
+		part_over(a, PART_LOOKUP);
+		ask_unref(a);
+		return;
+	}
 	a->lookup = json ? "answered" : "failed";
 	if (json)
 		take_found(a, json_of(r->body));
@@ -359,6 +368,8 @@ static void ask_lookup(struct context_ask *a, struct call_entry *c, const struct
 		return;
 	if (!lookup->url.n || (!c->number.n && memmem(lookup->url.p, lookup->url.n, "{number}", 8)))
 		return;
+	if (!a->lane->lookups) /* the lane stops */
+		return;
 	a->lookup = "failed";
 	c->lookup_asked = true;
 	if (most_ms <= 0) {
@@ -377,9 +388,8 @@ static void ask_lookup(struct context_ask *a, struct call_entry *c, const struct
 		.timeout_ms = most_ms,
 		.response_limit = LOOKUP_ANSWER_LIMIT,
 	};
-	if (!a->lane->lookups || http_client_send(a->lane->lookups, &rq, on_lookup, a, &f)) {
-		buf_printf(&a->error, "lookup: %s",
-			   a->lane->lookups ? f.text : "the core is stopping");
+	if (http_client_send(a->lane->lookups, &rq, on_lookup, a, &f)) {
+		buf_printf(&a->error, "lookup: %s", f.text);
 		return;
 	}
 	a->missing |= PART_LOOKUP;
@@ -465,14 +475,14 @@ void context_note_customer(struct call_entry *c, struct json customer)
 	arena_fini(&arena);
 }
 
-/* Whoever was asked about before the restart is not asked about again. */
+/* What was asked for before the restart and never answered is asked for again. */
 void context_restored(struct call_entry *c)
 {
 	struct buf summary AUTO_BUF = { 0 };
 
-	c->context_asked = true;
 	if (!c->session || session_ended(c->session))
 		return;
+	session_context_asked(c->session, &c->context_asked, &c->lookup_asked);
 	session_summary(c->session, &summary);
 	context_note_customer(c, json_get(json_of(buf_span(&summary)), "customer"));
 }
@@ -482,7 +492,10 @@ void contexts_stop(struct lane *l)
 	struct context_ask *a, *next;
 
 	DL_FOREACH_SAFE(l->contexts, a, next)
-	part_over(a, PART_ITEMS);
+	{
+		a->items_failed |= (a->missing & PART_ITEMS) != 0;
+		part_over(a, PART_ITEMS);
+	}
 }
 
 /* --- posted --- */

@@ -34,7 +34,7 @@ struct suspect {
 
 struct poison {
 	struct poison_map *map;
-	char *list_path;
+	char *list_path, *map_path;
 	struct suspect *suspects;
 	size_t n;
 };
@@ -136,6 +136,7 @@ int poison_open(struct poison **out, const char *state_dir, struct fault *f)
 	snprintf(path, sizeof(path), "%s/poison.list", state_dir);
 	p->list_path = strdup(path);
 	snprintf(path, sizeof(path), "%s/applying.map", state_dir);
+	p->map_path = strdup(path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, sizeof(struct poison_map))) {
 		if (fd >= 0)
@@ -188,8 +189,18 @@ void poison_free(struct poison *p)
 	if (p->map)
 		munmap((void *)p->map, sizeof(*p->map));
 	free(p->list_path);
+	free(p->map_path);
 	free(p->suspects);
 	free(p);
+}
+
+void poison_end(struct poison *p)
+{
+	if (p && !p->n) {
+		unlink(p->map_path);
+		unlink(p->list_path);
+	}
+	poison_free(p);
 }
 
 uint64_t poison_key(const struct record *r)

@@ -8,7 +8,7 @@
  * and its number then goes to another.
  *
  * Slots: one per lane, one for replay at start, one for the projector; each is written by one
- * thread. */
+ * thread. An import has a folder and slots of its own (batch.c). */
 #ifndef CALLMEND_INGEST_POISON_H
 #define CALLMEND_INGEST_POISON_H
 
@@ -22,6 +22,9 @@ enum { POISON_SLOTS = 66, POISON_SLOT_REPLAY = 64, POISON_SLOT_PROJECTOR = 65 };
 struct poison;
 MUST int poison_open(struct poison **out, const char *state_dir, struct fault *f);
 void poison_free(struct poison *);
+/* The same, for who will not apply these records again: the files go, unless something is counted.
+ */
+void poison_end(struct poison *);
 /* Of call, kind and body; never 0. */
 uint64_t poison_key(const struct record *);
 void poison_enter(struct poison *, unsigned slot, uint64_t key);

@@ -23,6 +23,7 @@
 #include "ingest/ingest.h"
 #include "net/client.h"
 #include "node/database.h"
+#include "node/hangup.h"
 #include "node/pidfile.h"
 #include "rt/child.h"
 
@@ -61,7 +62,7 @@ struct core {
 	struct acceptor *acceptor;
 	int listen_fd;
 	uv_loop_t loop; /* of the main thread: acceptor, signals, lifeline */
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 	uv_async_t failed, loaded;
 	uv_timer_t drain, patience;
 	int64_t drain_until_ms;
@@ -295,6 +296,14 @@ static void on_term(uv_signal_t *s, int number)
 	uv_timer_start(&c->drain, on_drain_look, 0, DRAIN_LOOK_MS);
 }
 
+static void on_hangup(uv_signal_t *s, int number)
+{
+	struct core *c = s->data;
+
+	if (!ingest_draining(c->ingest))
+		on_term(s, number);
+}
+
 static void on_intr(uv_signal_t *s, int number)
 {
 	(void)number;
@@ -483,15 +492,17 @@ static void start_loop(struct core *c)
 	uv_async_init(&c->loop, &c->loaded, on_loaded);
 	uv_timer_init(&c->loop, &c->drain);
 	uv_timer_init(&c->loop, &c->patience);
-	c->term.data = c->intr.data = c->failed.data = c->loaded.data = c;
+	c->term.data = c->intr.data = c->hup.data = c->failed.data = c->loaded.data = c;
 	c->drain.data = c->patience.data = c;
 	signal(SIGPIPE, SIG_IGN);
 }
 
 static int start(struct core *c, struct fault *f)
 {
-	if (getenv("CALLMEND_INHERITED_SOCKET"))
+	if (getenv("CALLMEND_INHERITED_SOCKET")) {
+		hangup_leave_to_parent();
 		TRY(child_watch_lifeline(&c->loop, on_parent_gone, c, f));
+	}
 	TRY(database_url(c->config, &c->database, f));
 	if (http_client_check_ca(c->config->tls_ca_file, f))
 		return fault_wrap(f, "tls.ca_file");
@@ -501,6 +512,8 @@ static int start(struct core *c, struct fault *f)
 	TRY(start_projector(c, f));
 	uv_signal_start(&c->term, on_term, SIGTERM);
 	uv_signal_start(&c->intr, on_intr, SIGINT);
+	if (!getenv("CALLMEND_INHERITED_SOCKET"))
+		hangup_watch(&c->loop, &c->hup, on_hangup);
 	uv_timer_start(&c->patience, on_patience, DIRECTORY_WAIT_MS, 0);
 	return 0;
 }

@@ -17,6 +17,9 @@
 
 const struct verb_option export_options[] = {
 	{ "--format", "FORMAT", "jsonl (default) or csv" },
+	{ "--org", "NAME",
+	  "only this organisation: name or id; needed when there are several and no project is "
+	  "named" },
 	{ "--project", "NAME", "only this project: name or id" },
 	{ "--from", "TIME", "calls that began then or later: 2026-01-31T00:00:00Z" },
 	{ "--to", "TIME", "calls that began before" },
@@ -108,7 +111,8 @@ struct export
 	struct store_link *link;
 	FILE *to;
 	struct arena arena; /* of one row */
-	const char *project, *from, *until;
+	const char *org, *project, *from, *until;
+	char org_id[UUID_TEXT + 1]; /* empty: any */
 	uint64_t rows;
 };
 
@@ -213,16 +217,21 @@ static const struct kind kinds[] = {
 	{ "events", "export_calls", event_columns, put_events },
 };
 
+static const char *org_of(const struct export *x)
+{
+	return x->org_id[0] ? x->org_id : NULL;
+}
+
 static int put_pages(struct export *x, struct fault *f)
 {
 	struct buf page AUTO_BUF = { 0 };
 	char start[CLOCK_ISO + 1], id[UUID_TEXT + 1], most[16];
-	const char *params[] = { x->project, x->from, x->until, NULL, NULL, most };
+	const char *params[] = { x->project, x->from, x->until, NULL, NULL, most, org_of(x) };
 	size_t n = PAGE_CALLS;
 
 	snprintf(most, sizeof(most), "%d", PAGE_CALLS);
 	while (n == PAGE_CALLS) {
-		TRY(store_link_query(x->link, x->kind->query, params, 6, &page, f));
+		TRY(store_link_query(x->link, x->kind->query, params, 7, &page, f));
 		struct json_iter it = json_iter(json_of(buf_span(&page)));
 		struct span key;
 		struct json row, last = { 0 };
@@ -265,15 +274,38 @@ static bool is_time(const char *text)
 	return !text || clock_parse(span_of(text), &us);
 }
 
+/* What belongs to different people is not mixed by accident: which one must be said, or follow from
+ * the project. */
+static int find_org(struct export *x, struct fault *f)
+{
+	struct buf answer AUTO_BUF = { 0 };
+	const char *params[] = { x->org };
+
+	if (!x->org && x->project)
+		return 0;
+	TRY(store_link_query(x->link, "export_org", params, 1, &answer, f));
+	struct json ids = json_get(json_of(buf_span(&answer)), "ids");
+	struct json_iter it = json_iter(ids);
+	struct span key, names = json_get(json_of(buf_span(&answer)), "names").raw;
+	struct json id;
+	if (json_count(ids) > 1)
+		return fault(f, E_INVALID, "there are several organisations; say --org: %.*s",
+			     SPAN_ARG(names));
+	if (!json_next(&it, &key, &id))
+		return fault(f, E_NOT_FOUND, "there is no organisation %s", x->org ? x->org : "");
+	text_of(id, x->org_id, sizeof(x->org_id));
+	return 0;
+}
+
 /* A name may be that of several organisations' projects. */
 static int find_project(struct export *x, struct fault *f)
 {
 	struct buf answer AUTO_BUF = { 0 };
-	const char *params[] = { x->project };
+	const char *params[] = { x->project, org_of(x) };
 
 	if (!x->project)
 		return 0;
-	TRY(store_link_query(x->link, "export_project", params, 1, &answer, f));
+	TRY(store_link_query(x->link, "export_project", params, 2, &answer, f));
 	struct json ids = json_get(json_of(buf_span(&answer)), "ids");
 	return json_count(ids) <= 1
 		       ? 0
@@ -287,6 +319,7 @@ static int open_all(struct export *x, struct buf *url, struct fault *f)
 
 	TRY(database_url(x->verb->config, url, f));
 	TRY(store_link_new(&x->link, buf_z(url), f));
+	TRY(find_org(x, f));
 	TRY(find_project(x, f));
 	x->to = path ? fopen(path, "w") : stdout;
 	return x->to ? 0 : fault(f, E_IO, "%s: %s", path, strerror(errno));
@@ -318,6 +351,7 @@ static int run(struct export *x, struct fault *f)
 int verb_export(const struct verb_call *v)
 {
 	struct export x = { .verb = v,
+			    .org = verb_option(v, "--org"),
 			    .project = verb_option(v, "--project"),
 			    .from = verb_option(v, "--from"),
 			    .until = verb_option(v, "--to") };

@@ -314,6 +314,9 @@ static struct span label(const struct import *im, const char *option)
 static int import_files(struct import *im, struct fault *f)
 {
 	bool dry = !im->intake.url.n;
+	struct buf poison_dir AUTO_BUF = { 0 };
+
+	intake_poison_dir(&im->intake, &im->id, &poison_dir);
 	const struct batch_config bc = { .url = dry ? NULL : buf_z(&im->intake.url),
 					 .id = im->id,
 					 .name = im->files.paths[0],
@@ -322,6 +325,7 @@ static int import_files(struct import *im, struct fault *f)
 					 .source = im->intake.source,
 					 .ai_labels = label(im, "--ai-label"),
 					 .user_labels = label(im, "--user-label"),
+					 .poison_dir = buf_z(&poison_dir),
 					 .mistake = on_mistake,
 					 .stopping = intake_stopping,
 					 .user = im };

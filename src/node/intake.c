@@ -104,6 +104,15 @@ void intake_fini(struct intake *in)
 	*in = (struct intake){ 0 };
 }
 
+void intake_poison_dir(const struct intake *in, const struct uuid *import, struct buf *out)
+{
+	char id[UUID_TEXT + 1];
+
+	uuid_format(import ? import : &in->source->id, id);
+	buf_printf(out, "%s/imports/%s%s", in->config->state_dir, import ? "" : "pull-", id);
+	buf_z(out);
+}
+
 /* --- telling --- */
 
 void intake_mistake(void *unused, uint64_t record, size_t line, struct span id, const char *error)

@@ -28,6 +28,10 @@ void intake_fini(struct intake *);
 void intake_watch_signals(void);
 bool intake_stopping(void *unused);
 
+/* Where an import remembers which record brought it down (batch_config.poison_dir). NULL: all pulls
+ * of the source, each of which is an import of its own. */
+void intake_poison_dir(const struct intake *, const struct uuid *import, struct buf *out);
+
 /* "record 17 (line 17, id x): ..." on stderr, for batch_config.mistake. */
 void intake_mistake(void *unused, uint64_t record, size_t line, struct span id, const char *error);
 /* What came of it, on stdout; the exit status. `seconds`: how long it took. */

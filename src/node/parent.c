@@ -23,6 +23,7 @@
 #include "net/http.h"
 #include "node/analysts.h"
 #include "node/database.h"
+#include "node/hangup.h"
 #include "node/pidfile.h"
 #include "rt/child.h"
 
@@ -41,7 +42,7 @@ struct parent {
 	const struct config *config;
 	const char *config_file;
 	uv_loop_t loop;
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 	uv_timer_t bind, restart, postgres, migrate_again;
 	int64_t bind_until_ms;
 	bool said_waiting;
@@ -96,6 +97,19 @@ static void on_signal(uv_signal_t *s, int number)
 
 	log_info("parent", "%s, stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	stop_core(p, number);
+}
+
+/* Shells and the kernel both tell of a terminal that is closed: the second time says nothing new.
+ */
+static void on_hangup(uv_signal_t *s, int number)
+{
+	struct parent *p = s->data;
+
+	(void)number;
+	if (p->stopping)
+		return;
+	log_info("parent", "SIGHUP, stopping");
+	stop_core(p, SIGTERM);
 }
 
 static void give_up(struct parent *p)
@@ -407,13 +421,14 @@ int parent_main(const struct config *config, const char *config_file)
 	uv_loop_init(&p.loop);
 	uv_signal_init(&p.loop, &p.term);
 	uv_signal_init(&p.loop, &p.intr);
-	p.term.data = p.intr.data = &p;
+	p.term.data = p.intr.data = p.hup.data = &p;
 	for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
 		uv_timer_init(&p.loop, timers[i]);
 		timers[i]->data = &p;
 	}
 	uv_signal_start(&p.term, on_signal, SIGTERM);
 	uv_signal_start(&p.intr, on_signal, SIGINT);
+	hangup_watch(&p.loop, &p.hup, on_hangup);
 	if (begin(&p, &f)) {
 		log_error("parent", "cannot start: %s", f.text);
 		p.status = 1;

@@ -3,6 +3,8 @@
  * Failure modes.
  *  - Any other answer, no answer, a secret that cannot be used: noted with the reason, tried again
  * by the schedule, or later when Retry-After says so; after the last attempt the delivery is dead.
+ *  - No answer in time: its endpoint is put off as well, longer each time in a row, and those that
+ * were are tried one at a time: whoever hangs holds up one lane at most, and that now and then.
  *  - 410: the receiver wants no more; the endpoint is switched off.
  *  - Killed after the POST, before the result is stored: sent again with the same webhook-id, by
  * which the receiver knows it.
@@ -24,6 +26,7 @@
 	F(T, TEXT, body, "body", REQUIRED)        \
 	F(T, TEXT, state, "state", REQUIRED)      \
 	F(T, I64, attempts, "attempts", REQUIRED) \
+	F(T, I64, timeouts, "timeouts", REQUIRED) \
 	F(T, BOOL, endpoint_off, "endpoint_off", REQUIRED)
 JSON_STRUCT(delivery, DELIVERY)
 JSON_FIELDS(delivery, DELIVERY)
@@ -34,19 +37,17 @@ struct result {
 	int status;	  /* 0: no answer */
 	struct fault why; /* empty: none */
 	int64_t pause_ms; /* of "retry" */
+	bool late, answered;
 };
 
 /* --- signing --- */
 
 static int add_signature(const struct job_context *ctx, struct json secret, struct span id,
-			 int64_t timestamp_s, struct span body, struct arena *a, struct buf *out,
-			 struct fault *f)
+			 int64_t timestamp_s, struct span body, struct buf *out, struct fault *f)
 {
-	struct secret_ref ref = { 0 };
 	struct buf text AUTO_BUF = { 0 }, key AUTO_BUF = { 0 };
 
-	TRY(config_secret_from_json(secret, a, &ref, f));
-	TRY(config_secret_resolve(ref, SECRET_BY_API, ctx->config->secrets_dir, &text, f));
+	TRY(config_secret_read(secret, ctx->config->secrets_dir, &text, f));
 	TRY(sign_key(buf_span(&text), &key, f));
 	sign_add(buf_span(&key), id, timestamp_s, body, out);
 	return 0;
@@ -54,16 +55,16 @@ static int add_signature(const struct job_context *ctx, struct json secret, stru
 
 /* One secret, or two while they are rotated: a signature by each. */
 static int sign(const struct job_context *ctx, const struct delivery *d, struct span id,
-		int64_t timestamp_s, struct arena *a, struct buf *out, struct fault *f)
+		int64_t timestamp_s, struct buf *out, struct fault *f)
 {
 	struct json_iter it = json_iter(d->secret);
 	struct span key;
 	struct json secret;
 
 	if (d->secret.kind != JSON_ARRAY)
-		return add_signature(ctx, d->secret, id, timestamp_s, d->body, a, out, f);
+		return add_signature(ctx, d->secret, id, timestamp_s, d->body, out, f);
 	while (json_next(&it, &key, &secret))
-		TRY(add_signature(ctx, secret, id, timestamp_s, d->body, a, out, f));
+		TRY(add_signature(ctx, secret, id, timestamp_s, d->body, out, f));
 	return 0;
 }
 
@@ -75,7 +76,8 @@ static bool is_success(int status)
 }
 
 static int post(const struct delivery *d, struct span id, int64_t timestamp_s,
-		struct span signature, struct arena *a, struct result *out, struct buf *retry_after)
+		struct span signature, int64_t timeout_ms, struct arena *a, struct result *out,
+		struct buf *retry_after)
 {
 	struct buf answer AUTO_BUF = { 0 };
 	struct simple_request request = {
@@ -86,13 +88,15 @@ static int post(const struct delivery *d, struct span id, int64_t timestamp_s,
 			     arena_printf(a, "webhook-signature: %.*s", SPAN_ARG(signature)),
 			     "user-agent: callmend/" CALLMEND_VERSION },
 		.body = d->body,
-		.timeout_ms = DELIVER_TIMEOUT_MS,
+		.timeout_ms = timeout_ms,
 		.response_limit = DELIVER_ANSWER_LIMIT,
 		.wanted_header = "retry-after",
 		.wanted = retry_after,
 	};
 	int rc = simple_client_send(&request, &out->status, &answer, &out->why);
 
+	out->late = rc == E_TIMEOUT;
+	out->answered = !out->late && out->status != 0;
 	/* Who answers 2xx has taken it, however much he has to say. */
 	if (rc == E_TOO_LARGE && is_success(out->status))
 		return 0;
@@ -130,10 +134,11 @@ static void send_it(const struct job_context *ctx, const struct delivery *d, str
 {
 	struct buf signature AUTO_BUF = { 0 }, retry_after AUTO_BUF = { 0 };
 	int64_t timestamp_s = clock_now_us() / SECOND_US;
-	int rc = sign(ctx, d, id, timestamp_s, a, &signature, &out->why);
+	int rc = sign(ctx, d, id, timestamp_s, &signature, &out->why);
 
 	if (!rc)
-		rc = post(d, id, timestamp_s, buf_span(&signature), a, out, &retry_after);
+		rc = post(d, id, timestamp_s, buf_span(&signature),
+			  ctx->config->webhooks_timeout_ms, a, out, &retry_after);
 	if (rc) {
 		judge_failure(ctx, d, buf_span(&retry_after), out);
 		return;
@@ -144,10 +149,13 @@ static void send_it(const struct job_context *ctx, const struct delivery *d, str
 
 /* --- the job --- */
 
-static int store_result(struct job_context *ctx, const struct job *job, const struct result *r,
-			struct fault *f)
+static int store_result(struct job_context *ctx, const struct job *job, int64_t timeouts,
+			const struct result *r, struct fault *f)
 {
-	char wanted[24], status[16], pause[24];
+	char wanted[24], status[16], pause[24], rest[24];
+	int64_t rest_ms = r->late ? schedule_rest_ms((unsigned)timeouts + 1,
+						     ctx->config->webhooks_first_retry_ms)
+				  : 0;
 	struct buf out AUTO_BUF = { 0 }, why AUTO_BUF = { 0 };
 
 	buf_add_utf8(&why, span_of(r->why.text));
@@ -157,12 +165,14 @@ static int store_result(struct job_context *ctx, const struct job *job, const st
 				 r->verdict,
 				 r->status ? status : NULL,
 				 r->why.text[0] ? buf_z(&why) : NULL,
-				 pause };
+				 pause,
+				 r->late || r->answered ? rest : NULL };
 
 	snprintf(wanted, sizeof(wanted), "%lld", (long long)job->wanted);
 	snprintf(status, sizeof(status), "%d", r->status);
 	snprintf(pause, sizeof(pause), "%lld", (long long)r->pause_ms);
-	return store_link_query(ctx->db, "deliver_store", params, 7, &out, f);
+	snprintf(rest, sizeof(rest), "%lld", (long long)rest_ms);
+	return store_link_query(ctx->db, "deliver_store", params, 8, &out, f);
 }
 
 static int deliver(struct job_context *ctx, const struct job *job, struct json loaded,
@@ -182,7 +192,7 @@ static int deliver(struct job_context *ctx, const struct job *job, struct json l
 	}
 	if (r.why.text[0])
 		log_info("deliveries", "webhook %s: %s (%s)", job->key.p, r.why.text, r.verdict);
-	return store_result(ctx, job, &r, f);
+	return store_result(ctx, job, d.timeouts, &r, f);
 }
 
 int deliver_job(struct job_context *ctx, const struct job *job, struct fault *f)

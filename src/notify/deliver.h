@@ -4,8 +4,8 @@
 
 #include "callmend/job.h"
 
-/* The key is the delivery's id. Blocks for up to DELIVER_TIMEOUT_MS. */
-enum { DELIVER_TIMEOUT_MS = 15000, DELIVER_ANSWER_LIMIT = 64 * 1024 };
+/* The key is the delivery's id. Blocks for up to webhooks.timeout_ms. */
+enum { DELIVER_ANSWER_LIMIT = 64 * 1024 };
 int deliver_job(struct job_context *, const struct job *, struct fault *f);
 
 #endif

@@ -16,6 +16,13 @@ bool schedule_pause(unsigned failed, int64_t first_ms, double chance, int64_t *p
 	return true;
 }
 
+int64_t schedule_rest_ms(unsigned timeouts, int64_t first_ms)
+{
+	int64_t multiple = timeouts <= 7 ? INT64_C(1) << (timeouts - 1) : SCHEDULE_REST_MULTIPLE;
+
+	return first_ms * multiple;
+}
+
 static int64_t within(int64_t ms)
 {
 	return ms < 0 ? 0 : ms > SCHEDULE_AFTER_MOST_MS ? SCHEDULE_AFTER_MOST_MS : ms;

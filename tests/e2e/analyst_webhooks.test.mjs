@@ -2,50 +2,12 @@
 // sent again, switched off.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import http from 'node:http';
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { Hook, verify } from './lib/hook.mjs';
 import { Product } from './lib/product.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 
 const ORG = '00000000-0000-7000-8000-000000000001';
-
-// What a receiver does with a delivery, by the libraries' rules.
-function verify(secret, headers, body) {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  const expected = createHmac('sha256', key).update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest('base64');
-  return headers['webhook-signature'].split(' ').some((part) => part === `v1,${expected}`);
-}
-
-class Hook {
-  // `answers`: what is answered to the first, second ... request; then 204. null: nothing.
-  constructor(...answers) {
-    this.answers = answers;
-    this.requests = [];
-    this.server = http.createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk) => (body += chunk));
-      request.on('end', () => {
-        this.requests.push({ headers: request.headers, body, json: JSON.parse(body) });
-        const answer = this.answers.length ? this.answers.shift() : { status: 204 };
-        if (answer === null)
-          return;
-        response.writeHead(answer.status, answer.headers ?? {});
-        response.end(answer.body ?? '');
-      });
-    });
-  }
-
-  async listen() {
-    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.server.address().port}/hook`;
-    return this;
-  }
-
-  close() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
-  }
-}
 
 let product;
 const hooks = [];

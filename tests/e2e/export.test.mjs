@@ -58,7 +58,7 @@ test('filters: project by name or id, from and to', async () => {
   assert.equal((await run(['export', 'calls', '--project', 'no such'])).stdout, '');
 });
 
-test('a name that projects of several organisations have is refused, and their ids are named', async () => {
+test('where there are several organisations one is named, or a project; a project name that several have is refused, and their ids are named', async () => {
   const output = join(product.dir, 'kept.jsonl');
   writeFileSync(output, 'as it was');
   const other = '01890000-0000-7000-8000-0000000000aa';
@@ -74,6 +74,21 @@ test('a name that projects of several organisations have is refused, and their i
   assert.equal(readFileSync(output, 'utf8'), 'as it was');
   assert.equal(lines(await run(['export', 'calls', '--project', world.project.id])).length, CALLS + 1);
   assert.equal((await run(['export', 'calls', '--project', id])).stdout, '');
+  const ours = (await product.sql(`select name from organisations where id <> '${other}'`))[0].name;
+  for (const what of ['calls', 'analyses', 'events']) {
+    const { code, stdout, stderr } = await run(['export', what, '--output', output]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /several organisations; say --org/);
+    assert.ok(stderr.includes('Others') && stderr.includes(ours), stderr);
+    const unknown = await run(['export', what, '--org', 'Nobody']);
+    assert.deepEqual([unknown.code, unknown.stdout], [1, '']);
+    assert.match(unknown.stderr, /there is no organisation Nobody/);
+    assert.equal((await run(['export', what, '--org', 'Others'])).stdout, '');
+    assert.equal((await run(['export', what, '--org', other, '--project', 'Sakura Table'])).stdout, '', 'their project of that name');
+  }
+  assert.equal(readFileSync(output, 'utf8'), 'as it was');
+  assert.equal(lines(await run(['export', 'calls', '--org', ours])).length, CALLS + 1);
+  assert.equal(lines(await run(['export', 'analyses', '--org', ours, '--project', 'Sakura Table'])).length, CALLS + 1);
   await product.exec(`delete from projects where id = '${id}'`);
   await product.exec(`delete from organisations where id = '${other}'`);
 });

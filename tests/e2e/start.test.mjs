@@ -2,11 +2,12 @@
 // start a dead core again or to stop (A1, I2).
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync, writeFileSync, mkdirSync, chmodSync, existsSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync, mkdirSync, mkdtempSync, chmodSync, existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { World, message } from './lib/world.mjs';
-import { Product, alive, freePort } from './lib/product.mjs';
+import { BINARY, Product, alive, freePort } from './lib/product.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 
 const read = (path) => {
@@ -77,7 +78,7 @@ test('the first start: the core answers while PostgreSQL is being made, and is s
   }
 });
 
-for (const signal of ['SIGTERM', 'SIGINT'])
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'])
   test(`${signal} during the first start leaves no process, and the next start begins anew`, async () => {
     const product = new Product();
     let initdb;
@@ -93,6 +94,55 @@ for (const signal of ['SIGTERM', 'SIGINT'])
     } finally {
       initdb?.go();
       await product.destroy();
+    }
+  });
+
+test('a terminal is closed: every process of its group is told, some twice, and all of them end in order', async () => {
+  const product = await Product.start();
+  try {
+    const group = ['core', 'analyst-1', 'parent'].map((role) => product.pid(role));
+    assert.ok(group.every(Boolean));
+    for (const pid of [...group, product.pid('parent')])
+      process.kill(pid, 'SIGHUP');
+    assert.deepEqual(await product.exit, { code: 0, signal: null });
+    await nothingLeft(product.dir);
+    assert.match(product.log(), /SIGHUP, stopping/);
+    assert.match(product.log(), /core: draining/);
+    assert.doesNotMatch(product.log(), /starting it again/);
+  } finally {
+    await product.destroy();
+  }
+});
+
+for (const verb of ['core', 'analyst'])
+  test(`SIGHUP ends a ${verb} that has no parent, unless it was started under nohup`, async () => {
+    const dir = mkdtempSync('/tmp/callmend-e2e-');
+    const config = join(dir, 'callmend.yaml');
+    writeFileSync(config, JSON.stringify({ state_dir: dir, secrets_dir: dir, listen: { host: '127.0.0.1', port: await freePort() } }));
+    const children = [];
+    const begin = async (...words) => {
+      const child = spawn(words[0], [...words.slice(1), verb, '--config', config],
+        { env: { ...process.env, CALLMEND_DATABASE_URL: 'postgresql://127.0.0.1:1/nowhere' }, stdio: ['ignore', 'ignore', 'pipe'] });
+      children.push(child);
+      let log = '';
+      child.stderr.on('data', (bytes) => (log += bytes));
+      const exit = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
+      await until(`${verb} is ready`, () => /ready/.test(log) || assert.fail(log));
+      return { child, exit };
+    };
+    const ignoresHangup = ({ pid }) => BigInt(`0x${/SigIgn:\s*(\S+)/.exec(read(`/proc/${pid}/status`))[1]}`) & 1n;
+    try {
+      const plain = await begin(BINARY);
+      assert.ok(!ignoresHangup(plain.child));
+      plain.child.kill('SIGHUP');
+      assert.deepEqual(await plain.exit, { code: 0, signal: null });
+      const kept = await begin('nohup', BINARY);
+      assert.ok(ignoresHangup(kept.child));
+      kept.child.kill('SIGTERM');
+      assert.deepEqual(await kept.exit, { code: 0, signal: null });
+    } finally {
+      children.forEach((child) => child.kill('SIGKILL'));
+      rmSync(dir, { recursive: true, force: true });
     }
   });
 

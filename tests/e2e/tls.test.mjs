@@ -2,11 +2,14 @@
 // refused before a byte of the request has left, and says why.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import https from 'node:https';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { World, message } from './lib/world.mjs';
+import { Changing, ORG } from './lib/suggestions.mjs';
+import { ModelServer } from '../../tools/model-sim/model.mjs';
 import { BINARY, Product } from './lib/product.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 
@@ -39,13 +42,30 @@ async function serve(name) {
   return { url: `https://localhost:${server.address().port}`, seen, refused, close: () => (server.closeAllConnections(), server.close()) };
 }
 
+// The same in front of a server that speaks http.
+async function front(name, target) {
+  let opened = 0;
+  const server = https.createServer({ key: readFileSync(join(dir, `${name}.key`)), cert: readFileSync(join(dir, `${name}.pem`)) }, (request, response) => {
+    const on = http.request(target + request.url, { method: request.method, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    opened++;
+    request.pipe(on);
+  });
+  await new Promise((resolve) => server.listen(0, 'localhost', resolve));
+  fronts.push(server);
+  return { url: `https://localhost:${server.address().port}`, opened: () => opened };
+}
+
+const fronts = [];
 const ANSWERS = {
   call: [],
   tool: { table: 'by the window' },
   assistant: { id: 'as-1', name: 'Ava', model: { provider: 'openai', model: 'gpt-4o', messages: [{ role: 'system', content: 'p' }] } },
 };
 const servers = {};
-let world;
+let world, model;
 
 before(async () => {
   makeCa('ours');
@@ -55,11 +75,14 @@ before(async () => {
   makeCertificate('ours', 'elsewhere', 'calls.example.com');
   for (const name of ['good', 'foreign', 'elsewhere'])
     servers[name] = await serve(name);
-  world = await World.start({ config: { tls: { ca_file: join(dir, 'ours.pem') } }, tools: false });
+  model = await new ModelServer(['good']).listen();
+  world = await World.start({ config: { tls: { ca_file: join(dir, 'ours.pem') }, model: { url: (await front('good', new URL(model.url).origin)).url + new URL(model.url).pathname, name: 'sim-1' } }, tools: false });
 });
 after(async () => {
   await world?.end();
   Object.values(servers).forEach((server) => server.close());
+  fronts.forEach((server) => (server.closeAllConnections(), server.close()));
+  await model?.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -146,6 +169,64 @@ test('what is asked for and waited for (here: pulled) the same way', async () =>
   child.kill('SIGINT'); // else it would try again for minutes
   assert.equal(await ended, 1);
   assert.deepEqual(servers.foreign.seen, []);
+});
+
+test('the PATCH of an assistant the same way', async () => {
+  for (const name of ['good', 'foreign']) {
+    const c = await Changing.start(world, { name: `apply-${name}` });
+    let way;
+    await c.patched({ through: async (url) => (way = await front(name, url)).url });
+    const id = await c.suggest();
+    await c.accept(id);
+    if (name === 'good') {
+      await c.applied(id);
+      assert.equal(c.patches().length, 1);
+      assert.ok(way.opened() > 0);
+    } else {
+      const failed = await c.until(id, 'failed', (s) => s.applyError);
+      assert.match(failed.applyError, /certificate/i);
+      assert.equal(way.opened(), 0);
+    }
+  }
+});
+
+test('outbound webhooks the same way', async () => {
+  const { product } = world;
+  const secret = product.secret('hook', `whsec_${Buffer.alloc(24, 7).toString('base64')}`);
+  const ends = {};
+  for (const name of ['good', 'foreign'])
+    ends[name] = await product.must('POST', '/api/v1/webhook-endpoints', { url: `${servers[name].url}/hook`, secret, types: ['tool_failure'] });
+  await product.exec(`select callmend_notify('${ORG}', null, 'tool_failure', 'told', 'look', 'high', null, '{}')`);
+  const tried = (e) => until('it was tried', async () => (await product.must('GET', `/api/v1/webhook-endpoints/${e.id}/deliveries`)).deliveries.find((d) => d.attempts > 0));
+  assert.equal((await tried(ends.good)).state, 'delivered');
+  assert.equal(servers.good.seen.filter((r) => r.path === '/hook').length, 1);
+  assert.match((await tried(ends.foreign)).last_error, /certificate/i);
+  assert.deepEqual(servers.foreign.seen, []);
+  for (const e of Object.values(ends))
+    await product.must('DELETE', `/api/v1/webhook-endpoints/${e.id}`);
+});
+
+test('the model the same way', async () => {
+  const { product } = world;
+  const suggested = async (name) => {
+    const c = await Changing.start(world, { name });
+    await product.exec(`insert into issues (org_id, project_id, cause, subject, title, evidence)
+      values ('${ORG}', '${c.project.id}', 'best_practice', 'one_question', 'Ask one question at a time', '{"eligible": 40, "events": 36, "rate": 90, "quotes": []}')`);
+    const [{ id }] = await product.sql(`select id from issues where project_id = '${c.project.id}'`);
+    await product.must('POST', `${c.root}/generate`, { issueId: id });
+    return until('a suggestion', async () => (await product.must('GET', c.root)).suggestions[0], { timeoutMs: 30000 });
+  };
+  assert.equal((await suggested('model-good')).generatedBy, 'sim-1');
+  const asked = model.requests.length;
+  assert.ok(asked > 0);
+  const foreign = await front('foreign', new URL(model.url).origin);
+  await product.stop();
+  product.config.model.url = foreign.url + new URL(model.url).pathname;
+  await product.launch();
+  const s = await suggested('model-foreign');
+  assert.equal(s.generatedBy, 'rules');
+  assert.match(s.modelUsage.fallback, /certificate/i);
+  assert.deepEqual([model.requests.length, foreign.opened()], [asked, 0]);
 });
 
 test('a CA file that is missing or holds no certificate stops the start and is named', async () => {

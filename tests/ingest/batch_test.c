@@ -2,12 +2,17 @@
 #include "tests/store/store_fixture.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "ingest/batch.h"
 #include "ingest/cutter.h"
+#include "ingest/poison.h"
+#include "tests/ingest/pieces.h"
 
 #define ORG DEFAULT_ORG
 #define PROJECT "00000000-0000-7000-8000-0000000000a1"
@@ -215,6 +220,147 @@ static void test_bad_records(void **state)
 	assert_string_equal(sql("select mistakes->1->>'line' from imports where bad > 0"), "2");
 }
 
+static void add_message(struct batch *b, const char *call, const char *type, unsigned second,
+			const char *more)
+{
+	struct buf text AUTO_BUF = { 0 };
+	buf_printf(
+		&text,
+		"{\"message\":{\"type\":\"%s\",\"timestamp\":\"2026-03-01T10:00:%02uZ\",\"call\":{"
+		"\"id\":\"%s\"}%s}}",
+		type, second, call, more);
+	assert_ok(add(b, buf_span(&text), second));
+}
+
+/* --- records that bring the process down --- */
+
+static int read_or_die(const struct format_record *r, struct arena *a, struct format_call *out,
+		       struct fault *f)
+{
+	if (memmem(r->text.p, r->text.n, "\"deadly-70\"", 11))
+		abort();
+	return format_find(SPAN("vapi"))->read(r, a, out, f);
+}
+
+static void die_of_it(void *user, uint64_t record, size_t line, struct span id, const char *error)
+{
+	on_mistake(user, record, line, id, error);
+	if (!strstr(error, "stopped the import twice"))
+		abort(); /* while the record is being applied */
+}
+
+static void import_deadly(const struct batch_config *bc, struct batch_counts *n)
+{
+	struct batch *b = NULL;
+	assert_ok(batch_open(&b, bc, &oops));
+	add_calls(b, "deadly", 0, 100);
+	assert_ok(add(b, SPAN("{\"orgId\":\"o\",\"status\":\"ended\"}"), 101));
+	add_calls(b, "deadly", 101, 150);
+	assert_ok(batch_finish(b, &oops));
+	batch_counts(b, n);
+	batch_free(b);
+}
+
+static void dies_of(const struct batch_config *bc)
+{
+	struct batch_counts n;
+	int status = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		import_deadly(bc, &n);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+static void test_a_record_that_stops_it_twice_is_skipped(void **state)
+{
+	struct told told = { 0 };
+	char dir[] = "/tmp/callmend-batch-XXXXXX", own[64];
+	struct format deadly = *format_find(SPAN("vapi"));
+	struct batch_config bc = config_of(18, &told);
+	struct batch_counts n;
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(own, sizeof(own), "%s/a", dir);
+	deadly.read = read_or_die;
+	bc.format = &deadly;
+	bc.mistake = die_of_it;
+	bc.poison_dir = own;
+	for (unsigned crash = 0; crash < 4; crash++) /* twice for each of them */
+		dies_of(&bc);
+	for (unsigned again = 0; again < 2; again++) {
+		import_deadly(&bc, &n);
+		assert_int_equal(n.records, 150);
+		assert_int_equal(n.imported, 148);
+		assert_int_equal(n.bad, 2);
+	}
+	assert_string_equal(
+		sql("select string_agg((m->>'record') || ' ' || (m->>'line'), ', ' order by "
+		    "(m->>'record')::int) from imports i, jsonb_array_elements(i.mistakes) m where "
+		    "m->>'error' like '%%stopped the import twice%%'"),
+		"71 71, 101 101");
+	assert_int_equal(count("select count(*) from calls where provider_call_id like "
+			       "'deadly-%'"),
+			 148);
+	assert_string_equal(told.last, "reading or applying it stopped the import twice: skipped");
+	char command[128];
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* Its key stands in the list as two crashes would have left it. */
+static void test_a_call_whose_closing_stops_it_twice_stays_open(void **state)
+{
+	struct told told = { 0 };
+	char dir[] = "/tmp/callmend-batch-XXXXXX", list[64];
+	struct batch_config bc = config_of(20, &told);
+	struct batch *b = NULL;
+	struct record tick = { .kind = RECORD_TICK,
+			       .call = uuid_v5(&directory->sources[0].id, SPAN("left-1")) };
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(list, sizeof(list), "%s/poison.list", dir);
+	FILE *f = fopen(list, "w");
+	assert_non_null(f);
+	fprintf(f, "%" PRIx64 " 2\n", poison_key(&tick));
+	assert_int_equal(fclose(f), 0);
+	bc.poison_dir = dir;
+	assert_ok(batch_open(&b, &bc, &oops));
+	add_message(b, "left-1", "status-update", 1, ",\"status\":\"in-progress\"");
+	add_message(b, "left-2", "status-update", 2, ",\"status\":\"in-progress\"");
+	assert_ok(batch_finish(b, &oops));
+	batch_free(b);
+	assert_string_equal(sql("select string_agg(status || ' ' || live, ', ' order by "
+				"provider_call_id) from calls where provider_call_id like "
+				"'left-%%'"),
+			    "in-progress true, ended false");
+	assert_int_equal(unlink(list), 0);
+	snprintf(list, sizeof(list), "%s/applying.map", dir);
+	assert_int_equal(unlink(list), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_nothing_is_kept_of_an_import_without_crashes(void **state)
+{
+	struct told told = { 0 };
+	char dir[] = "/tmp/callmend-batch-XXXXXX", own[64];
+	struct batch_config bc = config_of(19, &told);
+	struct batch *b = NULL;
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(own, sizeof(own), "%s/imports", dir);
+	bc.poison_dir = own;
+	assert_ok(batch_open(&b, &bc, &oops));
+	add_calls(b, "calm", 0, 3);
+	assert_int_equal(access(own, F_OK), 0);
+	assert_ok(batch_finish(b, &oops));
+	batch_free(b);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* What stays when two processes run the same import: one of them. */
 static void test_two_at_once(void **state)
 {
@@ -234,18 +380,6 @@ static void test_two_at_once(void **state)
 	assert_ok(batch_finish(one, &oops));
 	batch_free(one);
 	assert_int_equal(count("select count(*) from calls where provider_call_id = 'both-1'"), 1);
-}
-
-static void add_message(struct batch *b, const char *call, const char *type, unsigned second,
-			const char *more)
-{
-	struct buf text AUTO_BUF = { 0 };
-	buf_printf(
-		&text,
-		"{\"message\":{\"type\":\"%s\",\"timestamp\":\"2026-03-01T10:00:%02uZ\",\"call\":{"
-		"\"id\":\"%s\"}%s}}",
-		type, second, call, more);
-	assert_ok(add(b, buf_span(&text), second));
 }
 
 /* Messages of two calls in turn: one ends with its report, the other never does. */
@@ -389,28 +523,12 @@ static void test_dry_run(void **state)
 
 /* --- cutting --- */
 
-struct text_source {
-	struct span rest;
-	size_t most;
-};
-
-static ssize_t read_text(void *user, char *out, size_t n)
-{
-	struct text_source *s = user;
-	n = n < s->most ? n : s->most;
-	n = n < s->rest.n ? n : s->rest.n;
-	if (n)
-		memcpy(out, s->rest.p, n);
-	s->rest = span_from(s->rest, n);
-	return (ssize_t)n;
-}
-
 /* The records, one after the other, as "line:text|". */
 static void cut(const char *text, size_t limit, enum cutter_kind kind, struct buf *out)
 {
-	struct text_source source = { span_of(text), 3 };
+	struct pieces pieces = { span_of(text), 3 };
 	const struct cutter_config cc = {
-		.kind = kind, .limit = limit, .read = read_text, .user = &source
+		.kind = kind, .limit = limit, .read = pieces_read, .user = &pieces
 	};
 	struct cutter *c = cutter_new(&cc);
 	struct cut one;
@@ -496,6 +614,9 @@ int main(void)
 		cmocka_unit_test(test_once_whatever_happens),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_bad_records),
+		cmocka_unit_test(test_a_record_that_stops_it_twice_is_skipped),
+		cmocka_unit_test(test_a_call_whose_closing_stops_it_twice_stays_open),
+		cmocka_unit_test(test_nothing_is_kept_of_an_import_without_crashes),
 		cmocka_unit_test(test_two_at_once),
 		cmocka_unit_test(test_messages_one_by_one),
 		cmocka_unit_test(test_instructions_of_the_time),

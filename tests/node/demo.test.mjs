@@ -1,9 +1,10 @@
 // `callmend demo` as its help says: it finds tools/demo of the source tree and hands all words over; without it, or without node, it says what is missing.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '../../tools/lib/wait.mjs';
 
 const run = (args, env = {}) => spawnSync(process.env.CALLMEND, args, { encoding: 'utf8', timeout: 60000, env: { ...process.env, ...env } });
 
@@ -43,3 +44,37 @@ test('an option the demo does not know is refused with its usage', () => {
   assert.equal(status, 2);
   assert.match(stderr, /--sped/);
 });
+
+const read = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+const processesOf = (dir) => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && read(`/proc/${pid}/cmdline`).includes(dir));
+
+for (const signal of ['SIGHUP', 'SIGTERM'])
+  test(`${signal} in the middle of it ends the demo, its node and the PostgreSQL of that, though nobody reads what it prints`, async () => {
+    const dir = mkdtempSync('/tmp/callmend-demo-');
+    chmodSync(dir, 0o755); // PostgreSQL started by root runs as somebody else
+    const demo = spawn(process.env.CALLMEND, ['demo', '--state', dir, '--no-stay'], { env: { ...process.env, CALLMEND_BIN: process.env.CALLMEND }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const exit = new Promise((resolve) => demo.on('exit', (code, by) => resolve({ code, by })));
+    try {
+      await until('it has made its token', () => read(join(dir, 'demo.token')), { timeoutMs: 60000 });
+      const postgres = read(join(dir, 'run', 'postgres.pid')).trim();
+      assert.ok(existsSync(`/proc/${postgres}`));
+      demo.stdout.destroy();
+      demo.stderr.destroy();
+      demo.kill(signal);
+      const { by } = await exit;
+      assert.equal(by, null, 'it ends by itself');
+      await until('nothing is left', () => processesOf(dir).length === 0);
+      assert.ok(!existsSync(`/proc/${postgres}`));
+    } finally {
+      demo.kill('SIGKILL');
+      for (const pid of processesOf(dir))
+        process.kill(Number(pid), 'SIGKILL');
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    }
+  });

@@ -134,6 +134,15 @@ static void pauses_are_spread(void **state)
 	assert_in_range(most, 35 * 60 * 1000, 36 * 60 * 1000);
 }
 
+static void who_hangs_rests_longer_and_longer(void **state)
+{
+	(void)state;
+	static const int64_t expected_s[] = { 5, 10, 20, 40, 80, 160, 320, 600, 600 };
+	for (unsigned i = 0; i < sizeof(expected_s) / sizeof(expected_s[0]); i++)
+		assert_int_equal(schedule_rest_ms(i + 1, 5000), expected_s[i] * 1000);
+	assert_int_equal(schedule_rest_ms(1000000, 5000), 600000);
+}
+
 static void retry_after_in_seconds_and_as_a_date(void **state)
 {
 	(void)state;
@@ -168,6 +177,7 @@ int main(void)
 		cmocka_unit_test(bad_secrets_are_refused_and_never_quoted),
 		cmocka_unit_test(about_three_days),
 		cmocka_unit_test(pauses_are_spread),
+		cmocka_unit_test(who_hangs_rests_longer_and_longer),
 		cmocka_unit_test(retry_after_in_seconds_and_as_a_date),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,14 +183,24 @@ async function cleanUp() {
     await node.stop();
 }
 
-process.on('SIGINT', async () => {
-  if (interrupted)
+// SIGHUP comes twice when a terminal is closed, from the kernel and from its shell; only an impatient Ctrl-C ends at once.
+async function interrupt(signal) {
+  if (interrupted && signal === 'SIGHUP')
+    return;
+  if (interrupted) {
+    node.child?.kill('SIGINT');
     process.exit(130);
+  }
   interrupted = true;
   console.log('\nstopping ...');
   await cleanUp().catch(() => {});
   process.exit(steps.length && steps.every((s) => s.ok) ? 0 : 1);
-});
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, interrupt);
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', () => {}); // the terminal may be gone while we clean up
 
 const curl = (method, path, body) => `curl -X ${method} ${node.url}${path} -H "Authorization: Bearer $CALLMEND_TOKEN"` +
   (body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : '');

@@ -14,7 +14,7 @@ with old as (
 			when false then null else e.disabled_at end,
 		disabled_because = case (b->>'disabled')::boolean when true then coalesce(e.disabled_because, 'by ' || $2::text)
 			when false then null else e.disabled_because end,
-		updated_at = now()
+		timeouts = 0, put_off_until = null, updated_at = now()
 	from old, (select $4::jsonb as b) given where e.id = old.id
 	returning e.id, callmend_webhook_endpoint(e) as doc
 ), audit as (

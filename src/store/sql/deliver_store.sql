@@ -1,3 +1,7 @@
--- write: what became of an attempt, and of its job.
+-- write: what became of an attempt, of its job, and of its endpoint.
 -- $1 delivery  $2 owner  $3 wanted  $4 verdict (delivered retry dead gone dropped settled)  $5 HTTP status  $6 reason  $7 pause in ms
-select to_jsonb(callmend_delivery_done($1::uuid, $2, $3::bigint, $4, $5::int, $6, $7::bigint))
+-- $8 ms the endpoint is put off, 0: it answered, null: neither
+with done as materialized (
+	select callmend_delivery_done($1::uuid, $2, $3::bigint, $4, $5::int, $6, $7::bigint) as verdict
+)
+select to_jsonb(done.verdict) from done, callmend_endpoint_rest($1::uuid, $8::bigint)

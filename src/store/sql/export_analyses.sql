@@ -1,6 +1,6 @@
 -- read: analyses for an export, oldest call first, after a given one.
 -- $1 project id or name, null: all  $2 from or null  $3 to or null  $4 after: start, null: from the beginning
--- $5 after: id  $6 most
+-- $5 after: id  $6 most  $7 organisation, null: any
 select coalesce(json_agg(json_build_object('id', call_id, 'provider_call_id', provider_call_id, 'org_id', org_id,
 	'project', project, 'project_id', project_id, 'instruction_version', instruction_version,
 	'rules_version', rules_version, 'caller', caller, 'started_at', callmend_time(started_at),
@@ -17,7 +17,8 @@ from (
 	select a.*, c.provider_call_id, p.name as project from call_analyses a
 	left join calls c on c.id = a.call_id
 	left join projects p on p.id = a.project_id
-	where ($1::text is null or p.id::text = $1::text or p.name = $1::text)
+	where ($7::uuid is null or a.org_id = $7::uuid)
+		and ($1::text is null or p.id::text = $1::text or p.name = $1::text)
 		and ($2::timestamptz is null or a.started_at >= $2::timestamptz)
 		and ($3::timestamptz is null or a.started_at < $3::timestamptz)
 		and ($4::timestamptz is null or (a.started_at, a.call_id) > ($4::timestamptz, $5::uuid))

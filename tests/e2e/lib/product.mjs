@@ -77,6 +77,7 @@ export class Product {
     const product = new Product(options);
     try {
       await product.launch();
+      await product.cli(['migrate', '--config', product.configFile]); // waits for the one that runs: tokens work before the last table is there
       await product.makeToken();
     } catch (error) {
       const log = product.log().slice(-4000);
