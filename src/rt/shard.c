@@ -126,7 +126,9 @@ static void on_wake(uv_async_t *handle)
 		if (!mailbox_run_one(s))
 			break;
 	}
-	if (s->box.ready)
+	/* Who found `incoming` empty has woken us, perhaps for this very turn, which may have had
+	 * enough to do with what was ready before. */
+	if (s->box.ready || atomic_load_explicit(&s->box.incoming, memory_order_relaxed))
 		uv_async_send(&s->wake);
 	if (atomic_load(&s->group->stopping))
 		uv_stop(&s->loop);

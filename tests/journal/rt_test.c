@@ -46,6 +46,71 @@ static struct shards *started(unsigned n, unsigned limit, const struct shard_hoo
 	return g;
 }
 
+/* --- many at once --- */
+
+enum { BURST_MAX = 700 };
+
+struct burst {
+	struct shard *to;
+	struct burst_mail {
+		struct mail mail;
+		struct burst *of;
+	} first, mails[BURST_MAX], answers[BURST_MAX];
+	unsigned n, answered; /* the shard's own */
+	atomic_uint run;
+};
+
+static void on_answer(struct mail *m, struct shard *here)
+{
+	(void)here;
+	atomic_fetch_add(&((struct burst_mail *)m)->of->run, 1);
+}
+
+static void on_burst_mail(struct mail *m, struct shard *here)
+{
+	struct burst *b = ((struct burst_mail *)m)->of;
+	struct burst_mail *answer = &b->answers[b->answered++];
+	*answer = (struct burst_mail){ { .run = on_answer }, b };
+	shard_post_sure(here, &answer->mail);
+	atomic_fetch_add(&b->run, 1);
+}
+
+static void on_first(struct mail *m, struct shard *here)
+{
+	struct burst *b = ((struct burst_mail *)m)->of;
+	b->answered = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		b->mails[i] = (struct burst_mail){ { .run = on_burst_mail }, b };
+		shard_post_sure(here, &b->mails[i].mail);
+	}
+	atomic_fetch_add(&b->run, 1);
+}
+
+static bool burst_is_over(void *user)
+{
+	struct burst *b = user;
+	return atomic_load(&b->run) == 1 + 2 * b->n;
+}
+
+/* A turn of the loop runs a bounded number of mails. Whatever the number, what was posted meanwhile
+ * gets its turn, though no further mail comes. */
+static void no_burst_is_forgotten(void **state)
+{
+	struct burst *b = calloc(1, sizeof(*b));
+	struct shard_hooks hooks = { 0 };
+	struct shards *g = started(1, 65536, &hooks);
+	(void)state;
+	b->to = shards_at(g, 0);
+	for (b->n = 0; b->n < BURST_MAX; b->n++) {
+		atomic_store(&b->run, 0);
+		b->first = (struct burst_mail){ { .run = on_first }, b };
+		shard_post_sure(b->to, &b->first.mail);
+		wait_until(burst_is_over, b);
+	}
+	shards_stop(g);
+	free(b);
+}
+
 /* --- mailbox --- */
 
 enum { SENDERS = 4, EACH = 5000 };
@@ -605,6 +670,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_per_sender),
 		cmocka_unit_test(limit),
+		cmocka_unit_test(no_burst_is_forgotten),
 		cmocka_unit_test(mail_starves_nobody),
 		cmocka_unit_test(stop_hooks_may_write),
 		cmocka_unit_test(stop_runs_what_waits),
