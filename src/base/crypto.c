@@ -12,6 +12,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/base64.h"
+
 bool crypto_equal(struct span a, struct span b)
 {
 	return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
@@ -75,55 +77,14 @@ void crypto_base64(struct span bytes, struct buf *out)
 	out->n += (bytes.n + 2) / 3 * 4;
 }
 
-/* 64 for what is no digit: one OR over a group finds it. */
-static uint8_t sextet(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (uint8_t)(c - 'A');
-	if (c >= 'a' && c <= 'z')
-		return (uint8_t)(c - 'a' + 26);
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0' + 52);
-	return c == '+' ? 62 : c == '/' ? 63 : 64;
-}
-
-/* The last group: `digits` of its four characters are no padding. */
-static int decode_tail(const char *t, size_t digits, char *o)
-{
-	uint8_t a = sextet(t[0]), b = sextet(t[1]), c = digits == 3 ? sextet(t[2]) : 0;
-	uint8_t spare = digits == 3 ? c & 3 : b & 15;
-	if (((a | b | c) & 64) || spare)
-		return E_INVALID;
-	o[0] = (char)(a << 2 | b >> 4);
-	if (digits == 3)
-		o[1] = (char)(b << 4 | c >> 2);
-	return 0;
-}
-
 int crypto_unbase64(struct span text, struct buf *out)
 {
-	if (text.n % 4)
-		return E_INVALID;
+	size_t n;
 	if (text.n == 0)
 		return 0;
-	size_t padding = text.p[text.n - 1] != '=' ? 0 : text.p[text.n - 2] != '=' ? 1 : 2;
-	size_t whole = text.n / 4 - (padding > 0);
-	buf_reserve(out, text.n / 4 * 3);
-	char *o = out->p + out->n;
-	uint8_t bad = 0;
-	for (size_t i = 0; i < whole; i++, o += 3) {
-		const char *t = text.p + i * 4;
-		uint8_t a = sextet(t[0]), b = sextet(t[1]), c = sextet(t[2]), d = sextet(t[3]);
-		bad |= a | b | c | d;
-		o[0] = (char)(a << 2 | b >> 4);
-		o[1] = (char)(b << 4 | c >> 2);
-		o[2] = (char)(c << 6 | d);
-	}
-	if (bad & 64)
-		return E_INVALID;
-	if (padding)
-		TRY(decode_tail(text.p + whole * 4, 4 - padding, o));
-	out->n += text.n / 4 * 3 - padding;
+	buf_reserve(out, text.n);
+	TRY(base64_decode(text, (uint8_t *)out->p + out->n, &n));
+	out->n += n;
 	return 0;
 }
 

@@ -1,11 +1,13 @@
 /* The providers this build speaks. One line each; see docs/adding-a-provider.md. */
 #include "callmend/dialect.h"
+#include "dialect/audio.h"
 #include "dialect/openai.h"
 #include "dialect/vapi.h"
 
 const struct dialect *const dialects[] = {
 	&vapi_dialect,
 	&openai_dialect,
+	&audio_dialect,
 	NULL,
 };
 

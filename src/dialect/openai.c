@@ -31,6 +31,12 @@ struct reading {
 
 /* --- parts of a record --- */
 
+/* Of a call that is known by its sound alone. */
+static bool is_wordless(struct json record)
+{
+	return record.kind == JSON_OBJECT && json_is_text(json_get(record, "kind"), "recording");
+}
+
 static bool is_list(struct json v)
 {
 	struct json_iter it = json_iter(v);
@@ -390,7 +396,7 @@ static int read_body(struct span body, struct arena *arena, struct inputs *out, 
 	struct reading r = { .record = json_of(body), .arena = arena, .out = out };
 	struct json list = openai_messages(r.record);
 	int64_t ended_us;
-	if (list.kind == JSON_NONE)
+	if (list.kind == JSON_NONE && !is_wordless(r.record))
 		return fault(f, E_INVALID, "no list of messages with roles");
 	openai_times(r.record, arena, &r.started_us, &ended_us);
 	r.clock_us = r.started_us;
@@ -420,7 +426,8 @@ static int classify(struct span body, struct arena *arena, struct envelope *out,
 	struct reading r = { .record = json_of(body), .arena = arena };
 	int64_t ended_us = 0;
 	*out = (struct envelope){ .type = SPAN("messages"), .keep_whole = true };
-	if (r.record.kind != JSON_OBJECT || openai_messages(r.record).kind == JSON_NONE)
+	if (r.record.kind != JSON_OBJECT ||
+	    (openai_messages(r.record).kind == JSON_NONE && !is_wordless(r.record)))
 		return fault(f, E_INVALID, "expected {\"id\", \"messages\": [{\"role\", ..}]}");
 	out->call_id = MEMBER(&r, "id", "call_id", "conversation_id");
 	if (!out->call_id.n)

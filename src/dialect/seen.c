@@ -1,5 +1,6 @@
-/* Open addressing with linear probing beside a ring in order of insertion. The table is at least
- * twice as large as the ring, so that probes stay short and always meet an empty slot (0). */
+/* Keys stand in a ring in order of insertion; a table with open addressing and linear probing says
+ * where. It is twice as large as the ring, so that probes stay short and always meet an empty slot
+ * (0). */
 #include "callmend/seen.h"
 
 #include <stdlib.h>
@@ -13,36 +14,44 @@ static uint32_t slot_of(uint64_t key, uint32_t size)
 	return (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (size - 1);
 }
 
-/* The slot that holds the key, or the empty one where it would go. */
-static uint32_t probe(const uint64_t *table, uint32_t size, uint64_t key)
+static uint64_t key_at(const struct seen *s, uint32_t slot)
 {
-	uint32_t at = slot_of(key, size);
-	while (table[at] && table[at] != key)
-		at = (at + 1) & (size - 1);
+	return s->ring[s->table[slot] - 1];
+}
+
+/* The slot that holds the key, or the empty one where it would go. */
+static uint32_t probe(const struct seen *s, uint64_t key)
+{
+	uint32_t at = slot_of(key, s->size);
+	while (s->table[at] && key_at(s, at) != key)
+		at = (at + 1) & (s->size - 1);
 	return at;
 }
 
 bool seen_has(const struct seen *s, uint64_t key)
 {
-	return key && s->size && s->table[probe(s->table, s->size, key)] == key;
+	return key && s->size && s->table[probe(s, key)];
+}
+
+/* There is room for it. */
+static void keep(struct seen *s, uint64_t key)
+{
+	uint32_t place = (s->first + s->n) % (s->size / 2);
+	s->table[probe(s, key)] = place + 1;
+	s->ring[place] = key;
+	s->n++;
 }
 
 static void grow(struct seen *s)
 {
-	uint32_t size = s->size ? s->size * 2 : FIRST_SIZE;
-	uint64_t *table = calloc(size, sizeof(*table));
-	uint64_t *ring = calloc(size / 2, sizeof(*ring));
-	CHECK(table && ring);
-	for (uint32_t i = 0; i < s->n; i++) {
-		ring[i] = s->ring[(s->first + i) % (s->size / 2)];
-		table[probe(table, size, ring[i])] = ring[i];
-	}
-	free(s->table);
-	free(s->ring);
-	s->table = table;
-	s->ring = ring;
-	s->size = size;
-	s->first = 0;
+	struct seen bigger = { .size = s->size ? s->size * 2 : FIRST_SIZE, .limit = s->limit };
+	bigger.table = calloc(bigger.size, sizeof(*bigger.table));
+	bigger.ring = calloc(bigger.size / 2, sizeof(*bigger.ring));
+	CHECK(bigger.table && bigger.ring);
+	for (uint32_t i = 0; i < s->n; i++)
+		keep(&bigger, s->ring[(s->first + i) % (s->size / 2)]);
+	seen_fini(s);
+	*s = bigger;
 }
 
 /* Empties a slot and closes the gap: keys behind it that would no longer be found move up. */
@@ -50,7 +59,7 @@ static void drop_slot(struct seen *s, uint32_t gap)
 {
 	uint32_t mask = s->size - 1;
 	for (uint32_t at = (gap + 1) & mask; s->table[at]; at = (at + 1) & mask) {
-		uint32_t home = slot_of(s->table[at], s->size);
+		uint32_t home = slot_of(key_at(s, at), s->size);
 		if (((at - home) & mask) >= ((at - gap) & mask)) {
 			s->table[gap] = s->table[at];
 			gap = at;
@@ -61,7 +70,7 @@ static void drop_slot(struct seen *s, uint32_t gap)
 
 static void drop_oldest(struct seen *s)
 {
-	drop_slot(s, probe(s->table, s->size, s->ring[s->first]));
+	drop_slot(s, probe(s, s->ring[s->first]));
 	s->first = (s->first + 1) % (s->size / 2);
 	s->n--;
 }
@@ -76,10 +85,13 @@ bool seen_add(struct seen *s, uint64_t key)
 		drop_oldest(s);
 	if (s->n == s->size / 2)
 		grow(s);
-	s->ring[(s->first + s->n) % (s->size / 2)] = key;
-	s->table[probe(s->table, s->size, key)] = key;
-	s->n++;
+	keep(s, key);
 	return true;
+}
+
+size_t seen_bytes(const struct seen *s)
+{
+	return s->size * sizeof(*s->table) + s->size / 2 * sizeof(*s->ring);
 }
 
 void seen_fini(struct seen *s)
