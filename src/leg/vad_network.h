@@ -1,0 +1,33 @@
+/* A network that makes one number of a frame's features and its own memory: a dense layer, a gated
+ * recurrent layer, a weighted sum. tools/vad/train.c makes the weights. */
+#ifndef CALLMEND_LEG_VAD_NETWORK_H
+#define CALLMEND_LEG_VAD_NETWORK_H
+
+#include "leg/vad.h"
+#include "leg/vad_features.h"
+
+enum {
+	VAD_DENSE_MAX = 64,
+	VAD_UNITS_MAX = 128,
+	/* Whole numbers that stand for 1: of weights, of features, and between the layers. */
+	VAD_WEIGHT_ONE = 4096,
+	VAD_FEATURE_ONE = 2048,
+	VAD_BETWEEN_ONE = 4096,
+};
+
+/* Weights stand in pairs of inputs: [inputs / 2][outputs][2]. The outputs of `gates` and `memory`
+ * are three times the units: how much stays, how much of the memory is looked at, what is new. All
+ * aligned to 32 bytes. */
+struct vad_net {
+	int dense_n, units; /* multiples of 32 and of 64 */
+	const int16_t *dense, *gates, *memory;
+	const float *dense_bias, *gates_bias, *memory_bias, *out;
+	float out_bias;
+};
+extern const struct vad_net vad_standard;
+
+/* The logarithm of the odds that this frame is speech. `memory` has `units` numbers, zero at the
+ * beginning. Both aligned to 32 bytes. */
+float vad_network(const struct vad_net *, float *memory, const float in[VAD_IN]);
+
+#endif
