@@ -29,8 +29,9 @@
 	X(TURN, "turn",                                                                            \
 	  "a turn closed or was revised: {turn, revision, started_at, ended_at, words}; speaker, " \
 	  "text: the whole turn")                                                                  \
-	X(SPEECH_STARTED, "speech.started", "speaker began to speak: {turn}")                      \
-	X(SPEECH_STOPPED, "speech.stopped", "speaker stopped: {turn, speech_ms}")                  \
+	X(SPEECH_STARTED, "speech.started",                                                        \
+	  "speaker began to speak: {turn, by: audio when heard in the call's own sound}")          \
+	X(SPEECH_STOPPED, "speech.stopped", "speaker stopped: {turn, speech_ms, by}")              \
 	X(SPEAKING_TEXT, "speech.text", "text: the assistant's turn so far, as it is spoken")      \
 	X(INTERRUPTION, "interruption", "the caller interrupted the assistant: {count}")           \
 	X(HANG, "hang", "the provider reports a delayed assistant")                                \
@@ -69,6 +70,33 @@
 	X(ESCALATION, "escalation.proposed",                                                       \
 	  "somebody should look after this call: {rule, action: propose transfer, signal, score, " \
 	  "evidence}")                                                                             \
+	X(AUDIO_ATTACHED, "audio.attached",                                                        \
+	  "live audio of speaker begins: {stream, leg, dialect, codec, rate_hz}")                  \
+	X(AUDIO_DETACHED, "audio.detached", "and is over: {stream, leg, why, heard_ms}")           \
+	X(AUDIO_LEVEL, "audio.level",                                                              \
+	  "of the last ms: {stream, leg, level_db (of speech), peak_db, noise_db, ms, speech_ms, " \
+	  "clipped}")                                                                              \
+	X(AUDIO_QUALITY, "audio.quality",                                                          \
+	  "what came of the frames so far, when it changed: {stream, leg, gaps, gap_ms, late, "    \
+	  "duplicates, reordered, damaged}")                                                       \
+	X(AUDIO_STATE, "audio.state", "{state: none single two_way one_way silent, previous}")            \
+	X(AUDIO_PLAYED, "audio.played",                                                            \
+	  "audio that we sent was heard: {stream, leg, mark, how: played cleared, ms}")            \
+	X(AUDIO_UNBOUND, "audio.unbound",                                                          \
+	  "no call was found for this audio, it is one of its own: {stream, leg}")                 \
+	X(AUDIO_LINKED, "audio.linked", "its call was found: {stream, leg, to}")                   \
+	X(BARGE_IN, "barge_in",                                                                    \
+	  "the caller spoke over the assistant: {yielded, yield_ms until the assistant stopped, "  \
+	  "or tried_ms}")                                                                          \
+	X(RESPONSE, "response",                                                                    \
+	  "the assistant began to answer: {latency_ms since the caller stopped}")                  \
+	X(DEAD_AIR, "dead_air",                                                                    \
+	  "nobody had spoken, told when it is over: {ms, after, before: speaker or null}")         \
+	X(DTMF, "dtmf", "a digit, as text: {stream, leg, digit, how: inband signalled, ms}")       \
+	X(RECORDING, "recording",                                                                  \
+	  "{stream, leg, state: started paused resumed stopped failed, why, id, ms}")              \
+	X(TRANSCRIBER, "transcriber",                                                              \
+	  "speech-to-text of the audio: {stream, leg, state: connected lost failed, why}")         \
 	X(PROVIDER_MESSAGE, "provider.message",                                                    \
 	  "a message of an unknown type, whole: {type, message}")                                  \
 	X(PROVIDER_WARNING, "provider.warning",                                                    \

@@ -24,6 +24,7 @@
 	X(CONTEXT, 10,                                                                            \
 	  "JSON, data of event CONTEXT: what is known about the caller, looked up or posted; "    \
 	  "and items_asked: true when the database was asked")                                    \
+	X(HEARD, 11, "what was heard in its audio (heard.h)")                                     \
 	X(QUARANTINED, 9,                                                                         \
 	  "never on disk: stands in for a record that is skipped; body: why. The "                \
 	  "session answers with CALL_FLAGGED and nothing else")

@@ -11,13 +11,15 @@
 #include <stdint.h>
 
 struct seen {
-	uint64_t *table, *ring; /* heap; grows in powers of two up to limit */
+	uint64_t *ring;	 /* heap, of size / 2; grows in powers of two up to limit */
+	uint32_t *table; /* heap, of size: places in the ring, from 1 */
 	uint32_t size, n, first, limit;
 };
 
 bool seen_has(const struct seen *, uint64_t key);
 /* True when the key was not there before. Key 0 is never kept. */
 bool seen_add(struct seen *, uint64_t key);
-void seen_fini(struct seen *); /* tolerates zeroed */
+size_t seen_bytes(const struct seen *); /* on the heap */
+void seen_fini(struct seen *);		/* tolerates zeroed */
 
 #endif

@@ -31,7 +31,11 @@
 	X(loop_similarity, 80,                                                                  \
 	  "0-100: two turns of a speaker at least so similar are a repetition")                 \
 	X(loop_count, 3, "so many similar turns of one speaker are a loop")                     \
-	X(unanswered_ms, 20000, "a question of the caller without an answering turn for so long")
+	X(unanswered_ms, 20000, "a question of the caller without an answering turn for so long") \
+	X(dead_air_ms, 4000, "nobody heard to speak for so long is dead air")                     \
+	X(barge_in_ms, 300, "the caller heard over the assistant for so long interrupts it")      \
+	X(yield_ms, 3000, "an assistant that stops within this time has given way")               \
+	X(one_way_ms, 10000, "a leg digitally silent for so long brings nothing")
 
 /* The limits of what a call's settings may hold: what the API accepts, what the directory hands on
  * and what settings_read takes. A BIND record beyond them would be unreadable. */

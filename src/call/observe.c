@@ -33,7 +33,7 @@ static void watch_words(struct held_command *h)
 }
 
 /* Appends, keeping the last cap words. */
-static void hear(struct word_watch *w, struct heard *heard, const struct word_list *words)
+static void hear(struct word_watch *w, struct heard_words *heard, const struct word_list *words)
 {
 	if (!heard->words) {
 		heard->words = malloc(w->cap * sizeof(*heard->words));
@@ -56,7 +56,7 @@ static bool enough(const struct word_watch *w, const uint32_t *heard, unsigned n
 
 static bool heard_it(struct word_watch *w, int source, const struct word_list *words)
 {
-	struct heard *heard = &w->heard[source];
+	struct heard_words *heard = &w->heard[source];
 	hear(w, heard, words);
 	return enough(w, heard->words, heard->n);
 }
@@ -66,7 +66,8 @@ static bool heard_it(struct word_watch *w, int source, const struct word_list *w
 static bool since_asked(const struct session *s, const struct held_command *h,
 			const struct event *e)
 {
-	bool provider_time = e->at_us != s->now.at_us && s->skew_us != INT64_MAX;
+	bool provider_time =
+		e->at_us != s->now.at_us && !s->now.own_clock && s->skew_us != INT64_MAX;
 	int64_t local_us = e->at_us + (provider_time ? s->skew_us : 0);
 	return local_us >= h->requested_us;
 }

@@ -5,6 +5,7 @@
 
 #include "call/pipeline.h"
 #include "call/state.h"
+#include "callmend/heard.h"
 
 /* --- facts.c: who and what the call is --- */
 void facts_input(struct session *, const struct input *);
@@ -34,12 +35,19 @@ void speech_input(struct session *, const struct input *);
 void speech_interrupted(struct session *, const struct input *);
 void speech_hang(struct session *, const struct input *);
 enum speaker speech_now(const struct session *);
+/* Heard in the sound itself: told when it is news. */
+void speech_heard(struct session *, enum speaker, bool starts, int64_t at_us);
+void speech_goes_on(struct session *, enum speaker);
 bool speech_of(const struct session *, enum speaker); /* speaking, as far as known */
 
 /* --- transcript.c: what is said --- */
 extern const struct stage transcript_stage;
 void transcript_input(struct session *, const struct input *);
 void transcript_speaking_text(struct session *, const struct input *);
+/* Words that speech-to-text found in the sound; dropped when the provider brings this speaker's. */
+void transcript_heard(struct session *, const struct input *);
+/* No more of them: the provider's count again. */
+void transcript_unheard(struct session *);
 bool transcript_expected(const struct session *); /* live transcripts come, or are configured to */
 
 /* --- turns.c: merged finals --- */
@@ -132,6 +140,13 @@ void checklist_put_counts(const struct session *, struct json_out *);
 extern const struct stage context_stage;
 void context_record(struct session *, struct json context);
 void context_put(const struct session *, struct json_out *); /* "context": of the snapshot */
+
+/* --- sound.c: what was heard --- */
+extern const struct stage sound_stage;
+void sound_heard(struct session *, struct span stream, const struct heard *, size_t n);
+/* An attached leg tells when this speaker speaks. */
+bool sound_hears(const struct session *, enum speaker);
+void sound_put(const struct session *, struct json_out *); /* "audio": of snapshot and summary */
 
 /* --- intervene.c: what the core does by itself (A9) --- */
 extern const struct stage intervene_stage;

@@ -108,7 +108,7 @@ int64_t pipeline_time(struct session *s, int64_t provider_us)
 		session_flag(s, FLAG_CLOCK_OFF);
 		return arrived;
 	}
-	if (arrived - provider_us < s->skew_us)
+	if (!s->now.own_clock && arrived - provider_us < s->skew_us)
 		s->skew_us = arrived - provider_us;
 	return provider_us;
 }

@@ -18,8 +18,8 @@ void draft_begin(struct session *, struct draft *, enum event_type, int64_t at_u
 /* Publishes it and gives it to the stages; frees the draft. Returns its sequence. */
 uint64_t draft_emit(struct session *, struct draft *);
 
-/* The provider's time when it can be believed, else the time of the record. Notes the difference.
- */
+/* The provider's time when it can be believed, else the time of the record. Notes the difference,
+ * unless the time is of our own clock. */
 int64_t pipeline_time(struct session *, int64_t provider_us);
 /* Within a day of the present record? Else the clock that gave it is not to be believed. */
 bool pipeline_believable(const struct session *, int64_t provider_us);

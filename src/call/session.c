@@ -22,6 +22,9 @@ struct content {
 	struct arena settings_mem;
 	struct uuid effect;
 	struct json served, context;
+	struct span stream;
+	struct heard *heard;
+	size_t heard_n;
 };
 
 struct session *session_new(const struct uuid *call)
@@ -281,6 +284,13 @@ static int read_context(struct session *s, const struct record *r, struct conten
 	return 0;
 }
 
+static int read_heard(struct session *s, const struct record *r, struct content *c, struct fault *f)
+{
+	struct json object;
+	TRY(read_json(r->body, &object, f));
+	return heard_read(object, &s->scratch, &c->stream, &c->heard, &c->heard_n, f);
+}
+
 static int read_nothing(struct session *s, const struct record *r, struct content *c,
 			struct fault *f)
 {
@@ -426,6 +436,12 @@ static void apply_context(struct session *s, const struct record *r, struct cont
 	context_record(s, c->context);
 }
 
+static void apply_heard(struct session *s, const struct record *r, struct content *c)
+{
+	(void)r;
+	sound_heard(s, c->stream, c->heard, c->heard_n);
+}
+
 static const struct {
 	int (*read)(struct session *, const struct record *, struct content *, struct fault *);
 	void (*apply)(struct session *, const struct record *, struct content *);
@@ -440,6 +456,7 @@ static const struct {
 	[RECORD_SERVED] = { read_served, apply_served },
 	[RECORD_QUARANTINED] = { read_nothing, apply_quarantined },
 	[RECORD_CONTEXT] = { read_context, apply_context },
+	[RECORD_HEARD] = { read_heard, apply_heard },
 };
 
 static int read_record(struct session *s, const struct record *r, struct content *c,
@@ -537,6 +554,21 @@ struct span session_provider_call_id(const struct session *s)
 	return facts_get(s, FACT_provider_call_id);
 }
 
+struct span session_telephony_id(const struct session *s)
+{
+	return facts_get(s, FACT_telephony_id);
+}
+
+struct span session_listen_url(const struct session *s)
+{
+	return facts_get(s, FACT_listen_url);
+}
+
+bool session_in_progress(const struct session *s)
+{
+	return !s->status.ended && span_is(kept_span(&s->status.status), "in-progress");
+}
+
 struct uuid session_conversation(const struct session *s)
 {
 	return s->facts.conversation;
@@ -545,8 +577,7 @@ struct uuid session_conversation(const struct session *s)
 size_t session_bytes(const struct session *s)
 {
 	size_t n = sizeof(*s) + s->bind.n + s->settings_mem.total + facts_bytes(s);
-	/* seen.h: a table of `size` slots and a ring of half as many. */
-	n += (s->seen.size + s->recent.size) * sizeof(uint64_t) * 3 / 2;
+	n += seen_bytes(&s->seen) + seen_bytes(&s->recent);
 	n += s->effects.cap * sizeof(*s->effects.items);
 	for (size_t i = 0; stages[i]; i++)
 		n += stages[i]->bytes ? stages[i]->bytes(s) : 0;

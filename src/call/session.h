@@ -40,6 +40,9 @@ uint64_t
 session_first_record(const struct session *); /* journal may not drop records from here on */
 uint64_t session_last_seq(const struct session *);
 struct span session_provider_call_id(const struct session *);
+struct span session_telephony_id(const struct session *); /* the carrier's; may be empty */
+struct span session_listen_url(const struct session *);	  /* a capability: never published */
+bool session_in_progress(const struct session *);	  /* by the provider's word */
 struct uuid
 session_conversation(const struct session *); /* v5 of source and session id or call id */
 size_t session_bytes(const struct session *); /* memory held */
@@ -61,14 +64,23 @@ void session_open_effects(const struct session *,
 				       bool intent_seen),
 			  void *user);
 
+/* Legs of its audio that are attached: after replay the host tells DETACHED of them
+ * (callmend/heard.h), since their sockets went with the process. Calls `each` per leg; `stream` is
+ * the session's. */
+void session_attached_legs(const struct session *,
+			   void (*each)(void *user, struct span stream, unsigned leg,
+					enum speaker speaker, int64_t attached_us),
+			   void *user);
+
 /* The call as JSON object, the same at every replay: what a watcher's snapshot, GET /calls/{id} and
  * the calls row are made of: {id, provider_call_id, conversation_id, source_id, project_id, org_id,
  * kind, status, live, started_at, ended_at, duration_ms, ended_reason, ended_class, customer
  * {number, name}, assistant {id, name, version}, phone_number, transcript_live (has live
  *  transcripts), speaking: ai user or null, sentiment {ai, user, call}, counts {events, turns,
  * messages, tool_calls, tool_errors, interruptions, hangs, interventions, duplicates}, outcome,
- * cost, summary, instruction_version, flags [..], facts {captured, required} (of the fields that
- * are required), commands: [those not final], last_seq} */
+ * cost, summary, instruction_version, audio (null without; docs/sound.md, "In the snapshot"), flags
+ * [..], facts {captured, required} (of the fields that are required), commands: [those not final],
+ * last_seq} */
 void session_summary(const struct session *, struct buf *out);
 /* The same plus {turns: [last 50: {speaker, text, at, offset_ms, turn, revision}], partial: {ai,
  * user}, tools: [last 20], signals: [raised], commands: [last 20], context: [last 16 items],

@@ -121,6 +121,7 @@ static void put_summary(const struct session *s, struct json_out *o)
 	put_speech(s, o);
 	put_counts(s, o);
 	put_result(s, o);
+	sound_put(s, o);
 	put_flags(s, o);
 }
 

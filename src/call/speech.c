@@ -15,22 +15,43 @@ static void heard(struct session *s, enum speaker who)
 	s->speech.silent = false;
 }
 
-void speech_input(struct session *s, const struct input *in)
+static void tell(struct session *s, enum speaker who, bool starts, int64_t at_us, int turn,
+		 const char *by)
 {
-	bool starts = span_is(in->name, "started");
 	struct draft d;
-	status_conversing(s, in->at_us);
-	draft_begin(s, &d, starts ? EVENT_SPEECH_STARTED : EVENT_SPEECH_STOPPED, in->at_us);
-	d.e.speaker = in->speaker;
-	if (in->turn >= 0)
-		json_put_i64(&d.o, "turn", in->turn);
+	status_conversing(s, at_us);
+	s->speech.of[who].told_us = at_us;
+	draft_begin(s, &d, starts ? EVENT_SPEECH_STARTED : EVENT_SPEECH_STOPPED, at_us);
+	d.e.speaker = who;
+	if (turn >= 0)
+		json_put_i64(&d.o, "turn", turn);
 	else
 		json_put_null(&d.o, "turn");
-	if (!starts && s->speech.of[in->speaker].on &&
-	    in->at_us >= s->speech.of[in->speaker].since_us)
-		json_put_i64(&d.o, "speech_ms",
-			     (in->at_us - s->speech.of[in->speaker].since_us) / MS_US);
+	if (!starts && s->speech.of[who].on && at_us >= s->speech.of[who].since_us)
+		json_put_i64(&d.o, "speech_ms", (at_us - s->speech.of[who].since_us) / MS_US);
+	if (by)
+		json_put_z(&d.o, "by", by);
 	draft_emit(s, &d);
+}
+
+/* What is heard in the sound itself is the better truth: then the provider's word is no news. */
+void speech_input(struct session *s, const struct input *in)
+{
+	if (!sound_hears(s, in->speaker))
+		tell(s, in->speaker, span_is(in->name, "started"), in->at_us, in->turn, NULL);
+}
+
+/* What the provider has told already, or what lies before it, is not told again. */
+void speech_heard(struct session *s, enum speaker who, bool starts, int64_t at_us)
+{
+	if (s->speech.of[who].on != starts && at_us >= s->speech.of[who].told_us)
+		tell(s, who, starts, at_us, -1, "audio");
+}
+
+void speech_goes_on(struct session *s, enum speaker who)
+{
+	if (s->speech.of[who].on)
+		heard(s, who);
 }
 
 void speech_interrupted(struct session *s, const struct input *in)

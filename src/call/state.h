@@ -9,6 +9,7 @@
 #include "call/kept.h"
 #include "call/lexicon.h"
 #include "call/session.h"
+#include "call/sound_mix.h"
 #include "callmend/call_host.h"
 #include "callmend/fields.h"
 #include "callmend/stage.h"
@@ -40,6 +41,7 @@ enum {
 	PARTIAL_BYTES = 4096,
 	CONTEXT_ITEMS = 16,
 	CONTEXT_ITEM_BYTES = 1024,
+	SOUND_MARKS = 192,
 	SPEAKERS = 3, /* index: enum speaker */
 };
 
@@ -66,7 +68,8 @@ enum {
 	X(EVENTS_FULL, "events_of_a_record_dropped")  \
 	X(SETTINGS, "settings_in_part_unreadable")    \
 	X(CONTEXT_FULL, "older_context_dropped")      \
-	X(IMPORTED, "imported")
+	X(IMPORTED, "imported")                       \
+	X(LEGS_FULL, "audio_legs_full")
 
 enum flag {
 #define X(id, text) FLAG_##id,
@@ -157,6 +160,7 @@ struct speech_state {
 		int64_t since_us;   /* event time of `started` */
 		int64_t changed_us; /* arrival of the last started or stopped */
 		int64_t heard_us;   /* arrival of the last sign of this voice; 0: none */
+		int64_t told_us;    /* event time of the last started or stopped */
 	} of[SPEAKERS];
 	bool reported;	  /* the provider sends speech events */
 	bool silent;	  /* reported, until somebody speaks again */
@@ -168,6 +172,8 @@ struct transcript_state {
 	struct kept partial[SPEAKERS];
 	int64_t final_us[SPEAKERS]; /* of the newest final: older partials are stale */
 	bool live;		    /* transcripts arrive while the call runs */
+	/* Whose words count, of each speaker: of whoever brought some first. */
+	enum { WORDS_OF_NOBODY, WORDS_OF_PROVIDER, WORDS_OF_AUDIO } by[SPEAKERS];
 };
 
 /* --- turns.c --- */
@@ -266,7 +272,7 @@ enum { HEARD_SOURCES = 2 };
 struct word_watch {
 	uint32_t n;
 	uint32_t *wanted; /* heap, n hashes */
-	struct heard {
+	struct heard_words {
 		uint32_t n;
 		uint32_t *words; /* heap, the last `cap` */
 	} heard[HEARD_SOURCES];
@@ -389,6 +395,29 @@ struct context_state {
 	bool had_items, had_lookup; /* that part was asked for, and what came of it is known */
 };
 
+/* --- sound.c --- */
+struct sound_leg {
+	uint64_t key; /* of stream and index; 0: no leg */
+	struct kept stream, dialect, codec;
+	unsigned index;
+	enum speaker speaker;
+	bool attached, speaking, measured;
+	bool hears; /* it has told of speech: the provider's word no longer counts */
+	int64_t rate_hz, attached_us, detached_us;
+	int16_t level, peak, noise; /* dBFS, tenths */
+	int64_t clipped, gaps, gap_ms, late, duplicates, reordered, damaged;
+};
+struct sound_state_of_call {
+	struct sound_leg legs[SOUND_LEGS];
+	struct sound_mix base, live; /* before marks[0]; before marks[counted] */
+	struct sound_mark marks[SOUND_MARKS + 1];
+	uint32_t marks_n, counted;
+	int64_t digits, late_facts, recorded_ms;
+	bool unbound, ended;
+	bool only_audio; /* nobody else has told of this call */
+	struct kept transcriber, recording, recording_id, linked;
+};
+
 /* --- the session --- */
 struct moment {
 	uint64_t record;
@@ -398,6 +427,7 @@ struct moment {
 	int64_t provider_us; /* a provider time that is not believed, to be noted; 0: none */
 	bool reconciling;    /* inputs come from asking the provider */
 	bool raw;	     /* an input of this record was not understood */
+	bool own_clock;	     /* its times are of our own clock, not the provider's */
 };
 
 struct queued_event {
@@ -436,6 +466,7 @@ struct session {
 	struct signals_state signals;
 	struct checklist_state checklist;
 	struct context_state context;
+	struct sound_state_of_call *sound; /* NULL: no audio so far */
 	uint32_t rules_done; /* bit per enum settings_rule that has worked in this call */
 
 	/* While a record is applied only. */

@@ -2,7 +2,7 @@
  * watchers who come later. */
 #include "call/parts.h"
 
-void transcript_input(struct session *s, const struct input *in)
+static void said(struct session *s, const struct input *in)
 {
 	struct draft d;
 	s->transcript.live = true;
@@ -13,6 +13,29 @@ void transcript_input(struct session *s, const struct input *in)
 	d.e.is_final = in->final;
 	d.e.text = in->text;
 	draft_emit(s, &d);
+}
+
+void transcript_input(struct session *s, const struct input *in)
+{
+	if (s->transcript.by[in->speaker] == WORDS_OF_AUDIO)
+		return;
+	s->transcript.by[in->speaker] = WORDS_OF_PROVIDER;
+	said(s, in);
+}
+
+void transcript_heard(struct session *s, const struct input *in)
+{
+	if (s->transcript.by[in->speaker] == WORDS_OF_PROVIDER)
+		return;
+	s->transcript.by[in->speaker] = WORDS_OF_AUDIO;
+	said(s, in);
+}
+
+void transcript_unheard(struct session *s)
+{
+	for (int i = 0; i < SPEAKERS; i++)
+		if (s->transcript.by[i] == WORDS_OF_AUDIO)
+			s->transcript.by[i] = WORDS_OF_NOBODY;
 }
 
 void transcript_speaking_text(struct session *s, const struct input *in)

@@ -15,7 +15,7 @@
 #define HISTORY_PATIENCE_US (INT64_C(20) * SECOND_US)
 #define PAIR_SLACK_US (INT64_C(10) * SECOND_US)
 #define OPEN_MAX_US (INT64_C(10) * SECOND_US)
-enum { PAIRED_PERCENT = 50, ABSORBED_PERCENT = 80 };
+enum { PAIRED_PERCENT = 50, ABSORBED_PERCENT = 80, TURNS_STEP = 16 };
 
 static struct turn *find(struct turns_state *t, uint32_t number)
 {
@@ -70,7 +70,7 @@ static void make_room(struct session *s)
 		ts->hot_n--;
 	}
 	if (ts->hot_n == ts->hot_cap) {
-		ts->hot_cap = ts->hot_cap ? ts->hot_cap + ts->hot_cap / 2 : 8;
+		ts->hot_cap += TURNS_STEP;
 		ts->hot = realloc(ts->hot, ts->hot_cap * sizeof(*ts->hot));
 		CHECK(ts->hot);
 	}

@@ -370,7 +370,8 @@ static void run(struct watch *w)
 {
 	static const struct live_link_handlers handlers = { .message = on_message,
 							    .changed = on_changed };
-	struct live_link_ask ask = { .coalesce_ms = w->mode == MODE_SCREEN ? COALESCE_MS : 0 };
+	struct live_link_ask ask = { .coalesce_ms = w->mode == MODE_SCREEN ? COALESCE_MS : 0,
+				     .levels = w->mode == MODE_SCREEN };
 	struct fault f = { 0 };
 
 	CHECK(uv_loop_init(&w->loop) == 0);

@@ -468,6 +468,24 @@ static void snapshot_lines(struct watch_call *c, struct json s)
 	set_partial(c, SPEAKER_USER, text_of(partial, "user"));
 }
 
+static void put_level(struct watch_call *c, struct json leg, const char *member)
+{
+	struct watch_level *l = &c->levels[get_speaker(leg, "speaker")];
+
+	l->known = json_f64(json_get(leg, member), &l->level_db) || l->known;
+	l->speaking = json_true(json_get(leg, "speaking"));
+}
+
+static void put_levels(struct watch_call *c, struct json legs, const char *member)
+{
+	struct json_iter it = json_iter(legs);
+	struct span key;
+	struct json leg;
+
+	while (json_next(&it, &key, &leg))
+		put_level(c, leg, member);
+}
+
 static void put_snapshot(struct watch_model *m, struct json s)
 {
 	struct json counts = json_get(s, "counts");
@@ -486,6 +504,7 @@ static void put_snapshot(struct watch_model *m, struct json s)
 	snapshot_signals(c, json_get(s, "signals"));
 	watch_checklist_snapshot(&c->checklist, s);
 	c->escalated = json_true(json_get(s, "escalated"));
+	put_levels(c, json_path(s, "audio.legs"), "level_db");
 	snapshot_lines(c, s);
 }
 
@@ -692,6 +711,18 @@ static void on_escalation(struct watch_call *c, const struct news *n)
 	c->lines[c->lines_n - 1].state = WATCH_LINE_BAD;
 }
 
+static void on_detached(struct watch_call *c, const struct news *n)
+{
+	c->levels[n->who] = (struct watch_level){ 0 };
+}
+
+static void on_level(struct watch_call *c, const struct news *n)
+{
+	struct watch_level *l = &c->levels[n->who];
+
+	l->known = json_f64(json_get(n->data, "level_db"), &l->level_db) || l->known;
+}
+
 static void (*const on_event[EVENT_COUNT])(struct watch_call *, const struct news *) = {
 	[EVENT_CALL_STARTED] = on_started,
 	[EVENT_CALL_UPDATED] = on_updated,
@@ -714,6 +745,8 @@ static void (*const on_event[EVENT_COUNT])(struct watch_call *, const struct new
 	[EVENT_FACT] = on_fact,
 	[EVENT_CONTEXT] = on_context,
 	[EVENT_ESCALATION] = on_escalation,
+	[EVENT_AUDIO_LEVEL] = on_level,
+	[EVENT_AUDIO_DETACHED] = on_detached,
 };
 
 static bool event_type_of(struct json event, enum event_type *type)
@@ -805,13 +838,25 @@ static void on_resync(struct watch_model *m, struct json message, int64_t now_us
 	watch_model_restart(m);
 }
 
+static void on_levels(struct watch_model *m, struct json message, int64_t now_us,
+		      watch_event_fn *each, void *user)
+{
+	struct watch_call *c = call_of(m, message, "call", false);
+
+	(void)now_us;
+	(void)each;
+	(void)user;
+	if (c)
+		put_levels(c, json_get(message, "legs"), "level");
+}
+
 static const struct {
 	const char *type;
 	void (*handle)(struct watch_model *, struct json, int64_t now_us, watch_event_fn *,
 		       void *user);
 } messages[] = {
 	{ "event", on_one },   { "events", on_many },	{ "snapshot", on_snapshot },
-	{ "hello", on_hello }, { "resync", on_resync },
+	{ "hello", on_hello }, { "resync", on_resync }, { "levels", on_levels },
 };
 
 void watch_model_apply(struct watch_model *m, struct json message, int64_t now_us,

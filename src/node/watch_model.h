@@ -50,6 +50,11 @@ struct watch_call {
 	char signals[WATCH_SIGNALS_MAX][WATCH_TEXT_MAX];
 	unsigned signals_n;
 	enum speaker speaking;
+	/* Of live audio. known: some was heard. */
+	struct watch_level {
+		bool known, speaking;
+		double level_db;
+	} levels[SPEAKER_USER + 1];
 	bool assistant_muted, customer_muted;
 	bool ended, escalated; /* escalated: somebody should look after it */
 	struct watch_checklist checklist;

@@ -152,12 +152,48 @@ static void cell_time(struct cell *c, const struct watch_call *call, const struc
 	buf_printf(&c->text, "%5s", buf_z(&b));
 }
 
+/* -60 dBFS and below is an empty bar, -6 and above a full one. */
+enum { BAR_LOW_DB = -60, BAR_HIGH_DB = -6 };
+
+static int bar_of(const struct watch_level *l, int steps)
+{
+	double part = (l->level_db - BAR_LOW_DB) / (BAR_HIGH_DB - BAR_LOW_DB);
+
+	part = part < 0 ? 0 : part > 1 ? 1 : part;
+	return (int)(part * steps + 0.5);
+}
+
+/* One character a leg, caller before assistant; blank where there is no audio. */
+static void put_small_bar(struct buf *b, const struct watch_level *l)
+{
+	static const char *const bars[] = { "·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+
+	buf_addz(b, l->known ? bars[bar_of(l, 8)] : "");
+}
+
+static void put_bar(struct buf *b, const char *name, const struct watch_level *l)
+{
+	enum { STEPS = 10 };
+	int full = l->known ? bar_of(l, STEPS) : 0;
+
+	if (!l->known)
+		return;
+	buf_printf(b, "  %s%s ", l->speaking ? "●" : "", name);
+	for (int i = 0; i < STEPS; i++)
+		buf_addz(b, i < full ? "▮" : "▯");
+}
+
 static void cell_speaking(struct cell *c, const struct watch_call *call, const struct moment *m)
 {
+	bool ai = call->speaking == SPEAKER_AI, heard = call->levels[SPEAKER_USER].known ||
+							call->levels[SPEAKER_AI].known;
+	put_small_bar(&c->text, &call->levels[SPEAKER_USER]);
+	put_small_bar(&c->text, &call->levels[SPEAKER_AI]);
 	if (call->speaking == SPEAKER_NONE)
 		return;
-	bool ai = call->speaking == SPEAKER_AI;
-	buf_printf(&c->text, "%s %s", m->pulse ? "●" : "○", ai ? "AI" : "user");
+	if (!heard)
+		buf_printf(&c->text, "%s ", m->pulse ? "●" : "○");
+	buf_addz(&c->text, ai ? "AI" : "user");
 	c->style = ai ? WATCH_AI : WATCH_USER;
 }
 
@@ -414,6 +450,8 @@ static void build_title(struct watch_page *p, int row, const struct watch_call *
 		buf_printf(&b, "  %s", c->signals[i]);
 	if (c->escalated)
 		buf_addz(&b, "  ESCALATED");
+	put_bar(&b, "caller", &c->levels[SPEAKER_USER]);
+	put_bar(&b, "AI", &c->levels[SPEAKER_AI]);
 	buf_printf(&b, "  %s", c->assistant);
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
 }

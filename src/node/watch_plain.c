@@ -236,6 +236,10 @@ static const struct {
 	[EVENT_FACT] = { put_fact, WATCH_SETTLED },
 	[EVENT_CONTEXT] = { put_context, WATCH_SETTLED },
 	[EVENT_ESCALATION] = { put_escalation, WATCH_SETTLED },
+	[EVENT_AUDIO_LEVEL] = { NULL, WATCH_ALL },
+	[EVENT_AUDIO_QUALITY] = { NULL, WATCH_ALL },
+	[EVENT_AUDIO_PLAYED] = { NULL, WATCH_ALL },
+	[EVENT_RESPONSE] = { NULL, WATCH_ALL },
 	[EVENT_PROVIDER_WARNING] = { put_warning, WATCH_SETTLED },
 };
 

@@ -318,6 +318,32 @@ static void test_resync(void **state)
 	assert_true(watch_model_complete(&model));
 }
 
+/* Live audio: from the snapshot, from events, and pushed. */
+static void test_levels(void **state)
+{
+	(void)state;
+	assert_false(a()->levels[SPEAKER_USER].known);
+	snapshot(0,
+		 "{\"id\":\"" A "\",\"live\":true,\"audio\":{\"legs\":[{\"leg\":0,\"speaker\":"
+		 "\"user\",\"level_db\":-30.5,\"speaking\":true}]}}",
+		 "false");
+	assert_true(a()->levels[SPEAKER_USER].known && a()->levels[SPEAKER_USER].speaking);
+	assert_true(a()->levels[SPEAKER_USER].level_db == -30.5);
+	assert_false(a()->levels[SPEAKER_AI].known);
+	apply("{\"type\":\"levels\",\"call\":\"" A "\",\"at\":\"x\",\"legs\":[{\"leg\":0,"
+	      "\"speaker\":\"user\",\"level\":-60,\"peak\":-50,\"speaking\":false},{\"leg\":1,"
+	      "\"speaker\":\"ai\",\"level\":-12.5,\"peak\":-3,\"speaking\":true}]}");
+	assert_false(a()->levels[SPEAKER_USER].speaking);
+	assert_true(a()->levels[SPEAKER_AI].speaking);
+	assert_true(a()->levels[SPEAKER_AI].level_db == -12.5);
+	event(A, "\"type\":\"audio.level\",\"speaker\":\"user\",\"data\":{\"level_db\":-20}");
+	assert_true(a()->levels[SPEAKER_USER].level_db == -20);
+	event(A, "\"type\":\"audio.detached\",\"speaker\":\"user\",\"data\":{}");
+	assert_false(a()->levels[SPEAKER_USER].known);
+	apply("{\"type\":\"levels\",\"call\":\"unknown\",\"legs\":[{\"level\":1}]}");
+	apply("{\"type\":\"levels\",\"call\":\"" A "\",\"legs\":[1,{\"level\":\"loud\"}]}");
+}
+
 static void test_list(void **state)
 {
 	size_t n;
@@ -393,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_signals, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resync, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense, set_up, tear_down),

@@ -225,6 +225,27 @@ static void test_input_is_bounded(void **state)
 	assert_string_equal(ui.filter, "");
 }
 
+/* A bar per leg: small ones in the table, long ones over the transcript. */
+static void test_levels(void **state)
+{
+	(void)state;
+	add_call(6, ",\"speaking\":\"user\",\"audio\":{\"legs\":[{\"speaker\":\"user\",\"level_db\":"
+		    "-6,\"speaking\":true},{\"speaker\":\"ai\",\"level_db\":-96}]}");
+	ui.transcript_open = true;
+	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 6);
+	build(24, 80);
+	int title = 0;
+	while (title < 24 && !row_has(title, "── 00000006"))
+		title++;
+	assert_true(row_has(title, "●caller ▮▮▮▮▮▮▮▮▮▮  AI ▯▯▯▯▯▯▯▯▯▯"));
+	bool small = false;
+	for (int row = 0; row < title; row++)
+		small = small || row_has(row, "█·user");
+	assert_true(small);
+	for (int columns = 1; columns < 200; columns += 7)
+		build(24, columns);
+}
+
 static void test_mute_turns_to_unmute(void **state)
 {
 	(void)state;
@@ -257,6 +278,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_is_sent_by_mistake, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_input_is_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_connection, set_up, tear_down),
 	};

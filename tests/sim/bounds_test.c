@@ -23,8 +23,31 @@ static void begin(struct sim *sim, const char *settings)
 	"{'name':'time','label':'time','type':'time','ask':['what time']},"                       \
 	"{'name':'place','label':'place','type':'choice','choices':['inside','terrace|outside']}]"
 
+/* Facts of a stream whose leg 0 is the caller, 1 the assistant, at `ms` of the simulation. */
+static void hear(struct sim *sim, enum heard_kind kind, int leg, int64_t ms)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct heard h = { .kind = kind,
+			   .leg = (unsigned)leg,
+			   .speaker = leg ? SPEAKER_AI : SPEAKER_USER,
+			   .at_us = SIM_START_US + ms * MS_US };
+	if (kind == HEARD_ATTACHED) {
+		h.name = SPAN("vapi-transport");
+		h.text = SPAN("l16");
+		h.value = 16000;
+	}
+	if (kind == HEARD_LEVEL) {
+		h.value = -220;
+		h.ms = HEARD_LEVEL_MS;
+	}
+	if (h.at_us > sim->now_us)
+		sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	heard_write(SPAN("MZ18ad3ab5a668481ce02b83e7395059f0"), &h, 1, &b);
+	assert_int_equal(sim_apply(sim, RECORD_HEARD, buf_span(&b)), 0);
+}
+
 /* 100 turns as on the wire: speech events, partials, finals, history, some tools and commands; with
- * fields, a rule and context. */
+ * fields, a rule and context; and its audio, of two legs. */
 static void an_ordinary_call_fits(void **state)
 {
 	struct sim sim;
@@ -38,6 +61,8 @@ static void an_ordinary_call_fits(void **state)
 				 "'text':'The parcel is lost.'}]}");
 	assert_int_equal(sim_apply(&sim, RECORD_CONTEXT, span_of(context)), 0);
 	free(context);
+	hear(&sim, HEARD_ATTACHED, 0, 0);
+	hear(&sim, HEARD_ATTACHED, 1, 0);
 	for (int i = 0; i < 100; i++) {
 		const char *who = i % 2 ? "user" : "ai";
 		int at = 1000 + i * 4000, key = 1000 + i * 50;
@@ -64,6 +89,11 @@ static void an_ordinary_call_fits(void **state)
 			     "{'t':'history','s':'%s','name':'%s','text':'%d "
 			     "%s','at':%d,'end':%d,'key':%d}",
 			     who, i % 2 ? "user" : "assistant", i, text, at, at + 2000, key++);
+		hear(&sim, HEARD_SPEECH_STARTED, 1 - i % 2, at);
+		hear(&sim, HEARD_SPEECH_STOPPED, 1 - i % 2, at + 900);
+		hear(&sim, HEARD_SPEECH_STARTED, 1 - i % 2, at + 1200);
+		hear(&sim, HEARD_LEVEL, 1 - i % 2, at + 1500);
+		hear(&sim, HEARD_SPEECH_STOPPED, 1 - i % 2, at + 2000);
 		if (i % 10 == 5) {
 			sim_webhookf(&sim,
 				     "{'t':'tool-call','here':true,'id':'t%d','name':'find','data':"
@@ -79,12 +109,14 @@ static void an_ordinary_call_fits(void **state)
 				    "the caller'");
 			sim_answered(&sim, sim.effects_n - 1, 200, "");
 		}
-		sim_pass(&sim, 4000);
+		sim_pass(&sim, 2000);
 		size_t now = session_bytes(sim.s);
 		most = now > most ? now : most;
 	}
 	print_message("100 turns: %zu bytes at most\n", most);
 	assert_true(sim_shows(&sim, "'turns':100"));
+	assert_true(sim_shows(&sim, "'speaker':'user','dialect':'vapi-transport','codec':'l16'"));
+	assert_int_equal(sim.s->sound->marks_n, SOUND_MARKS);
 	assert_true(most <= HOT_BYTES);
 	sim_check_replay(&sim);
 	sim_fini(&sim);

@@ -370,7 +370,7 @@ static void names(void **state)
 #undef X
 	assert_string_equal(record_kind_name(RECORD_OUTCOME), "outcome");
 	assert_null(record_kind_name((enum record_kind)0));
-	assert_null(record_kind_name((enum record_kind)11));
+	assert_null(record_kind_name((enum record_kind)12));
 	assert_string_equal(effect_name(EFFECT_UPSTREAM_TOOLS), "upstream-tools");
 	assert_true(EVENT_COUNT <= 64); /* stage.wants has a bit for each */
 }

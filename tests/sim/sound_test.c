@@ -1,0 +1,503 @@
+/* What is heard of a call: facts become events and measures, once, in whatever order they come. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "call/parts.h"
+#include "tests/sim/sim.h"
+
+static void begin(struct sim *sim, const char *settings)
+{
+	sim_init(sim, settings);
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
+			 "{'t':'status','name':'in-progress','at':0,'key':1}");
+}
+
+/* One fact at `ms` of the simulation; leg 0 is the caller, 1 the assistant. */
+static struct heard fact(enum heard_kind kind, unsigned leg, int64_t ms)
+{
+	return (struct heard){ .kind = kind,
+			       .leg = leg,
+			       .speaker = leg ? SPEAKER_AI : SPEAKER_USER,
+			       .at_us = SIM_START_US + ms * MS_US };
+}
+
+static void hear_all(struct sim *sim, const char *stream, const struct heard *facts, size_t n)
+{
+	struct buf b AUTO_BUF = { 0 };
+	heard_write(span_of(stream), facts, n, &b);
+	if (sim_apply(sim, RECORD_HEARD, buf_span(&b)))
+		fail_msg("%s", sim->fault.text);
+}
+
+static void hear(struct sim *sim, enum heard_kind kind, unsigned leg, int64_t ms)
+{
+	struct heard h = fact(kind, leg, ms);
+	if (SIM_START_US + ms * MS_US > sim->now_us)
+		sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	hear_all(sim, "s1", &h, 1);
+}
+
+static void attach(struct sim *sim)
+{
+	struct heard h[2] = { fact(HEARD_ATTACHED, 0, 0), fact(HEARD_ATTACHED, 1, 0) };
+	for (int i = 0; i < 2; i++) {
+		h[i].name = SPAN("twilio");
+		h[i].text = SPAN("pcmu");
+		h[i].value = 8000;
+	}
+	hear_all(sim, "s1", h, 2);
+}
+
+static void speak(struct sim *sim, unsigned leg, int64_t from, int64_t to)
+{
+	hear(sim, HEARD_SPEECH_STARTED, leg, from);
+	hear(sim, HEARD_SPEECH_STOPPED, leg, to);
+}
+
+static void check(const struct sim *sim, const char *const *parts, size_t n)
+{
+	struct buf b AUTO_BUF = { 0 };
+	session_snapshot(sim->s, &b);
+	for (size_t i = 0; i < n; i++)
+		if (!sim_shows(sim, parts[i]))
+			fail_msg("%s is not in\n%s", parts[i], buf_z(&b));
+}
+#define SHOWS(sim, ...)                                  \
+	check(sim, (const char *const[]){ __VA_ARGS__ }, \
+	      sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+
+static void a_conversation_is_measured(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	speak(&sim, 1, 1000, 4000);
+	speak(&sim, 0, 4500, 6500);
+	speak(&sim, 1, 7300, 9000); /* 800 ms later */
+	speak(&sim, 0, 9500, 10000);
+	speak(&sim, 1, 11500, 12000); /* 1500 ms later */
+	speak(&sim, 0, 17000, 18000); /* after 5 s of nothing */
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'talk_ms':{'ai':5200,'user':3500}", "'ai_share_percent':60", "'overlap_ms':0",
+	      "'response':{'count':2,'p50_ms':820,'p90_ms':1500,'max_ms':1500}",
+	      "'dead_air':{'count':1,'ms':5000,'longest_ms':5000}", "'state':'two_way'",
+	      "'barge_ins':{'count':0,'yielded':0}");
+	assert_int_equal(sim_count(&sim, "'type':'response'", "'latency_ms':800", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'dead_air'", "'ms':5000", "'after':'ai'",
+				   "'before':'user'", NULL),
+			 1);
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", "'by':'audio'", NULL), 6);
+	assert_int_equal(sim_count(&sim, "'type':'audio.attached'", "'rate_hz':8000", NULL), 2);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void interruptions(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 1000); /* gives way after 600 ms */
+	hear(&sim, HEARD_SPEECH_STARTED, 0, 3000);
+	hear(&sim, HEARD_SPEECH_STOPPED, 1, 3600);
+	hear(&sim, HEARD_SPEECH_STOPPED, 0, 5000);
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 6000); /* "mhm" is none */
+	speak(&sim, 0, 7000, 7200);
+	speak(&sim, 0, 8000, 9000); /* gives way after the caller has stopped */
+	hear(&sim, HEARD_SPEECH_STOPPED, 1, 9500);
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 11000); /* does not give way */
+	speak(&sim, 0, 12000, 14000);
+	hear(&sim, HEARD_SPEECH_STOPPED, 1, 18000);
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 19000); /* was about to stop anyway */
+	hear(&sim, HEARD_SPEECH_STARTED, 0, 20000);
+	hear(&sim, HEARD_SPEECH_STOPPED, 1, 20100);
+	hear(&sim, HEARD_SPEECH_STOPPED, 0, 21000);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'barge_ins':{'count':3,'yielded':2}", "'backchannels':1",
+	      "'yield':{'count':2,'p50_ms':620,'p90_ms':1500,'max_ms':1500}", "'overlap_ms':3900");
+	assert_int_equal(sim_count(&sim, "'type':'barge_in'", "'yield_ms':600", NULL), 1);
+	assert_int_equal(
+		sim_count(&sim, "'type':'barge_in'", "'yielded':false", "'tried_ms':3000", NULL),
+		1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void what_is_meant_to_be_silent_is_no_dead_air(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	speak(&sim, 1, 1000, 2000);
+	sim_pass(&sim, 500);
+	sim_command(&sim, 1, "'verb':'mute'");
+	sim_intent(&sim, 0);
+	sim_answered(&sim, 0, 200, "");
+	sim_pass(&sim, 20000);
+	sim_command(&sim, 2, "'verb':'unmute'");
+	sim_intent(&sim, 1);
+	sim_answered(&sim, 1, 200, "");
+	speak(&sim, 1, 24000, 25000);
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'dead_air':{'count':0,'ms':0,'longest_ms':0}");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void hear_silent(struct sim *sim, unsigned leg, int64_t at_ms, int64_t ms)
+{
+	struct heard h = fact(HEARD_SILENT, leg, at_ms);
+	h.ms = ms;
+	sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	hear_all(sim, "s1", &h, 1);
+}
+
+static void one_way_and_silent(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	speak(&sim, 1, 1000, 2000);
+	hear_silent(&sim, 0, 5000, 5000); /* not yet for long enough */
+	hear_silent(&sim, 0, 10000, 10000);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'state':'one_way'");
+	hear_silent(&sim, 1, 13000, 10000); /* the assistant listens, and has been heard */
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'state':'one_way'");
+	hear(&sim, HEARD_SOUND, 0, 20000);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'state':'two_way'", "'one_way_ms':10000", "'silent_ms':0");
+	assert_int_equal(sim_count(&sim, "'type':'audio.state'", NULL), 4);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+
+	begin(&sim, ""); /* connected, but nothing on either side */
+	attach(&sim);
+	hear_silent(&sim, 0, 10000, 10000);
+	hear_silent(&sim, 1, 10500, 10000);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'state':'silent'");
+	sim_fini(&sim);
+}
+
+/* The provider tells of speech, too: what is heard counts, and nothing is told twice. */
+static void speech_is_told_once(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	sim_pass(&sim, 1100);
+	sim_webhook(&sim, "{'t':'speech','s':'user','name':'started','at':1000,'key':5}");
+	hear(&sim, HEARD_SPEECH_STARTED, 0, 1150);
+	sim_pass(&sim, 900);
+	hear(&sim, HEARD_SPEECH_STOPPED, 0, 2000);
+	sim_webhook(&sim, "{'t':'speech','s':'user','name':'stopped','at':2100,'key':6},"
+			  "{'t':'speech','s':'user','name':'started','at':2900,'key':7}");
+	hear(&sim, HEARD_SPEECH_STARTED, 0, 3000);
+	sim_webhook(&sim, "{'t':'speech','s':'ai','name':'started','at':3000,'key':8}");
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", "'speaker':'user'", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'speech.stopped'", "'speaker':'user'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", "'speaker':'ai'", NULL), 1);
+	struct heard old = fact(HEARD_SPEECH_STOPPED, 0, 500); /* told again, late */
+	hear_all(&sim, "s1", &old, 1);
+	assert_int_equal(sim_count(&sim, "'type':'speech.stopped'", "'speaker':'user'", NULL), 1);
+	hear(&sim, HEARD_DETACHED, 0, 5000); /* from here on the provider's word counts again */
+	hear(&sim, HEARD_DETACHED, 1, 5000);
+	assert_int_equal(sim_count(&sim, "'type':'speech.stopped'", "'speaker':'user'", NULL), 2);
+	sim_webhook(&sim, "{'t':'speech','s':'user','name':'started','at':6000,'key':9}");
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", "'speaker':'user'", NULL), 3);
+	assert_false(session_ended(sim.s));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* What is heard has our own time: it says nothing of the provider's clock, here 5 s behind ours, by
+ * which words and speech are judged as the effect of a command. */
+static void a_provider_behind_our_clock(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "");
+	sim_pass(&sim, 5000);
+	sim_webhook(&sim, "{'t':'call','facts':{'id':'c1','control':'https://x.example/c'}},"
+			  "{'t':'status','name':'in-progress','at':0,'key':1}");
+	hear(&sim, HEARD_ATTACHED, 1, 5100);
+	speak(&sim, 1, 5200, 6000);
+	sim_command(&sim, 1, "'verb':'say','text':'One moment please'");
+	sim_answered(&sim, 0, 200, "");
+	sim_pass(&sim, 1000);
+	sim_webhook(&sim, "{'t':'transcript','s':'ai','final':true,'text':'One moment, "
+			  "please.','at':1900,'key':2}");
+	assert_true(sim_command_is(&sim, 1, "effect_seen"));
+
+	sim_command(&sim, 2, "'verb':'unmute'");
+	sim_answered(&sim, 1, 200, "");
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 6500); /* before it was asked for */
+	assert_true(sim_command_is(&sim, 2, "accepted"));
+	hear(&sim, HEARD_SPEECH_STOPPED, 1, 8000);
+	hear(&sim, HEARD_SPEECH_STARTED, 1, 9000);
+	assert_true(sim_command_is(&sim, 2, "effect_seen"));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void words(struct sim *sim, unsigned leg, bool final, const char *text)
+{
+	struct heard h = fact(HEARD_TRANSCRIPT, leg, (sim->now_us - SIM_START_US) / MS_US);
+	h.final = final;
+	h.text = span_of(text);
+	hear_all(sim, "s1", &h, 1);
+}
+
+static void words_come_from_one_side(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	sim_pass(&sim, 1000);
+	words(&sim, 0, false, "good");
+	words(&sim, 0, true, "good morning");
+	words(&sim, 0, true, "");
+	sim_webhook(&sim,
+		    "{'t':'transcript','s':'user','final':true,'text':'good morning','key':3},"
+		    "{'t':'transcript','s':'ai','final':true,'text':'hello','key':4}");
+	words(&sim, 1, true, "hello");
+	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'transcript.partial'", NULL), 1);
+	struct heard lost = fact(HEARD_TRANSCRIBER, 0, 2000);
+	lost.name = SPAN("lost");
+	hear_all(&sim, "s1", &lost, 1);
+	sim_webhook(&sim,
+		    "{'t':'transcript','s':'user','final':true,'text':'still there','key':5}");
+	sim_pass(&sim, 5000);
+	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", "still there", NULL), 1);
+	SHOWS(&sim, "'transcriber':'lost'", "'turns':3");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void every_fact_has_its_event(void **state)
+{
+	struct sim sim;
+	struct heard h;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	sim_pass(&sim, 6000);
+	h = fact(HEARD_LEVEL, 0, 5000);
+	h.ms = 5000, h.value = -205, h.peak = -31, h.noise = -600, h.speech_ms = 1000,
+	h.clipped = 7;
+	hear_all(&sim, "s1", &h, 1);
+	h = fact(HEARD_QUALITY, 0, 5000);
+	h.gaps = 2, h.ms = 40, h.late = 1;
+	hear_all(&sim, "s1", &h, 1);
+	h = fact(HEARD_DTMF, 0, 5000);
+	h.text = SPAN("5"), h.name = SPAN("inband"), h.ms = 80;
+	hear_all(&sim, "s1", &h, 1);
+	h = fact(HEARD_PLAYED, 1, 5000);
+	h.text = SPAN("m1"), h.name = SPAN("played"), h.ms = 1000;
+	hear_all(&sim, "s1", &h, 1);
+	h = fact(HEARD_RECORDING, 0, 5000);
+	h.name = SPAN("started"), h.id = SPAN("r1");
+	hear_all(&sim, "s1", &h, 1);
+	static const char *const events[][2] = {
+		{ "'type':'audio.level'", "'level_db':-20.5,'peak_db':-3.1,'noise_db':-60" },
+		{ "'type':'audio.quality'", "'gaps':2,'gap_ms':40,'late':1" },
+		{ "'type':'dtmf'", "'digit':'5','how':'inband','ms':80" },
+		{ "'type':'audio.played'", "'mark':'m1'" },
+		{ "'type':'recording'", "'state':'started'" },
+	};
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		assert_int_equal(sim_count(&sim, events[i][0], events[i][1], NULL), 1);
+	SHOWS(&sim, "'clipped':7", "'digits':1",
+	      "'recording':{'state':'started','id':'r1','ms':0}");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Audio of which nobody has told anything: a call of its own, that ends with it or when its call is
+ * found. */
+static void audio_alone_is_a_call(void **state)
+{
+	for (int link = 0; link < 2; link++) {
+		struct sim sim;
+		struct heard h;
+		(void)state;
+		sim_init(&sim, "");
+		attach(&sim);
+		h = fact(HEARD_UNBOUND, 0, 0);
+		hear_all(&sim, "s1", &h, 1);
+		assert_int_equal(sim_count(&sim, "'type':'call.started'", NULL), 1);
+		SHOWS(&sim, "'live':true", "'status':'in-progress'", "'unbound':true");
+		sim_pass(&sim, 3000);
+		h = fact(link ? HEARD_LINKED : HEARD_DETACHED, 0, 3000);
+		h.id = SPAN("01234567-0000-4000-8000-000000000000");
+		h.name = SPAN("stop");
+		hear_all(&sim, "s1", &h, 1);
+		assert_int_equal(session_ended(sim.s), link);
+		h = fact(HEARD_DETACHED, 1, 3000);
+		h.name = SPAN("stop");
+		hear_all(&sim, "s1", &h, 1);
+		assert_true(session_ended(sim.s));
+		SHOWS(&sim, link ? "'ended_reason':'audio-linked'" : "'ended_reason':'stop'");
+		sim_check_replay(&sim);
+		sim_fini(&sim);
+	}
+}
+
+/* --- order --- */
+
+static uint64_t seed;
+
+static unsigned pick(unsigned n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)((seed >> 33) % n);
+}
+
+enum { FACTS = 60 };
+
+static size_t random_facts(struct heard *out)
+{
+	size_t n = 0;
+	int64_t at[2] = { 500, 700 };
+	out[n++] = fact(HEARD_ATTACHED, 0, 0);
+	out[n++] = fact(HEARD_ATTACHED, 1, 0);
+	while (n + 2 <= FACTS) {
+		unsigned leg = at[0] < at[1] ? 0 : 1;
+		at[leg] += 100 + pick(pick(4) ? 3000 : 9000);
+		out[n++] = fact(HEARD_SPEECH_STARTED, leg, at[leg]);
+		at[leg] += pick(4000);
+		out[n++] = fact(HEARD_SPEECH_STOPPED, leg, at[leg]);
+	}
+	return n;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct heard *x = a, *y = b;
+	return x->at_us < y->at_us ? -1 : x->at_us > y->at_us;
+}
+
+/* The "audio" object without what is told of single legs (who spoke last). */
+static void measures(const struct sim *sim, struct buf *out)
+{
+	struct buf b AUTO_BUF = { 0 };
+	session_summary(sim->s, &b);
+	struct json audio = json_get(json_of(buf_span(&b)), "audio"), v;
+	struct json_iter it = json_iter(audio);
+	struct span key;
+	while (json_next(&it, &key, &v))
+		if (!span_is(key, "legs"))
+			buf_printf(out, "%.*s:%.*s\n", SPAN_ARG(key), SPAN_ARG(v.raw));
+}
+
+static void the_order_of_facts_does_not_matter(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		struct heard facts[FACTS];
+		struct buf want AUTO_BUF = { 0 }, got AUTO_BUF = { 0 };
+		seed = 0x9E3779B97F4A7C15u * (round + 1);
+		size_t n = random_facts(facts);
+		for (int shuffled = 0; shuffled < 2; shuffled++) {
+			struct sim sim;
+			begin(&sim, "");
+			if (shuffled)
+				for (size_t i = n - 1; i > 2; i--) {
+					size_t j = 2 + pick((unsigned)i - 1);
+					struct heard swap = facts[i];
+					facts[i] = facts[j];
+					facts[j] = swap;
+				}
+			else
+				qsort(facts, n, sizeof(*facts), by_time);
+			hear_all(&sim, "s1", facts, 2);
+			sim_pass(&sim, shuffled ? 300000 : 0);
+			for (size_t i = 2; i < n; i++) {
+				if (facts[i].at_us > sim.now_us)
+					sim_pass(&sim, (facts[i].at_us - sim.now_us) / MS_US);
+				hear_all(&sim, "s1", &facts[i], 1);
+			}
+			sim_pass(&sim, 5000);
+			measures(&sim, shuffled ? &got : &want);
+			sim_check_replay(&sim);
+			sim_fini(&sim);
+		}
+		if (!span_eq(buf_span(&want), buf_span(&got)))
+			fail_msg("round %u:\n%s\n%s", round, buf_z(&want), buf_z(&got));
+	}
+}
+
+static void lists_are_bounded(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	for (int i = 0; i < 400; i++)
+		speak(&sim, (unsigned)i % 2, 1000 + i * 1000, 1600 + i * 1000);
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'talk_ms':{'ai':120000,'user':120000}", "'response':{'count':200",
+	      "'late_facts':0");
+	assert_true(session_bytes(sim.s) < 64 * 1024);
+	struct heard old = fact(HEARD_SPEECH_STARTED, 0, 500);
+	hear_all(&sim, "s1", &old, 1);
+	SHOWS(&sim, "'talk_ms':{'ai':120000,'user':120000}", "'late_facts':1");
+	for (int i = 0; i < 12; i++) {
+		char stream[16];
+		struct heard h = fact(HEARD_ATTACHED, 0, 402000);
+		snprintf(stream, sizeof(stream), "x%d", i);
+		hear_all(&sim, stream, &h, 1);
+	}
+	SHOWS(&sim, "audio_legs_full");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void refused_and_odd(void **state)
+{
+	struct sim sim;
+	struct heard h = fact(HEARD_SPEECH_STARTED, 3, 1000);
+	(void)state;
+	begin(&sim, "");
+	size_t events = sim.events.n;
+	assert_int_equal(sim_apply(&sim, RECORD_HEARD, SPAN("{\"facts\":3}")), E_INVALID);
+	assert_non_null(strstr(sim.fault.text, "facts"));
+	hear_all(&sim, "s1", &h, 1); /* of a leg that nobody has attached */
+	assert_int_equal(sim.events.n, events);
+	attach(&sim);
+	h = fact(HEARD_SPEECH_STARTED, 0, INT64_C(400) * 86400000); /* a clock that is far off */
+	hear_all(&sim, "s1", &h, 1);
+	assert_true(sim_shows(&sim, "provider_clock_off"));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_conversation_is_measured),
+		cmocka_unit_test(interruptions),
+		cmocka_unit_test(what_is_meant_to_be_silent_is_no_dead_air),
+		cmocka_unit_test(one_way_and_silent),
+		cmocka_unit_test(speech_is_told_once),
+		cmocka_unit_test(a_provider_behind_our_clock),
+		cmocka_unit_test(words_come_from_one_side),
+		cmocka_unit_test(every_fact_has_its_event),
+		cmocka_unit_test(audio_alone_is_a_call),
+		cmocka_unit_test(the_order_of_facts_does_not_matter),
+		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(refused_and_odd),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
