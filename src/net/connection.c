@@ -14,9 +14,11 @@
  * would be called for it in every loop turn. It cannot be paused while an answer is written, so a
  * client that sends more, or half closes, and does not read a large answer keeps the loop busy
  * until the write deadline ends it. */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -40,6 +42,7 @@ struct connection *connection_new(struct http_server *s, struct lws *wsi)
 	CHECK(c);
 	c->server = s;
 	c->wsi = wsi;
+	c->file = -1;
 	DL_APPEND(s->connections, c);
 	metric_add(METRIC_CONNECTIONS, 1);
 	return c;
@@ -49,6 +52,10 @@ static void drop_answer(struct connection *c)
 {
 	free(take(c->answer));
 	c->answer_n = c->answer_at = 0;
+	if (c->file >= 0)
+		close(c->file);
+	c->file = -1;
+	c->file_left = 0;
 }
 
 /* Whoever handles the exchange keeps it; one that no handler has seen yet is ours. */
@@ -115,6 +122,15 @@ static void write_at_once(struct connection *c)
 	lws_callback_on_writable(c->wsi);
 }
 
+void connection_append_file(struct connection *c, int fd, uint64_t from, uint64_t n)
+{
+	CHECK(c->file < 0);
+	posix_fadvise(fd, (off_t)from, (off_t)n, POSIX_FADV_SEQUENTIAL);
+	c->file = fd;
+	c->file_at = from;
+	c->file_left = n;
+}
+
 void connection_answer(struct connection *c, char *answer, size_t n, enum http_after after)
 {
 	bool waited = c->rx_paused; /* the handler has returned without an answer */
@@ -122,6 +138,7 @@ void connection_answer(struct connection *c, char *answer, size_t n, enum http_a
 	c->exchange = NULL;
 	if (!c->wsi) {
 		free(answer);
+		drop_answer(c);
 		return;
 	}
 	CHECK(!c->answer);
@@ -178,11 +195,33 @@ static int answer_sent(struct connection *c)
 	return c->after == HTTP_CLOSES ? -1 : next_request(c);
 }
 
+/* The next piece of the file becomes the answer. Shorter than it was said to be: nothing can be put
+ * right any more. */
+static bool read_on(struct connection *c)
+{
+	size_t want = c->file_left < PIECE_BYTES ? (size_t)c->file_left : PIECE_BYTES;
+	char *piece = realloc(c->answer, PIECE_BYTES);
+
+	CHECK(piece);
+	c->answer = piece;
+	ssize_t got = pread(c->file, piece, want, (off_t)c->file_at);
+	if (got <= 0)
+		return false;
+	c->file_at += (uint64_t)got;
+	c->file_left -= (uint64_t)got;
+	c->answer_n = (size_t)got;
+	c->answer_at = 0;
+	return true;
+}
+
 int connection_on_writeable(struct connection *c, struct lws *wsi, void *in, size_t n)
 {
 	(void)in, (void)n;
 	if (c->state != CONNECTION_ANSWERING)
 		return 0;
+	if (c->answer_at == c->answer_n && c->file_left && !lws_partial_buffered(wsi) &&
+	    !read_on(c))
+		return -1;
 	size_t left = c->answer_n - c->answer_at;
 	size_t piece = left < PIECE_BYTES ? left : PIECE_BYTES;
 	if (piece) {
@@ -194,7 +233,7 @@ int connection_on_writeable(struct connection *c, struct lws *wsi, void *in, siz
 		c->answer_at += piece;
 		c->deadline_us = clock_monotonic_us() + WRITE_SECONDS * SECOND_US;
 	}
-	if (c->answer_at == c->answer_n && !lws_partial_buffered(wsi))
+	if (c->answer_at == c->answer_n && !c->file_left && !lws_partial_buffered(wsi))
 		return answer_sent(c);
 	lws_callback_on_writable(wsi);
 	return 0;

@@ -1,6 +1,7 @@
 /* One request as its handler sees it, and the answer. */
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -167,6 +168,27 @@ void exchange_answer(struct exchange *x, int status, const char *content_type, s
 			x->after = HTTP_CLOSES;
 		char *answer = exchange_render(x, status, content_type, body, &n);
 		connection_answer(c, answer, n, x->after);
+	}
+	exchange_free(x);
+}
+
+void exchange_answer_file(struct exchange *x, int status, const char *content_type, int fd,
+			  uint64_t from, uint64_t n)
+{
+	struct connection *c = x->connection;
+	struct buf head = { 0 };
+
+	metric_add_label(METRIC_HTTP_REQUESTS, http_class(status), 1);
+	if (c && c->server->draining)
+		x->after = HTTP_CLOSES;
+	if (c && x->method != HTTP_HEAD)
+		connection_append_file(c, fd, from, n);
+	else
+		close(fd);
+	if (c) {
+		http_put_head(&head, status, content_type, n, buf_span(&x->answer_headers),
+			      x->after);
+		connection_answer(c, head.p, head.n, x->after);
 	}
 	exchange_free(x);
 }

@@ -40,10 +40,12 @@ struct ws;	 /* one WebSocket connection */
  * after creation. */
 struct message;
 struct message *message_new(struct span text); /* one reference; copies */
+struct message *message_new_binary(struct span bytes); /* as well, of the other kind */
 struct message *message_ref(struct message *);
 void message_unref(struct message *);
 struct span message_text(const struct message *);
 
+enum { WS_KEPT_BYTES = 32 * 1024 };
 struct ws_handlers {
 	/* Refuse with an HTTP status >= 400 (the answer has a problem body and what
 	 * exchange_answer_header added), or 0 to accept. Headers, query and params of `x` are
@@ -51,9 +53,12 @@ struct ws_handlers {
 	 * `x`. */
 	int (*accept)(struct exchange *x, struct ws *ws);
 	void (*open)(struct ws *);
-	/* A whole text or binary message, bounded by route.body_limit (else closed 1009); text is
-	 * valid UTF-8 (else closed 1007). A kind without handler closes with 1003. Valid during the
-	 * call. */
+	/* A whole text or binary message, bounded by route.body_limit (else closed 1009, as soon as
+	 * the first bytes of a frame that announces more are there); text is valid UTF-8 (else
+	 * closed 1007). A kind without handler closes with 1003. Valid during the call. One that
+	 * came in one piece is handed on where it was received; one in several is put together in
+	 * memory that the connection keeps (up to WS_KEPT_BYTES): receiving allocates nothing once
+	 * that has grown. */
 	void (*text)(struct ws *, struct span);
 	void (*binary)(struct ws *, struct span);
 	/* The send queue has become empty. */
@@ -132,8 +137,8 @@ char *exchange_take_body(struct exchange *, size_t *n);
  * x-forwarded-for, x-forwarded-proto, x-forwarded-host, x-call-id, x-vapi-secret, x-vapi-signature,
  * x-signature, x-timestamp, webhook-id, webhook-timestamp, webhook-signature, svix-id,
  * validation-token, host, origin, cookie, if-match, if-none-match, if-modified-since,
- * sec-websocket-protocol (the names a client offers; the first one is accepted) and what
- * http_server_capture names. */
+ * range, if-range, sec-websocket-protocol (the names a client offers; the first one is accepted)
+ * and what http_server_capture names. */
 bool exchange_header(const struct exchange *, const char *name, struct span *out);
 /* In the start hook, after http_server_new: further header names to capture for every request; at
  * most HTTP_MAX_HEADERS in all. */
@@ -162,13 +167,19 @@ void exchange_answer_header(struct exchange *, const char *name,
 			    struct span value); /* before answering; copies */
 void exchange_answer(struct exchange *, int status, const char *content_type,
 		     struct span body); /* copies */
+/* The same with `n` bytes of an open file from `from` on, piece by piece as the client takes them:
+ * a file of any size costs the memory of a piece. The file is closed afterwards, in any case. Reads
+ * block the shard as long as the disk takes for a piece that is not cached. When the file ends
+ * before, so does the connection. */
+void exchange_answer_file(struct exchange *, int status, const char *content_type, int fd,
+			  uint64_t from, uint64_t n);
 
 /* --- WebSockets --- */
 void ws_set_user(struct ws *, void *);
 void *ws_user(const struct ws *);
 struct shard *ws_shard(const struct ws *);
 struct http_server *ws_server(const struct ws *);
-/* Queues a text message (takes its own reference). E_FULL when the queue's bytes would pass the
+/* Queues a message (takes its own reference). E_FULL when the queue's bytes would pass the
  * bound, E_CLOSED after ws_close or when the client has left: nothing is queued then. May be called
  * from `accept` on. */
 MUST int ws_send(struct ws *, struct message *);

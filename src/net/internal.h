@@ -77,6 +77,8 @@ struct connection {
 	int64_t deadline_us; /* for the body, or the next piece of the answer */
 	char *answer;
 	size_t answer_n, answer_at;
+	int file; /* what follows the answer; -1: none */
+	uint64_t file_at, file_left;
 	enum http_after after;
 	unsigned served;
 	char peer[64]; /* address; empty until the first request */
@@ -140,6 +142,8 @@ char *exchange_render(struct exchange *x, int status, const char *content_type, 
 /* connection.c: the callbacks of plain HTTP. Nonzero closes the connection. */
 struct connection *connection_new(struct http_server *s, struct lws *wsi);
 void connection_answer(struct connection *c, char *answer, size_t n, enum http_after after);
+/* Before connection_answer: `n` bytes of this file come after it; the connection's to close. */
+void connection_append_file(struct connection *c, int fd, uint64_t from, uint64_t n);
 /* An answer that the client does not take, a body that does not end after a refusal, or a kept
  * connection without a request for long. */
 bool connection_is_stuck(const struct connection *c, int64_t now_us);

@@ -51,6 +51,8 @@ static const char *const standard_captures[] = {
 	"cookie",
 	"if-none-match",
 	"if-match",
+	"range",
+	"if-range",
 	"if-modified-since",
 	"sec-websocket-protocol",
 	"x-forwarded-proto",

@@ -32,13 +32,21 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *user)
 	return size * n;
 }
 
+static bool has_type(const struct simple_request *r)
+{
+	for (size_t i = 0; i < SIMPLE_HEADERS_MAX && r->headers[i]; i++)
+		if (strncasecmp(r->headers[i], "content-type:", 13) == 0)
+			return true;
+	return false;
+}
+
 static struct curl_slist *header_list(const struct simple_request *r)
 {
 	struct curl_slist *list = NULL;
 
 	for (size_t i = 0; i < SIMPLE_HEADERS_MAX && r->headers[i]; i++)
 		list = curl_slist_append(list, r->headers[i]);
-	if (r->body.p)
+	if (r->body.p && !has_type(r))
 		list = curl_slist_append(list, "Content-Type: application/json");
 	return list;
 }

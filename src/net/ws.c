@@ -2,9 +2,9 @@
  *
  * Sending: one message of the queue per WRITEABLE callback; lws withholds the callback while the
  * socket is full, so the queue is the backpressure and its bound the answer to a slow reader.
- * Receiving: fragments are put together up to the route's limit; a message in one piece is handed
- * on without a copy. Closing: what is queued, then the close frame, then at most CLOSE_SECONDS for
- * the other side's. */
+ * Receiving: pieces are put together up to the route's limit, in memory that is kept for the next
+ * message; a message in one piece is handed on without a copy. Closing: what is queued, then the
+ * close frame, then at most CLOSE_SECONDS for the other side's. */
 #include <stdlib.h>
 
 #include "base/metrics.h"
@@ -293,7 +293,9 @@ int ws_on_receive(struct connection *c, struct lws *wsi, void *in, size_t n)
 		return 0;
 	if (lws_is_first_fragment(wsi))
 		buf_clear(&ws->received);
-	if (ws->received.n + n > ws->limit)
+	/* What a frame announces counts before it is there. */
+	size_t announced = lws_remaining_packet_payload(wsi);
+	if (announced > ws->limit || ws->received.n + n + announced > ws->limit)
 		return fail(ws, wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too large");
 	bool last = lws_is_final_fragment(wsi) != 0;
 	if (last && ws->received.n == 0)
@@ -302,7 +304,9 @@ int ws_on_receive(struct connection *c, struct lws *wsi, void *in, size_t n)
 	if (!last)
 		return 0;
 	int rc = deliver(ws, wsi, buf_span(&ws->received));
-	buf_free(&ws->received);
+	if (ws->received.cap > WS_KEPT_BYTES)
+		buf_free(&ws->received);
+	buf_clear(&ws->received);
 	return rc;
 }
 

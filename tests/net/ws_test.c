@@ -235,6 +235,21 @@ static void messages_above_the_limit_close_1009(void **state)
 	free(text);
 }
 
+/* Its first bytes are enough: nobody waits for a gigabyte. */
+static void a_declared_gigabyte_closes_1009(void **state)
+{
+	(void)state;
+	static const char head[] = "\x82\xff\0\0\0\0\x40\0\0\0mask0123456789";
+	struct reply r = { 0 };
+	struct buf b = { 0 };
+	int fd = join(&r);
+
+	client_send(fd, head, sizeof(head) - 1);
+	expect_close(fd, &r, &b, 1009, "message too large");
+	leave(fd, &r, &b);
+	assert_int_equal(1009, atomic_load(&close_code));
+}
+
 static void text_that_is_not_utf8_closes_1007(void **state)
 {
 	(void)state;
@@ -611,6 +626,7 @@ int main(void)
 		cmocka_unit_test(messages_of_all_sizes),
 		cmocka_unit_test(fragments_are_put_together),
 		cmocka_unit_test(messages_above_the_limit_close_1009),
+		cmocka_unit_test(a_declared_gigabyte_closes_1009),
 		cmocka_unit_test(text_that_is_not_utf8_closes_1007),
 		cmocka_unit_test(what_is_queued_goes_before_the_close),
 		cmocka_unit_test(the_clients_close_is_answered_and_reported),

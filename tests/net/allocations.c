@@ -1,0 +1,54 @@
+#include "allocations.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS 0
+#else
+#define COUNTS 1
+#endif
+
+static _Thread_local bool watched __attribute__((tls_model("initial-exec")));
+static atomic_long seen;
+
+void allocations_watch(bool on)
+{
+	watched = on;
+}
+
+long allocations_seen(void)
+{
+	return atomic_exchange(&seen, 0);
+}
+
+#if COUNTS
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+static void note(void)
+{
+	if (watched)
+		atomic_fetch_add(&seen, 1);
+}
+
+void *malloc(size_t n)
+{
+	note();
+	return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	note();
+	return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+	note();
+	return __libc_realloc(p, n);
+}
+#endif

@@ -1,0 +1,13 @@
+/* Counts what a thread asks the allocator for: malloc and its relatives are replaced in the test's
+ * program, and so in every library it loads. */
+#ifndef TESTS_NET_ALLOCATIONS_H
+#define TESTS_NET_ALLOCATIONS_H
+
+#include <stdbool.h>
+
+/* Of the calling thread, from now on or no longer. Under a sanitizer, which has an allocator of its
+ * own, nothing is ever counted. */
+void allocations_watch(bool on);
+long allocations_seen(void); /* by all watched threads; forgets them */
+
+#endif
