@@ -1,0 +1,285 @@
+/* Happy path: begin when the line's format is known; a file for each leg with its first frame;
+ * moved to the call when it is known; closed with the line.
+ *
+ * Failure modes: the recorder gives up a leg (disk full ...) - all legs of the line end, the fact
+ * is told, the call goes on; no block free - the recorder counts what is left out. */
+#include "node/record_sink.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/container.h"
+
+struct line_record {
+	struct record_sink *sink;
+	struct media_line *line;
+	struct uuid call; /* or one made up while it is not known */
+	struct recording *legs[HEARD_LEGS_MAX];
+	int64_t start_us[HEARD_LEGS_MAX];
+	bool raw[HEARD_LEGS_MAX]; /* frames go into the file as they come */
+	bool started, failed, paused;
+	struct line_record *prev, *next;
+};
+
+struct record_sink {
+	struct recorder *recorder;
+	struct line_record *lines[]; /* by shard */
+};
+
+/* --- facts --- */
+
+static int64_t recorded_ms(const struct line_record *l)
+{
+	int64_t ms = 0;
+
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i] && recorder_ms(l->legs[i]) > ms)
+			ms = recorder_ms(l->legs[i]);
+	return ms;
+}
+
+static void tell(struct line_record *l, const char *what, const char *why)
+{
+	const struct heard h = { .kind = HEARD_RECORDING,
+				 .at_us = clock_now_us(),
+				 .ms = recorded_ms(l),
+				 .name = span_of(what),
+				 .text = span_of(why) };
+
+	media_line_tell(l->line, &h, 1);
+}
+
+/* --- a leg --- */
+
+static void close_all(struct line_record *l)
+{
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i])
+			recorder_close(take(l->legs[i]), l->start_us[i]);
+}
+
+static struct wav_shape shape_of(const struct line_record *l, const struct media_frame *f)
+{
+	unsigned format = f->codec->wav_format;
+	bool g711 = format == WAV_ULAW || format == WAV_ALAW;
+	struct media_leg_about about;
+	/* Packets that may overtake each other are in order only when they are decoded. */
+	bool raw = g711 && !media_line_dialect(l->line)->reorder &&
+		   media_line_leg(l->line, f->leg, &about) &&
+		   (!about.announced_hz || about.announced_hz == f->rate_hz);
+
+	return (struct wav_shape){ .coding = raw ? (enum wav_coding)format : WAV_PCM,
+				   .channels = 1,
+				   .bits = raw ? 8 : 16,
+				   .rate_hz = f->rate_hz };
+}
+
+static void open_leg(struct line_record *l, const struct media_frame *f)
+{
+	const struct recorder_leg leg = { .call = l->call,
+					  .note = { f->start_us, f->leg, f->speaker },
+					  .shape = shape_of(l, f) };
+
+	l->raw[f->leg] = leg.shape.coding != WAV_PCM;
+	l->legs[f->leg] = recorder_open(l->sink->recorder, &leg);
+	recorder_pause(l->legs[f->leg], l->paused);
+	if (!l->started)
+		tell(l, "started", "");
+	l->started = true;
+}
+
+/* Samples for which no frame came: filled gaps, or more than one frame at a time. */
+static struct span coded(const struct media_frame *f, uint8_t *room, size_t n)
+{
+	bool ulaw = f->codec->wav_format == WAV_ULAW;
+
+	for (size_t i = 0; i < n; i++)
+		room[i] = ulaw ? g711_ulaw_of(f->pcm.samples[i]) : g711_alaw_of(f->pcm.samples[i]);
+	return (struct span){ (const char *)room, n };
+}
+
+static int write_frame(struct line_record *l, const struct media_frame *f)
+{
+	uint8_t room[CODEC_SAMPLES_MAX];
+	struct recording *rec = l->legs[f->leg];
+
+	if (!l->raw[f->leg])
+		return recorder_write(rec, f->pcm.at,
+				      (struct span){ (const char *)f->pcm.samples,
+						     f->pcm.n * sizeof(*f->pcm.samples) });
+	if (f->payload.n == f->pcm.n)
+		return recorder_write(rec, f->pcm.at, f->payload);
+	size_t n = f->pcm.n < sizeof(room) ? f->pcm.n : sizeof(room);
+	return recorder_write(rec, f->pcm.at, coded(f, room, n));
+}
+
+/* --- what media calls --- */
+
+static void *on_begin(void *owner, struct media_line *line)
+{
+	struct record_sink *sink = owner;
+	const struct dir_project *project = media_line_project(line);
+
+	if (!project || !project->audio.recording)
+		return NULL;
+	struct line_record *l = calloc(1, sizeof(*l));
+	CHECK(l);
+	l->sink = sink;
+	l->line = line;
+	if (!media_line_call(line, &l->call))
+		l->call = uuid_v7();
+	DL_APPEND(sink->lines[shard_index(media_line_shard(line))], l);
+	return l;
+}
+
+static void on_bound(void *user, struct media_line *line)
+{
+	struct line_record *l = user;
+	struct uuid call;
+
+	if (!media_line_call(line, &call) || uuid_eq(&call, &l->call))
+		return;
+	l->call = call;
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i])
+			recorder_move(l->legs[i], &call);
+}
+
+static void on_frame(void *user, const struct media_frame *f)
+{
+	struct line_record *l = user;
+
+	if (l->failed || f->leg >= HEARD_LEGS_MAX || f->pcm.n == 0)
+		return;
+	if (!l->legs[f->leg])
+		open_leg(l, f);
+	l->start_us[f->leg] = f->start_us;
+	if (write_frame(l, f) != E_CLOSED)
+		return;
+	tell(l, "failed", recorder_failed(l->legs[f->leg]));
+	l->failed = true;
+	close_all(l);
+}
+
+static void on_end(void *user, const char *why)
+{
+	struct line_record *l = user;
+
+	if (l->started && !l->failed)
+		tell(l, "stopped", why);
+	close_all(l);
+	DL_DELETE(l->sink->lines[shard_index(media_line_shard(l->line))], l);
+	free(l);
+}
+
+static const struct media_sink functions = {
+	.begin = on_begin, .bound = on_bound, .frame = on_frame, .end = on_end
+};
+
+/* --- pauses --- */
+
+static void pause_line(struct line_record *l, bool paused)
+{
+	if (l->paused == paused || l->failed)
+		return;
+	l->paused = paused;
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i])
+			recorder_pause(l->legs[i], paused);
+	tell(l, paused ? "paused" : "resumed", "");
+}
+
+/* Goes from shard to shard, as lines may be on any, and then home. */
+struct pausing {
+	struct mail mail;
+	struct record_sink *sink;
+	struct shard *home;
+	struct uuid org, call;
+	bool paused, found;
+	unsigned next; /* shard */
+	void (*done)(void *user, bool found);
+	void *user;
+};
+
+static void pause_here(struct pausing *p, struct shard *here)
+{
+	struct line_record *l;
+
+	DL_FOREACH(p->sink->lines[shard_index(here)], l)
+	{
+		if (!uuid_eq(&l->call, &p->call) ||
+		    !uuid_eq(&media_line_source(l->line)->org, &p->org))
+			continue;
+		p->found = true;
+		pause_line(l, p->paused);
+	}
+}
+
+static void run_home(struct mail *m, struct shard *here)
+{
+	struct pausing *p = CONTAINER_OF(m, struct pausing, mail);
+
+	(void)here;
+	p->done(p->user, p->found);
+	free(p);
+}
+
+static void run_pausing(struct mail *m, struct shard *here)
+{
+	struct pausing *p = CONTAINER_OF(m, struct pausing, mail);
+	struct shards *all = shard_group(here);
+	bool last = ++p->next == shards_count(all);
+
+	pause_here(p, here);
+	if (last)
+		m->run = run_home;
+	shard_post_sure(last ? p->home : shards_at(all, p->next), m);
+}
+
+void record_sink_pause(void *sink, struct shard *here, const struct uuid *org,
+		       const struct uuid *call, bool paused, void (*done)(void *user, bool found),
+		       void *user)
+{
+	struct pausing *p = calloc(1, sizeof(*p));
+
+	CHECK(p);
+	*p = (struct pausing){ .mail.run = run_pausing,
+			       .sink = sink,
+			       .home = here,
+			       .org = *org,
+			       .call = *call,
+			       .paused = paused,
+			       .done = done,
+			       .user = user };
+	shard_post_sure(shards_at(shard_group(here), 0), &p->mail);
+}
+
+/* --- life --- */
+
+int record_sink_new(struct record_sink **out, const struct recorder_config *config, unsigned shards,
+		    struct fault *f)
+{
+	struct record_sink *s = calloc(1, sizeof(*s) + shards * sizeof(struct line_record *));
+
+	CHECK(s);
+	int rc = recorder_new(&s->recorder, config, f);
+	if (rc)
+		free(s);
+	else
+		*out = s;
+	return rc;
+}
+
+void record_sink_free(struct record_sink *s)
+{
+	if (!s)
+		return;
+	recorder_free(s->recorder);
+	free(s);
+}
+
+void record_sink_attach(struct record_sink *s, struct media *media)
+{
+	media_add_sink(media, &functions, s);
+}

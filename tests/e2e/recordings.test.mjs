@@ -1,0 +1,275 @@
+// Recordings on real processes: live audio of a call becomes a stereo file with its waveform, also after SIGKILL; who may hear it, in
+// which pieces, until when.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mediaWorldFor } from './lib/media.mjs';
+import { until } from '../../tools/lib/wait.mjs';
+
+const w = mediaWorldFor({ before, after }, { audio: { recording: { on: true, keep_days: 3 } }, config: { recording: { min_free_bytes: 0 }, analyst: { lease_ms: 1000 } } },
+  (world) => world.mediaSource('twilio', 'phone'));
+const folder = () => join(w().product.stateDir, 'recordings');
+const files = (end = '') => (existsSync(folder()) ? readdirSync(folder(), { recursive: true }) : []).filter((name) => name.endsWith(end) && statSync(join(folder(), name)).isFile());
+
+const tone = (ms, hz = 440) => new Int16Array(ms * 8).map((_, i) => Math.round(12000 * Math.sin(2 * Math.PI * hz * i / 8000)));
+const silent = (ms) => new Int16Array(ms * 8);
+const joined = (...parts) => Int16Array.from(parts.flatMap((part) => [...part]));
+
+// A call of two tracks: the customer speaks in the first second, the assistant in the third.
+const SOUND = { inbound: joined(tone(1000), silent(3000)), outbound: joined(silent(2000), tone(1000), silent(1000)) };
+
+async function phoneCall(id, sid = `CA${id}`) {
+  const call = await w().running(id, { phoneCallProviderId: sid });
+  const client = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: sid });
+  client.start();
+  return { id, call, client };
+}
+
+const listed = async (call) => (await w().product.must('GET', `/api/v1/calls/${call}/recordings`)).recordings;
+const ready = (call, n = 1, timeoutMs = 30000) => until(`recording of ${call}`, async () => {
+  const all = await listed(call);
+  return all.length === n && all.every((r) => r.state === 'ready') && all;
+}, { timeoutMs });
+const audio = (id, headers = {}) => fetch(`${w().product.url}/api/v1/recordings/${id}/audio`, { headers: { authorization: `Bearer ${w().product.token}`, ...headers } });
+const peaks = (id) => w().product.must('GET', `/api/v1/recordings/${id}/peaks`);
+const loud = ({ ms, left }, side, fromMs, toMs) => {
+  const all = side.slice(2 * Math.ceil(fromMs / ms), 2 * Math.floor(toMs / ms));
+  return Math.max(...all) - Math.min(...all);
+};
+const told = (call, name) => until(`recording ${name}`, () => w().facts(call).find((f) => f.heard === 'recording' && f.name === name));
+
+let recorded; // by the first test, for the others
+test('a call is recorded: left the customer, right the assistant', async () => {
+  const { id, call, client } = await phoneCall('recorded');
+  await client.play(SOUND, { fast: true });
+  await told(call, 'started');
+  await client.stop();
+  await told(call, 'stopped');
+  await w().over(id);
+  [recorded] = await ready(call);
+  assert.equal(recorded.channels, 2);
+  assert.equal(recorded.rate_hz, 8000);
+  assert.ok(Math.abs(recorded.duration_ms - 4000) < 300, `${recorded.duration_ms} ms`);
+  assert.ok(Math.abs(recorded.offset_ms) < 60000);
+  const days = (Date.parse(recorded.expires_at) - Date.now()) / 86400e3;
+  assert.ok(days > 2.9 && days < 3.1, 'as long as the project says');
+
+  const p = await peaks(recorded.id);
+  assert.equal(p.ms, 100);
+  assert.ok(loud(p, p.left, 200, 800) > 80 && loud(p, p.right, 200, 1800) < 6, 'the customer');
+  assert.ok(loud(p, p.right, 2300, 2800) > 80 && loud(p, p.left, 1300, 3800) < 6, 'the assistant');
+  const bytes = Buffer.from(await (await audio(recorded.id)).arrayBuffer());
+  assert.equal(bytes.length, recorded.bytes);
+  assert.equal(bytes.toString('latin1', 0, 4), 'OggS');
+  assert.equal(bytes.toString('latin1', 28, 36), 'OpusHead');
+  assert.equal(bytes[37], 2, 'channels');
+  await until('the WAV files are gone', () => files('.wav').length === 0);
+  assert.deepEqual(files().length, 1);
+});
+
+test('ranges of bytes', async () => {
+  const whole = await audio(recorded.id);
+  const bytes = Buffer.from(await whole.arrayBuffer());
+  assert.equal(whole.headers.get('accept-ranges'), 'bytes');
+  assert.equal(whole.headers.get('content-type'), 'audio/ogg');
+  const etag = whole.headers.get('etag');
+  const size = bytes.length;
+  for (const [range, from, to] of [['bytes=0-0', 0, 1], ['bytes=10-99', 10, 100], ['bytes=100-', 100, size], ['bytes=-100', size - 100, size], [`bytes=5-${size * 2}`, 5, size],
+    [`bytes=-${size * 2}`, 0, size]]) {
+    const part = await audio(recorded.id, { range });
+    assert.equal(part.status, 206, range);
+    assert.equal(part.headers.get('content-range'), `bytes ${from}-${to - 1}/${size}`);
+    assert.deepEqual(Buffer.from(await part.arrayBuffer()), bytes.subarray(from, to));
+  }
+  for (const range of [`bytes=${size}-`, 'bytes=-0', `bytes=${'9'.repeat(18)}-`]) {
+    const none = await audio(recorded.id, { range });
+    assert.equal(none.status, 416, range);
+    assert.equal(none.headers.get('content-range'), `bytes */${size}`);
+    assert.equal((await none.json()).type, 'urn:callmend:problem:out-of-range');
+  }
+  for (const range of ['bytes=9-1', 'bytes=0-1,5-6', 'lines=1-2', 'bytes=x', 'bytes=', `bytes=${'9'.repeat(30)}-`])
+    assert.equal((await audio(recorded.id, { range })).status, 200, range);
+  assert.equal((await audio(recorded.id, { range: 'bytes=0-9', 'if-range': etag })).status, 206);
+  assert.equal((await audio(recorded.id, { range: 'bytes=0-9', 'if-range': '"another"' })).status, 200);
+  const head = await fetch(`${w().product.url}/api/v1/recordings/${recorded.id}/audio`, { method: 'HEAD', headers: { authorization: `Bearer ${w().product.token}` } });
+  assert.equal(Number(head.headers.get('content-length')), size);
+});
+
+test('supervisors only, and it is written down', async () => {
+  const { product } = w();
+  const viewer = await product.makeToken('viewer', 'just looking');
+  const supervisor = await product.makeToken('supervisor', 'listens');
+  for (const path of [`calls/${recorded.call_id}/recordings`, `recordings/${recorded.id}/audio`, `recordings/${recorded.id}/peaks`]) {
+    assert.equal((await product.api('GET', `/api/v1/${path}`, undefined, { token: viewer })).status, 403, path);
+    assert.equal((await product.api('GET', `/api/v1/${path}`, undefined, { token: supervisor })).status, 200, path);
+  }
+  await product.api('GET', `/api/v1/recordings/${recorded.id}/audio`, undefined, { token: supervisor });
+  const [{ n }] = await product.sql(`select count(*)::int as n from audit_log where object_kind = 'recording' and object_id = '${recorded.id}' and action = 'listen' and actor = 'token:listens'`);
+  assert.equal(n, 1, 'once, however many pieces were asked for');
+  assert.equal((await product.api('GET', '/api/v1/recordings/00000000-0000-4000-8000-000000000000/audio')).status, 404);
+  assert.equal((await product.api('GET', '/api/v1/calls/nobody/recordings')).status, 404);
+});
+
+test('paused: silence of the same length; resumed', async () => {
+  const { product } = w();
+  const { id, call, client } = await phoneCall('paused');
+  const now = (what, options) => product.api('POST', `/api/v1/calls/${call}/recording/${what}?reason=card`, undefined, options);
+  await client.play({ inbound: tone(1000), outbound: silent(1000) });
+  await told(call, 'started');
+  assert.equal((await now('pause', { token: await product.makeToken('viewer', 'another viewer') })).status, 403);
+  const answer = await now('pause');
+  assert.deepEqual([answer.status, answer.body], [200, { call_id: call, paused: true }]);
+  await told(call, 'paused');
+  await client.play({ inbound: tone(1500), outbound: tone(1500) });
+  assert.equal((await now('resume')).body.paused, false);
+  await told(call, 'resumed');
+  await client.play({ inbound: tone(1000), outbound: silent(1000) });
+  await client.stop();
+  await w().over(id);
+  const [recording] = await ready(call);
+  assert.ok(recording.duration_ms > 3300, `${recording.duration_ms} ms: the time line holds`);
+  const p = await peaks(recording.id);
+  assert.ok(loud(p, p.left, 200, 800) > 80 && loud(p, p.left, 2900, 3300) > 80, 'before and after');
+  assert.ok(loud(p, p.left, 1400, 2300) < 6 && loud(p, p.right, 1400, 2300) < 6, 'nothing of what was between');
+  const audited = await product.sql(`select action, reason from audit_log where object_kind = 'call_recording' and object_id = '${call}' order by id`);
+  assert.deepEqual(audited, [{ action: 'pause', reason: 'card' }, { action: 'resume', reason: 'card' }]);
+  assert.equal((await now('pause')).status, 404, 'it is over');
+  assert.equal((await product.api('POST', '/api/v1/calls/00000000-0000-7000-8000-000000000009/recording/pause')).status, 404);
+});
+
+test('killed in mid-call: what was recorded is there, and goes on with the next start', async () => {
+  const { product } = w();
+  const { id, call, client } = await phoneCall('killed');
+  await client.play(SOUND);
+  // A second and more of each leg is on the disk.
+  await until('files', () => files('.wav').filter((name) => statSync(join(folder(), name)).size > 8000).length === 2);
+  const old = product.kill('core');
+  await product.restarted('core', old);
+  await product.ready();
+  assert.equal(files('.wav').length, 2);
+  const again = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: `CA${id}` });
+  again.start();
+  await again.play({ inbound: tone(1000), outbound: silent(1000) });
+  await until('the second stream', () => w().facts(call).filter((f) => f.heard === 'recording' && f.name === 'started').length === 2);
+  await again.stop();
+  await w().over(id);
+  const [recording] = await ready(call);
+  const p = await peaks(recording.id);
+  assert.ok(loud(p, p.left, 200, 800) > 80, 'what was before');
+  assert.ok(loud(p, p.left, 4000, recording.duration_ms) > 80, `and after, in one recording: ${recording.duration_ms} ms`);
+  assert.ok(loud(p, p.left, 1300, 3800) < 6);
+  assert.equal(recording.error, null);
+  await client.close?.().catch(() => {});
+});
+
+test('a call that is not over yet is not ready; a file that cannot be read is told', async () => {
+  const { product } = w();
+  const call = await w().running('damaged');
+  const dir = join(folder(), '2026-01-02', call);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, '1767312000000-0.wav'), Buffer.from('no sound at all'));
+  await w().over('damaged');
+  const [failed] = await until('it has failed', async () => {
+    const all = await listed(call);
+    return all[0]?.state === 'failed' && all;
+  });
+  assert.match(failed.error, /1767312000000-0\.wav cannot be read: .*RIFF/);
+  const answer = await product.api('GET', `/api/v1/recordings/${failed.id}/audio`);
+  assert.equal(answer.status, 409);
+  assert.match(answer.body.detail, /has failed: 1767312000000/);
+  assert.equal((await product.api('GET', `/api/v1/recordings/${failed.id}/peaks`)).status, 409);
+  assert.deepEqual(files('.bad').length, 1);
+});
+
+// A leg's file as docs/recordings.md tells it, left by a core that was killed.
+function leftWav(startMs, leg, speaker, data) {
+  const head = Buffer.alloc(84);
+  head.write('RIFF\xff\xff\xff\xffWAVEfmt ', 'latin1');
+  head.writeUInt32LE(18, 16);
+  [7, 1].forEach((v, i) => head.writeUInt16LE(v, 20 + 2 * i));
+  [8000, 8000].forEach((v, i) => head.writeUInt32LE(v, 24 + 4 * i));
+  [1, 8].forEach((v, i) => head.writeUInt16LE(v, 32 + 2 * i));
+  head.write('fact\x04\0\0\0\xff\xff\xff\xffcmnd\x12\0\0\0', 38, 'latin1');
+  head.writeBigInt64LE(BigInt(startMs) * 1000n, 58);
+  head.set([1, leg, speaker], 66);
+  head.write('data\xff\xff\xff\xff', 76, 'latin1');
+  return Buffer.concat([head, data]);
+}
+
+test('an analyst that is killed while it encodes: done again, nothing is left over', async () => {
+  const { product } = w();
+  const call = await w().running('again');
+  const day = new Date().toISOString().slice(0, 10);
+  const dir = join(folder(), day, call);
+  mkdirSync(dir, { recursive: true });
+  const noise = Buffer.from(Array.from({ length: 8000 * 300 }, (_, i) => (i * i * 31 + i * 7 >> 5) & 0xff));
+  const now = Date.now();
+  writeFileSync(join(dir, `${now}-0.wav`), leftWav(now, 0, 2, noise));
+  writeFileSync(join(dir, `${now + 5}-1.wav`), leftWav(now + 5, 1, 1, noise.subarray(8000)));
+  await w().over('again');
+  await until('it is at work', () => files('.tmp').length === 1, { everyMs: 5 });
+  const old = product.kill('analyst-1');
+  assert.equal(files('.wav').length, 2);
+  await product.restarted('analyst-1', old);
+  const [made] = await ready(call, 1, 60000);
+  assert.equal(made.duration_ms, 300000);
+  assert.equal(made.error, null);
+  await until('all is put away', async () => files('.tmp').length === 0 && files('.wav').length === 0 &&
+    (await product.sql(`select 1 from jobs where kind = 'recording'`)).length === 0);
+});
+
+test('files of no call at all go after a week', async () => {
+  const stray = (day, ms) => {
+    const dir = join(folder(), day, `00000000-0000-7000-8000-${String(ms).slice(0, 12)}`);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, `${ms}-0.wav`), Buffer.alloc(100));
+    return dir;
+  };
+  const [old, young] = [stray('2026-01-02', 1767312000000), stray('2026-01-03', Date.now() - 6 * 86400e3)];
+  assert.equal((await w().product.cli(['analyst', '--once', '--config', w().product.configFile])).code, 0);
+  assert.equal(existsSync(old), false);
+  assert.equal(existsSync(young), true);
+  rmSync(young, { recursive: true });
+});
+
+test('deleted: file and row; expired: file and row', async () => {
+  const { product } = w();
+  const file = files('.ogg').find((name) => name.includes(recorded.id));
+  assert.ok(file);
+  assert.equal((await product.api('DELETE', `/api/v1/recordings/${recorded.id}?reason=asked`)).status, 204);
+  assert.equal(existsSync(join(folder(), file)), false);
+  assert.equal((await product.api('DELETE', `/api/v1/recordings/${recorded.id}`)).status, 404);
+  assert.equal((await audio(recorded.id)).status, 404);
+  assert.deepEqual(await listed(recorded.call_id), []);
+  const [entry] = await product.sql(`select * from audit_log where object_kind = 'recording' and object_id = '${recorded.id}' and action = 'delete'`);
+  assert.equal(entry.reason, 'asked');
+
+  await product.exec(`update recordings set expires_at = now() - interval '1 second'`);
+  const { code, stderr } = await product.cli(['analyst', '--once', '--config', product.configFile]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(files(), []);
+  assert.equal((await product.sql('select count(*)::int as n from recordings'))[0].n, 0);
+});
+
+test('what lies in the folder is found by an analyst that starts, whoever left it; twice is once', async () => {
+  const { product } = w();
+  const { id, call, client } = await phoneCall('found');
+  await product.must('PATCH', `/api/v1/projects/${w().project.id}`, { audio: { recording: { on: false } } });
+  await client.play(SOUND, { fast: true });
+  await client.stop();
+  await told(call, 'stopped');
+  await w().over(id);
+  await until('it is over', async () => (await product.api('GET', `/api/v1/calls/${call}`)).body?.live === false);
+  const { code, stderr } = await product.cli(['analyst', '--once', '--config', product.configFile]);
+  assert.equal(code, 0, stderr);
+  const [one] = await ready(call);
+  // A crash between storing and deleting: the files are there again.
+  const [{ sources }] = await product.sql(`select sources from recordings where id = '${one.id}'`);
+  mkdirSync(join(folder(), sources[0], '..'), { recursive: true });
+  sources.forEach((name) => writeFileSync(join(folder(), name), Buffer.alloc(100)));
+  assert.equal((await product.cli(['analyst', '--once', '--config', product.configFile])).code, 0);
+  await until('they are gone', () => files('.wav').length === 0);
+  assert.equal((await ready(call))[0].updated_at, one.updated_at, 'not made again');
+  assert.equal(files('.bad').length, 0);
+});
