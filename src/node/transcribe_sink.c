@@ -1,0 +1,181 @@
+/* Happy path: a leg's first frame begins a session, its last words are waited for when the line has
+ * ended, which stays so long.
+ *
+ * Failure modes: the key cannot be read - told as "failed", nothing is sent; whatever else -
+ * src/stt. */
+#include "node/transcribe_sink.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+struct line_words;
+
+struct leg_words {
+	struct line_words *line;
+	struct stt_leg *stt; /* NULL: none yet, or over */
+	bool begun;
+};
+
+struct line_words {
+	struct media_line *line;
+	struct stt *stt;
+	const struct stt_provider *provider;
+	struct leg_words legs[HEARD_LEGS_MAX];
+	unsigned running;
+	bool always; /* the project's calls have no speech detector */
+	bool ended;
+};
+
+struct transcribe_sink {
+	struct stt_config config;
+	struct stt *shards[]; /* each touched on its shard */
+};
+
+/* --- what speech-to-text calls --- */
+
+static void on_heard(void *user, const struct heard *h)
+{
+	const struct leg_words *l = user;
+	struct media_line *line = l->line->line;
+
+	media_line_tell(line, h, 1);
+	if (h->kind == HEARD_TRANSCRIPT)
+		media_line_transcript(line, h->leg, h->text, h->final);
+}
+
+static void end_if_over(struct line_words *w)
+{
+	if (!w->ended || w->running)
+		return;
+	media_line_release(w->line);
+	free(w);
+}
+
+static void on_over(void *user)
+{
+	struct leg_words *l = user;
+
+	l->stt = NULL;
+	l->line->running--;
+	end_if_over(l->line);
+}
+
+/* --- what media calls --- */
+
+static bool key_is_missing(struct media_line *line, const struct dir_stt *s)
+{
+	struct heard h = { .kind = HEARD_TRANSCRIBER,
+			   .at_us = clock_now_us(),
+			   .name = SPAN("failed"),
+			   .text = s->key.missing };
+
+	if (s->key.missing.n)
+		media_line_tell(line, &h, 1);
+	return s->key.missing.n > 0;
+}
+
+static void *on_begin(void *owner, struct media_line *line)
+{
+	struct transcribe_sink *sink = owner;
+	const struct dir_project *project = media_line_project(line);
+	const struct stt_provider *provider =
+		project ? stt_provider_find(project->audio.stt.provider) : NULL;
+
+	if (!provider || media_line_dialect(line)->we_dial ||
+	    key_is_missing(line, &project->audio.stt))
+		return NULL;
+	struct line_words *w = calloc(1, sizeof(*w));
+	CHECK(w);
+	w->line = line;
+	w->stt = sink->shards[shard_index(media_line_shard(line))];
+	w->provider = provider;
+	w->always = span_is(project->audio.vad, "none");
+	return w;
+}
+
+static void begin_leg(struct line_words *w, const struct media_frame *f)
+{
+	struct leg_words *l = &w->legs[f->leg];
+	const struct dir_stt *s = &media_line_project(w->line)->audio.stt;
+	const struct stt_leg_config c = {
+		.provider = w->provider,
+		.setup = { s->url, s->model, s->language, s->key.value },
+		.leg = f->leg,
+		.speaker = f->speaker,
+		.codec = f->codec,
+		.rate_hz = f->rate_hz,
+		.heard = on_heard,
+		.over = on_over,
+		.user = l,
+	};
+
+	l->line = w;
+	l->begun = true;
+	l->stt = stt_leg_new(w->stt, &c);
+	w->running++;
+}
+
+static void on_frame(void *user, const struct media_frame *f)
+{
+	struct line_words *w = user;
+
+	if (f->leg >= HEARD_LEGS_MAX || !f->pcm.n)
+		return;
+	if (!w->legs[f->leg].begun)
+		begin_leg(w, f);
+	const struct stt_audio a = {
+		.samples = f->pcm.samples,
+		.n = f->pcm.n,
+		.at_us = f->start_us + f->pcm.at * SECOND_US / f->rate_hz,
+		.speaking = f->speaking || w->always,
+	};
+	if (w->legs[f->leg].stt)
+		stt_leg_audio(w->legs[f->leg].stt, &a);
+}
+
+static void on_end(void *user, const char *why)
+{
+	struct line_words *w = user;
+
+	(void)why;
+	media_line_hold(w->line);
+	w->ended = true;
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (w->legs[i].stt)
+			stt_leg_finish(w->legs[i].stt);
+	end_if_over(w);
+}
+
+static const struct media_sink functions = { .begin = on_begin, .frame = on_frame, .end = on_end };
+
+/* --- life --- */
+
+struct transcribe_sink *transcribe_sink_new(const struct stt_config *config, unsigned shards)
+{
+	struct transcribe_sink *s = calloc(1, sizeof(*s) + shards * sizeof(struct stt *));
+
+	CHECK(s);
+	s->config = *config;
+	return s;
+}
+
+void transcribe_sink_free(struct transcribe_sink *s)
+{
+	free(s);
+}
+
+void transcribe_sink_attach(struct transcribe_sink *s, struct media *media)
+{
+	media_add_sink(media, &functions, s);
+}
+
+int transcribe_sink_start(struct transcribe_sink *s, struct shard *shard, struct fault *f)
+{
+	return stt_new(&s->shards[shard_index(shard)], shard, &s->config, f);
+}
+
+void transcribe_sink_stop(struct transcribe_sink *s, struct shard *shard)
+{
+	stt_free(take(s->shards[shard_index(shard)]));
+}

@@ -1,0 +1,70 @@
+/* Deepgram for whole files: POST https://api.deepgram.com/v1/listen
+ * (developers.deepgram.com/reference, "Transcribe and analyze pre-recorded audio and video") with a
+ * WAV file as the body. For the words of finished calls of projects whose live ones come from
+ * Deepgram.
+ *
+ * Read: results.utterances, asked for with utterances=true: parts between pauses, with times. */
+#include "stt/provider.h"
+
+static void path(const struct stt_setup *setup, struct stt_form form, struct buf *out)
+{
+	(void)form;
+	buf_addz(out, "/listen?model=");
+	stt_put_escaped(out, stt_model(stt_provider_find(SPAN("deepgram-http")), setup));
+	buf_addz(out, "&punctuate=true&smart_format=true&utterances=true");
+	if (!setup->language.n)
+		return;
+	buf_addz(out, "&language=");
+	stt_put_escaped(out, setup->language);
+}
+
+static void post(const struct stt_setup *setup, struct stt_form form, struct span audio,
+		 struct buf *body, struct buf *content_type)
+{
+	(void)setup;
+	buf_addz(content_type, "audio/wav");
+	stt_put_wav(body, form, audio);
+}
+
+static int read_answer(void *state, struct span message, struct arena *a, struct stt_result *out,
+		       size_t cap, size_t *n, struct fault *f)
+{
+	struct span key;
+	struct json v;
+
+	(void)state;
+	*n = 0;
+	if (json_check(message, f))
+		return E_INVALID;
+	struct json list = json_path(json_of(message), "results.utterances");
+	struct json_iter it = json_iter(list);
+	if (list.kind != JSON_ARRAY)
+		return fault(f, E_INVALID, "an answer without utterances");
+	while (json_next(&it, &key, &v)) {
+		if (*n == cap)
+			return fault(f, E_TOO_LARGE, "more than %zu utterances", cap);
+		out[(*n)++] = (struct stt_result){
+			.words = true,
+			.final = true,
+			.ends = true,
+			.text = json_text(json_get(v, "transcript"), a),
+			.from_us = stt_seconds_us(json_get(v, "start")),
+			.to_us = stt_seconds_us(json_get(v, "end")),
+			.confidence = stt_per_mille(json_get(v, "confidence")),
+		};
+	}
+	return 0;
+}
+
+const struct stt_provider stt_deepgram_http = {
+	.name = "deepgram-http",
+	.title = "Deepgram for files",
+	.url = "https://api.deepgram.com/v1",
+	.model = "nova-3",
+	.key_as = "Token ",
+	.posts = true,
+	.only_pcm = true,
+	.path = path,
+	.post = post,
+	.read = read_answer,
+};

@@ -1,0 +1,80 @@
+// A recogniser that is always right: words are tones. `say()` gives the sound of words, an Ear finds them again in any audio, whatever the
+// codec did to it, wherever a stream was cut: what a simulator heard depends on nothing but the audio. Sound that is no such tone, speech
+// for one, is the word NOISE.
+import { join16, silence, tone } from '../lib/speech.mjs';
+
+export const WORDS = ['alpha', 'bravo', 'charlie', 'delta', 'echo', 'foxtrot', 'golf', 'hotel', 'india', 'juliett', 'kilo', 'lima', 'mike',
+  'november', 'oscar', 'papa'];
+export const NOISE = 'noise';
+const hzOf = (i) => 400 + 100 * i;
+export const WORD_MS = 160;
+export const GAP_MS = 60;
+
+// "alpha bravo" as 16-bit samples, a gap behind each word.
+export const say = (text, rate = 8000) => join16(...text.split(' ').flatMap((word) => [tone(hzOf(WORDS.indexOf(word)), WORD_MS, { rate }),
+  silence(GAP_MS, rate)]));
+
+const FRAME_MS = 10;
+const LOUD = 300; // mean magnitude of a frame
+const WORD_GAP_FRAMES = 3;
+const WORD_MIN_MS = 60;
+const TONE_SHARE = 0.5; // of the energy that must lie in the tone
+
+function goertzel(samples, hz, rate) {
+  const k = 2 * Math.cos(2 * Math.PI * hz / rate);
+  let [a, b] = [0, 0];
+  for (const x of samples)
+    [a, b] = [x + k * a - b, a];
+  return a * a + b * b - k * a * b;
+}
+
+function wordOf(samples, rate) {
+  const energy = samples.reduce((sum, x) => sum + x * x, 0);
+  const power = WORDS.map((_, i) => goertzel(samples, hzOf(i), rate) * 2 / samples.length);
+  const best = power.indexOf(Math.max(...power));
+  return power[best] > TONE_SHARE * energy ? WORDS[best] : NOISE;
+}
+
+// feed() samples; `onWord({word, start, end})`, `onQuiet(ms)` after each frame without sound; times in ms of the audio fed.
+export class Ear {
+  constructor(rate, { onWord = () => {}, onQuiet = () => {} } = {}) {
+    Object.assign(this, { rate, onWord, onQuiet, frame: Math.round(rate * FRAME_MS / 1000), rest: new Int16Array(0), frames: 0, quiet: 0, loud: [] });
+  }
+
+  get ms() {
+    return this.frames * FRAME_MS + this.rest.length * 1000 / this.rate;
+  }
+
+  feed(samples) {
+    const all = join16(this.rest, samples);
+    let at = 0;
+    for (; at + this.frame <= all.length; at += this.frame)
+      this.#take(all.subarray(at, at + this.frame));
+    this.rest = all.slice(at);
+  }
+
+  #take(frame) {
+    const isLoud = frame.reduce((sum, x) => sum + Math.abs(x), 0) / frame.length > LOUD;
+    this.frames++;
+    if (isLoud) {
+      this.start ??= (this.frames - 1) * FRAME_MS;
+      this.end = this.frames * FRAME_MS;
+      this.loud.push(frame.slice());
+      this.quiet = 0;
+      return;
+    }
+    this.quiet++;
+    if (this.start !== undefined && this.quiet >= WORD_GAP_FRAMES)
+      this.flush();
+    this.onQuiet(this.quiet * FRAME_MS);
+  }
+
+  // The word that goes on ends here.
+  flush() {
+    const { start, end, loud } = this;
+    if (start !== undefined && end - start >= WORD_MIN_MS)
+      this.onWord({ word: wordOf(join16(...loud), this.rate), start, end });
+    this.start = this.end = undefined;
+    this.loud = [];
+  }
+}
