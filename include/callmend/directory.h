@@ -46,12 +46,22 @@ struct dir_secret {
 	struct span value, missing;
 };
 
-enum auth_mode { AUTH_OPEN, AUTH_SECRET, AUTH_BEARER, AUTH_HMAC };
+enum auth_mode {
+	AUTH_OPEN,
+	AUTH_SECRET,
+	AUTH_BEARER,
+	AUTH_HMAC,
+	AUTH_BASIC,
+	AUTH_PATH,   /* of sockets only */
+	AUTH_TWILIO, /* of sockets only */
+};
 struct dir_auth {
 	enum auth_mode mode;
-	struct dir_secret secret; /* shared secret, bearer token or HMAC key */
+	struct dir_secret secret; /* shared secret, bearer token, HMAC key, password, auth token */
 	struct span header;	  /* lower case: x-vapi-secret, authorization, x-signature */
-	/* HMAC only (facts: Vapi's HMACAuthenticationPlan) */
+	struct span user;	  /* BASIC */
+	struct span public_url;	  /* TWILIO: how the platform calls this gateway, without a path */
+	/* HMAC only (Vapi's HMACAuthenticationPlan) */
 	int digest; /* enum digest of base/crypto.h */
 	struct span timestamp_header, prefix, payload_format,
 		id_header; /* "x-timestamp", "", "{timestamp}.{body}", "" */
@@ -114,6 +124,22 @@ struct dir_lookup {
 };
 enum { DIRECTORY_LOOKUP_MS = 1500, DIRECTORY_LOOKUP_MAX_MS = 3000 };
 
+/* Live audio of a project's calls (docs/media.md). */
+struct dir_stt {
+	struct span provider; /* "deepgram", "openai-realtime", "openai-http"; empty: none */
+	struct span url, model, language;
+	struct dir_secret key;
+};
+struct dir_audio {
+	struct span vad;    /* "standard", "none" */
+	bool listen;	    /* watchers may listen: 30 s are kept */
+	bool listen_socket; /* Callmend dials the provider's listen URL of each call */
+	bool recording;
+	int64_t keep_days; /* recordings */
+	struct dir_stt stt;
+};
+enum { DIRECTORY_KEEP_DAYS = 30, DIRECTORY_KEEP_DAYS_MAX = 3650 };
+
 struct dir_project {
 	struct uuid id, org;
 	struct span name, language;
@@ -128,6 +154,7 @@ struct dir_project {
 	struct json rules;  /* object that directory_check_project() took, or JSON_NONE */
 	bool context_inject;
 	struct dir_lookup lookup;
+	struct dir_audio audio;
 	const struct dir_mapping *mappings; /* by term, in the order of their bytes */
 	size_t mappings_n;		    /* <= DIRECTORY_MAPPINGS_MAX */
 };
@@ -140,6 +167,10 @@ struct dir_project {
  *    "timestamp_header": "x-timestamp", "prefix": "", "include_timestamp": true,
  *    "payload_format": "{timestamp}.{body}", "message_id_header": "", "encoding": "hex",
  * "secret_is_base64": false, "tolerance_ms": 300000}
+ *   {"type": "basic", "user": TEXT, "secret": REF}
+ *   {"type": "path", "secret": REF}: a part of the path of a socket of live audio is the secret
+ *   {"type": "twilio", "secret": REF, "public_url": "wss://gateway.example.com"}:
+ * X-Twilio-Signature of a socket of live audio
  *   {"type": "open"}
  * REF is {"env": "CALLMEND_SECRET_..."} or {"file": "name in secrets_dir"}. */
 

@@ -76,6 +76,13 @@ MUST int live_command(struct live *, struct shard *here, const struct uuid *org,
 		      const struct command *, int64_t wait_ms,
 		      void (*done)(void *user, const struct live_command_answer *), void *user);
 
+/* The live audio of call `from`, which is one of its own (callmend/hear.h), is call `to`'s from now
+ * on, and what was heard of it before, too; both ids are ours. `done` is called once: 0,
+ * E_NOT_FOUND (no such call here of this organisation), E_CONFLICT (`from` has no live audio now). */
+void live_link_audio(struct live *, struct shard *here, const struct uuid *org,
+		     const struct uuid *from, const struct uuid *to,
+		     void (*done)(void *user, int code), void *user);
+
 /* Something is known from now on of a contact (by number) or of a conversation (A8): every call of
  * it that runs, on whatever shard, gets it as a CONTEXT record. Copies; returns at once; calls that
  * begin later find it in the database. */

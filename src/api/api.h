@@ -15,6 +15,7 @@
 #define CALLMEND_API_API_H
 
 #include "callmend/fault.h"
+#include "callmend/listen.h"
 #include "callmend/live.h"
 #include "callmend/store.h"
 #include "net/http.h"
@@ -31,6 +32,7 @@ struct api_readiness {
 
 struct api_config {
 	struct live *live;
+	struct listen *listen; /* NULL: there is no live audio here */
 	struct store *store;
 	/* Any shard's thread. */
 	void (*readiness)(void *user, struct api_readiness *out);
@@ -41,6 +43,14 @@ struct api_config {
 	int64_t command_wait_ms; /* how long a command's answer waits for the provider; 0: 5000 */
 	int64_t slow_watcher_ms; /* a watcher that reads nothing for so long after a resync is
 				    closed; 0: 60000 */
+	/* Outlives the api; NULL: none here. */
+	const char *recordings_folder;
+	/* Pauses or resumes the recording of a running call of this organisation; `done` on `here`:
+	 * whether there is one. NULL: nothing is recorded here. */
+	void (*pause_recording)(void *recordings, struct shard *here, const struct uuid *org,
+				const struct uuid *call, bool paused,
+				void (*done)(void *user, bool found), void *user);
+	void *recordings;
 };
 
 /* Shared by all shards; immutable but for the token buckets. */

@@ -9,6 +9,7 @@
 #include "api/call_ids.h"
 #include "api/commands.h"
 #include "api/endpoint.h"
+#include "api/listening.h"
 #include "api/usage.h"
 #include "api/watcher.h"
 #include "base/clock.h"
@@ -206,6 +207,9 @@ static bool on_subscribe(struct incoming *in, struct problem *p)
 	const char *coalesce = value_of(in, "coalesce_ms");
 	if (coalesce)
 		w->coalesce_ms = strtoll(coalesce, NULL, 10);
+	const char *levels = value_of(in, "levels");
+	if (levels)
+		listening_levels(w, strcmp(levels, "true") == 0);
 	struct asked *asked = scopes_asked_new(in->id, after_n, after);
 	bool ok = add_selection(in, asked, p);
 	if (ok)
@@ -371,6 +375,38 @@ static bool on_command(struct incoming *in, struct problem *p)
 	return false;
 }
 
+/* --- live audio --- */
+
+static const char *const listen_legs[] = { "customer", "assistant", "mix", NULL };
+
+static bool on_listen(struct incoming *in, struct problem *p)
+{
+	struct watcher *w = in->watcher;
+	const char *leg = value_of(in, "leg"), *from = value_of(in, "from_ms");
+	enum listen_leg which = LISTEN_MIX;
+	struct uuid call;
+	if (!auth_role(&w->caller, ROLE_SUPERVISOR, p))
+		return false;
+	if (!w->home->api->common->config.listen)
+		return problem(p, PROBLEM_UNAVAILABLE, "there is no live audio here");
+	CHECK(uuid_parse(&call, span_of(value_of(in, "call"))) == 0); /* was checked */
+	CHECK(!leg || listen_leg_from(span_of(leg), &which));
+	listening_start(w, &call, which, from ? strtoll(from, NULL, 10) : 0, in->id);
+	return true;
+}
+
+static bool on_unlisten(struct incoming *in, struct problem *p)
+{
+	struct buf b = { 0 };
+	struct json_out o = { .b = &b };
+	(void)p;
+	listening_stop(in->watcher);
+	begin_answer(&o, "unlistened", in->id);
+	json_end(&o);
+	watcher_send_buf(in->watcher, &b);
+	return true;
+}
+
 /* --- the messages a client may send --- */
 
 #define MESSAGE_PARAMS                                                                      \
@@ -390,6 +426,7 @@ static const struct param subscribe_params[] = {
 	SELECTION_PARAMS,
 	{ .name = "resume", .in = PARAM_IN_BODY, .type = PARAM_OBJECT, .max = 8192 },
 	{ .name = "coalesce_ms", .in = PARAM_IN_BODY, .type = PARAM_INT, .max = COALESCE_MAX_MS },
+	{ .name = "levels", .in = PARAM_IN_BODY, .type = PARAM_BOOL },
 };
 static const struct param unsubscribe_params[] = { MESSAGE_PARAMS, SELECTION_PARAMS };
 static const struct param command_params[] = {
@@ -404,6 +441,12 @@ static const struct param command_params[] = {
 	COMMAND_BODY_PARAMS,
 };
 static const struct param ping_params[] = { MESSAGE_PARAMS };
+static const struct param listen_params[] = {
+	MESSAGE_PARAMS,
+	{ .name = "call", .in = PARAM_IN_BODY, .type = PARAM_UUID, .need = PARAM_REQUIRED },
+	{ .name = "leg", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .values = listen_legs },
+	{ .name = "from_ms", .in = PARAM_IN_BODY, .type = PARAM_INT, .min = -LISTEN_BACK_MAX_MS },
+};
 
 static const struct message_kind {
 	const char *type;
@@ -415,6 +458,8 @@ static const struct message_kind {
 	{ "unsubscribe", on_unsubscribe, ENDPOINT_PARAMS(unsubscribe_params) },
 	{ "command", on_command, ENDPOINT_PARAMS(command_params) },
 	{ "ping", on_ping, ENDPOINT_PARAMS(ping_params) },
+	{ "listen", on_listen, ENDPOINT_PARAMS(listen_params) },
+	{ "unlisten", on_unlisten, ENDPOINT_PARAMS(ping_params) },
 };
 
 static const struct message_kind *kind_of(struct json message)
@@ -445,7 +490,8 @@ static bool handle(struct incoming *in, struct span text, struct problem *p)
 	const struct message_kind *kind = kind_of(message);
 	if (!kind)
 		return problem_at(p, PROBLEM_INVALID_BODY, "body", SPAN("type"),
-				  "type: expected subscribe, unsubscribe, command or ping");
+				  "type: expected subscribe, unsubscribe, command, ping, "
+				  "listen or unlisten");
 	in->params = kind->params;
 	in->params_n = kind->params_n;
 	return params_body(kind->params, kind->params_n, message, &in->arena, in->values, p) &&

@@ -17,6 +17,7 @@
 	X(CONFLICT, 409, "conflict", "In conflict with the present state")                        \
 	X(COMMAND_REJECTED, 409, "command-rejected", "The command was rejected")                  \
 	X(NOT_JSON, 415, "not-json", "The body must be application/json")                         \
+	X(OUT_OF_RANGE, 416, "out-of-range", "There are no such bytes")                           \
 	X(INVALID_BODY, 422, "invalid-body", "A member of the body is missing, unknown or wrong") \
 	X(RATE_LIMITED, 429, "rate-limited", "Too many requests with this token")                 \
 	X(INTERNAL, 500, "internal", "Something went wrong on our side")                          \

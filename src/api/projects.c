@@ -29,6 +29,8 @@ static const char *const languages[] = { "en", "es", "auto", NULL };
 		BODY("tags", PARAM_ARRAY, "tags of its own: [{tag, category, phrases, speaker}]"), \
 		BODY("thresholds", PARAM_OBJECT,                                                   \
 		     "thresholds of detection that differ from the defaults, by name"),            \
+		BODY("audio", PARAM_OBJECT,                                                        \
+		     "live audio: {vad, listen, listen_socket, recording: {on, keep_days}, stt}"), \
 		BODY("minutes_per_success", PARAM_NUMBER, "what a success saves; 3 unless given")
 
 static const struct param list_params[] = { CALLER_ORG(1), QUERY_ARCHIVED(2) };

@@ -67,6 +67,14 @@ void request_answer(struct request *r, int status, struct span json)
 	request_answer_as(r, status, "application/json", json);
 }
 
+void request_answer_file(struct request *r, int status, const char *content_type, int fd,
+			 uint64_t from, uint64_t n)
+{
+	exchange_answer_header(r->x, "cache-control", SPAN("private, no-cache"));
+	exchange_answer_file(take(r->x), status, content_type, fd, from, n);
+	request_free(r);
+}
+
 static void answer_problem(struct exchange *x, const struct problem *p)
 {
 	struct buf body AUTO_BUF = { 0 };

@@ -31,6 +31,9 @@ void request_query(struct request *);
 /* Each answers and frees the request. */
 void request_answer(struct request *, int status, struct span json);
 void request_answer_as(struct request *, int status, const char *content_type, struct span body);
+/* Bytes of an open file, which is closed afterwards (exchange_answer_file). */
+void request_answer_file(struct request *, int status, const char *content_type, int fd,
+			 uint64_t from, uint64_t n);
 void request_problem(struct request *, const struct problem *);
 void request_fail(struct request *, int code, struct span detail); /* E_* */
 

@@ -109,7 +109,7 @@ static const struct param create_params[] = {
 	  .type = PARAM_TEXT,
 	  .min = 1,
 	  .max = 40,
-	  .doc = "protocol, vapi unless given" },
+	  .doc = "protocol of webhooks or of live audio, vapi unless given" },
 	SOURCE_BODY(PARAM_REQUIRED),
 };
 static const struct param update_params[] = {

@@ -57,6 +57,12 @@ struct watcher {
 	struct backlog backlog;
 	struct waiting_command *commands;
 	unsigned commands_n;
+
+	struct listener *listener; /* live audio (listening.c), or NULL */
+	unsigned listen_dropped;   /* frames it was too slow for */
+	size_t listen_id_n;
+	char listen_id[WATCHER_ID_MAX];
+	bool levels;
 };
 
 /* --- watchers.c: the shard's watchers, and how messages leave --- */
@@ -65,6 +71,7 @@ struct watchers {
 	struct watcher *list;
 	uv_timer_t tick;
 	unsigned ticks;
+	unsigned levels_n; /* watchers that want levels */
 };
 
 void watchers_add(struct watchers *, struct watcher *);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "api/listening.h"
 #include "api/watcher.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -305,6 +306,8 @@ void watchers_remove(struct watcher *w)
 	struct watchers *all = w->home;
 	if (!all || (!w->prev && all->list != w))
 		return; /* never opened */
+	listening_stop(w);
+	listening_levels(w, false);
 	if (w->prev)
 		w->prev->next = w->next;
 	else

@@ -106,6 +106,37 @@ static uint64_t note_served(struct delivery *d, struct lane *l, const struct dir
 	return served;
 }
 
+/* Where the transcriber of the assistant is our own socket of this source, its URL gets a token of
+ * this call: the socket names no call by itself. */
+static void issue_token(struct delivery *d, struct lane *l)
+{
+	static const char *const places[] = { "assistant.transcriber.server.url",
+					      "assistantOverrides.transcriber.server.url" };
+	struct arena a = { 0 };
+	const char *own = arena_printf(&a, "/in/%s/%.*s/transcriber", d->dialect->name,
+				       SPAN_ARG(d->source->name));
+	struct buf token AUTO_BUF = { 0 }, whole AUTO_BUF = { 0 };
+
+	hear_token(&l->in->hear, &d->source->id, &d->call, &token);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct span text = buf_span(&d->answer);
+		struct span url = json_path(json_of(text), places[i]).raw;
+
+		if (!url.n || !memmem(url.p, url.n, own, strlen(own)))
+			continue;
+		const char *query = memchr(url.p, '?', url.n);
+		size_t at = (size_t)((query ? query : url.p + url.n - 1) - text.p);
+		bool slash = at > 0 && text.p[at - 1] == '/';
+		buf_clear(&whole);
+		buf_printf(&whole, "%.*s%s%.*s", (int)at, text.p, slash ? "" : "/",
+			   SPAN_ARG(buf_span(&token)));
+		buf_add(&whole, span_from(text, at));
+		buf_clear(&d->answer);
+		buf_add(&d->answer, buf_span(&whole));
+	}
+	arena_fini(&a);
+}
+
 static void serve(struct delivery *d, struct lane *l, struct json assistant, uint64_t number)
 {
 	const struct dir_project *p = directory_project(d->dir, &d->source->project);
@@ -128,6 +159,7 @@ static void serve(struct delivery *d, struct lane *l, struct json assistant, uin
 		serve_failure(d, l, number);
 		return;
 	}
+	issue_token(d, l);
 	delivery_answer_at(d, l, note_served(d, l, p, written, number));
 }
 

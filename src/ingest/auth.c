@@ -1,6 +1,10 @@
-/* Who sent this webhook? Every configured way is tried on the original bytes; all comparisons are
- * in constant time, and all ways are always computed, so that the answer's time does not tell which
- * one nearly fitted.
+/* Who sent this webhook, or opens this socket? Every configured way is tried on the original bytes;
+ * all comparisons are in constant time, and all ways are always computed, so that the answer's time
+ * does not tell which one nearly fitted.
+ *
+ * X-Twilio-Signature is base64(HMAC-SHA1(auth token, URL)) of an upgrade: the URL as the caller
+ * used it, so the public one by configuration, with the path and query of the request. Twilio's own
+ * libraries take it with and without the port; so do we (twilio-node, src/webhooks/webhooks.ts).
  *
  * Source of the HMAC options: Vapi's HMACAuthenticationPlan (docs/sources.md). */
 #include <math.h>
@@ -160,11 +164,98 @@ static bool check_hmac(struct attempt *a)
 	return true;
 }
 
+/* "user:password", whole: the length of the user is no secret. */
+static bool check_basic(struct attempt *a)
+{
+	struct buf expected AUTO_BUF = { 0 }, pair AUTO_BUF = { 0 };
+	struct span given = { 0 };
+
+	if (!header(a, a->auth->header, &given))
+		return refuse(a, "the header with user and password is missing");
+	if (given.n < 6 || strncasecmp(given.p, "basic ", 6) != 0)
+		return refuse(a, "the header has no \"Basic \" before user and password");
+	buf_add(&pair, a->auth->user);
+	buf_addc(&pair, ':');
+	buf_add(&pair, a->auth->secret.value);
+	crypto_base64(buf_span(&pair), &expected);
+	return crypto_equal(span_from(given, 6), buf_span(&expected)) ||
+	       refuse(a, "user or password is wrong");
+}
+
+/* Any part of what follows the source's name; all are compared. */
+static bool check_path(struct attempt *a)
+{
+	struct span rest = exchange_param(a->x, "rest");
+	bool good = false;
+
+	while (rest.n) {
+		const char *slash = memchr(rest.p, '/', rest.n);
+		size_t n = slash ? (size_t)(slash - rest.p) : rest.n;
+
+		good |= crypto_equal((struct span){ rest.p, n }, a->auth->secret.value);
+		rest = span_from(rest, n + 1);
+	}
+	return good || refuse(a, "the path does not have the secret");
+}
+
+static void add_request(struct buf *url, const struct exchange *x)
+{
+	struct span name, value;
+	size_t at = 0;
+	char before = '?';
+
+	buf_add(url, exchange_path(x));
+	while (exchange_query_next(x, &at, &name, &value)) {
+		buf_printf(url, "%c%.*s=%.*s", before, SPAN_ARG(name), SPAN_ARG(value));
+		before = '&';
+	}
+}
+
+/* wss://host[:port] and what stands behind it. */
+static size_t host_end(struct span url)
+{
+	const char *slashes = memmem(url.p, url.n, "://", 3);
+	struct span rest = slashes ? span_from(url, (size_t)(slashes - url.p) + 3) : url;
+	const char *colon = rest.n ? memrchr(rest.p, ':', rest.n) : NULL;
+	bool is_port = colon && !memchr(colon, ']', (size_t)(rest.p + rest.n - colon));
+
+	return is_port ? (size_t)(colon - url.p) : url.n;
+}
+
+static bool twilio_fits(struct attempt *a, struct span host, const char *port, struct span given)
+{
+	struct buf url AUTO_BUF = { 0 }, expected AUTO_BUF = { 0 };
+	uint8_t mac[MAC_MAX];
+
+	buf_add(&url, host);
+	buf_addz(&url, port);
+	add_request(&url, a->x);
+	size_t n = crypto_hmac(DIGEST_SHA1, a->auth->secret.value, buf_span(&url), mac);
+	crypto_base64((struct span){ (const char *)mac, n }, &expected);
+	return crypto_equal(given, buf_span(&expected));
+}
+
+static bool check_twilio(struct attempt *a)
+{
+	struct span given = { 0 }, url = a->auth->public_url;
+	size_t end = host_end(url);
+	struct span host = { url.p, end };
+
+	if (exchange_method(a->x) != HTTP_GET)
+		return refuse(a, "type twilio is for sockets of live audio only");
+	if (!header(a, a->auth->header, &given))
+		return refuse(a, "X-Twilio-Signature is missing");
+	bool bare = twilio_fits(a, host, "", given);
+	bool usual = twilio_fits(a, host, span_starts(url, SPAN("wss")) ? ":443" : ":80", given);
+	bool as_is = twilio_fits(a, url, "", given);
+	return bare || usual || as_is ||
+	       refuse(a, "the signature does not fit public_url and path of this socket");
+}
+
 static bool (*const checks[])(struct attempt *) = {
-	[AUTH_OPEN] = check_open,
-	[AUTH_SECRET] = check_secret,
-	[AUTH_BEARER] = check_bearer,
-	[AUTH_HMAC] = check_hmac,
+	[AUTH_OPEN] = check_open,     [AUTH_SECRET] = check_secret, [AUTH_BEARER] = check_bearer,
+	[AUTH_HMAC] = check_hmac,     [AUTH_BASIC] = check_basic,   [AUTH_PATH] = check_path,
+	[AUTH_TWILIO] = check_twilio,
 };
 
 int auth_check(const struct dir_source *source, const struct exchange *x, struct span body,

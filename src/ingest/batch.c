@@ -46,7 +46,9 @@ enum { SLOT_RECORD, SLOT_TIME };
 enum fate { FATE_CALL, FATE_BAD, FATE_SKIPPED, FATE_STORED };
 
 struct item {
-	uint64_t record;
+	uint64_t record; /* the last of its numbers */
+	uint64_t nth;	 /* of all that were given, for people */
+	const struct batch_sound *sound;
 	size_t line;
 	uint64_t key; /* of its text, for poison.h */
 	enum fate fate;
@@ -87,6 +89,7 @@ struct batch {
 	char id[UUID_TEXT + 1];
 	uint64_t stored;		  /* records */
 	uint64_t next;			  /* number of the next record */
+	uint64_t given;			  /* records, sounds counting as one */
 	uint64_t mistakes_n;		  /* kept in the import's row */
 	struct batch_counts counts;	  /* stored */
 	struct batch_counts group_counts; /* with this group */
@@ -204,7 +207,7 @@ static int open_store(struct batch *b, struct fault *f)
 	TRY(open_row(b, f));
 	TRY(store_writer_position(b->writer, &position, f));
 	b->stored = position / NUMBERS_PER_RECORD;
-	b->counts.before = b->stored;
+	b->counts.before = b->counts.records;
 	return 0;
 }
 
@@ -254,6 +257,7 @@ int batch_open(struct batch **out, const struct batch_config *cfg, struct fault 
 		TRY(open_store(b, f));
 	open_poison(b);
 	b->next = 1 + (cfg->resume == BATCH_NEW_RECORDS ? b->stored : 0);
+	b->given = b->next - 1;
 	b->group_counts = b->counts;
 	*out = take(b);
 	return 0;
@@ -364,10 +368,28 @@ static uint64_t number_in(const struct item *it, unsigned which)
 	return (it->record - 1) * NUMBERS_PER_RECORD + which;
 }
 
+/* The first of those a sound takes. */
+static uint64_t first_number(const struct item *it)
+{
+	unsigned records = it->sound ? SOUND_RECORDS : 1;
+
+	return (it->record - records) * NUMBERS_PER_RECORD + 1;
+}
+
 static int bind_call(struct batch *b, struct session *s, const struct item *it, struct fault *f)
 {
-	return apply(b, s, RECORD_BIND, bind_body(b, it), it->call.started_us, number_in(it, 1),
+	return apply(b, s, RECORD_BIND, bind_body(b, it), it->call.started_us, first_number(it),
 		     &it->id, f);
+}
+
+static int apply_heard(struct batch *b, struct session *s, const struct item *it, struct fault *f)
+{
+	size_t n = it->sound ? it->sound->heard_n : 0;
+
+	for (size_t i = 0; i < n && i < SOUND_HEARD_MAX; i++)
+		TRY(apply(b, s, RECORD_HEARD, it->sound->heard[i].body, it->sound->heard[i].at_us,
+			  first_number(it) + 1 + i, &it->id, f));
+	return 0;
 }
 
 static int apply_body(struct batch *b, struct session *s, const struct item *it, struct fault *f)
@@ -407,6 +429,16 @@ static void add_call_rows(struct batch *b, struct session *s, const struct uuid 
 	rows_add(&b->rows, STORE_ROW_IMPORT_CALL, number, (const char *const[]){ b->id, id }, 2);
 }
 
+static void add_recording_row(struct batch *b, const struct item *it, uint64_t number)
+{
+	if (!b->writer || !it->sound || !it->sound->recording)
+		return;
+	char *id = arena_alloc(&b->rows.arena, UUID_TEXT + 1);
+	uuid_format(&it->id, id);
+	rows_add(&b->rows, STORE_ROW_RECORDING, number,
+		 (const char *const[]){ id, it->sound->recording, it->sound->peaks }, 3);
+}
+
 /* --- what becomes of a record --- */
 
 static void mistake(struct batch *b, const struct item *it)
@@ -414,12 +446,12 @@ static void mistake(struct batch *b, const struct item *it)
 	struct json_out *o = &b->mistakes_out;
 	b->group_counts.bad++;
 	if (b->cfg.mistake)
-		b->cfg.mistake(b->cfg.user, it->record, it->line, it->call.id, it->error);
+		b->cfg.mistake(b->cfg.user, it->nth, it->line, it->call.id, it->error);
 	if (b->mistakes_n >= BATCH_MISTAKES)
 		return;
 	b->mistakes_n++;
 	json_begin(o, NULL);
-	json_put_i64(o, "record", (int64_t)it->record);
+	json_put_i64(o, "record", (int64_t)it->nth);
 	json_put_i64(o, "line", (int64_t)it->line);
 	if (it->call.id.n)
 		json_put_text(o, "id", it->call.id);
@@ -437,6 +469,15 @@ static void refused(struct batch *b, struct item *it, size_t rows_before,
 	mistake(b, it);
 }
 
+static void add_anew_row(struct batch *b, const struct item *it)
+{
+	if (!b->writer || !it->known)
+		return;
+	char *id = arena_alloc(&b->rows.arena, UUID_TEXT + 1);
+	uuid_format(&it->id, id);
+	rows_add(&b->rows, STORE_ROW_ANEW, number_in(it, 3), (const char *const[]){ id }, 1);
+}
+
 static void whole_call(struct batch *b, struct item *it)
 {
 	struct session *s = session_new(&it->id);
@@ -444,11 +485,13 @@ static void whole_call(struct batch *b, struct item *it)
 	size_t rows = b->rows.n;
 	struct fault f = { 0 };
 	b->silent = false;
-	if (bind_call(b, s, it, &f) || apply_body(b, s, it, &f)) {
+	add_anew_row(b, it);
+	if (bind_call(b, s, it, &f) || apply_heard(b, s, it, &f) || apply_body(b, s, it, &f)) {
 		refused(b, it, rows, &before, &f);
 	} else {
 		pass_time(b, s, &it->id, it->call.at_us + AFTER_END_US, number_in(it, 3));
 		add_call_rows(b, s, &it->id, number_in(it, 3));
+		add_recording_row(b, it, number_in(it, 3));
 		b->group_counts.imported++;
 	}
 	session_free(s);
@@ -541,7 +584,7 @@ static void take_call(struct batch *b, size_t i)
 		one_message(b, it);
 	else if (stored)
 		return;
-	else if (it->known || came_before(b, i))
+	else if ((it->known && !(b->cfg.anew && it->sound)) || came_before(b, i))
 		b->group_counts.duplicates++;
 	else if (it->call.whole)
 		whole_call(b, it);
@@ -777,7 +820,9 @@ int batch_add(struct batch *b, const struct batch_record *r, struct fault *f)
 {
 	struct item *it = &b->items[b->items_n];
 	struct fault why = { 0 };
-	*it = (struct item){ .record = b->next++, .line = r->line, .key = key_of(r) };
+	*it = (struct item){
+		.record = b->next++, .nth = ++b->given, .line = r->line, .key = key_of(r)
+	};
 	int rc = read_unless_poison(b, r, it, &why);
 	if (rc) {
 		it->fate = rc == E_CONFLICT ? FATE_SKIPPED : FATE_BAD;
@@ -787,6 +832,71 @@ int batch_add(struct batch *b, const struct batch_record *r, struct fault *f)
 	b->bytes += r->text.n;
 	if (b->items_n < GROUP_RECORDS && b->bytes < GROUP_BYTES)
 		return 0;
+	return batch_flush(b, f);
+}
+
+/* --- sounds --- */
+
+int batch_wants(struct batch *b, struct span id, struct uuid *call, bool *wants, struct fault *f)
+{
+	struct met *met = NULL;
+
+	TRY(batch_flush(b, f));
+	*call = uuid_v5(&b->cfg.source->id, id);
+	struct item *it = &b->items[0];
+	*it = (struct item){ .fate = FATE_CALL, .id = *call };
+	b->items_n = 1;
+	int rc = b->link ? look_up(b, f) : 0;
+	b->items_n = 0;
+	HASH_FIND(hh, b->met, call, sizeof(*call), met);
+	*wants = (!it->known || b->cfg.anew) && !met && b->next > b->stored;
+	return rc;
+}
+
+/* What the sound's dialect reads: that there was a call, from when to when. */
+static struct span sound_body(struct batch *b, const struct batch_sound *s)
+{
+	struct buf body AUTO_BUF = { 0 };
+	struct json_out o = { .b = &body };
+	char from[CLOCK_ISO + 1], to[CLOCK_ISO + 1];
+
+	clock_format(s->started_us, from);
+	clock_format(s->ended_us, to);
+	json_begin(&o, NULL);
+	json_put_text(&o, "id", s->id);
+	json_put_z(&o, "kind", "recording");
+	json_put_z(&o, "started_at", from);
+	json_put_z(&o, "ended_at", to);
+	json_begin_array(&o, "messages");
+	json_end_array(&o);
+	json_end(&o);
+	return arena_copy(&b->arena, buf_span(&body));
+}
+
+int batch_add_sound(struct batch *b, const struct batch_sound *s, struct fault *f)
+{
+	TRY(batch_flush(b, f));
+	struct item *it = &b->items[b->items_n++];
+
+	b->next += SOUND_RECORDS;
+	*it = (struct item){
+		.record = b->next - 1,
+		.nth = ++b->given,
+		.sound = s,
+		.fate = FATE_CALL,
+		.call = { .id = s->id,
+			  .body = sound_body(b, s),
+			  .started_us = s->started_us,
+			  .at_us = s->ended_us,
+			  .whole = true },
+		.dialect = dialect_find(SPAN("openai")),
+		.id = uuid_v5(&b->cfg.source->id, s->id),
+	};
+	it->key = poison_key(&(struct record){ .kind = RECORD_HEARD, .body = it->call.body });
+	if (!it->dialect) {
+		it->fate = FATE_BAD;
+		it->error = "this program does not speak openai";
+	}
 	return batch_flush(b, f);
 }
 

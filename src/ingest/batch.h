@@ -30,6 +30,8 @@ struct batch_config {
 	const struct directory *directory;
 	const struct dir_source *source;
 	enum batch_resume resume;
+	bool anew; /* calls that are there are no duplicates: sounds take the place of what they were
+		      told before (live calls must not be given) */
 	int64_t since_us, until_us;	    /* a pull's window; 0: none */
 	struct span ai_labels, user_labels; /* transcripts (callmend/format.h) */
 	/* Folder of its own, made and taken away again, to remember in which record brought the
@@ -58,11 +60,32 @@ struct batch_record {
 	const char *broken;  /* why there is no record here; NULL: there is */
 };
 
+/* A call of which there is nothing but its sound: what was heard of it, and its recording. It takes
+ * SOUND_RECORDS record numbers. */
+struct batch_heard {
+	int64_t at_us;
+	struct span body; /* of a HEARD record (callmend/heard.h) */
+};
+enum { SOUND_RECORDS = 4096, SOUND_HEARD_MAX = 16000 };
+struct batch_sound {
+	struct span id; /* the call's */
+	int64_t started_us, ended_us;
+	const struct batch_heard *heard;
+	size_t heard_n;			   /* the rest is left out */
+	const char *recording, *peaks; /* JSON, as row_recording.sql takes them */
+};
+
 /* E_NOT_FOUND: no such source. E_UNAVAILABLE: PostgreSQL. */
 MUST int batch_open(struct batch **out, const struct batch_config *, struct fault *f);
 /* Copies. Stored when enough have come together. E_CONFLICT: another process runs this import.
  * E_UNAVAILABLE: PostgreSQL stayed away, or stopping. After a failure only batch_free. */
 MUST int batch_add(struct batch *, const struct batch_record *, struct fault *f);
+/* The same for a sound, stored at once. */
+MUST int batch_add_sound(struct batch *, const struct batch_sound *, struct fault *f);
+/* Would a call of this id be brought in as the next record? false: that record is stored already, or
+ * the call is there. Stores what has come so far. */
+MUST int batch_wants(struct batch *, struct span id, struct uuid *call, bool *wants,
+		     struct fault *f);
 /* Stores what has come so far. */
 MUST int batch_flush(struct batch *, struct fault *f);
 /* No more records: closes calls whose messages came one by one, stores, marks the import done. */

@@ -24,7 +24,8 @@ void bind_settings(const struct directory *dir, const struct dir_source *source,
 	s.org = source->org;
 	s.source = source->id;
 	s.source_name = source->name;
-	s.dialect = source->dialect;
+	/* Of live audio there are other protocols, and no messages. */
+	s.dialect = dialect_find(source->dialect) ? source->dialect : SPAN("audio");
 	s.upstream = source->upstream_url.n > 0;
 	s.reconcile = source->private_key.value.n > 0;
 	if (project) {

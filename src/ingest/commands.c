@@ -216,7 +216,9 @@ static struct call_entry *find_named(const struct command_wait *w, struct lane *
 {
 	struct call_entry *found = NULL;
 
-	for (struct call_entry *c = lane_named(l, &w->name); c; c = c->namesake) {
+	for (struct call_name *n = lane_named(l, &w->name); n; n = n->namesake) {
+		struct call_entry *c = n->call;
+
 		if (!is_over(w, c) && (!found || session_ended(found->session)))
 			found = c;
 	}

@@ -1,9 +1,10 @@
 /* A core's ingest from start to stop.
  *
  * Happy path: open the journal, read again into sessions what is not released (the projector says
- * when: projector.c), give each lane its calls as its shard starts, settle what a crash left open,
- * run; at the stop every lane lets its waiters go, closes its calls (the journal has them) and
- * stays as an empty shell for mail that is still under way. */
+ * when: projector.c), give each lane its calls as its shard starts, settle what a crash left open
+ * (effects, and audio whose sockets are gone), run; at the stop every lane lets its waiters go,
+ * closes its calls (the journal has them) and stays as an empty shell for mail that is still under
+ * way. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "callmend/heard.h"
 #include "ingest/lane.h"
 #include "ingest/tasks.h"
 
@@ -129,6 +131,8 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	jc.on_failed = on_journal_failed;
 	jc.user = in;
 	int rc = poison_open(&in->poison, cfg->state_dir, f);
+	if (!rc)
+		rc = hear_open(&in->hear, in, cfg->state_dir, f);
 	if (!rc)
 		rc = journal_open(&in->journal, &jc, f);
 	if (!rc)
@@ -310,18 +314,62 @@ static void settle(struct lane *l, struct call_entry *c)
 	}
 }
 
+struct lost_legs {
+	int64_t at_us;	  /* the call was heard of last */
+	struct buf facts; /* bodies of HEARD records, a line each */
+};
+
+static void note_lost(void *user, struct span stream, unsigned leg, enum speaker speaker,
+		      int64_t attached_us)
+{
+	struct lost_legs *lost = user;
+	struct heard h = { .kind = HEARD_DETACHED,
+			   .leg = leg,
+			   .speaker = speaker,
+			   .at_us = lost->at_us,
+			   .ms = (lost->at_us - attached_us) / MS_US,
+			   .name = SPAN("lost") };
+
+	if (h.ms < 0)
+		h.ms = 0;
+	heard_write(stream, &h, 1, &lost->facts);
+	buf_addc(&lost->facts, '\n');
+}
+
+/* The sockets of its audio went with the process that had them. */
+static void settle_audio(struct lane *l, const struct call_entry *c)
+{
+	struct lost_legs lost = { .at_us = c->last_at_us };
+	struct uuid id = c->id;
+
+	session_attached_legs(c->session, note_lost, &lost);
+	struct span left = buf_span(&lost.facts);
+	while (left.n) {
+		size_t n = (size_t)((const char *)memchr(left.p, '\n', left.n) - left.p);
+
+		lane_input_sure(l, &id, RECORD_HEARD, (struct span){ left.p, n });
+		left = span_from(left, n + 1);
+	}
+	buf_free(&lost.facts);
+}
+
 static void run_resume(struct mail *m, struct shard *here)
 {
 	struct lane *l = ((struct lane_mail *)m)->lane;
 	struct call_entry *c, *next;
 
 	(void)here;
+	l->resumed = true;
 	HASH_ITER (hh, l->calls, c, next) {
 		struct uuid id = c->id;
 
 		settle(l, c);
 		if (lane_call(l, &id))
-			lane_arm(l, c);
+			settle_audio(l, c);
+		if (!lane_call(l, &id))
+			continue;
+		lane_arm(l, c);
+		hear_note(l, c);
 	}
 	free(m);
 }
@@ -405,4 +453,9 @@ struct journal *ingest_journal(struct ingest *in)
 struct live *ingest_live(struct ingest *in)
 {
 	return &in->live;
+}
+
+struct hear *ingest_hear(struct ingest *in)
+{
+	return &in->hear;
 }

@@ -8,6 +8,7 @@
 #define CALLMEND_INGEST_H
 
 #include "callmend/directory.h"
+#include "callmend/hear.h"
 #include "callmend/live.h"
 #include "journal/journal.h"
 #include "net/http.h"
@@ -63,6 +64,7 @@ bool ingest_quiet(const struct ingest *, int64_t quiet_ms);
 
 struct journal *ingest_journal(struct ingest *);
 struct live *ingest_live(struct ingest *);
+struct hear *ingest_hear(struct ingest *);
 
 /* --- projector: durable records -> rows in PostgreSQL, on a thread of its own --- */
 struct projector;

@@ -134,47 +134,66 @@ struct uuid lane_name(const struct uuid *org, struct span provider_call_id)
 	return uuid_v5(org, provider_call_id);
 }
 
-struct call_entry *lane_named(struct lane *l, const struct uuid *name)
+struct uuid lane_telephony(const struct uuid *org, struct span telephony_id)
 {
-	struct call_entry *c;
+	struct uuid carriers = uuid_v5(org, SPAN("telephony"));
 
-	HASH_FIND(by_name, l->names, name, sizeof(*name), c);
-	return c;
+	return uuid_v5(&carriers, telephony_id);
 }
 
-/* As soon as its session knows the id. */
-static void name_call(struct lane *l, struct call_entry *c)
+struct call_name *lane_named(struct lane *l, const struct uuid *name)
 {
-	struct call_entry *first;
+	struct call_name *n;
 
-	if (!uuid_is_nil(&c->name) || !c->session || !session_provider_call_id(c->session).n)
-		return;
-	c->name =
-		lane_name(&session_settings(c->session)->org, session_provider_call_id(c->session));
-	first = lane_named(l, &c->name);
+	HASH_FIND(hh, l->names, name, sizeof(*name), n);
+	return n;
+}
+
+static void name_as(struct lane *l, struct call_name *n, struct uuid name)
+{
+	struct call_name *first = lane_named(l, &name);
+
+	n->name = name;
 	if (first) {
-		c->namesake = first->namesake;
-		first->namesake = c;
+		n->namesake = first->namesake;
+		first->namesake = n;
 	} else {
-		HASH_ADD(by_name, l->names, name, sizeof(c->name), c);
+		HASH_ADD(hh, l->names, name, sizeof(n->name), n);
 	}
 }
 
-static void unname_call(struct lane *l, struct call_entry *c)
+/* As soon as its session knows the ids. */
+static void name_call(struct lane *l, struct call_entry *c)
 {
-	struct call_entry *first = uuid_is_nil(&c->name) ? NULL : lane_named(l, &c->name);
+	const struct uuid *org;
+	struct span provider, telephony;
+
+	if (!c->session || !session_settings(c->session))
+		return;
+	org = &session_settings(c->session)->org;
+	provider = session_provider_call_id(c->session);
+	telephony = session_telephony_id(c->session);
+	if (uuid_is_nil(&c->names[CALL_PROVIDER].name) && provider.n)
+		name_as(l, &c->names[CALL_PROVIDER], lane_name(org, provider));
+	if (uuid_is_nil(&c->names[CALL_TELEPHONY].name) && telephony.n)
+		name_as(l, &c->names[CALL_TELEPHONY], lane_telephony(org, telephony));
+}
+
+static void unname(struct lane *l, struct call_name *n)
+{
+	struct call_name *first = uuid_is_nil(&n->name) ? NULL : lane_named(l, &n->name);
 
 	if (!first)
 		return;
-	if (first == c) {
-		HASH_DELETE(by_name, l->names, c);
-		if (c->namesake)
-			HASH_ADD(by_name, l->names, name, sizeof(c->name), c->namesake);
+	if (first == n) {
+		HASH_DEL(l->names, n);
+		if (n->namesake)
+			HASH_ADD(hh, l->names, name, sizeof(n->name), n->namesake);
 		return;
 	}
-	while (first->namesake != c)
+	while (first->namesake != n)
 		first = first->namesake;
-	first->namesake = c->namesake;
+	first->namesake = n->namesake;
 }
 
 static void call_free(uv_handle_t *timer)
@@ -197,7 +216,8 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 		atomic_fetch_sub(&l->in->live_calls, 1);
 		metric_add(METRIC_CALLS_ACTIVE, -1);
 	}
-	unname_call(l, c);
+	for (unsigned i = 0; i < CALL_NAMES; i++)
+		unname(l, &c->names[i]);
 	HASH_DEL(l->calls, c);
 	atomic_fetch_sub(&l->in->calls, 1);
 	session_free(c->session);
@@ -212,6 +232,7 @@ void lane_count_live(struct lane *l, struct call_entry *c)
 	bool live = c->session && !session_ended(c->session);
 
 	name_call(l, c);
+	hear_note(l, c);
 	if (live == c->counted_live)
 		return;
 	c->counted_live = live;
@@ -273,6 +294,8 @@ struct call_entry *lane_call_new(struct lane *l, const struct uuid *id)
 	CHECK(c);
 	c->id = *id;
 	c->lane = l;
+	for (unsigned i = 0; i < CALL_NAMES; i++)
+		c->names[i].call = c;
 	crypto_random(&seed, sizeof(seed));
 	repeats_init(&c->repeats, seed);
 	uv_timer_init(shard_loop(l->shard), &c->timer);
@@ -473,6 +496,43 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	if (!c->session)
 		lane_call_close(l, c); /* its BIND could not be read */
 	return rc;
+}
+
+/* --- calls of live audio --- */
+
+static int append_bind(struct lane *l, struct call_entry *c, const struct dir_source *source,
+		       struct fault *f)
+{
+	struct buf bind AUTO_BUF = { 0 };
+	struct record r = { .kind = RECORD_BIND, .call = c->id, .at_us = stamp(l->in, c) };
+
+	bind_settings(l->dir, source, &bind);
+	r.body = buf_span(&bind);
+	int rc = lane_append(l, &r, 1);
+	if (rc)
+		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
+	return lane_apply(l, c, &r, f);
+}
+
+struct call_entry *lane_audio_call(struct lane *l, const struct uuid *id,
+				   const struct dir_source *source, struct fault *f)
+{
+	struct call_entry *c = lane_call(l, id);
+
+	if (c && c->session && !session_expired(c->session, ingest_now(l->in)))
+		return c;
+	if (!c && atomic_load(&l->in->calls) >= l->in->max_calls) {
+		fault(f, E_FULL, "this node already holds %u calls", l->in->max_calls);
+		return NULL;
+	}
+	if (!c)
+		c = lane_call_new(l, id);
+	session_free(take(c->session));
+	if (append_bind(l, c, source, f) || !c->session) {
+		lane_call_close(l, c);
+		return NULL;
+	}
+	return c;
 }
 
 /* A provider stops waiting after 20 s: whatever is still open then gets the default. Calls that

@@ -9,11 +9,14 @@
 
 #include "base/arena.h"
 #include "call/session.h"
+#include "callmend/hear.h"
 #include "ingest/ingest.h"
 #include "ingest/poison.h"
 #include "net/client.h"
 
 struct lane;
+
+enum { HEAR_KEY_BYTES = 32 };
 
 /* Something to do when the journal is durable up to `number`; a lane's waiters stand in the order
  * of their numbers. */
@@ -30,7 +33,7 @@ struct delivery {
 	struct ingest *ingest;
 	struct shard *home; /* where the connection lives */
 	struct lane *owner;
-	struct exchange *exchange; /* touched at home only */
+	struct exchange *exchange; /* touched at home only; NULL: nobody waits for an answer */
 	uv_work_t work;		   /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
 	atomic_bool handed_over;   /* to the pool and back: our own fence, libuv's is not seen by
 				      ThreadSanitizer */
@@ -67,12 +70,21 @@ struct pending_answer {
 	struct delivery *delivery;
 };
 
+/* What a call is found by, besides its id. */
+struct call_name {
+	struct uuid name; /* lane_name(), lane_telephony(); nil: not known yet */
+	UT_hash_handle hh;
+	struct call_name *namesake; /* of another call, at another source */
+	struct call_entry *call;
+};
+enum call_named { CALL_PROVIDER, CALL_TELEPHONY, CALL_NAMES };
+
 struct call_entry {
 	struct uuid id;
 	UT_hash_handle hh;
-	struct uuid name; /* lane_name(); nil: not known yet */
-	UT_hash_handle by_name;
-	struct call_entry *namesake; /* another call of this name, at another source */
+	struct call_name names[CALL_NAMES];
+	unsigned audio;	   /* sockets of live audio that are bound to it */
+	bool running_told; /* hear_calls.running */
 	struct session *session;
 	struct repeats repeats; /* what its deliveries need not bring again */
 	struct lane *lane;
@@ -94,7 +106,7 @@ struct lane {
 	struct shard *shard;
 	unsigned index;
 	struct call_entry *calls; /* by id */
-	struct call_entry *names; /* by organisation and provider's id: the first of its chain */
+	struct call_name *names;  /* by organisation and others' ids: the first of its chain */
 	_Atomic int64_t heard_us; /* monotonic; the last message of a call that is live */
 	const struct directory *dir;
 	struct http_client *http;
@@ -122,6 +134,7 @@ struct lane {
 	uv_prepare_t turn_end; /* what this turn of the loop has appended is committed at once */
 	bool appended;
 	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
+	bool resumed;		/* all lanes have started: others may hear of its calls */
 	bool stopping;		/* no effect begins any more */
 	bool stopped; /* mail still comes, calls and loop are gone; freed with the ingest */
 
@@ -146,6 +159,11 @@ struct lane {
 struct live {
 	struct ingest *in;
 };
+struct hear {
+	struct ingest *in;
+	struct hear_calls calls;
+	uint8_t key[HEAR_KEY_BYTES]; /* of tokens; the node's own, kept in state_dir */
+};
 
 struct ingest {
 	unsigned lanes_n;
@@ -153,6 +171,7 @@ struct ingest {
 	struct journal *journal;
 	struct poison *poison;
 	struct live live;
+	struct hear hear;
 	char epoch[17];
 	unsigned max_calls, max_effects;
 	const char *ca_file;
@@ -196,10 +215,11 @@ void lane_count_live(struct lane *, struct call_entry *); /* after its session h
 void lane_arm(struct lane *, struct call_entry *);	  /* its next deadline */
 void lane_on_sweep(uv_timer_t *);
 struct call_entry *lane_call(struct lane *, const struct uuid *id);
-/* What a provider's call id is within an organisation. */
+/* What a provider's call id, a carrier's, is within an organisation. */
 struct uuid lane_name(const struct uuid *org, struct span provider_call_id);
+struct uuid lane_telephony(const struct uuid *org, struct span telephony_id);
 /* The first call of this name; more by `namesake`. NULL: none. */
-struct call_entry *lane_named(struct lane *, const struct uuid *name);
+struct call_name *lane_named(struct lane *, const struct uuid *name);
 /* Appends one record for a call and applies it. E_FULL, E_IO (nothing happened), or session_apply's
  * E_INVALID (it is journaled). */
 MUST int lane_input(struct lane *, struct call_entry *, enum record_kind, struct span body,
@@ -213,11 +233,16 @@ void lane_drop_retries(struct lane *);
  * stays 0 when nothing was journaled: d->malformed then says that the body is to blame. */
 MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number,
 		      struct fault *f);
+/* A call that nobody but its audio has told of: made and bound, or found. NULL: fault says why. */
+struct call_entry *lane_audio_call(struct lane *, const struct uuid *id,
+				   const struct dir_source *source, struct fault *f);
 /* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison --- */
 MUST int step(struct session **, const struct record *, const struct call_host *, struct poison *,
 	      unsigned slot, struct fault *f);
 
 /* --- webhook.c --- */
+/* A message that came otherwise than by POST, over a socket: nobody reads its answer. Copies. */
+void webhook_take(struct lane *home, const struct dir_source *, struct span json);
 /* Sends status and answer; from the owner's shard or from home. */
 void delivery_answer(struct delivery *);
 void delivery_unref(struct delivery *);
@@ -283,6 +308,15 @@ void warnings_note(struct warnings *, const struct uuid *source, const struct ev
 /* --- commands.c --- */
 void command_state(struct lane *, const struct uuid *command, enum command_state, struct span json);
 void command_waits_free(struct lane *, struct call_entry *);
+
+/* --- hear.c --- */
+/* Makes or reads the key of tokens. */
+MUST int hear_open(struct hear *, struct ingest *, const char *state_dir, struct fault *f);
+/* After a call's session has changed. */
+void hear_note(struct lane *, struct call_entry *);
+/* The token of a call. */
+void hear_token(const struct hear *, const struct uuid *source, const struct uuid *call,
+		struct buf *out);
 
 /* --- bind.c --- */
 void bind_settings(const struct directory *, const struct dir_source *, struct buf *out);

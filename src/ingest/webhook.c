@@ -37,11 +37,12 @@ void delivery_unref(struct delivery *d)
 
 static void send_answer(struct delivery *d)
 {
-	if (d->retry_after)
+	if (d->retry_after && d->exchange)
 		exchange_answer_header(d->exchange, "Retry-After", SPAN("1"));
 	metric_add_label(METRIC_WEBHOOKS, d->result, 1);
 	metric_observe_us(METRIC_WEBHOOK_SECONDS, clock_monotonic_us() - d->received_us);
-	exchange_answer(d->exchange, d->status, d->content_type, buf_span(&d->answer));
+	if (d->exchange)
+		exchange_answer(d->exchange, d->status, d->content_type, buf_span(&d->answer));
 	delivery_unref(d);
 }
 
@@ -359,27 +360,28 @@ static void keep_headers(struct delivery *d)
 	}
 }
 
-static void accept_delivery(struct exchange *x, struct ingest *in, const struct dialect *dialect,
-			    const struct directory *dir, const struct dir_source *source)
+static struct delivery *delivery_new(struct lane *home, const struct dialect *dialect,
+				     const struct dir_source *source, int64_t received_us)
 {
 	struct delivery *d = calloc(1, sizeof(*d));
 
 	CHECK(d);
 	d->refs = 1;
-	d->ingest = in;
-	d->home = exchange_shard(x);
-	d->exchange = x;
+	d->ingest = home->in;
+	d->home = home->shard;
 	d->dialect = dialect;
-	d->dir = directory_ref(dir);
+	d->dir = directory_ref(home->dir);
 	d->source = source;
-	d->received_us = exchange_received_us(x);
+	d->received_us = received_us;
 	d->status = 200;
 	d->content_type = "application/json";
 	d->result = "accepted";
 	buf_addz(&d->answer, "{}");
-	if (source->upstream_url.n)
-		keep_headers(d);
-	d->body = exchange_take_body(x, &d->body_n);
+	return d;
+}
+
+static void begin(struct delivery *d)
+{
 	metric_add(METRIC_WEBHOOK_BYTES, (int64_t)d->body_n);
 	if (d->body_n <= OFF_LOOP_BYTES) {
 		sort_out(d);
@@ -391,6 +393,32 @@ static void accept_delivery(struct exchange *x, struct ingest *in, const struct 
 		sort_out(d);
 		sorted_out(d);
 	}
+}
+
+static void accept_delivery(struct exchange *x, struct lane *l, const struct dialect *dialect,
+			    const struct dir_source *source)
+{
+	struct delivery *d = delivery_new(l, dialect, source, exchange_received_us(x));
+
+	d->exchange = x;
+	if (source->upstream_url.n)
+		keep_headers(d);
+	d->body = exchange_take_body(x, &d->body_n);
+	begin(d);
+}
+
+void webhook_take(struct lane *home, const struct dir_source *source, struct span json)
+{
+	const struct dialect *dialect = dialect_find(source->dialect);
+
+	if (!dialect)
+		return;
+	struct delivery *d = delivery_new(home, dialect, source, clock_monotonic_us());
+	d->body = malloc(json.n + 1);
+	CHECK(d->body);
+	memcpy(d->body, json.p, json.n);
+	d->body_n = json.n;
+	begin(d);
 }
 
 static void refuse(struct exchange *x, const char *result, int status, const char *detail)
@@ -430,5 +458,5 @@ void ingest_webhook(struct exchange *x)
 		refuse(x, "unauthorized", 401, f.text);
 		return;
 	}
-	accept_delivery(x, in, dialect, l->dir, source);
+	accept_delivery(x, l, dialect, source);
 }

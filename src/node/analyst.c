@@ -22,6 +22,8 @@
 #include "node/database.h"
 #include "node/hangup.h"
 #include "node/pull.h"
+#include "node/recordings.h"
+#include "node/transcribe.h"
 #include "node/worker.h"
 #include "notify/deliver.h"
 #include "rt/child.h"
@@ -47,6 +49,12 @@ static const struct work deliveries_works[] = {
 static const struct work pulls_works[] = {
 	{ "pull", .handler = pull_job, .leases = 10 }, /* the provider may have it wait */
 };
+static const struct work recordings_works[] = {
+	{ "recording", .handler = recordings_job, .leases = 5 }, /* and longer, bit by bit */
+};
+static const struct work transcripts_works[] = {
+	{ "transcribe", .handler = transcribe_job, .leases = 5 }, /* longer, request by request */
+};
 
 struct lane_kind {
 	const char *name;
@@ -63,6 +71,8 @@ static const struct lane_kind lane_kinds[] = {
 	{ "deliveries", WORKS(deliveries_works) },
 	{ "deliveries-2", WORKS(deliveries_works) }, /* a receiver that hangs holds up one */
 	{ "pulls", WORKS(pulls_works) },
+	{ "recordings", WORKS(recordings_works), .stale = recordings_look },
+	{ "transcripts", WORKS(transcripts_works) },
 };
 enum { LANES = sizeof(lane_kinds) / sizeof(lane_kinds[0]) };
 

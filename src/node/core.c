@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -21,10 +22,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ingest/ingest.h"
+#include "media/media.h"
 #include "net/client.h"
 #include "node/database.h"
 #include "node/hangup.h"
 #include "node/pidfile.h"
+#include "node/record_sink.h"
+#include "node/transcribe_sink.h"
 #include "rt/child.h"
 
 enum {
@@ -34,6 +38,7 @@ enum {
 	SHARDS_MAX = 63, /* as option core.shards says */
 	STOP_STORE_MS = 5000,
 	MAX_CONNECTIONS = 20000,
+	OPEN_FILES = 65536, /* as in config/callmend.service */
 };
 
 struct core;
@@ -50,6 +55,9 @@ struct core {
 	const struct config *config;
 	struct buf database;
 	struct ingest *ingest;
+	struct media *media;
+	struct record_sink *recordings;
+	struct transcribe_sink *words;
 	struct store *store;
 	struct projector *projector;
 	struct api_common *api;
@@ -86,6 +94,8 @@ static void shard_end(struct shard *s, void *user)
 	struct core *c = user;
 	struct core_shard *part = &c->parts[shard_index(s)];
 
+	media_shard_stop(c->media, s); /* what it hears last is still told */
+	transcribe_sink_stop(c->words, s);
 	ingest_lane_finish(c->ingest, s);
 	if (part->api)
 		api_stop(part->api);
@@ -111,7 +121,11 @@ static int shard_begin(struct shard *s, void *user, struct fault *f)
 	part->core = c;
 	part->shard = s;
 	TRY(ingest_lane_start(c->ingest, s, f));
-	int rc = http_server_new(&part->server, s, &hc, f);
+	int rc = transcribe_sink_start(c->words, s, f);
+	if (!rc)
+		rc = media_shard_start(c->media, s, f);
+	if (!rc)
+		rc = http_server_new(&part->server, s, &hc, f);
 	if (!rc)
 		rc = api_start(&part->api, c->api, s, f);
 	if (rc) { /* nothing may keep the loop of this shard alive */
@@ -347,9 +361,9 @@ static unsigned shard_count(const struct config *config)
 
 static void make_routes(struct core *c)
 {
-	size_t n = api_routes(NULL, 0);
+	size_t n = api_routes(NULL, 0), sockets = media_routes(c->media, NULL, 0);
 
-	c->routes = calloc(n + 1, sizeof(*c->routes));
+	c->routes = calloc(n + sockets + 1, sizeof(*c->routes));
 	CHECK(c->routes);
 	c->routes[0] = (struct http_route){
 		.method = HTTP_POST,
@@ -358,7 +372,8 @@ static void make_routes(struct core *c)
 		.handle = ingest_webhook,
 		.info = c->ingest,
 	};
-	c->routes_n = 1 + api_routes(c->routes + 1, n);
+	media_routes(c->media, c->routes + 1, sockets);
+	c->routes_n = 1 + sockets + api_routes(c->routes + 1 + sockets, n);
 }
 
 static int start_ingest(struct core *c, struct fault *f)
@@ -407,13 +422,53 @@ static int start_store(struct core *c, struct fault *f)
 	return 0;
 }
 
+static int start_media(struct core *c, struct fault *f)
+{
+	unsigned all = (unsigned)c->config->core_max_media;
+	struct media_config mc = {
+		.shards = c->parts_n,
+		.max_lines = (all + c->parts_n - 1) / c->parts_n,
+		.hear = ingest_hear(c->ingest),
+		.ca_file = c->config->tls_ca_file,
+		.bind_grace_ms = c->config->media_bind_grace_ms,
+		.silence_ms = c->config->media_silence_limit_ms,
+	};
+
+	return media_new(&c->media, &mc, f);
+}
+
+static int start_recordings(struct core *c, struct fault *f)
+{
+	const struct recorder_config rc = {
+		.folder = c->config->recording_folder,
+		.memory_bytes = (size_t)c->config->recording_memory_bytes,
+		.file_bytes_max = (uint64_t)c->config->recording_max_bytes,
+		.free_bytes_min = (uint64_t)c->config->recording_min_free_bytes,
+	};
+	TRY(record_sink_new(&c->recordings, &rc, c->parts_n, f));
+	record_sink_attach(c->recordings, c->media);
+	return 0;
+}
+
+static void start_words(struct core *c)
+{
+	const struct stt_config sc = { .ca_file = c->config->tls_ca_file };
+
+	c->words = transcribe_sink_new(&sc, c->parts_n);
+	transcribe_sink_attach(c->words, c->media);
+}
+
 static int start_shards(struct core *c, struct fault *f)
 {
 	struct api_config ac = {
 		.live = ingest_live(c->ingest),
+		.listen = media_listen(c->media),
 		.store = c->store,
 		.readiness = readiness,
 		.user = c,
+		.recordings_folder = c->config->recording_folder,
+		.pause_recording = record_sink_pause,
+		.recordings = c->recordings,
 		.rate_per_s = (unsigned)c->config->api_rate_per_s,
 		.rate_burst = (unsigned)c->config->api_rate_burst,
 		.watcher_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
@@ -497,8 +552,26 @@ static void start_loop(struct core *c)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A call holds a socket or two and, while it is recorded, a file for each leg: a shell's usual 1
+ * 024 would end at a few hundred calls. Not more either: libwebsockets keeps a table of all that
+ * may be open. */
+static void raise_file_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == OPEN_FILES)
+		return;
+	l.rlim_cur = l.rlim_max < OPEN_FILES ? l.rlim_max : OPEN_FILES;
+	if (setrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur < OPEN_FILES)
+		log_warn("core",
+			 "at most %llu files and sockets may be open (ulimit -Hn): %d is what a "
+			 "busy node wants",
+			 (unsigned long long)l.rlim_cur, OPEN_FILES);
+}
+
 static int start(struct core *c, struct fault *f)
 {
+	raise_file_limit();
 	if (getenv("CALLMEND_INHERITED_SOCKET")) {
 		hangup_leave_to_parent();
 		TRY(child_watch_lifeline(&c->loop, on_parent_gone, c, f));
@@ -508,6 +581,9 @@ static int start(struct core *c, struct fault *f)
 		return fault_wrap(f, "tls.ca_file");
 	TRY(start_ingest(c, f));
 	TRY(start_store(c, f));
+	TRY(start_media(c, f));
+	TRY(start_recordings(c, f));
+	start_words(c);
 	TRY(start_shards(c, f));
 	TRY(start_projector(c, f));
 	uv_signal_start(&c->term, on_term, SIGTERM);
@@ -538,6 +614,9 @@ static void stop(struct core *c)
 	projector_stop(c->projector, answering ? STOP_STORE_MS : 0);
 	store_free(c->store);
 	api_common_free(c->api);
+	media_free(c->media);
+	record_sink_free(c->recordings);
+	transcribe_sink_free(c->words);
 	ingest_free(c->ingest);
 	directory_unref(c->early);
 	uv_walk(&c->loop, close_handle, NULL);

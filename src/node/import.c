@@ -20,8 +20,10 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "ingest/cutter.h"
+#include "node/import_sound.h"
 #include "node/intake.h"
 #include "node/pull.h"
+#include "record/sound_file.h"
 
 const struct verb_option import_options[] = {
 	{ "--source", "NAME", "the source the calls are put under: NAME, DIALECT/NAME or its id" },
@@ -29,6 +31,9 @@ const struct verb_option import_options[] = {
 	{ "--dry-run", NULL, "read and check everything, store nothing; needs no source" },
 	{ "--ai-label", "WORDS", "transcripts: who the assistant is, comma separated" },
 	{ "--user-label", "WORDS", "transcripts: who the caller is, comma separated" },
+	{ "--channels", "LIST",
+	  "sound: who is on its channels: customer,assistant (unless given) or "
+	  "assistant,customer" },
 	{ "--pull", NULL,
 	  "from the provider's API instead of files, with the source's private key" },
 	{ "--since", "TIME", "--pull: calls made from then on: 2026-01-31T00:00:00Z, 14d, 12h" },
@@ -55,6 +60,7 @@ struct import {
 	int fd;
 	uint64_t read; /* bytes */
 	int64_t mtime_us, told_ms;
+	bool assistant_first; /* of a sound's channels */
 	bool terminal;
 };
 
@@ -193,6 +199,8 @@ static int make_id(struct import *im, struct fault *f)
 	chain_word(&c, im->format ? im->format->name : "auto");
 	chain_word(&c, verb_option(im->verb, "--ai-label"));
 	chain_word(&c, verb_option(im->verb, "--user-label"));
+	if (im->assistant_first)
+		chain_word(&c, "assistant,customer");
 	for (size_t i = 0; i < im->files.n && !rc; i++)
 		rc = chain_file(&c, im->files.paths[i], f);
 	buf_addz(&name, "import:");
@@ -284,6 +292,32 @@ static enum cutter_kind kind_of(const struct format *format)
 	return format->kind == FORMAT_TEXT ? CUTTER_TEXT : CUTTER_JSON;
 }
 
+static int import_sound_file(struct import *im, const char *path, struct fault *f)
+{
+	struct chain c = { 0 };
+	struct buf name AUTO_BUF = { 0 };
+	struct stat st = { 0 };
+
+	TRY(chain_file(&c, path, f));
+	buf_free(&c.piece);
+	buf_addz(&name, "sound-");
+	crypto_hex((struct span){ (const char *)c.digest, 12 }, &name);
+	if (stat(path, &st) == 0)
+		im->read += (uint64_t)st.st_size;
+	const struct import_sound sound = { .batch = im->batch,
+					    .directory = im->intake.directory,
+					    .source = im->intake.source,
+					    .folder = im->intake.url.n
+							      ? im->intake.config->recording_folder
+							      : NULL,
+					    .assistant_first = im->assistant_first,
+					    .id = buf_span(&name),
+					    .mtime_us = (int64_t)st.st_mtim.tv_sec * SECOND_US,
+					    .stopping = intake_stopping };
+	progress(im);
+	return import_sound(&sound, path, f);
+}
+
 static int import_file(struct import *im, const char *path, struct fault *f)
 {
 	const struct cutter_config cc = { .kind = kind_of(im->format),
@@ -292,6 +326,8 @@ static int import_file(struct import *im, const char *path, struct fault *f)
 	struct stat st;
 	int rc;
 
+	if (!im->format && sound_file_is(path))
+		return import_sound_file(im, path, f);
 	TRY(open_file(path, &im->fd, f));
 	if (fstat(im->fd, &st) == 0)
 		im->mtime_us = (int64_t)st.st_mtim.tv_sec * SECOND_US;
@@ -373,6 +409,12 @@ static int run(struct import *im)
 			     (double)(clock_monotonic_us() - began) / (double)SECOND_US);
 }
 
+static bool read_channels(struct import *im, const char *list)
+{
+	im->assistant_first = list && strcmp(list, "assistant,customer") == 0;
+	return !list || im->assistant_first || strcmp(list, "customer,assistant") == 0;
+}
+
 static int import_verb_files(const struct verb_call *v)
 {
 	struct import im = { .verb = v, .terminal = isatty(STDERR_FILENO) };
@@ -384,6 +426,8 @@ static int import_verb_files(const struct verb_call *v)
 	if (format && !(im.format = format_find(span_of(format))))
 		return verb_misused(v, "no format `%s`; there are vapi, openai, transcript",
 				    format);
+	if (!read_channels(&im, verb_option(v, "--channels")))
+		return verb_misused(v, "--channels is customer,assistant or assistant,customer");
 	if (!verb_option(v, "--source") && !verb_option(v, "--dry-run"))
 		return verb_misused(v, "--source NAME says where the calls belong");
 	intake_watch_signals();

@@ -127,6 +127,8 @@ static void write_subscribe(struct live_link *l, const struct live_link_ask *ask
 	}
 	if (ask->coalesce_ms)
 		json_put_i64(&o, "coalesce_ms", ask->coalesce_ms);
+	if (ask->levels)
+		json_put_bool(&o, "levels", true);
 	json_end(&o);
 }
 

@@ -25,6 +25,7 @@ struct live_link_handlers {
 struct live_link_ask {
 	const char *call; /* NULL: all calls */
 	int coalesce_ms;
+	bool levels; /* also levels of live audio */
 };
 
 MUST int live_link_new(struct live_link **out, uv_loop_t *, struct remote *,

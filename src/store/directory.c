@@ -203,6 +203,8 @@ static int read_auth(struct reading *r, struct json row, void *out, struct fault
 		return 0;
 	a->secret = secret_of(r, json_get(row, "secret"));
 	a->header = lower(r, text_or(r, row, "header", way->header));
+	a->user = text(r, row, "user");
+	a->public_url = text(r, row, "public_url");
 	if (a->mode == AUTH_HMAC) {
 		read_hmac(r, row, a);
 		struct span algorithm = text_or(r, row, "algorithm", "sha256");
@@ -362,6 +364,28 @@ static void read_context(struct reading *r, struct json row, struct dir_project 
 			  sizeof(*p->lookup.headers), read_header, &p->lookup.headers_n);
 }
 
+static void read_audio(struct reading *r, struct json row, struct dir_project *p)
+{
+	struct json audio = json_get(row, "audio"), recording = json_get(audio, "recording");
+	struct json stt = json_get(audio, "stt");
+	p->audio = (struct dir_audio){
+		.vad = text_or(r, audio, "vad", "standard"),
+		.listen = json_true(json_get(audio, "listen")),
+		.listen_socket = json_true(json_get(audio, "listen_socket")),
+		.recording = json_true(json_get(recording, "on")),
+		.keep_days = number_of(recording, "keep_days", DIRECTORY_KEEP_DAYS),
+	};
+	if (!json_has(stt))
+		return;
+	p->audio.stt = (struct dir_stt){
+		.provider = text(r, stt, "provider"),
+		.url = text(r, stt, "url"),
+		.model = text(r, stt, "model"),
+		.language = text(r, stt, "language"),
+		.key = optional_secret(r, json_get(stt, "key")),
+	};
+}
+
 /* A member that could make every BIND record of the project unreadable. JSON_NONE: left out. */
 static struct json sound(struct reading *r, struct json row, const char *name)
 {
@@ -397,6 +421,7 @@ static int read_project(struct reading *r, struct json row, void *out, struct fa
 	p->rules = sound(r, row, "rules");
 	if (json_has(sound(r, row, "context")))
 		read_context(r, row, p);
+	read_audio(r, row, p);
 	read_mappings(r, row, p);
 	struct dir_tool *tools = (struct dir_tool *)(uintptr_t)read_rows(
 		r, json_get(row, "tools"), "tool", sizeof(*p->tools), read_tool, &p->tools_n);

@@ -13,6 +13,9 @@ static const struct auth_way auth_ways[] = {
 	{ "secret", AUTH_SECRET, "x-vapi-secret" },
 	{ "bearer", AUTH_BEARER, "authorization" },
 	{ "hmac", AUTH_HMAC, "x-signature" },
+	{ "basic", AUTH_BASIC, "authorization" },
+	{ "path", AUTH_PATH, "" },
+	{ "twilio", AUTH_TWILIO, "x-twilio-signature" },
 	{ "open", AUTH_OPEN, "" },
 };
 
@@ -139,21 +142,47 @@ static int check_algorithm(struct json v, const char *at, struct arena *a, struc
 	return directory_check_one_of(v, algorithms, at, f);
 }
 
-int directory_check_url(struct json v, const char *at, struct arena *a, struct fault *f)
+/* `one` or `other` is what it begins with. */
+static int check_url_of(struct json v, const char *one, const char *other, const char *at,
+			struct arena *a, struct fault *f)
 {
 	TRY(directory_check_text(v, at, a, f));
 	struct span url = json_text(v, a);
-	struct span host = span_starts(url, SPAN("https://"))  ? span_from(url, 8)
-			   : span_starts(url, SPAN("http://")) ? span_from(url, 7)
-							       : (struct span){ 0 };
+	struct span host = span_starts(url, span_of(one))     ? span_from(url, strlen(one))
+			   : span_starts(url, span_of(other)) ? span_from(url, strlen(other))
+							      : (struct span){ 0 };
 	if (!host.n || host.p[0] == '/' || host.p[0] == ':')
-		return fault(f, E_INVALID, "%s: must be an http:// or https:// URL with a host",
-			     at);
+		return fault(f, E_INVALID, "%s: must be an %s or %s URL with a host", at, other,
+			     one);
 	for (size_t i = 0; i < url.n; i++)
 		if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 127)
 			return fault(f, E_INVALID,
 				     "%s: must not contain spaces or control characters", at);
 	return 0;
+}
+
+int directory_check_url(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	return check_url_of(v, "https://", "http://", at, a, f);
+}
+
+/* HTTP or WebSocket. */
+int directory_check_service_url(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	struct span url = json_text(v, a);
+	return span_starts(url, SPAN("ws")) ? check_url_of(v, "wss://", "ws://", at, a, f)
+					    : directory_check_url(v, at, a, f);
+}
+
+/* Without a path: that is the socket's own. */
+static int check_public_url(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	TRY(check_url_of(v, "wss://", "ws://", at, a, f));
+	struct span url = json_text(v, a);
+	struct span host = span_from(url, url.p[2] == 's' ? 6 : 5);
+	return memchr(host.p, '/', host.n) || memchr(host.p, '?', host.n)
+		       ? fault(f, E_INVALID, "%s: must end with the host or its port", at)
+		       : 0;
 }
 
 static int check_url_or_none(struct json v, const char *at, struct arena *a, struct fault *f)
@@ -200,7 +229,7 @@ static int check_pattern(struct json v, const char *at, struct arena *a, struct 
 		     offset);
 }
 
-static int check_secret(struct json v, const char *at, struct arena *a, struct fault *f)
+int directory_check_secret(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	struct secret_ref ref = { 0 };
 	int rc = config_secret_from_json(v, a, &ref, f);
@@ -294,7 +323,7 @@ int directory_check_document(struct span json, const struct directory_rule *rule
 
 static const struct directory_rule auth_rules[] = {
 	{ "type", directory_check_text },
-	{ "secret", check_secret },
+	{ "secret", directory_check_secret },
 	{ "header", check_header_name },
 	{ "algorithm", check_algorithm },
 	{ "signature_header", check_header_name },
@@ -306,6 +335,8 @@ static const struct directory_rule auth_rules[] = {
 	{ "encoding", check_encoding },
 	{ "secret_is_base64", directory_check_bool },
 	{ "tolerance_ms", check_tolerance },
+	{ "user", directory_check_text },
+	{ "public_url", check_public_url },
 	{ NULL, NULL },
 };
 
@@ -313,9 +344,13 @@ static int check_auth(struct json v, const char *at, struct arena *a, struct fau
 {
 	const struct auth_way *way = directory_auth_way(json_get(v, "type"));
 	if (!way)
-		return fault(f, E_INVALID, "%s.type: must be one of: secret bearer hmac open", at);
+		return fault(f, E_INVALID,
+			     "%s.type: must be one of: secret bearer hmac basic path twilio open",
+			     at);
 	if (way->mode != AUTH_OPEN && !json_has(json_get(v, "secret")))
 		return fault(f, E_INVALID, "%s.secret: is needed", at);
+	if (way->mode == AUTH_TWILIO && !json_has(json_get(v, "public_url")))
+		return fault(f, E_INVALID, "%s.public_url: is needed: the signature covers it", at);
 	return directory_check_members(v, auth_rules, at, a, f);
 }
 
@@ -361,8 +396,8 @@ static const struct directory_rule source_rules[] = {
 	{ "dialect", check_word },
 	{ "project_id", directory_check_id },
 	{ "auth", check_auths },
-	{ "private_key", check_secret },
-	{ "control_key", check_secret },
+	{ "private_key", directory_check_secret },
+	{ "control_key", directory_check_secret },
 	{ "api_base", directory_check_url },
 	{ "upstream_url", check_url_or_none },
 	{ "upstream_timeout_ms", check_timeout },
@@ -416,7 +451,7 @@ static int check_header(struct json v, const char *at, struct arena *a, struct f
 {
 	static const struct directory_rule rules[] = { { "name", check_header_name },
 						       { "value", check_header_value },
-						       { "secret", check_secret },
+						       { "secret", directory_check_secret },
 						       { NULL, NULL } };
 	TRY(directory_check_members(v, rules, at, a, f));
 	bool value = json_has(json_get(v, "value")), secret = json_has(json_get(v, "secret"));
@@ -505,10 +540,10 @@ static int check_notification_types(struct json v, const char *at, struct arena 
 static int check_secret_or_two(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	if (v.kind != JSON_ARRAY)
-		return check_secret(v, at, a, f);
+		return directory_check_secret(v, at, a, f);
 	if (json_count(v) != 2)
 		return fault(f, E_INVALID, "%s: must be a secret or an array of two", at);
-	return directory_check_each(v, at, a, check_secret, f);
+	return directory_check_each(v, at, a, directory_check_secret, f);
 }
 
 int directory_check_webhook(struct span json, struct fault *f)

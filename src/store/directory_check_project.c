@@ -334,6 +334,62 @@ static int check_minutes(struct json v, const char *at, struct arena *a, struct 
 		       : fault(f, E_INVALID, "%s: must be a number from 0 to 100000", at);
 }
 
+/* --- live audio --- */
+
+static int check_vad(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const char *const words[] = { "standard", "none", NULL };
+	(void)a;
+	return directory_check_one_of(v, words, at, f);
+}
+
+static int check_keep_days(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	(void)a;
+	return directory_check_between(v, 1, DIRECTORY_KEEP_DAYS_MAX, at, f);
+}
+
+static int check_recording(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const struct directory_rule rules[] = { { "on", directory_check_bool },
+						       { "keep_days", check_keep_days },
+						       { NULL, NULL } };
+	TRY(directory_check_object(v, at, a, f));
+	return directory_check_members(v, rules, at, a, f);
+}
+
+static int check_stt_provider(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const char *const words[] = { "deepgram", "openai-realtime", "openai-http", NULL };
+	(void)a;
+	return directory_check_one_of(v, words, at, f);
+}
+
+static int check_stt(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const struct directory_rule rules[] = {
+		{ "provider", check_stt_provider }, { "url", directory_check_service_url },
+		{ "model", directory_check_text },  { "language", directory_check_text },
+		{ "key", directory_check_secret },  { NULL, NULL }
+	};
+	TRY(directory_check_object(v, at, a, f));
+	if (!json_has(json_get(v, "provider")))
+		return fault(f, E_INVALID, "%s.provider: is needed", at);
+	return directory_check_members(v, rules, at, a, f);
+}
+
+static int check_audio(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const struct directory_rule rules[] = { { "vad", check_vad },
+						       { "listen", directory_check_bool },
+						       { "listen_socket", directory_check_bool },
+						       { "recording", check_recording },
+						       { "stt", check_stt },
+						       { NULL, NULL } };
+	TRY(directory_check_object(v, at, a, f));
+	return directory_check_members(v, rules, at, a, f);
+}
+
 int directory_check_project(struct span json, struct fault *f)
 {
 	static const struct directory_rule rules[] = {
@@ -346,6 +402,7 @@ int directory_check_project(struct span json, struct fault *f)
 		{ "context", check_context },
 		{ "tags", check_tags },
 		{ "thresholds", check_thresholds },
+		{ "audio", check_audio },
 		{ "minutes_per_success", check_minutes },
 		DIRECTORY_WRITTEN_BY_US,
 		{ NULL, NULL },

@@ -54,6 +54,9 @@ MUST int directory_check_text(struct json v, const char *at, struct arena *a, st
 MUST int directory_check_object(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_bool(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_url(struct json v, const char *at, struct arena *a, struct fault *f);
+MUST int directory_check_service_url(struct json v, const char *at, struct arena *a,
+				     struct fault *f);
+MUST int directory_check_secret(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_id(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_headers(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_settings(struct json v, const char *at, struct arena *a, struct fault *f);

@@ -44,6 +44,8 @@ static const struct row_kind {
 	[STORE_ROW_SERVED] = { "row_served", 3, -1, -1 },
 	[STORE_ROW_IMPORT] = { "row_import", 2, -1, -1 },
 	[STORE_ROW_IMPORT_CALL] = { "row_import_call", 2, 1, -1 },
+	[STORE_ROW_ANEW] = { "row_anew", 1, 0, -1 },
+	[STORE_ROW_RECORDING] = { "row_recording", 3, 0, -1 },
 	[STORE_ROW_QUARANTINE] = { "row_quarantine", 7, 2, 6 },
 };
 enum { EVENT_DAY_PARAM = 2 };

@@ -179,6 +179,7 @@ void kit_start(struct kit *k)
 	start_store(k);
 	struct api_config config = {
 		.live = &k->live,
+		.listen = &k->listen,
 		.store = k->store,
 		.readiness = readiness,
 		.user = k,

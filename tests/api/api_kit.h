@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "fake_listen.h"
 #include "fake_live.h"
 
 /* Tokens of the kit's directory: the role says what it may. */
@@ -28,6 +29,7 @@ enum { KIT_DIRECTORIES = 1000 };
 struct kit {
 	struct rig rig;
 	struct live live;
+	struct listen listen;
 	struct store *store;
 	struct api_common *common;
 	struct api *apis[RIG_MAX_SHARDS];

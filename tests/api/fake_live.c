@@ -371,6 +371,14 @@ void live_context(struct live *live, struct shard *here, const struct live_conte
 	pthread_mutex_unlock(&live->lock);
 }
 
+void live_link_audio(struct live *live, struct shard *here, const struct uuid *org,
+		     const struct uuid *from, const struct uuid *to,
+		     void (*done)(void *user, int code), void *user)
+{
+	(void)live, (void)here, (void)org;
+	done(user, uuid_eq(from, to) ? E_CONFLICT : E_NOT_FOUND);
+}
+
 void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source,
 			  struct buf *out)
 {

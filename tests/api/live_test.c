@@ -870,6 +870,158 @@ struct telling {
 	struct message *message;
 };
 
+/* --- live audio --- */
+
+struct frames {
+	struct listener *listener;
+	unsigned sent, taken;
+	size_t bytes;
+};
+
+static void send_frames(struct shard *s, void *arg)
+{
+	struct frames *f = arg;
+	char *bytes = calloc(1, f->bytes);
+	struct message *m = message_new_binary((struct span){ bytes, f->bytes });
+	(void)s;
+	f->taken = 0;
+	for (unsigned i = 0; i < f->sent; i++)
+		f->taken += f->listener->handlers.frame(f->listener->handlers.user, m);
+	message_unref(m);
+	free(bytes);
+}
+
+static void end_audio(struct shard *s, void *arg)
+{
+	struct listener *r = arg;
+	(void)s;
+	r->handlers.over(r->handlers.user, LISTEN_OVER);
+}
+
+static struct listener *listen_now(struct kit *k, struct watch *w, const char *text)
+{
+	watch_send(w, text);
+	expect(w, "listening");
+	for (int i = 0; atomic_load(&k->listen.listening) == 0; i++) {
+		assert_true(i < 5000);
+		usleep(1000);
+	}
+	return atomic_load(&k->listen.last);
+}
+
+static void send_to(struct kit *k, struct frames *f)
+{
+	rig_on_shard(&k->rig, shard_index(f->listener->here), send_frames, f);
+}
+
+#define LISTEN_ID "00000000-0000-5000-8000-0000000000c1"
+
+static void test_listening(void **state)
+{
+	struct kit *k = *state;
+	struct watch w = { 0 };
+	watch_open(k, &w, KIT_SUPERVISOR);
+	struct frames f = {
+		.listener = listen_now(k, &w,
+				       "{\"type\":\"listen\",\"id\":\"a\",\"call\":\"" LISTEN_ID
+				       "\",\"leg\":\"assistant\",\"from_ms\":-5000}"),
+		.sent = 1,
+		.bytes = 656,
+	};
+	struct uuid call = kit_uuid(LISTEN_ID);
+	assert_true(uuid_eq(&call, &f.listener->call));
+	assert_int_equal(LISTEN_ASSISTANT, f.listener->leg);
+	assert_int_equal(-5000, f.listener->from_ms);
+	send_to(k, &f);
+	assert_int_equal(1, f.taken);
+	assert_int_equal(0x82, wsc_read(w.fd, &w.state, &w.text));
+	assert_int_equal(656, w.text.n);
+	rig_on_shard(&k->rig, shard_index(f.listener->here), end_audio, f.listener);
+	expect(&w, "listen-end");
+	assert_true(json_is_text(json_get(w.message, "reason"), "over"));
+	assert_true(json_is_text(json_get(w.message, "id"), "a"));
+	assert_int_equal(0, atomic_load(&k->listen.listening));
+	watch_end(&w);
+}
+
+/* Frames are left out before events would be, and the listener is told. */
+static void test_slow_listener(void **state)
+{
+	struct kit *k = *state;
+	struct watch w = { 0 };
+	watch_open(k, &w, KIT_SUPERVISOR);
+	struct frames f = { .listener = listen_now(k, &w,
+						   "{\"type\":\"listen\",\"call\":\"" LISTEN_ID
+						   "\"}"),
+			    .sent = 400,
+			    .bytes = 60000 };
+	assert_int_equal(LISTEN_MIX, f.listener->leg);
+	send_to(k, &f);
+	assert_true(f.taken > 0 && f.taken < f.sent);
+	unsigned dropped = f.sent - f.taken, read = 0;
+	watch_send(&w, "{\"type\":\"ping\"}"); /* there is room for this */
+	for (; read < f.taken; read++)
+		assert_int_equal(0x82, wsc_read(w.fd, &w.state, &w.text));
+	expect(&w, "pong");
+	f.sent = 1;
+	send_to(k, &f);
+	expect(&w, "listen-dropped");
+	assert_int_equal(dropped, number(w.message, "frames"));
+	assert_int_equal(0x82, wsc_read(w.fd, &w.state, &w.text));
+	watch_end(&w); /* who goes, stops */
+	for (int i = 0; atomic_load(&k->listen.listening); i++) {
+		assert_true(i < 5000);
+		usleep(1000);
+	}
+}
+
+static void test_who_may_listen(void **state)
+{
+	struct kit *k = *state;
+	struct watch w = { 0 };
+	watch_open(k, &w, KIT_VIEWER);
+	watch_send(&w, "{\"type\":\"listen\",\"call\":\"" LISTEN_ID "\"}");
+	expect_error(&w, "forbidden", NULL);
+	watch_end(&w);
+	watch_open(k, &w, KIT_SUPERVISOR);
+	watch_send(&w, "{\"type\":\"listen\",\"call\":\"the provider's\"}");
+	expect_error(&w, "invalid-body", NULL);
+	watch_send(&w, "{\"type\":\"unlisten\",\"id\":1}");
+	expect(&w, "unlistened");
+	assert_int_equal(0, atomic_load(&k->listen.listening));
+	watch_end(&w);
+}
+
+static void tell_levels(struct shard *s, void *arg)
+{
+	struct kit *k = arg;
+	struct uuid orgs[] = { kit_uuid(KIT_ORG_2), kit_uuid(KIT_ORG) };
+	struct uuid project = kit_uuid(KIT_PROJECT), call = kit_uuid(LISTEN_ID);
+	(void)s;
+	for (int i = 0; i < 2; i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "{\"type\":\"levels\",\"org\":%d}", i);
+		struct message *m = message_new(span_of(text));
+		k->listen.levels_fn(k->listen.levels_user, &orgs[i], &project, &call, m);
+		message_unref(m);
+	}
+}
+
+static void test_levels(void **state)
+{
+	struct kit *k = *state;
+	struct watch w = { 0 };
+	watch_open(k, &w, KIT_VIEWER);
+	subscribe(&w, "{\"type\":\"subscribe\",\"project\":\"" KIT_PROJECT "\",\"levels\":true}");
+	assert_int_equal(1, atomic_load(&k->listen.levels));
+	rig_on_shard(&k->rig, shard_index(k->listen.shard), tell_levels, k);
+	expect(&w, "levels"); /* of its own organisation alone */
+	assert_int_equal(1, number(w.message, "org"));
+	subscribe(&w, "{\"type\":\"subscribe\",\"all\":true,\"levels\":false}");
+	assert_int_equal(0, atomic_load(&k->listen.levels));
+	watch_end(&w);
+}
+
 static void tell_here(struct shard *s, void *arg)
 {
 	struct telling *t = arg;
@@ -984,6 +1136,10 @@ int main(void)
 		cmocka_unit_test(test_huge_call),
 		TEST(test_snapshot_waits_for_room),
 		TEST(test_commands),
+		TEST(test_listening),
+		TEST(test_slow_listener),
+		TEST(test_who_may_listen),
+		TEST(test_levels),
 		TEST(test_told_are_all_of_the_organisation),
 		TEST(test_revoked_while_watching),
 		TEST(test_vanishing),

@@ -18,6 +18,12 @@ struct exchange {
 	} headers[8];
 };
 
+static struct {
+	bool upgrade;		 /* GET, of a socket */
+	const char *path, *rest; /* NULL: of a webhook, none */
+	const char *query[2];	 /* name, value */
+} on_socket;
+
 bool exchange_header(const struct exchange *x, const char *name, struct span *out)
 {
 	for (size_t i = 0; i < 8 && x->headers[i].name; i++) {
@@ -32,7 +38,22 @@ bool exchange_header(const struct exchange *x, const char *name, struct span *ou
 enum http_method exchange_method(const struct exchange *x)
 {
 	(void)x;
-	return HTTP_POST;
+	return on_socket.upgrade ? HTTP_GET : HTTP_POST;
+}
+
+struct span exchange_param(const struct exchange *x, const char *name)
+{
+	(void)x;
+	return strcmp(name, "rest") == 0 ? span_of(on_socket.rest) : (struct span){ 0 };
+}
+
+bool exchange_query_next(const struct exchange *x, size_t *at, struct span *name,
+			 struct span *value)
+{
+	(void)x;
+	*name = span_of(on_socket.query[0]);
+	*value = span_of(on_socket.query[1]);
+	return on_socket.query[0] && (*at)++ == 0;
 }
 
 const char *http_method_name(enum http_method m)
@@ -43,7 +64,7 @@ const char *http_method_name(enum http_method m)
 struct span exchange_path(const struct exchange *x)
 {
 	(void)x;
-	return SPAN("/in/vapi/main");
+	return on_socket.path ? span_of(on_socket.path) : SPAN("/in/vapi/main");
 }
 
 static const int64_t NOW = INT64_C(1760000000) * SECOND_US;
@@ -230,6 +251,106 @@ static void every_option_of_the_plan_works(void **state)
 			 E_DENIED);
 }
 
+/* --- sockets of live audio --- */
+
+static void user_and_password(void **state)
+{
+	const struct dir_auth basic = { .mode = AUTH_BASIC,
+					.secret = { .value = { "pass:word", 9 } },
+					.user = { "exo", 3 },
+					.header = { "authorization", 13 } };
+
+	(void)state;
+	/* exo:pass:word */
+	assert_int_equal(
+		try(&basic, 1,
+		    &(struct exchange){ { { "authorization", "Basic ZXhvOnBhc3M6d29yZA==" } } }),
+		0);
+	assert_int_equal(
+		try(&basic, 1,
+		    &(struct exchange){ { { "authorization", "Basic ZXhvOnBhc3M6d29yZB==" } } }),
+		E_DENIED);
+	assert_int_equal(
+		try(&basic, 1,
+		    &(struct exchange){ { { "authorization", "Bearer ZXhvOnBhc3M6d29yZA==" } } }),
+		E_DENIED);
+	assert_int_equal(try(&basic, 1, &(struct exchange){ 0 }), E_DENIED);
+}
+
+static void a_part_of_the_path(void **state)
+{
+	const struct dir_auth path = { .mode = AUTH_PATH, .secret = { .value = { "s3cret", 6 } } };
+	static const char *const good[] = { "s3cret", "s3cret/x", "transcriber/s3cret/t0k" };
+	static const char *const bad[] = { "", "s3cre", "s3cretx", "x-s3cret", "s3c/ret", "/" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		on_socket.rest = good[i];
+		assert_int_equal(try(&path, 1, &(struct exchange){ 0 }), 0);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		on_socket.rest = bad[i];
+		assert_int_equal(try(&path, 1, &(struct exchange){ 0 }), E_DENIED);
+	}
+	on_socket.rest = NULL;
+}
+
+/* Signatures made with the twilio package of npm. */
+static void twilios_signature(void **state)
+{
+	struct dir_auth twilio = { .mode = AUTH_TWILIO,
+				   .secret = { .value = { "12345", 5 } },
+				   .header = { "x-twilio-signature", 18 } };
+	struct exchange x = { { { "x-twilio-signature", "PR3+KYrf7MWMzYmLhInwh0sAJ7Q=" } } };
+
+	(void)state;
+	on_socket.upgrade = true;
+	on_socket.path = "/twilio";
+	twilio.public_url = SPAN("wss://gw.example.com");
+	assert_int_equal(try(&twilio, 1, &x), 0);
+	twilio.public_url = SPAN("wss://gw.example.com:8443"); /* signed without the port */
+	assert_int_equal(try(&twilio, 1, &x), 0);
+	twilio.public_url = SPAN("https://gw.example.com");
+	assert_int_equal(try(&twilio, 1, &x), E_DENIED);
+	twilio.public_url = SPAN("wss://gw.example.org");
+	assert_int_equal(try(&twilio, 1, &x), E_DENIED);
+	twilio.public_url = SPAN("wss://gw.example.com");
+	on_socket.path = "/twilio/";
+	assert_int_equal(try(&twilio, 1, &x), E_DENIED);
+	on_socket.path = "/twilio";
+	on_socket.query[0] = "a";
+	on_socket.query[1] = "b";
+	assert_int_equal(try(&twilio, 1, &x), E_DENIED);
+	on_socket.query[0] = NULL;
+	on_socket.upgrade = false; /* a webhook's signature covers its parameters, too */
+	assert_int_equal(try(&twilio, 1, &x), E_DENIED);
+}
+
+static void twilios_signature_with_port_and_query(void **state)
+{
+	const struct dir_auth twilio = { .mode = AUTH_TWILIO,
+					 .secret = { .value = { "12345", 5 } },
+					 .public_url = { "wss://gw.example.com", 20 },
+					 .header = { "x-twilio-signature", 18 } };
+	static const char *const signed_as[] = { "wss://gw.example.com/t?a=b",
+						 "wss://gw.example.com:443/t?a=b" };
+
+	(void)state;
+	on_socket.upgrade = true;
+	on_socket.path = "/t";
+	on_socket.query[0] = "a";
+	on_socket.query[1] = "b";
+	for (size_t i = 0; i < 2; i++) {
+		struct buf text AUTO_BUF = { 0 };
+		uint8_t mac[MAC_MAX];
+		size_t n = crypto_hmac(DIGEST_SHA1, SPAN("12345"), span_of(signed_as[i]), mac);
+
+		crypto_base64((struct span){ (char *)mac, n }, &text);
+		struct exchange x = { { { "x-twilio-signature", buf_z(&text) } } };
+		assert_int_equal(try(&twilio, 1, &x), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +361,10 @@ int main(void)
 		cmocka_unit_test(the_default_signature_covers_time_and_body),
 		cmocka_unit_test(the_time_stamp_may_be_in_milliseconds_but_not_old),
 		cmocka_unit_test(every_option_of_the_plan_works),
+		cmocka_unit_test(user_and_password),
+		cmocka_unit_test(a_part_of_the_path),
+		cmocka_unit_test(twilios_signature),
+		cmocka_unit_test(twilios_signature_with_port_and_query),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ with old as (
 		context = coalesce(nullif($4::jsonb->'context', 'null'), p.context),
 		tags = coalesce(nullif($4::jsonb->'tags', 'null'), p.tags),
 		thresholds = coalesce(nullif($4::jsonb->'thresholds', 'null'), p.thresholds),
+		audio = coalesce(nullif($4::jsonb->'audio', 'null'), p.audio),
 		minutes_per_success = coalesce(($4::jsonb->>'minutes_per_success')::numeric, p.minutes_per_success),
 		updated_at = now()
 	from old where p.id = old.id

@@ -2,7 +2,7 @@
 -- {"version": n,
 --  "tokens": [{"id","org_id","name","role","hash": 64 hex digits,"expires_at": time or null}],
 --  "projects": [{"id","org_id","name","language","settings": {},"instruction_version": id or null,
---                "instruction_number": n,"instruction_text": "...","fields": [],"rules": {},"context": {},
+--                "instruction_number": n,"instruction_text": "...","fields": [],"rules": {},"context": {},"audio": {},
 --                "mappings": [{"id","term","mapped"}],
 --                "tools": [{"id","name","url","method","headers": [{"name","value"} or {"name","secret"}],
 --                           "timeout_ms","fallback","success": {},"result_path","search_argument"}]}],
@@ -18,7 +18,7 @@ select json_build_object(
 	'projects', (select coalesce(json_agg(json_build_object('id', p.id, 'org_id', p.org_id, 'name', p.name,
 			'language', p.language, 'settings', p.settings,
 			'instruction_version', v.id, 'instruction_number', coalesce(v.number, 0),
-			'instruction_text', coalesce(v.text, ''), 'fields', p.fields, 'rules', p.rules, 'context', p.context,
+			'instruction_text', coalesce(v.text, ''), 'fields', p.fields, 'rules', p.rules, 'context', p.context, 'audio', p.audio,
 			'mappings', (select coalesce(json_agg(json_build_object('id', m.id, 'term', m.search_term,
 				'mapped', m.mapped_terms->>0) order by m.id), '[]')
 				from search_term_mappings m where m.project_id = p.id and m.active),

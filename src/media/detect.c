@@ -1,0 +1,57 @@
+#include "media/detect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where bytes a second fit two formats, the samples decide. */
+static const struct {
+	uint32_t rate_hz;
+	unsigned channels;
+} formats[] = {
+	{ 8000, 1 },  { 16000, 1 }, { 8000, 2 },  { 24000, 1 },
+	{ 16000, 2 }, { 48000, 1 }, { 24000, 2 }, { 48000, 2 },
+};
+
+/* Neighbours of one channel are alike; of two channels every other one is, and pairs that are all
+ * the same are one voice twice. Silence tells nothing and counts as one channel. */
+static unsigned channels_of(struct span bytes)
+{
+	uint64_t next = 0, after = 0;
+	size_t n = bytes.n / 2;
+
+	for (size_t i = 0; i + 2 < n; i += 2) {
+		int16_t s[3];
+
+		memcpy(s, bytes.p + 2 * i, sizeof(s));
+		next += (uint64_t)abs(s[0] - s[1]);
+		after += (uint64_t)abs(s[0] - s[2]);
+	}
+	return next > after || (next == 0 && after > 0) ? 2 : 1;
+}
+
+static double distance(double bytes_per_s, size_t i)
+{
+	double is = formats[i].rate_hz * formats[i].channels * 2.0;
+
+	return is > bytes_per_s ? is / bytes_per_s : bytes_per_s / is;
+}
+
+struct detected detect_format(struct span bytes, size_t counted_bytes, int64_t elapsed_us,
+			      uint32_t rate_hz, unsigned channels)
+{
+	double bytes_per_s = elapsed_us > 0 ? (double)counted_bytes * 1e6 / (double)elapsed_us : 0;
+	unsigned like = channels ? channels : channels_of(bytes);
+	size_t best = like == 2 ? 4 : 1; /* 16 kHz, when there is nothing to go by */
+
+	if (rate_hz)
+		return (struct detected){ rate_hz, like };
+	for (size_t i = 0; bytes_per_s > 0 && i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (channels && formats[i].channels != channels)
+			continue;
+		double d = distance(bytes_per_s, i), b = distance(bytes_per_s, best);
+		bool same = d / b > 0.99 && d / b < 1.01; /* as many bytes a second */
+		if (same ? formats[i].channels == like : d < b)
+			best = i;
+	}
+	return (struct detected){ formats[best].rate_hz, formats[best].channels };
+}

@@ -1,0 +1,289 @@
+/* Sockets of live audio that we dial: where a Vapi call can be listened to, and the transport of
+ * calls that are placed over WebSocket.
+ *
+ * Happy path: the call runs and has said where (or it was placed, and the answer says where); we
+ * connect, a line carries the audio, the other side closes with 1000.
+ *
+ * Failure modes: nobody there, refused, no answer within CONNECT_MS, lost in mid-call - again after
+ * a pause that doubles, TRIES_MAX times in a row at most; all lines taken - likewise; the call has
+ * ended - no more. The URL is a capability and is never logged. */
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "media/internal.h"
+
+enum {
+	CONNECT_MS = 6000,
+	PAUSE_MS = 500,
+	PAUSE_MAX_MS = 8000,
+	TRIES_MAX = 10,
+	MESSAGE_MAX = 4 * 1024 * 1024,
+	CLOSED_NORMALLY = 1000,
+	CLOSED_POLICY = 1008,
+};
+
+struct dial {
+	struct dial *prev, *next; /* of the shard */
+	struct media_shard *home;
+	const struct media_dialect *dialect;
+	struct uuid call, source;
+	struct buf url, key, call_id, encoding;
+	uint32_t rate_hz;
+	struct ws_client *ws;
+	struct media_line *line; /* while it is open */
+	unsigned tries;
+	int64_t again_us; /* monotonic; 0: connecting or open */
+	bool over;
+};
+
+static void forget(struct dial *d)
+{
+	DL_DELETE(d->home->dials, d);
+	ws_client_free(d->ws);
+	buf_free(&d->url);
+	buf_free(&d->key);
+	buf_free(&d->call_id);
+	buf_free(&d->encoding);
+	free(d);
+}
+
+static void end_line(struct dial *d, const char *why)
+{
+	struct media_line *l = take(d->line);
+
+	if (!l)
+		return;
+	l->client = NULL;
+	if (l->dialect->put_silence)
+		shard_pace(d->home, -1);
+	line_end(l, why);
+}
+
+static void try_again(struct dial *d)
+{
+	int64_t pause_ms = PAUSE_MS << (d->tries < 5 ? d->tries : 5);
+
+	if (++d->tries > TRIES_MAX) {
+		metric_add_label(METRIC_MEDIA_DIALS, "gave_up", 1);
+		log_warn("media", "%s: given up after %d tries", d->dialect->title, TRIES_MAX);
+		d->over = true;
+		return;
+	}
+	pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+	d->again_us = clock_monotonic_us() + pause_ms * MS_US;
+}
+
+/* --- the connection --- */
+
+static struct media_line *line_of(struct dial *d)
+{
+	const struct directory *dir = hear_directory(d->home->media->config.hear, d->home->shard);
+	const struct dir_source *source = dir ? directory_source_by_id(dir, &d->source) : NULL;
+	struct media_line *l = source ? line_new(d->home) : NULL;
+
+	if (!l)
+		return NULL;
+	l->client = d->ws;
+	l->dialect = d->dialect;
+	l->dir = directory_ref(dir);
+	l->source = source;
+	l->project = directory_project(dir, &source->project);
+	return l;
+}
+
+static void on_open(void *user)
+{
+	struct dial *d = user;
+	struct media_line *l = d->over ? NULL : line_of(d);
+	const struct media_about about = { .call_id = buf_span(&d->call_id),
+					   .encoding = buf_span(&d->encoding),
+					   .rate_hz = d->rate_hz };
+
+	metric_add_label(METRIC_MEDIA_DIALS, "open", 1);
+	if (!l) {
+		metric_add_label(METRIC_MEDIA_REFUSED, "full", 1);
+		ws_client_disconnect(d->ws);
+		return;
+	}
+	d->line = l;
+	line_dialled(l, &d->call);
+	line_open(l, &about);
+	if (d->dialect->put_silence)
+		shard_pace(d->home, 1);
+}
+
+static void on_message(struct dial *d, struct span message, bool binary)
+{
+	if (!d->line)
+		return;
+	d->tries = 0; /* it speaks */
+	line_message(d->line, message, binary);
+}
+
+static void on_text(void *user, struct span text)
+{
+	on_message(user, text, false);
+}
+
+static void on_binary(void *user, struct span bytes)
+{
+	on_message(user, bytes, true);
+}
+
+static void on_closed(void *user, int status, const char *why)
+{
+	struct dial *d = user;
+	int code = ws_client_close_code(d->ws);
+	bool was_open = d->line != NULL, closing = was_open && d->line->closing;
+
+	metric_add_label(METRIC_MEDIA_DIALS, was_open ? "lost" : "failed", 1);
+	log_info("media", "%s: %s%s (%d)", d->dialect->title,
+		 was_open ? "" : "cannot connect: ", why, was_open ? code : status);
+	end_line(d, code ? "closed" : "lost");
+	/* Of a transport the other side's close is the end of the call. */
+	if (d->dialect->put_silence && (code == CLOSED_NORMALLY || code == CLOSED_POLICY))
+		d->over = true;
+	if (closing)
+		d->over = true;
+	if (!d->over)
+		try_again(d);
+	if (d->over)
+		d->again_us = 1; /* dials_tick forgets it: not from its own callback */
+}
+
+static void connect_now(struct dial *d)
+{
+	static const struct ws_client_handlers handlers = { on_open, on_text, on_binary,
+							    on_closed };
+	const struct ws_connect k = { .url = buf_z(&d->url),
+				      .token = buf_z(&d->key),
+				      .timeout_ms = CONNECT_MS };
+	struct fault f = { 0 };
+
+	d->again_us = 0;
+	if (!d->ws)
+		ws_client_of(&d->ws, d->home->dialer, MESSAGE_MAX, &handlers, d);
+	if (ws_client_dial(d->ws, &k, &f) == 0)
+		return;
+	log_warn("media", "%s: the URL cannot be dialled", d->dialect->title);
+	d->over = true;
+	d->again_us = 1;
+}
+
+static struct dial *dial_new(struct media_shard *s, const struct media_dialect *dialect,
+			     const struct uuid *call, const struct uuid *source)
+{
+	struct dial *d = calloc(1, sizeof(*d));
+
+	CHECK(d);
+	d->home = s;
+	d->dialect = dialect;
+	d->call = *call;
+	d->source = *source;
+	DL_APPEND(s->dials, d);
+	return d;
+}
+
+static struct dial *dial_of(struct media_shard *s, const struct uuid *call)
+{
+	struct dial *d;
+
+	DL_FOREACH(s->dials, d)
+	{
+		if (uuid_eq(&d->call, call) && !d->over)
+			return d;
+	}
+	return NULL;
+}
+
+/* --- a call that runs --- */
+
+void dial_running(void *media, struct shard *here, const struct uuid *call,
+		  const struct uuid *source_id, struct span provider_call_id,
+		  struct span listen_url)
+{
+	struct media *m = media;
+	struct media_shard *s = media_at(m, here);
+	const struct directory *dir = s ? hear_directory(m->config.hear, here) : NULL;
+	const struct dir_source *source = dir ? directory_source_by_id(dir, source_id) : NULL;
+	const struct dir_project *project =
+		source ? directory_project(dir, &source->project) : NULL;
+
+	if (!project || !project->audio.listen_socket || s->stopped || dial_of(s, call))
+		return;
+	struct dial *d = dial_new(s, media_dialect_find(SPAN("vapi-listen")), call, source_id);
+	buf_add(&d->url, listen_url);
+	buf_add(&d->key, source->control_key.value);
+	buf_add(&d->call_id, provider_call_id);
+	connect_now(d);
+}
+
+/* --- a call that was placed --- */
+
+void dial_placed(struct media_shard *s, const struct media_dialect *dialect,
+		 const struct uuid *call, const struct uuid *source_id,
+		 const struct media_placed *at, struct span encoding, uint32_t rate_hz)
+{
+	const struct directory *dir = hear_directory(s->media->config.hear, s->shard);
+	const struct dir_source *source = dir ? directory_source_by_id(dir, source_id) : NULL;
+	struct dial *d = dial_new(s, dialect, call, source_id);
+
+	buf_add(&d->url, at->url);
+	buf_add(&d->call_id, at->call_id);
+	buf_add(&d->encoding, encoding);
+	if (source)
+		buf_add(&d->key, source->private_key.value);
+	d->rate_hz = rate_hz;
+	connect_now(d);
+}
+
+static void finish(struct dial *d)
+{
+	d->over = true;
+	if (d->line) {
+		line_finish(d->line, clock_now_us(), "call ended");
+		d->line->closing = true;
+	}
+	if (d->again_us)
+		d->again_us = 1;
+	else
+		ws_client_disconnect(d->ws);
+}
+
+void dial_ended(void *media, struct shard *here, const struct uuid *call)
+{
+	struct media_shard *s = media_at(media, here);
+	struct dial *d = s ? dial_of(s, call) : NULL;
+
+	if (d)
+		finish(d);
+}
+
+void dials_tick(struct media_shard *s, int64_t now_us)
+{
+	struct dial *d, *next;
+
+	DL_FOREACH_SAFE(s->dials, d, next)
+	{
+		if (!d->again_us || d->again_us > now_us)
+			continue;
+		if (d->over)
+			forget(d);
+		else
+			connect_now(d);
+	}
+}
+
+void dials_stop(struct media_shard *s)
+{
+	struct dial *d, *next;
+
+	DL_FOREACH_SAFE(s->dials, d, next)
+	{
+		end_line(d, "node stops");
+		forget(d);
+	}
+}

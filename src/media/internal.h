@@ -1,0 +1,213 @@
+/* What the files of src/media share. All of it is touched on the shard's own thread, except where a
+ * comment says so. */
+#ifndef CALLMEND_MEDIA_INTERNAL_H
+#define CALLMEND_MEDIA_INTERNAL_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "media/detect.h"
+#include "media/media.h"
+#include "net/client.h"
+#include "net/ws_client.h"
+
+enum {
+	LINE_FACTS = 32,		/* of one turn of the loop */
+	LINE_TEXT_BYTES = 2048,		/* of their texts */
+	LINE_OUTBOX_BYTES = 256 * 1024, /* facts of a line that wait for its call */
+	LINE_NAME_MAX = 40,
+	GROUP_MAX = 2 * MEDIA_LEGS_MAX, /* bytes of one sample of all channels */
+	MARKS_MAX = 64,
+};
+
+struct media_shard;
+
+struct line_leg {
+	struct leg *leg; /* NULL: not there (yet) */
+	const struct codec *codec;
+	enum speaker speaker;
+	uint32_t announced_hz, rate_hz;
+	bool attached;
+	unsigned carry_n; /* bytes of a sample that is not whole yet */
+	char carry[GROUP_MAX];
+};
+
+/* Of audio that we sent: bytes up to a mark. */
+struct line_mark {
+	size_t name_n;
+	char name[LINE_NAME_MAX];
+	int64_t sent_ms; /* of audio in front of it, in all */
+	bool cleared;	 /* we have asked for that meanwhile */
+};
+
+enum line_state { LINE_OPEN, LINE_RUNNING, LINE_OVER };
+enum line_bind { LINE_LOOKING, LINE_OWN, LINE_BOUND };
+
+struct media_line {
+	struct media_line *prev, *next; /* of the shard: in use, or free */
+	struct media_shard *home;
+	_Alignas(16) unsigned char dialect_state[MEDIA_STATE_BYTES];
+	const struct media_dialect *dialect;
+	struct ws *ws;		     /* one of the two, until it is closed */
+	struct ws_client *client;    /* we dialled */
+	struct dial *dial;	     /* whose connection this is; NULL: accepted */
+	const struct directory *dir; /* reference, as of its begin */
+	const struct dir_source *source;
+	const struct dir_project *project;
+	enum line_state state;
+	int64_t heard_us; /* wall clock of the last message */
+	unsigned unreadable;
+	bool closing, gives_up;
+	unsigned tries;
+
+	/* the stream */
+	size_t stream_n;
+	char stream[MEDIA_ID_MAX];
+	unsigned channels; /* interleaved */
+	unsigned legs_n;
+	struct line_leg legs[MEDIA_LEGS_MAX];
+	bool legs_known;
+	struct detect *detect;			/* while its format is being found out */
+	struct media_leg roles[MEDIA_LEGS_MAX]; /* labels are not kept */
+	void *sinks[MEDIA_SINKS_MAX];
+	bool sinks_begun;
+
+	/* facts of this turn; their texts */
+	struct heard facts[LINE_FACTS];
+	size_t facts_n, text_n;
+	char text[LINE_TEXT_BYTES];
+	bool dirty;
+	struct media_line *next_dirty;
+	/* bodies of HEARD records, a line each; those before `told_n` are with the call */
+	struct buf outbox;
+	size_t told_n;
+	bool posting, telling;
+	unsigned held; /* by sinks that have more to tell */
+	struct hear_post post;
+	struct buf posted;
+	bool detached_told;
+
+	/* whose call it is */
+	enum line_bind bind;
+	struct uuid call;
+	bool has_call, claiming, moving;
+	struct uuid move_to; /* when the post that is under way is back */
+	struct hear_claim claim;
+	int64_t claim_again_us, grace_until_us; /* wall clock */
+	struct buf claim_text;			/* token, call id, name: of the claim */
+	struct span token, call_id;
+	bool only_one;
+
+	/* what we send */
+	struct line_mark marks[MARKS_MAX];
+	unsigned marks_n;
+	int64_t sent_ms, played_ms;
+	struct buf out;	 /* a message */
+	struct buf play; /* what waits for the clock, from play_at on */
+	size_t play_at;
+	int64_t clock_us; /* monotonic: the next frame is due */
+
+	struct listener_feed *feeds; /* listen.c */
+};
+
+struct media_shard {
+	struct media *media;
+	struct shard *shard;
+	struct media_line *lines, *spare;
+	unsigned lines_n;
+	struct media_line *dirty;
+	struct arena arena;	    /* of the message at hand */
+	struct buf bytes;	    /* its payload, out of base64 */
+	struct buf joined;	    /* with what was carried before */
+	struct buf channel;	    /* one channel of it */
+	struct leg_scratch scratch; /* of all its legs */
+	uv_prepare_t turn_end;
+	uv_timer_t tick;  /* every second */
+	uv_timer_t quick; /* 5 a second: claims, levels */
+	uv_timer_t clock; /* 50 a second, while a line must not pause */
+	unsigned paced;	  /* such lines */
+	struct ws_dialer *dialer;
+	struct http_client *http; /* for placing calls */
+	struct dial *dials;
+	listen_levels_fn *levels;
+	void *levels_user;
+	atomic_bool wants_levels; /* any thread */
+	bool stopped;
+};
+
+struct media_sink_entry {
+	const struct media_sink *sink;
+	void *owner;
+};
+
+struct listen {
+	struct media *media;
+};
+
+struct media {
+	struct media_config config;
+	struct media_shard **shards;
+	struct listen listen;
+	atomic_int levels_wanted; /* shards */
+	struct media_sink_entry sinks[MEDIA_SINKS_MAX];
+	unsigned sinks_n;
+};
+
+struct media_shard *media_at(struct media *, struct shard *);
+
+/* --- media.c: lines --- */
+/* NULL: all are taken. */
+struct media_line *line_new(struct media_shard *);
+/* Its socket is gone, or it never had one: tells the end and goes when everything is told. */
+void line_end(struct media_line *, const char *why);
+/* A line that must not pause begins (1) or ends (-1). */
+void shard_pace(struct media_shard *, int by);
+/* When nothing is under way any more. */
+void line_release_soon(struct media_line *);
+
+/* --- line.c: what comes in --- */
+void line_open(struct media_line *, const struct media_about *);
+void line_message(struct media_line *, struct span message, bool binary);
+/* Once a second. */
+void line_tick(struct media_line *, int64_t now_us);
+void line_finish(struct media_line *, int64_t now_us, const char *why);
+/* Closes its socket; `why` is the label of callmend_media_refused_total. */
+void line_refuse(struct media_line *, int code, const char *why, const char *reason);
+
+/* --- facts.c: what is told, and to whom --- */
+void line_tell(struct media_line *, const struct heard *, size_t n);
+void line_flush(struct media_line *);
+/* Looks for the call of audio that has just begun, or again. */
+void line_claim(struct media_line *, int64_t now_us);
+void line_dialled(struct media_line *, const struct uuid *call);
+void line_link(struct media_line *, const struct uuid *to);
+
+/* --- play.c: what goes out --- */
+enum { PLAY_FRAME_MS = 20 };
+MUST int line_send(struct media_line *, const struct media_out *);
+/* Bytes of the stream's codec; `mark` may be empty. E_INVALID: this protocol or stream cannot. */
+MUST int line_play(struct media_line *, struct span payload, struct span mark, struct fault *f);
+MUST int line_clear(struct media_line *, struct fault *f);
+void line_marked(struct media_line *, struct span name, int64_t now_us);
+void line_cleared(struct media_line *, int64_t now_us);
+/* Every 20 ms, for lines that must not pause. */
+void line_clock(struct media_line *, int64_t now_us);
+
+/* --- dial.c --- */
+void dials_stop(struct media_shard *);
+void dial_lost(struct dial *, struct media_line *);
+void dials_tick(struct media_shard *, int64_t now_us);
+void dial_running(void *media, struct shard *, const struct uuid *call, const struct uuid *source,
+		  struct span provider_call_id, struct span listen_url);
+/* `encoding`: copied when it is one this build knows by name. */
+void dial_placed(struct media_shard *, const struct media_dialect *, const struct uuid *call,
+		 const struct uuid *source, const struct media_placed *, struct span encoding,
+		 uint32_t rate_hz);
+void dial_ended(void *media, struct shard *, const struct uuid *call);
+
+/* --- listen.c --- */
+void listen_feed_line(struct media_line *);
+void listen_line_over(struct media_line *);
+void listen_levels_tick(struct media_shard *, int64_t now_us);
+
+#endif

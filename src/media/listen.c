@@ -1,0 +1,485 @@
+/* Watchers who listen, and levels for those who look.
+ *
+ * Happy path: a listener asks every shard for lines of its call; a line that has one gets a feed,
+ * which reads the legs' rings from so long ago on, 40 ms at a time, all legs of the mix at the same
+ * moment of the wall clock, and mails frames to the listener's shard.
+ *
+ * Failure modes: nobody has audio of the call, or the project keeps none (`over` says which); the
+ * line ends (likewise); the listener's shard or socket is slow - frames are dropped and their
+ * numbers missing. Nothing of it touches a line without feeds. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "callmend/event.h"
+#include "media/internal.h"
+
+enum {
+	SAMPLES_PER_MS = LISTEN_RATE_HZ / 1000,
+	FRAME_SAMPLES = LISTEN_FRAME_MS * SAMPLES_PER_MS,
+	MIX_WAIT_SAMPLES = 80 * SAMPLES_PER_MS, /* for a leg that is behind */
+	UNDER_WAY_MAX = 2 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
+	LEVEL_FLOOR_DB = -90,
+};
+
+static const char *const leg_names[] = { "customer", "assistant", "mix" };
+static const char *const end_names[] = {
+#define X(name, text, doc) text,
+	LISTEN_ENDS(X)
+#undef X
+};
+
+bool listen_leg_from(struct span name, enum listen_leg *out)
+{
+	for (unsigned i = 0; i < LISTEN_LEGS; i++) {
+		if (!span_is(name, leg_names[i]))
+			continue;
+		*out = (enum listen_leg)i;
+		return true;
+	}
+	return false;
+}
+
+const char *listen_end_name(enum listen_end e)
+{
+	return end_names[e];
+}
+
+/* --- listeners: of the shard that asked --- */
+
+struct listener {
+	struct media *media;
+	struct shard *home;
+	struct uuid org, call;
+	enum listen_leg leg;
+	int64_t from_ms;
+	struct listen_handlers handlers;
+	atomic_bool stopped;   /* by listen_stop: feeds notice */
+	atomic_uint refs;      /* the watcher, each mail, each feed */
+	atomic_uint under_way; /* frames mailed */
+	unsigned asked, feeds; /* at home: shards that have not answered, feeds that live */
+	bool off;	       /* some line of the call keeps no ring */
+	bool over;
+};
+
+static void unref(struct listener *r)
+{
+	if (atomic_fetch_sub(&r->refs, 1) == 1)
+		free(r);
+}
+
+static void settle(struct listener *r)
+{
+	if (r->asked || r->feeds || r->over || atomic_load(&r->stopped))
+		return;
+	r->over = true;
+	r->handlers.over(r->handlers.user, r->off ? LISTEN_OFF : LISTEN_NO_AUDIO);
+}
+
+/* --- mail between line and listener --- */
+
+struct feed_mail {
+	struct mail mail;
+	struct listener *listener; /* a reference */
+	struct media_shard *shard; /* to a shard of lines */
+	struct message *frame;
+	unsigned feeds; /* an answer: so many lines */
+	bool off;
+};
+
+static struct feed_mail *mail_new(struct listener *r, void (*run)(struct mail *, struct shard *))
+{
+	struct feed_mail *m = calloc(1, sizeof(*m));
+
+	CHECK(m);
+	atomic_fetch_add(&r->refs, 1);
+	m->mail.run = run;
+	m->listener = r;
+	return m;
+}
+
+static void mail_free(struct feed_mail *m)
+{
+	unref(m->listener);
+	message_unref(m->frame);
+	free(m);
+}
+
+static void run_frame(struct mail *mail, struct shard *here)
+{
+	struct feed_mail *m = (struct feed_mail *)mail;
+	struct listener *r = m->listener;
+
+	(void)here;
+	atomic_fetch_sub(&r->under_way, 1);
+	if (!atomic_load(&r->stopped) && !r->handlers.frame(r->handlers.user, m->frame))
+		metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+	mail_free(m);
+}
+
+static void run_feed_over(struct mail *mail, struct shard *here)
+{
+	struct feed_mail *m = (struct feed_mail *)mail;
+	struct listener *r = m->listener;
+
+	(void)here;
+	r->feeds--;
+	if (!r->feeds && !r->asked && !r->over && !atomic_load(&r->stopped)) {
+		r->over = true;
+		r->handlers.over(r->handlers.user, LISTEN_OVER);
+	}
+	mail_free(m);
+}
+
+static void run_answer(struct mail *mail, struct shard *here)
+{
+	struct feed_mail *m = (struct feed_mail *)mail;
+	struct listener *r = m->listener;
+
+	(void)here;
+	r->asked--;
+	r->off |= m->off;
+	settle(r);
+	mail_free(m);
+}
+
+static void run_feed_begun(struct mail *mail, struct shard *here)
+{
+	struct feed_mail *m = (struct feed_mail *)mail;
+
+	(void)here;
+	m->listener->feeds++;
+	mail_free(m);
+}
+
+/* --- feeds: of a line --- */
+
+struct listener_feed {
+	struct listener_feed *next;
+	struct listener *listener; /* a reference */
+	int64_t at; /* the next frame's first sample, in samples of 8 kHz since 1970 */
+	uint32_t sequence;
+};
+
+static void feed_free(struct listener_feed *f)
+{
+	unref(f->listener);
+	free(f);
+	metric_add(METRIC_MEDIA_LISTENERS, -1);
+}
+
+static bool is_wanted(const struct media_line *l, unsigned i, enum listen_leg leg)
+{
+	enum speaker s = l->legs[i].speaker;
+
+	return l->legs[i].leg &&
+	       (leg == LISTEN_MIX || (leg == LISTEN_ASSISTANT && s == SPEAKER_AI) ||
+		(leg == LISTEN_CUSTOMER && s != SPEAKER_AI));
+}
+
+static int64_t begin_of(const struct leg *leg)
+{
+	struct leg_view v;
+
+	leg_view(leg, &v);
+	return v.start_us / 1000 * SAMPLES_PER_MS + v.start_us % 1000 * SAMPLES_PER_MS / 1000;
+}
+
+/* The ends of the wanted legs: the first and the last of them. False: there is no audio yet. */
+static bool ends_of(const struct media_line *l, enum listen_leg leg, int64_t *first, int64_t *last)
+{
+	*first = INT64_MAX;
+	*last = 0;
+	for (unsigned i = 0; i < l->legs_n; i++) {
+		if (!is_wanted(l, i, leg) || !leg_ring_end(l->legs[i].leg))
+			continue;
+		int64_t end = begin_of(l->legs[i].leg) + leg_ring_end(l->legs[i].leg);
+		*first = end < *first ? end : *first;
+		*last = end > *last ? end : *last;
+	}
+	return *last > 0;
+}
+
+static void add_leg(const struct leg *leg, int64_t at, int32_t sum[FRAME_SAMPLES])
+{
+	int64_t begin = begin_of(leg), from = at - begin, skip = from < 0 ? -from : 0;
+	uint8_t bytes[FRAME_SAMPLES];
+
+	if (skip >= FRAME_SAMPLES)
+		return;
+	from += skip;
+	int64_t asked = from;
+	size_t n = leg_ring_read(leg, &from, bytes, (size_t)(FRAME_SAMPLES - skip));
+	int64_t late = from - asked; /* older than the ring */
+	for (size_t i = 0; i < n && skip + late + (int64_t)i < FRAME_SAMPLES; i++)
+		sum[skip + late + (int64_t)i] += g711_ulaw_table[bytes[i]];
+}
+
+static void put_le(char *at, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		at[i] = (char)(v >> (8 * i));
+}
+
+static struct message *frame_of(const struct media_line *l, struct listener_feed *f)
+{
+	char bytes[LISTEN_HEADER_BYTES + 2 * FRAME_SAMPLES];
+	int32_t sum[FRAME_SAMPLES] = { 0 };
+
+	for (unsigned i = 0; i < l->legs_n; i++)
+		if (is_wanted(l, i, f->listener->leg))
+			add_leg(l->legs[i].leg, f->at, sum);
+	bytes[0] = LISTEN_VERSION;
+	bytes[1] = (char)f->listener->leg;
+	put_le(bytes + 2, LISTEN_RATE_HZ / 100, 2);
+	put_le(bytes + 4, f->sequence++, 4);
+	put_le(bytes + 8, (uint64_t)(f->at / SAMPLES_PER_MS), 8);
+	for (unsigned i = 0; i < FRAME_SAMPLES; i++) {
+		int32_t v = sum[i] > INT16_MAX	 ? INT16_MAX
+			    : sum[i] < INT16_MIN ? INT16_MIN
+						 : sum[i];
+		put_le(bytes + LISTEN_HEADER_BYTES + 2 * i, (uint16_t)v, 2);
+	}
+	return message_new_binary((struct span){ bytes, sizeof(bytes) });
+}
+
+static void send_frame(const struct media_line *l, struct listener_feed *f)
+{
+	struct listener *r = f->listener;
+	struct message *frame = frame_of(l, f);
+
+	f->at += FRAME_SAMPLES;
+	if (atomic_load(&r->under_way) >= UNDER_WAY_MAX) {
+		metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+		message_unref(frame);
+		return;
+	}
+	atomic_fetch_add(&r->under_way, 1);
+	struct feed_mail *m = mail_new(r, run_frame);
+	m->frame = frame;
+	shard_post_sure(r->home, &m->mail);
+}
+
+static void pump(const struct media_line *l, struct listener_feed *f)
+{
+	int64_t first, last;
+
+	if (!ends_of(l, f->listener->leg, &first, &last))
+		return;
+	if (!f->at)
+		f->at = last + f->listener->from_ms * SAMPLES_PER_MS;
+	while (first >= f->at + FRAME_SAMPLES || last >= f->at + FRAME_SAMPLES + MIX_WAIT_SAMPLES)
+		send_frame(l, f);
+}
+
+static void end_feed(struct listener_feed *f)
+{
+	struct feed_mail *m = mail_new(f->listener, run_feed_over);
+
+	shard_post_sure(f->listener->home, &m->mail);
+	feed_free(f);
+}
+
+void listen_feed_line(struct media_line *l)
+{
+	for (struct listener_feed **p = &l->feeds; *p;) {
+		struct listener_feed *f = *p;
+
+		if (atomic_load(&f->listener->stopped)) {
+			*p = f->next;
+			feed_free(f);
+			continue;
+		}
+		pump(l, f);
+		p = &f->next;
+	}
+}
+
+void listen_line_over(struct media_line *l)
+{
+	while (l->feeds) {
+		struct listener_feed *f = l->feeds;
+
+		l->feeds = f->next;
+		pump(l, f);
+		end_feed(f);
+	}
+}
+
+static void attach(struct media_line *l, struct listener *r)
+{
+	struct listener_feed *f = calloc(1, sizeof(*f));
+	struct feed_mail *begun = mail_new(r, run_feed_begun);
+
+	CHECK(f);
+	atomic_fetch_add(&r->refs, 1);
+	f->listener = r;
+	f->next = l->feeds;
+	l->feeds = f;
+	metric_add(METRIC_MEDIA_LISTENERS, 1);
+	shard_post_sure(r->home, &begun->mail);
+	pump(l, f);
+}
+
+static void run_ask(struct mail *mail, struct shard *here)
+{
+	struct feed_mail *m = (struct feed_mail *)mail;
+	struct listener *r = m->listener;
+	struct media_shard *s = media_at(r->media, here);
+
+	for (struct media_line *l = s->lines; l; l = l->next) {
+		if (l->state != LINE_RUNNING || !l->has_call || !uuid_eq(&l->call, &r->call) ||
+		    !uuid_eq(&l->source->org, &r->org))
+			continue;
+		if (l->project && l->project->audio.listen)
+			attach(l, r);
+		else
+			m->off = true;
+	}
+	m->mail.run = run_answer;
+	shard_post_sure(r->home, &m->mail);
+}
+
+struct listener *listen_start(struct listen *listen, struct shard *here, const struct uuid *org,
+			      const struct uuid *call, enum listen_leg leg, int64_t from_ms,
+			      const struct listen_handlers *handlers)
+{
+	struct listener *r = calloc(1, sizeof(*r));
+
+	CHECK(r);
+	r->media = listen->media;
+	r->home = here;
+	r->org = *org;
+	r->call = *call;
+	r->leg = leg;
+	r->from_ms = from_ms < -LISTEN_BACK_MAX_MS ? -LISTEN_BACK_MAX_MS
+		     : from_ms > 0		   ? 0
+						   : from_ms;
+	r->handlers = *handlers;
+	atomic_init(&r->refs, 1);
+	r->asked = shards_count(shard_group(here));
+	for (unsigned i = 0; i < shards_count(shard_group(here)); i++) {
+		struct feed_mail *m = mail_new(r, run_ask);
+
+		shard_post_sure(shards_at(shard_group(here), i), &m->mail);
+	}
+	return r;
+}
+
+void listen_stop(struct listener *r)
+{
+	if (!r)
+		return;
+	atomic_store(&r->stopped, true);
+	unref(r);
+}
+
+/* --- levels --- */
+
+struct levels_mail {
+	struct mail mail;
+	struct media_shard *to;
+	struct uuid org, project, call;
+	struct message *message;
+};
+
+void listen_levels(struct listen *listen, struct shard *here, listen_levels_fn *levels, void *user)
+{
+	struct media_shard *s = media_at(listen->media, here);
+
+	if ((levels != NULL) != (s->levels != NULL))
+		atomic_fetch_add(&listen->media->levels_wanted, levels ? 1 : -1);
+	atomic_store(&s->wants_levels, levels != NULL);
+	s->levels = levels;
+	s->levels_user = user;
+}
+
+static void run_levels(struct mail *mail, struct shard *here)
+{
+	struct levels_mail *m = (struct levels_mail *)mail;
+
+	(void)here;
+	if (m->to->levels && !m->to->stopped)
+		m->to->levels(m->to->levels_user, &m->org, &m->project, &m->call, m->message);
+	message_unref(m->message);
+	free(m);
+}
+
+static void post_levels(struct media_shard *to, const struct media_line *l, struct message *message)
+{
+	struct levels_mail *m = calloc(1, sizeof(*m));
+
+	CHECK(m);
+	*m = (struct levels_mail){ .to = to,
+				   .org = l->source->org,
+				   .project = l->source->project,
+				   .call = l->call,
+				   .message = message_ref(message) };
+	m->mail.run = run_levels;
+	if (shard_post(to->shard, &m->mail)) { /* levels are the first that may be missed */
+		message_unref(message);
+		free(m);
+	}
+}
+
+static double decibels(float db)
+{
+	return isfinite(db) && db > LEVEL_FLOOR_DB ? round((double)db * 10) / 10 : LEVEL_FLOOR_DB;
+}
+
+static void put_leg(struct json_out *o, const struct media_line *l, unsigned i)
+{
+	struct leg_view v;
+
+	leg_view(l->legs[i].leg, &v);
+	json_begin(o, NULL);
+	json_put_i64(o, "leg", i);
+	json_put_z(o, "speaker", speaker_name(l->legs[i].speaker));
+	json_put_f64(o, "level", decibels(v.level_db));
+	json_put_f64(o, "peak", decibels(v.peak_db));
+	json_put_bool(o, "speaking", v.speaking);
+	json_end(o);
+}
+
+static struct message *levels_of(const struct media_line *l, int64_t now_us)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct json_out o = { .b = &b };
+	char call[UUID_TEXT + 1], at[CLOCK_ISO + 1];
+
+	uuid_format(&l->call, call);
+	clock_format(now_us, at);
+	json_begin(&o, NULL);
+	json_put_z(&o, "type", "levels");
+	json_put_z(&o, "call", call);
+	json_put_z(&o, "at", at);
+	json_begin_array(&o, "legs");
+	for (unsigned i = 0; i < l->legs_n; i++)
+		if (l->legs[i].leg)
+			put_leg(&o, l, i);
+	json_end_array(&o);
+	json_end(&o);
+	return message_new(buf_span(&b));
+}
+
+static void tell_levels(struct media *m, const struct media_line *l, int64_t now_us)
+{
+	struct message *message = levels_of(l, now_us);
+
+	for (unsigned i = 0; i < m->config.shards; i++)
+		if (atomic_load(&m->shards[i]->wants_levels))
+			post_levels(m->shards[i], l, message);
+	message_unref(message);
+}
+
+void listen_levels_tick(struct media_shard *s, int64_t now_us)
+{
+	struct media *m = s->media;
+
+	if (atomic_load(&m->levels_wanted) == 0)
+		return;
+	for (struct media_line *l = s->lines; l; l = l->next)
+		if (l->state == LINE_RUNNING && l->has_call && !l->detect)
+			tell_levels(m, l, now_us);
+}

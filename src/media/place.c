@@ -1,0 +1,132 @@
+/* Calls placed over the provider's WebSocket transport.
+ *
+ * Happy path: POST to the source's API with its key; the answer's call becomes known as if a
+ * webhook had told of it, and its socket is dialled from this shard. Failure modes: no such source,
+ * no key, a protocol that places no calls (E_INVALID); no answer, no 2xx, or one without a call
+ * (E_UNAVAILABLE, with what was answered). A request that timed out may have placed a call: that
+ * one is known when its webhooks come. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "media/internal.h"
+
+enum { PLACE_MS = 20000, ANSWER_MAX = 1024 * 1024, DETAIL_MAX = 200 };
+
+struct placing {
+	struct media_shard *home;
+	const struct media_dialect *dialect;
+	struct uuid source;
+	struct buf encoding;
+	uint32_t rate_hz;
+	listen_placed_fn *done;
+	void *user;
+};
+
+static void answer(struct placing *p, const struct listen_call *c)
+{
+	p->done(p->user, c);
+	buf_free(&p->encoding);
+	free(p);
+}
+
+static void fail(struct placing *p, int code, const char *detail)
+{
+	const struct listen_call c = { .code = code, .detail = span_of(detail) };
+
+	answer(p, &c);
+}
+
+static void placed(struct placing *p, struct json json, struct arena *a)
+{
+	struct media *m = p->home->media;
+	struct media_placed at = { 0 };
+	struct fault f = { 0 };
+
+	if (p->dialect->placed(json, a, &at, &f)) {
+		fail(p, E_UNAVAILABLE, f.text);
+		return;
+	}
+	struct listen_call c = { .call = uuid_v5(&p->source, at.call_id),
+				 .provider_call_id = at.call_id };
+	hear_message(m->config.hear, p->home->shard, &p->source, at.message);
+	dial_placed(p->home, p->dialect, &c.call, &p->source, &at, buf_span(&p->encoding),
+		    p->rate_hz);
+	answer(p, &c);
+}
+
+static void on_answer(void *user, const struct client_response *r)
+{
+	struct placing *p = user;
+	struct arena a = { 0 };
+	size_t n = r->body.n < DETAIL_MAX ? r->body.n : DETAIL_MAX;
+
+	if (r->end != CLIENT_ANSWERED)
+		fail(p, E_UNAVAILABLE, r->error ? r->error : "no answer");
+	else if (r->status < 200 || r->status > 299 || json_check(r->body, NULL))
+		fail(p, E_UNAVAILABLE,
+		     arena_printf(&a, "the provider answered %d: %.*s", r->status, (int)n,
+				  r->body.p));
+	else
+		placed(p, json_of(r->body), &a);
+	arena_fini(&a);
+}
+
+static int send_request(struct placing *p, const struct dir_source *s,
+			const struct listen_place *what, struct fault *f)
+{
+	struct media_place place = { .api_base = s->api_base,
+				     .assistant_id = what->assistant_id,
+				     .name = what->name,
+				     .assistant = what->assistant,
+				     .overrides = what->overrides,
+				     .encoding = what->encoding,
+				     .rate_hz = what->rate_hz };
+	struct arena a = { 0 };
+	struct client_request rq = { .method = HTTP_POST,
+				     .timeout_ms = PLACE_MS,
+				     .response_limit = ANSWER_MAX };
+	struct http_header headers[] = {
+		{ SPAN("Content-Type"), SPAN("application/json") },
+		{ SPAN("Authorization"),
+		  span_of(arena_printf(&a, "Bearer %.*s", SPAN_ARG(s->private_key.value))) },
+	};
+
+	p->dialect->place(&place, &a, &rq.url, &rq.body);
+	rq.headers = headers;
+	rq.headers_n = 2;
+	int rc = http_client_send(p->home->http, &rq, on_answer, p, f);
+	arena_fini(&a);
+	return rc;
+}
+
+static const struct media_dialect *transport_of(const struct dir_source *s)
+{
+	return span_is(s->dialect, "vapi") ? media_dialect_find(SPAN("vapi-websocket")) : NULL;
+}
+
+void listen_place(struct listen *listen, struct shard *here, const struct listen_place *what,
+		  listen_placed_fn *done, void *user)
+{
+	struct media_shard *home = media_at(listen->media, here);
+	const struct directory *dir = hear_directory(listen->media->config.hear, here);
+	const struct dir_source *s = dir ? directory_source_by_id(dir, &what->source) : NULL;
+	struct placing *p = calloc(1, sizeof(*p));
+	struct fault f = { 0 };
+
+	CHECK(p);
+	p->home = home;
+	p->source = what->source;
+	p->rate_hz = what->rate_hz;
+	p->done = done;
+	p->user = user;
+	buf_add(&p->encoding, what->encoding);
+	p->dialect = s ? transport_of(s) : NULL;
+	if (!s)
+		fail(p, E_NOT_FOUND, "no such source");
+	else if (!p->dialect || !p->dialect->place)
+		fail(p, E_INVALID, "sources of this protocol place no calls");
+	else if (!s->private_key.value.n)
+		fail(p, E_INVALID, "the source has no private_key, or it cannot be read here");
+	else if (send_request(p, s, what, &f))
+		fail(p, f.code == E_FULL ? E_FULL : E_INVALID, f.text);
+}

@@ -1,0 +1,253 @@
+/* What goes out over a line, and how much of it was heard.
+ *
+ * Audio is cut into messages of the size the protocol takes; where it must never pause (Vapi's
+ * transport) it waits in a queue, and a clock of 20 ms sends what is there or silence. A mark
+ * behind audio comes back when that has been played: everything in front of it was heard. After a
+ * clear the marks that were pending come back, or are done with, as cleared: up to the last mark
+ * that came by itself was surely heard.
+ *
+ * Failure modes: the socket takes no more, or the queue is full - E_FULL, nothing is sent; more
+ * than MARKS_MAX marks pending - likewise. */
+#include <stdlib.h>
+
+#include "base/metrics.h"
+#include "media/internal.h"
+
+enum { QUEUE_BYTES = 2 * 1024 * 1024, BEHIND_MAX = 10 };
+
+static int send_message(struct media_line *l, const struct media_out *out)
+{
+	struct span bytes = buf_span(out->b);
+
+	if (!bytes.n)
+		return 0;
+	if (l->client)
+		return out->binary ? ws_client_send_binary(l->client, bytes)
+				   : ws_client_send(l->client, bytes);
+	if (!l->ws)
+		return E_CLOSED;
+	struct message *m = out->binary ? message_new_binary(bytes) : message_new(bytes);
+	int rc = ws_send(l->ws, m);
+	message_unref(m);
+	return rc;
+}
+
+int line_send(struct media_line *l, const struct media_out *out)
+{
+	return l->closing ? E_CLOSED : send_message(l, out);
+}
+
+/* --- sizes --- */
+
+/* Of bytes of the stream's codec; packets of opus count as what one message holds. */
+static int64_t ms_of(const struct media_line *l, size_t bytes)
+{
+	const struct line_leg *g = &l->legs[0];
+	unsigned width = g->codec->bits_per_sample / 8;
+	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
+
+	if (width)
+		return (int64_t)(bytes * 1000 / (width * (rate ? rate : 8000)));
+	return span_is(span_of(g->codec->name), "g722") ? (int64_t)bytes / 8 : PLAY_FRAME_MS;
+}
+
+static size_t bytes_of(const struct media_line *l, unsigned ms)
+{
+	const struct line_leg *g = &l->legs[0];
+	unsigned width = g->codec ? g->codec->bits_per_sample / 8 : 0; /* NULL: before its start */
+	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
+
+	return width ? (size_t)ms * width * rate / 1000 : 0;
+}
+
+static size_t piece_bytes(const struct media_line *l)
+{
+	const struct media_dialect *d = l->dialect;
+	size_t most = d->send_bytes_max ? d->send_bytes_max : SIZE_MAX;
+	size_t by_time = d->send_ms_max ? bytes_of(l, d->send_ms_max) : 0;
+
+	return by_time && by_time < most ? by_time : most;
+}
+
+/* The last piece is filled up where the protocol wants whole ones. */
+static size_t padding(const struct media_line *l, size_t n)
+{
+	const struct media_dialect *d = l->dialect;
+	size_t least = d->send_ms_min ? bytes_of(l, d->send_ms_min) : d->send_bytes_min;
+	size_t whole = n < least ? least : n;
+
+	if (d->send_bytes_step)
+		whole = (whole + d->send_bytes_step - 1) / d->send_bytes_step * d->send_bytes_step;
+	return whole - n;
+}
+
+/* --- sending --- */
+
+static int send_piece(struct media_line *l, struct span piece)
+{
+	struct media_out out = { .b = &l->out };
+	size_t pad = padding(l, piece.n);
+	struct buf whole AUTO_BUF = { 0 };
+
+	if (pad) {
+		buf_add(&whole, piece);
+		buf_reserve(&whole, pad);
+		memset(whole.p + whole.n, l->legs[0].codec->silence, pad);
+		whole.n += pad;
+		piece = buf_span(&whole);
+	}
+	buf_clear(&l->out);
+	l->dialect->put_audio(l->dialect_state, piece, &out);
+	return line_send(l, &out);
+}
+
+static int send_mark(struct media_line *l, struct span name)
+{
+	struct media_out out = { .b = &l->out };
+
+	buf_clear(&l->out);
+	l->dialect->put_mark(l->dialect_state, name, &out);
+	return line_send(l, &out);
+}
+
+static void note_mark(struct media_line *l, struct span name)
+{
+	struct line_mark *m = &l->marks[l->marks_n++];
+
+	m->name_n = name.n;
+	memcpy(m->name, name.p, name.n);
+	m->sent_ms = l->sent_ms;
+	m->cleared = false;
+}
+
+static int send_now(struct media_line *l, struct span payload)
+{
+	size_t most = piece_bytes(l);
+
+	while (payload.n) {
+		struct span piece = { payload.p, payload.n < most ? payload.n : most };
+
+		TRY(send_piece(l, piece));
+		l->sent_ms += ms_of(l, piece.n);
+		payload = span_from(payload, piece.n);
+	}
+	return 0;
+}
+
+int line_play(struct media_line *l, struct span payload, struct span mark, struct fault *f)
+{
+	const struct media_dialect *d = l->dialect;
+
+	if (!d->put_audio || l->state != LINE_RUNNING || l->detect || l->channels > 1)
+		return fault(f, E_INVALID, "%s plays nothing", d->title);
+	if (mark.n && (!d->put_mark || mark.n > LINE_NAME_MAX))
+		return fault(f, E_INVALID, "%s has no marks, or this one is too long", d->title);
+	if (l->marks_n == MARKS_MAX || l->play.n + payload.n > QUEUE_BYTES)
+		return fault(f, E_FULL, "too much is waiting to be played");
+	if (d->put_silence) {
+		buf_add(&l->play, payload);
+		return 0;
+	}
+	int rc = send_now(l, payload);
+	if (!rc && mark.n) {
+		note_mark(l, mark);
+		rc = send_mark(l, mark);
+	}
+	return rc ? fault(f, rc, "the socket takes no more") : 0;
+}
+
+int line_clear(struct media_line *l, struct fault *f)
+{
+	struct media_out out = { .b = &l->out };
+
+	buf_clear(&l->play);
+	l->play_at = 0;
+	if (l->dialect->put_silence)
+		return 0;
+	if (!l->dialect->put_clear || l->state != LINE_RUNNING)
+		return fault(f, E_INVALID, "%s clears nothing", l->dialect->title);
+	buf_clear(&l->out);
+	l->dialect->put_clear(l->dialect_state, &out);
+	for (unsigned i = 0; i < l->marks_n; i++)
+		l->marks[i].cleared = true;
+	return line_send(l, &out);
+}
+
+/* --- the clock of what must not pause --- */
+
+static void send_frame(struct media_line *l)
+{
+	struct media_out out = { .b = &l->out };
+	size_t n = bytes_of(l, PLAY_FRAME_MS), left = l->play.n - l->play_at;
+
+	if (left && n) {
+		struct span piece = { l->play.p + l->play_at, left < n ? left : n };
+
+		if (send_piece(l, piece) == 0)
+			l->sent_ms += ms_of(l, piece.n);
+		l->play_at += piece.n;
+		return;
+	}
+	buf_clear(&l->play);
+	l->play_at = 0;
+	buf_clear(&l->out);
+	l->dialect->put_silence(l->dialect_state, PLAY_FRAME_MS, &out);
+	if (line_send(l, &out))
+		metric_add_label(METRIC_MEDIA_MESSAGES, "unsent", 1);
+}
+
+void line_clock(struct media_line *l, int64_t now_us)
+{
+	if (!l->dialect->put_silence || l->closing || !l->client)
+		return;
+	if (!l->clock_us || now_us - l->clock_us > BEHIND_MAX * PLAY_FRAME_MS * 1000)
+		l->clock_us = now_us;
+	while (l->clock_us <= now_us) {
+		send_frame(l);
+		l->clock_us += PLAY_FRAME_MS * 1000;
+	}
+}
+
+/* --- what was heard --- */
+
+static void tell_played(struct media_line *l, const struct line_mark *m, bool cleared,
+			int64_t now_us)
+{
+	struct heard h = {
+		.kind = HEARD_PLAYED,
+		.at_us = now_us,
+		.text = { m->name, m->name_n },
+		.ms = cleared ? l->played_ms : m->sent_ms,
+		.name = cleared ? SPAN("cleared") : SPAN("played"),
+	};
+
+	if (!cleared)
+		l->played_ms = m->sent_ms;
+	line_tell(l, &h, 1);
+}
+
+static void drop_marks(struct media_line *l, unsigned n)
+{
+	l->marks_n -= n;
+	memmove(l->marks, l->marks + n, l->marks_n * sizeof(l->marks[0]));
+}
+
+/* Marks come back in their order; those in front of one that did were lost on the way. */
+void line_marked(struct media_line *l, struct span name, int64_t now_us)
+{
+	for (unsigned i = 0; i < l->marks_n; i++) {
+		if (!span_eq((struct span){ l->marks[i].name, l->marks[i].name_n }, name))
+			continue;
+		for (unsigned k = 0; k <= i; k++)
+			tell_played(l, &l->marks[k], l->marks[k].cleared, now_us);
+		drop_marks(l, i + 1);
+		return;
+	}
+}
+
+void line_cleared(struct media_line *l, int64_t now_us)
+{
+	for (unsigned k = 0; k < l->marks_n; k++)
+		tell_played(l, &l->marks[k], true, now_us);
+	drop_marks(l, l->marks_n);
+}

@@ -1,0 +1,98 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* wants the ones above */
+#include <math.h>
+#include <stdlib.h>
+
+#include "media/detect.h"
+
+enum { SECOND = 1000 * 1000 };
+
+/* Two voices of their own. */
+static size_t make(uint32_t rate, unsigned channels, int ms, bool same, char *out)
+{
+	size_t n = rate * (size_t)ms / 1000;
+
+	for (size_t i = 0; i < n; i++) {
+		double t = (double)i / rate;
+		int16_t v[2] = { (int16_t)(7000 * sin(6.2832 * 210 * t) * (1 + sin(9 * t)) / 2),
+				 (int16_t)(5000 * sin(6.2832 * 330 * t + 1)) };
+
+		if (same)
+			v[1] = v[0];
+		for (unsigned c = 0; c < channels; c++)
+			out[2 * (i * channels + c)] = (char)v[c],
+						out[2 * (i * channels + c) + 1] = (char)(v[c] >> 8);
+	}
+	return n * channels * 2;
+}
+
+static void expect(uint32_t rate, unsigned channels, bool same, double clock, struct detected given)
+{
+	static char bytes[DETECT_BYTES_MAX];
+	size_t n = make(rate, channels, 1500, same, bytes);
+	struct detected d =
+		detect_format((struct span){ bytes, n }, n, (int64_t)(1.5 * SECOND * clock),
+			      given.rate_hz, given.channels);
+
+	assert_int_equal(rate, d.rate_hz);
+	assert_int_equal(channels, d.channels);
+}
+
+static void rates_and_channels_are_found(void **state)
+{
+	(void)state;
+	static const struct detected formats[] = { { 8000, 1 },	 { 16000, 1 }, { 8000, 2 },
+						   { 16000, 2 }, { 24000, 1 }, { 48000, 1 },
+						   { 24000, 2 } };
+	static const double clocks[] = { 0.92, 1.0, 1.08 };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		for (size_t k = 0; k < 3; k++)
+			expect(formats[i].rate_hz, formats[i].channels, false, clocks[k],
+			       (struct detected){ 0 });
+}
+
+static void one_voice_twice_is_two_channels(void **state)
+{
+	(void)state;
+	expect(16000, 2, true, 1, (struct detected){ 0 });
+	expect(8000, 2, true, 1, (struct detected){ 0 });
+}
+
+static void what_is_known_stays(void **state)
+{
+	(void)state;
+	expect(16000, 1, false, 1, (struct detected){ 16000, 0 });
+	expect(16000, 2, false, 1, (struct detected){ 16000, 0 });
+	expect(8000, 2, false, 1, (struct detected){ 0, 2 });
+	expect(16000, 1, false, 1, (struct detected){ 0, 1 });
+}
+
+static void silence_and_nothing_have_an_answer(void **state)
+{
+	(void)state;
+	static const char zeroes[48000];
+	struct detected d =
+		detect_format((struct span){ zeroes, 48000 }, 48000, 3 * SECOND / 2, 0, 0);
+
+	assert_int_equal(16000, d.rate_hz);
+	assert_int_equal(1, d.channels);
+	d = detect_format((struct span){ zeroes, 0 }, 0, 0, 0, 0);
+	assert_int_equal(16000, d.rate_hz);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rates_and_channels_are_found),
+		cmocka_unit_test(one_voice_twice_is_two_channels),
+		cmocka_unit_test(what_is_known_stays),
+		cmocka_unit_test(silence_and_nothing_have_an_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

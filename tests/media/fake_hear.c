@@ -1,0 +1,305 @@
+#include "fake_hear.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+
+/* --- the fake --- */
+
+struct uuid fake_call(enum hear_way way)
+{
+	struct uuid space = { { 7 } };
+
+	return uuid_v5(&space, span_of(hear_way_name(way)));
+}
+
+const char *hear_way_name(enum hear_way way)
+{
+	static const char *const names[] = {
+#define X(name, text, doc) [HEAR_##name] = text,
+		HEAR_WAYS(X)
+#undef X
+	};
+	return names[way];
+}
+
+const struct directory *hear_directory(struct hear *h, struct shard *here)
+{
+	(void)here;
+	return h->directory;
+}
+
+bool hear_draining(const struct hear *h)
+{
+	return atomic_load(&h->draining);
+}
+
+int hear_admit(const struct dir_source *s, const struct exchange *x, struct fault *f)
+{
+	struct span v;
+
+	(void)s;
+	return exchange_header(x, "x-vapi-secret", &v) && span_is(v, "wrong")
+		       ? fault(f, E_DENIED, "the secret is wrong")
+		       : 0;
+}
+
+static void run_answer(struct mail *m, struct shard *here)
+{
+	struct hear_claim *c = (struct hear_claim *)m;
+
+	(void)here;
+	c->answer(c);
+}
+
+void hear_bind(struct hear *h, struct shard *here, struct hear_claim *c)
+{
+	enum hear_way way = atomic_load(&h->way);
+
+	c->way = way == HEAR_OWN && !c->make   ? HEAR_NONE
+		 : way == HEAR_NONE && c->make ? HEAR_OWN
+					       : way;
+	c->call = fake_call(atomic_load(&h->same) ? HEAR_OWN : c->way);
+	if (c->way != HEAR_NONE && c->way != HEAR_REFUSED)
+		atomic_fetch_add(&h->held, 1);
+	c->mail.run = run_answer;
+	if (atomic_load(&h->keep_claims))
+		h->kept_claim = c;
+	else
+		shard_post_sure(here, &c->mail);
+	atomic_fetch_add(&h->claims, 1);
+}
+
+void hear_hold(struct hear *h, const struct uuid *call)
+{
+	(void)call;
+	atomic_fetch_add(&h->held, 1);
+}
+
+void hear_release(struct hear *h, const struct uuid *call)
+{
+	(void)call;
+	atomic_fetch_sub(&h->held, 1);
+}
+
+bool hear_is_token(const struct hear *h, const struct uuid *source, struct span text)
+{
+	(void)h, (void)source;
+	return span_is(text, "token");
+}
+
+static void keep(struct hear *h, const struct hear_post *p)
+{
+	char call[UUID_TEXT + 1];
+
+	uuid_format(&p->call, call);
+	pthread_mutex_lock(&h->lock);
+	buf_printf(&h->told, "%s %.*s\n", call, SPAN_ARG(p->body));
+	pthread_mutex_unlock(&h->lock);
+	atomic_fetch_add(&h->bodies, 1);
+}
+
+void hear_tell(struct hear *h, struct shard *here, struct hear_post *p)
+{
+	(void)here;
+	if (h->on_tell)
+		h->on_tell();
+	keep(h, p);
+	if (h->after_tell)
+		h->after_tell();
+	p->code = 0;
+	if (atomic_load(&h->keep_posts))
+		h->kept = p;
+	else
+		p->told(p);
+}
+
+void hear_message(struct hear *h, struct shard *here, const struct uuid *source, struct span json)
+{
+	(void)h, (void)here, (void)source, (void)json;
+}
+
+void hear_watch(struct hear *h, const struct hear_calls *calls)
+{
+	h->calls = *calls;
+}
+
+void fake_told(struct hear *h, struct buf *out)
+{
+	buf_clear(out);
+	pthread_mutex_lock(&h->lock);
+	buf_add(out, buf_span(&h->told));
+	pthread_mutex_unlock(&h->lock);
+}
+
+size_t fake_count(struct hear *h, const char *part)
+{
+	struct buf all AUTO_BUF = { 0 };
+	size_t n = 0;
+
+	fake_told(h, &all);
+	for (const char *at = buf_z(&all); (at = strstr(at, part)); at++)
+		n++;
+	return n;
+}
+
+/* --- lines --- */
+
+static const char document[] =
+	"{\"version\":1,\"tokens\":[],\"projects\":[{\"id\":\"00000000-0000-7000-8000-"
+	"0000000000a1\","
+	"\"org_id\":\"00000000-0000-7000-8000-000000000001\",\"name\":\"p\",\"audio\":{\"listen\":"
+	"true}}],"
+	"\"sources\":[{\"id\":\"00000000-0000-7000-8000-0000000000b1\",\"org_id\":"
+	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":\"00000000-0000-7000-8000-"
+	"0000000000a1\","
+	"\"dialect\":\"twilio\",\"name\":\"phone\",\"auth\":[]},{\"id\":"
+	"\"00000000-0000-7000-8000-0000000000b2\",\"org_id\":\"00000000-0000-7000-8000-"
+	"000000000001\","
+	"\"project_id\":\"00000000-0000-7000-8000-0000000000a1\",\"dialect\":\"vapi\",\"name\":"
+	"\"main\","
+	"\"auth\":[]},{\"id\":\"00000000-0000-7000-8000-0000000000b3\",\"org_id\":"
+	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":\"00000000-0000-7000-8000-"
+	"0000000000a1\",\"dialect\":\"telnyx\",\"name\":\"overtaken\",\"auth\":[]}]}";
+
+static void start_part(struct rig *r, struct shard *s)
+{
+	struct lines *l = r->user;
+	struct fault f;
+
+	assert_int_equal(0, media_shard_start(l->media, s, &f));
+}
+
+static void stop_part(struct rig *r, struct shard *s)
+{
+	struct lines *l = r->user;
+
+	media_shard_stop(l->media, s);
+}
+
+void lines_start(struct lines *l)
+{
+	struct directory *d;
+	struct fault f = { 0 };
+	struct media_config c = { .shards = 1,
+				  .max_lines = l->max_lines ? l->max_lines : 8,
+				  .hear = &l->hear,
+				  .bind_grace_ms = l->grace_ms,
+				  .silence_ms = l->silence_ms };
+
+	pthread_mutex_init(&l->hear.lock, NULL);
+	if (directory_new(&d, SPAN(document), "", &f))
+		fail_msg("%s", f.text);
+	l->hear.directory = d;
+	assert_int_equal(0, media_new(&l->media, &c, &f));
+	if (l->sink)
+		media_add_sink(l->media, l->sink, l->sink_owner);
+	size_t n = media_routes(l->media, l->routes, 4);
+	l->rig.user = l;
+	l->rig.config.ws_queue_bytes = 1 << 20;
+	l->rig.on_start = start_part;
+	l->rig.on_stop = stop_part;
+	rig_start(&l->rig, 1, l->routes, n);
+}
+
+void lines_stop(struct lines *l)
+{
+	rig_stop(&l->rig);
+	media_free(l->media);
+	directory_unref(l->hear.directory);
+	buf_free(&l->hear.told);
+	pthread_mutex_destroy(&l->hear.lock);
+}
+
+int lines_open(struct lines *l, const char *path, int *status)
+{
+	struct reply r = { 0 };
+	int fd = client_connect(l->rig.port);
+
+	wsc_open(fd, path, "", &r);
+	*status = r.status;
+	reply_free(&r);
+	return fd;
+}
+
+void lines_text(int fd, const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *p = copy; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	wsc_send(fd, 0x81, copy, strlen(copy));
+	free(copy);
+}
+
+void lines_twilio_start(int fd, const char *call)
+{
+	char text[600];
+
+	lines_text(fd, "{'event':'connected','protocol':'Call','version':'1.0.0'}");
+	snprintf(text, sizeof(text),
+		 "{'event':'start','sequenceNumber':'1','start':{'accountSid':'AC1','streamSid':'"
+		 "MZ1',"
+		 "'callSid':'%s','tracks':['inbound'],'mediaFormat':{'encoding':'audio/x-mulaw',"
+		 "'sampleRate':8000,'channels':1},'customParameters':{}},'streamSid':'MZ1'}",
+		 call);
+	lines_text(fd, text);
+}
+
+/* A second of a tone, a second of nothing: there is always something to tell of. */
+static void fill(unsigned frame, char bytes[160])
+{
+	for (unsigned i = 0; i < 160; i++) {
+		double t = (double)(frame * 160 + i) / 8000;
+		double v = frame / 50 % 2 ? 0 : 9000 * sin(t * 6.2832 * 300) * (1 + sin(t * 25));
+
+		bytes[i] = (char)g711_ulaw_of((int16_t)v);
+	}
+}
+
+void lines_telnyx_start(int fd)
+{
+	lines_text(fd, "{'event':'connected','version':'1.0.0'}");
+	lines_text(
+		fd,
+		"{'event':'start','sequence_number':'1','start':{'user_id':'u','call_control_id':"
+		"'v2:1','media_format':{'encoding':'PCMU','sample_rate':8000,'channels':1}},"
+		"'stream_id':'MZ1'}");
+}
+
+void lines_telnyx_audio(int fd, unsigned nth)
+{
+	struct buf b AUTO_BUF = { 0 };
+	char bytes[160];
+
+	fill(nth, bytes);
+	buf_printf(
+		&b,
+		"{\"event\":\"media\",\"sequence_number\":\"%u\",\"media\":{\"track\":\"inbound\","
+		"\"chunk\":\"%u\",\"timestamp\":\"%u\",\"payload\":\"",
+		nth + 1, nth, nth * 20 - 20);
+	crypto_base64((struct span){ bytes, sizeof(bytes) }, &b);
+	buf_addz(&b, "\"},\"stream_id\":\"MZ1\"}");
+	wsc_send(fd, 0x81, b.p, b.n);
+}
+
+void lines_twilio_audio(int fd, unsigned first, unsigned n)
+{
+	for (unsigned i = first; i < first + n; i++) {
+		struct buf b AUTO_BUF = { 0 };
+		char bytes[160];
+
+		fill(i, bytes);
+		buf_printf(&b,
+			   "{\"event\":\"media\",\"sequenceNumber\":\"%u\",\"media\":{\"track\":"
+			   "\"inbound\","
+			   "\"chunk\":\"%u\",\"timestamp\":\"%u\",\"payload\":\"",
+			   i + 2, i + 1, i * 20);
+		crypto_base64((struct span){ bytes, sizeof(bytes) }, &b);
+		buf_addz(&b, "\"},\"streamSid\":\"MZ1\"}");
+		wsc_send(fd, 0x81, b.p, b.n);
+	}
+}
