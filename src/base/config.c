@@ -445,6 +445,9 @@ static void finish(struct loader *l)
 	if (!*c->secrets_dir)
 		c->secrets_dir = arena_printf(&c->arena, "%s/secrets", c->state_dir);
 	make_absolute(l, &c->secrets_dir);
+	if (!*c->recording_folder)
+		c->recording_folder = arena_printf(&c->arena, "%s/recordings", c->state_dir);
+	make_absolute(l, &c->recording_folder);
 	if (*c->tls_ca_file)
 		make_absolute(l, &c->tls_ca_file);
 	if (*c->public_url && strncmp(c->public_url, "http://", 7) != 0 &&

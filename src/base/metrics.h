@@ -70,6 +70,44 @@
 	X(HTTP_REQUESTS, COUNTER, "callmend_http_requests_total", "code",                     \
 	  "HTTP requests by status class: 1xx 2xx 3xx 4xx 5xx")                               \
 	X(CONNECTIONS, GAUGE, "callmend_connections", "", "Open server connections")          \
+	X(MEDIA_SOCKETS, GAUGE, "callmend_media_sockets", "",                                 \
+	  "Sockets of live audio, accepted and dialled")                                      \
+	X(MEDIA_MESSAGES, COUNTER, "callmend_media_messages_total", "kind",                   \
+	  "Messages of live audio by kind: audio, other, unreadable; unsent: of ours")        \
+	X(MEDIA_BYTES, COUNTER, "callmend_media_bytes_total", "", "Bytes of these messages")  \
+	X(MEDIA_REFUSED, COUNTER, "callmend_media_refused_total", "why",                      \
+	  "Sockets of live audio refused or closed by us: unknown_source, unauthorized, "     \
+	  "full, draining, wrong_kind, unreadable, codec, silent, ...")                       \
+	X(MEDIA_BOUND, COUNTER, "callmend_media_bound_total", "by",                           \
+	  "Live audio whose call was found, by token, call_id, telephony_id, only_call, "     \
+	  "dialled, link; own: it got a call of its own")                                     \
+	X(MEDIA_FACTS, COUNTER, "callmend_media_facts_total", "",                             \
+	  "Facts about live audio told to calls")                                             \
+	X(MEDIA_THINNED, COUNTER, "callmend_media_thinned_total", "",                         \
+	  "Facts about live audio left out: the journal, or memory for them, was full")       \
+	X(MEDIA_DIALS, COUNTER, "callmend_media_dials_total", "result",                       \
+	  "Sockets of live audio dialled by Callmend: open, failed, lost, gave_up")           \
+	X(MEDIA_LISTENERS, GAUGE, "callmend_media_listeners", "",                             \
+	  "Watchers that listen to live audio")                                               \
+	X(MEDIA_LISTEN_DROPS, COUNTER, "callmend_media_listen_drops_total", "",               \
+	  "Frames of live audio dropped for slow listeners")                                  \
+	X(RECORDINGS_OPEN, GAUGE, "callmend_recording_open_files", "",                        \
+	  "Files of recordings that are being written, one for each leg")                     \
+	X(RECORDING_BYTES, COUNTER, "callmend_recording_bytes_total", "",                     \
+	  "Bytes of sound written to recordings")                                             \
+	X(RECORDING_DROPPED, COUNTER, "callmend_recording_dropped_frames_total", "",          \
+	  "Frames left out of recordings because recording.memory_bytes was used up")         \
+	X(RECORDINGS_FAILED, COUNTER, "callmend_recording_failed_total", "why",               \
+	  "Recordings that ended before their leg: disk_full, low_space, too_large, io")      \
+	X(STT_LEGS, GAUGE, "callmend_stt_legs", "", "Legs with a speech-to-text session")     \
+	X(STT_STATES, COUNTER, "callmend_stt_states_total", "state",                          \
+	  "Changes of such sessions: connected, lost, failed")                                \
+	X(STT_RESULTS, COUNTER, "callmend_stt_results_total", "kind",                         \
+	  "Results of speech-to-text: final, partial; repeated: left out, they were told "    \
+	  "before a reconnect; rubbish: not understood; given_up: utterances nobody took")    \
+	X(STT_DROPPED_MS, COUNTER, "callmend_stt_dropped_ms_total", "",                       \
+	  "Audio dropped because speech-to-text was away or too slow for longer than the "    \
+	  "queue holds")                                                                      \
 	X(LOOP_LAG_SECONDS, HISTOGRAM, "callmend_loop_lag_seconds", "",                       \
 	  "How late a shard's 100 ms timer fires")                                            \
 	X(STORE_QUERIES, COUNTER, "callmend_store_queries_total", "result",                   \

@@ -46,6 +46,9 @@
 	  "Calls with a session in memory at a time, over all shards. When full, webhooks of new " \
 	  "calls get 503 with Retry-After (those whose answer the provider waits for get their "   \
 	  "configured default); calls under way go on.")                                           \
+	X(core_max_media, "core.max_media", INT, "2000", RANGE(0, 1000000),                        \
+	  "Sockets of live audio at a time, over all shards. When full, further ones are refused " \
+	  "with 503.")                                                                             \
 	X(core_body_limit_bytes, "core.body_limit_bytes", SIZE, "11MiB", RANGE(64 * KIB, 1 * GIB), \
 	  "Largest request body. A larger one is answered 413. The default accepts 10 MiB bodies " \
 	  "with room to spare.")                                                                   \
@@ -60,6 +63,11 @@
 	  "Bytes that may wait for one live watcher (WebSocket). When full, the queue is "         \
 	  "dropped, counted, and the watcher gets a fresh snapshot; calls are never slowed by a "  \
 	  "watcher.")                                                                              \
+	X(media_bind_grace_ms, "media.bind_grace_ms", DURATION, "3s", RANGE(1, 1 * HOUR),          \
+	  "How long live audio waits for the call it belongs to, before it becomes a call of its " \
+	  "own.")                                                                                  \
+	X(media_silence_limit_ms, "media.silence_limit_ms", DURATION, "1m", RANGE(1000, 1 * HOUR), \
+	  "A socket of live audio on which nothing comes for so long is closed.")                  \
 	X(journal_segment_bytes, "journal.segment_bytes", SIZE, "64MiB", RANGE(1 * MIB, 4 * GIB),  \
 	  "Size of one journal file, preallocated. Disk space is given back in whole segments.")   \
 	X(journal_memory_bytes, "journal.memory_bytes", SIZE, "64MiB", RANGE(1 * MIB, 64 * GIB),   \
@@ -91,7 +99,7 @@
 	  "trusted besides. Read at the start of the core. Default: only the system's.")           \
 	X(analyst_processes, "analyst.processes", INT, "1", RANGE(0, 64),                          \
 	  "Analyst processes that `callmend up` runs: they understand finished calls, look for "   \
-	  "what goes wrong and deliver notifications. Each takes six connections of PostgreSQL "   \
+	  "what goes wrong and deliver notifications. Each takes eight connections of PostgreSQL " \
 	  "(the private cluster has 60). 0: none here; run `callmend analyst` elsewhere.")         \
 	X(analyst_lease_ms, "analyst.lease_ms", DURATION, "60s", RANGE(1000, HOUR),                \
 	  "How long a job belongs to the analyst that took it. When an analyst dies its jobs are " \
@@ -100,6 +108,18 @@
 	X(analyst_drain_limit_ms, "analyst.drain_limit_ms", DURATION, "20s", RANGE(0, HOUR),       \
 	  "After SIGTERM: how long an analyst may take for the job in hand before it ends "        \
 	  "anyway. A job cut off this way is taken over by another analyst.")                      \
+	X(recording_folder, "recording.folder", PATH, "", RANGE(0, 4000),                          \
+	  "Where recordings are kept. Analysts that make Ogg Opus of them and nodes that play "    \
+	  "them need the same folder. Default: the folder `recordings` inside `state_dir`.")       \
+	X(recording_memory_bytes, "recording.memory_bytes", SIZE, "32MiB",                         \
+	  RANGE(64 * KIB, 4 * GIB),                                                                \
+	  "Sound of running recordings that may wait for the disk, over all calls. When full, "    \
+	  "frames are left out (silence) and counted. Takes memory as it is used.")                \
+	X(recording_max_bytes, "recording.max_bytes", SIZE, "1GiB", RANGE(64 * KIB, 4 * GIB),      \
+	  "Largest file of one leg. When reached, its recording ends; the call goes on.")          \
+	X(recording_min_free_bytes, "recording.min_free_bytes", SIZE, "1GiB", RANGE(0, 64 * TIB),  \
+	  "Free space that recordings leave on their disk, for the journal's sake: with less, "    \
+	  "they end and none begins; calls go on.")                                                \
 	X(webhooks_first_retry_ms, "webhooks.first_retry_ms", DURATION, "5s", RANGE(1, HOUR),      \
 	  "Pause before the second attempt of an outbound webhook. The further pauses are fixed "  \
 	  "multiples of it: with the default 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and "  \

@@ -14,6 +14,7 @@ static const struct {
 	{ RECORD_SERVED, "served" },
 	{ RECORD_QUARANTINED, "quarantined" },
 	{ RECORD_CONTEXT, "context" },
+	{ RECORD_HEARD, "heard" },
 };
 
 /* A kind added to RECORD_KINDS without its name does not compile. */

@@ -215,6 +215,17 @@ test('a second `up` on the same state folder is refused and disturbs nobody', as
   }
 });
 
+test('the core opens as many files as the system lets it, whatever its shell said', async () => {
+  const product = await Product.start({ shell: 'ulimit -Sn 400; ulimit -Hn 5000' });
+  try {
+    const pid = Number(read(join(product.stateDir, 'core.pid')));
+    assert.match(read(`/proc/${product.pid('core')}/limits`), /Max open files +5000 +5000 /);
+    assert.match(product.log(), /at most 5000 files and sockets may be open/);
+  } finally {
+    await product.destroy();
+  }
+});
+
 test('a port in use is named; SIGTERM ends the waiting for it', async () => {
   const holder = createServer();
   await new Promise((resolve) => holder.listen(0, '127.0.0.1', resolve));

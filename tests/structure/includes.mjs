@@ -9,10 +9,14 @@ export const FOLDERS = {
   'codecs': { may: ['codecs', ...BELOW], pure: true },
   'src/dialect': { may: ['src/dialect', ...BELOW], pure: true },
   'src/call': { may: ['src/call', ...BELOW], pure: true },
+  'src/leg': { may: ['src/leg', 'codecs', ...BELOW], pure: true },
   'src/rt': { may: ['src/rt', ...BELOW] },
   'src/net': { may: ['src/net', 'src/rt', ...BELOW] },
   'src/journal': { may: ['src/journal', 'src/rt', ...BELOW] },
   'src/store': { may: ['src/store', 'src/rt', ...BELOW] },
+  'src/record': { may: ['src/record', 'codecs', ...BELOW] },
+  'src/stt': { may: ['src/stt', 'src/net', 'src/rt', 'codecs', ...BELOW] },
+  'src/media': { may: ['src/media', 'src/leg', 'src/net', 'src/rt', ...BELOW] },
   'src/ingest': { may: ['src/ingest', 'src/journal', 'src/net', 'src/rt', 'src/call', ...BELOW] },
   'src/notify': { may: ['src/notify', 'src/net', 'src/rt', ...BELOW] },
   'src/analysis': { may: ['src/analysis', 'src/call', ...BELOW] },
@@ -27,9 +31,11 @@ export const FOLDERS = {
 export const OWNERS = [
   [/^(libwebsockets|lws-|curl\/|nghttp2\/)/, ['src/net']],
   [/^(libpq-fe|postgresql\/)/, ['src/store']],
-  [/^uv\.h/, ['src/rt', 'src/net', 'src/node']],
+  [/^uv\.h/, ['src/rt', 'src/net', 'src/stt', 'src/media', 'src/node']],
   [/^(openssl|sodium|xxhash)/, ['src/base']],
   [/^yaml/, ['src/base']],
+  [/^(opus\.h|opus\/|opus_|spandsp|speex)/, ['codecs']],
+  [/^(opusenc|opusfile)/, ['src/record']],
   [/^jansson/, ['src/base', 'src/api', 'src/store', 'src/node']],
   [/^(ncurses|curses)/, ['src/node']],
 ];
@@ -38,7 +44,8 @@ export const OWNERS = [
 const IMPURE = /^(uv\.h|time\.h|sys\/(time|socket|epoll|stat|mman|wait)\.h|netinet\/|arpa\/|netdb\.h|poll\.h|pthread\.h|threads\.h|signal\.h|unistd\.h|fcntl\.h|stdatomic\.h|dirent\.h)/;
 const IMPURE_CALLS = /\b(clock_now_us|clock_monotonic_us|crypto_random|log_line|metric_add|metric_observe_us|fopen|getenv|rand|random)\s*\(/;
 // Contracts that belong to layer 3 and above, although they stand among the contracts.
-const UPPER_CONTRACTS = ['include/callmend/live.h', 'include/callmend/store.h', 'include/callmend/directory.h', 'include/callmend/bus.h'];
+const UPPER_CONTRACTS = ['include/callmend/live.h', 'include/callmend/store.h', 'include/callmend/directory.h', 'include/callmend/bus.h', 'include/callmend/hear.h',
+  'include/callmend/listen.h'];
 
 export const folderOf = (file) => Object.keys(FOLDERS).find((folder) => file.startsWith(`${folder}/`));
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What `./dev run` and `callmend demo` play: the product with its private PostgreSQL, sample calls at human pace, two of them steered, one with a tool
-// that fails, all found again; then many quick ones whose instructions lack something, until that is put right (loop.mjs) - and for each step the
-// command to do it oneself. Exit status 0 only if every step was really observed.
+// that fails, three that can be heard (sound.mjs), all found again; then many quick ones whose instructions lack something, until that is put right
+// (loop.mjs) - and for each step the command to do it oneself. Exit status 0 only if every step was really observed.
 import { spawn, execFile } from 'node:child_process';
 import { createServer } from 'node:net';
 import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,10 +15,11 @@ import { LiveClient } from '../lib/live.mjs';
 import { until } from '../lib/wait.mjs';
 import { Screen } from './screen.mjs';
 import { LoopPlay } from './loop.mjs';
+import { SoundPlay } from './sound.mjs';
 
 const HELP = `usage: ./dev run [options]        (or: callmend demo [options])
 
-  --speed X     how fast the callers are; 1 = human pace (default 1)
+  --speed X     how fast the callers are; 1 = human pace (default 1), at most 4: of faster speech too little could be heard
   --state DIR   where everything is kept (default ./.state)
   --port P      default 8080, else the next free one
   --stay        stay up afterwards (default: only on a terminal)
@@ -38,7 +39,7 @@ if (options.help) {
   console.log(HELP);
   process.exit(0);
 }
-const speed = Number(options.speed ?? 1);
+const speed = Math.min(Number(options.speed ?? 1), 4);
 const stay = options['no-stay'] ? false : (options.stay ?? process.stdout.isTTY);
 const stateDir = resolve(options.state ?? join(ROOT, '.state'));
 const binary = process.env.CALLMEND_BIN ?? process.env.CALLMEND_BINARY ?? join(ROOT, 'build/release/src/node/callmend');
@@ -90,7 +91,8 @@ class Node {
     this.port = await choosePort();
     this.config = join(stateDir, 'demo.yaml');
     this.logFile = join(stateDir, 'demo.log');
-    writeFileSync(join(stateDir, 'secrets', 'demo-webhook'), SECRET, { mode: 0o600 });
+    for (const [name, secret] of Object.entries({ 'demo-webhook': SECRET, ...SoundPlay.secrets }))
+      writeFileSync(join(stateDir, 'secrets', name), secret, { mode: 0o600 });
     writeFileSync(this.config, `# Written by the demo.\nstate_dir: ${JSON.stringify(stateDir)}\nlisten:\n  port: ${this.port}\ncore:\n  drain_limit_ms: 2s\n`);
     const log = openSync(this.logFile, 'a');
     this.child = spawn(binary, ['up', '--config', this.config], { stdio: ['ignore', log, log] });
@@ -159,13 +161,14 @@ async function ensure(node, listPath, itemPath, wanted) {
 }
 
 async function configure(node, toolServer) {
-  const project = await ensure(node, '/api/v1/projects', '/api/v1/projects', { name: 'Sakura Table (demo)', language: 'auto' });
+  const project = await ensure(node, '/api/v1/projects', '/api/v1/projects', { name: 'Sakura Table (demo)', language: 'auto', audio: SoundPlay.settings });
   for (const [name, { path, ...tool }] of Object.entries(TOOLS))
     await ensure(node, `/api/v1/projects/${project.id}/tools`, '/api/v1/tools', { name, url: toolServer.url + path, method: 'POST', timeout_ms: 5000, ...tool });
   await ensure(node, '/api/v1/sources', '/api/v1/sources', { name: 'demo', dialect: 'vapi', project_id: project.id,
     auth: [{ type: 'secret', secret: { file: 'demo-webhook' } }] });
+  await ensure(node, '/api/v1/sources', '/api/v1/sources', { ...SoundPlay.source, project_id: project.id });
   await until('the source is known', async () => (await fetch(`${node.url}/in/vapi/demo`, { method: 'POST', body: '{}' })).status !== 404);
-  return project;
+  await SoundPlay.known(node);
 }
 
 // --- the play ------------------------------------------------------------------------------------------------------------------------------
@@ -220,15 +223,16 @@ async function play() {
     return `${node.url} is ready after ${((performance.now() - started) / 1000).toFixed(1)} s; log: ${node.logFile}`;
   }) || fail();
   tools = await new ToolServer().listen();
-  await step('Set up a project, its tools and a source for Vapi', `export CALLMEND_TOKEN=$(cat ${join(stateDir, 'demo.token')}); ${curl('GET', '/api/v1/sources')}`, async () => {
+  await step('Set up a project, its tools, a source for Vapi and one for the audio of Twilio', `export CALLMEND_TOKEN=$(cat ${join(stateDir, 'demo.token')}); ${curl('GET', '/api/v1/sources')}`, async () => {
     await node.findToken();
     await configure(node, tools);
-    return `webhooks go to ${node.url}/in/vapi/demo`;
+    return `webhooks go to ${node.url}/in/vapi/demo, audio to ${SoundPlay.url(node)}`;
   }) || fail();
 
-  live = await LiveClient.connect(node);
+  live = await LiveClient.connect(node, { subscribe: { type: 'subscribe', all: true, levels: true } });
   await live.ready();
-  sim = await new Simulator({ target: `${node.url}/in/vapi/demo`, auth: { mode: 'secret', secret: SECRET }, speed, seed: Date.now(), retries: 3 }).listen();
+  const sound = new SoundPlay({ node, step, curl, live, screen, patience });
+  sim = await new Simulator({ target: `${node.url}/in/vapi/demo`, auth: { mode: 'secret', secret: SECRET }, speed, seed: Date.now(), retries: 3, line: (call) => sound.line(call) }).listen();
   const scenarios = CALLERS.map((name) => loadScenario(join(SCENARIOS_DIR, `${name}.json`)));
   const calls = Object.fromEntries(sim.start(scenarios, scenarios.length).map((call) => [call.scenario.name, call]));
   screen.follow(live, Object.values(calls));
@@ -239,6 +243,9 @@ async function play() {
     await live.event('transcript.final', () => true, patience);
     return 'transcripts arrive';
   });
+
+  await sound.levels(calls);
+  await sound.listen();
 
   const { booking, angry } = calls;
   const path = (call, verb) => `/api/v1/vapi/call/${call.id}/${verb}`;
@@ -258,6 +265,8 @@ async function play() {
     return `${failed.data.name} failed (${failed.data.error}); the assistant was given the fallback message`;
   });
 
+  await sound.turns();
+
   await step('All calls end', curl('GET', '/api/v1/calls?status=ended'), async () => {
     await until('every call has ended', () => Object.values(calls).every((call) => live.events.some((e) => e.type === 'call.ended' && screen.nameOf(e.call_id) === call.scenario.name)), patience);
     await sim.finished(Object.values(calls));
@@ -275,6 +284,8 @@ async function play() {
     const all = listOf(await node.api('GET', '/api/v1/calls?limit=500'));
     return `${row.id}: ${Math.round(row.duration_ms / 1000)} s; ${all.length} calls in the database`;
   });
+
+  await sound.recordings();
 
   loop = new LoopPlay({ node, step, curl, live, screen, tools, speed, secret: SECRET });
   await loop.play();

@@ -15,7 +15,8 @@ export class LiveClient {
       client.closeCode = code;
       resolve({ code, reason: reason.toString() });
     }));
-    client.socket.on('message', (data) => client.#take(JSON.parse(data.toString())));
+    client.frames = []; // of live audio: {leg, rate, sequence, atMs, samples, receivedAt}
+    client.socket.on('message', (data, binary) => (binary ? client.#hear(data) : client.#take(JSON.parse(data.toString()))));
     await new Promise((resolve, reject) => {
       client.socket.on('open', resolve);
       client.socket.on('unexpected-response', (request, response) => reject(Object.assign(new Error(`refused: ${response.statusCode}`),
@@ -27,6 +28,12 @@ export class LiveClient {
     if (subscribe)
       client.send(subscribe);
     return client;
+  }
+
+  #hear(data) {
+    const samples = new Int16Array((data.length - 16) / 2).map((_, i) => data.readInt16LE(16 + 2 * i));
+    this.frames.push({ version: data[0], leg: data[1], rate: data.readUInt16LE(2) * 100, sequence: data.readUInt32LE(4),
+      atMs: Number(data.readBigInt64LE(8)), samples, receivedAt: performance.now() });
   }
 
   #take(message) {

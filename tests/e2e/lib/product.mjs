@@ -60,7 +60,8 @@ const merge = (a, b) => {
 };
 
 export class Product {
-  constructor({ config = {}, env = {}, dir = null, port = null } = {}) {
+  // `shell`: what a shell is told before it becomes the product, such as its ulimits.
+  constructor({ config = {}, env = {}, dir = null, port = null, shell = null } = {}) {
     this.dir = dir ?? mkdtempSync('/tmp/callmend-e2e-');
     chmodSync(this.dir, 0o755); // a private PostgreSQL started by root runs as somebody else
     this.stateDir = join(this.dir, 'state');
@@ -70,6 +71,7 @@ export class Product {
     this.config = config;
     this.env = env;
     this.port = port;
+    this.shell = shell;
     mkdirSync(this.secretsDir, { recursive: true, mode: 0o700 });
   }
 
@@ -106,7 +108,9 @@ export class Product {
     const config = merge(merge(DEFAULT_CONFIG, this.config), { state_dir: this.stateDir, secrets_dir: this.secretsDir, listen: { port: this.port } });
     writeFileSync(this.configFile, JSON.stringify(config, null, 2)); // JSON is YAML
     const log = openSync(this.logFile, 'a');
-    this.child = spawn(BINARY, ['up', '--config', this.configFile], { env: { ...process.env, ...this.env }, stdio: ['ignore', log, log], cwd: this.dir });
+    const command = [BINARY, 'up', '--config', this.configFile];
+    const [program, ...args] = this.shell ? ['bash', '-c', `${this.shell}; exec "$@"`, 'bash', ...command] : command;
+    this.child = spawn(program, args, { env: { ...process.env, ...this.env }, stdio: ['ignore', log, log], cwd: this.dir });
     closeSync(log);
     const { child } = this;
     running.add(child);

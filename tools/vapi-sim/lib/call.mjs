@@ -78,6 +78,7 @@ export class SimulatedCall {
     this.lastTool = null;
     this.toolCount = 0;
     this.#describe(baseUrl);
+    this.line = options.line?.(this);
     this.done = new Promise((resolve) => (this.finish = resolve));
   }
 
@@ -217,7 +218,9 @@ export class SimulatedCall {
     if (role === 'assistant')
       this.#announce(parts.join(' '));
     this.emit('speech-update', { status: 'started', role, turn: this.turn }, `started ${role}`);
+    this.line?.say(role, parts.join(' '));
     const said = await this.#words(role, parts, heard);
+    this.line?.hush(role);
     this.speaking = null;
     this.cut = false;
     this.emit('speech-update', { status: 'stopped', role, turn: this.turn }, `stopped ${role}`);
@@ -352,6 +355,7 @@ export class SimulatedCall {
     await this.pass(1200);
     this.connectedAt = this.now;
     this.setStatus('in-progress');
+    this.line?.answer();
     this.emit('assistant.started', { newAssistant: { id: this.assistantId, name: this.scenario.assistant.name } });
     this.history.push(wire.entry.system(this.context.assistant.model.messages[0]?.content ?? '', this.now, this.startAt));
     if (this.context.assistant.firstMessage)
@@ -393,6 +397,7 @@ export class SimulatedCall {
     this.endReason = reason;
     if (this.speaking) {
       this.emit('speech-update', { status: 'stopped', role: this.speaking, turn: this.turn }, `stopped ${this.speaking}`);
+      this.line?.hush(this.speaking);
       this.speaking = null;
     }
     if (destination) {
@@ -405,6 +410,7 @@ export class SimulatedCall {
       this.now += 500;
     }
     this.endedAt = this.now;
+    this.line?.hangUp();
     const ended = () => this.setStatus('ended', { endedReason: this.endReason });
     if (!this.options.reportFirst)
       ended();
@@ -440,6 +446,7 @@ export class SimulatedCall {
   // The call vanishes: no further message, as when a worker dies.
   kill() {
     this.killed = true;
+    this.line?.hangUp();
     this.wake?.();
   }
 

@@ -11,7 +11,8 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 export class Simulator {
   // options: target, auth, retries, backoffType, baseDelaySeconds, excludedStatusCodes, timeoutMs, speed, seed, port, privateKey, and those of
   // calls: turns, subscribe, mark, disorder, duplicates, reportBytes, reportDelayMs, noReport, reportFirst, neverEnds, legacyTime, randomToolIds,
-  // assistantId, startAt.
+  // assistantId, startAt, line: (call) => {answer(), say(role, text), hush(role), hangUp()} or nothing, what makes a call's sound; a call that is over
+  // hangs up again when the simulator closes.
   constructor(options) {
     this.options = { speed: 1, seed: 1, ...options };
     this.random = new Random(this.options.seed);

@@ -1,0 +1,103 @@
+// Sockets that Callmend dials: where a Vapi call can be listened to, and the transport of a call it placed.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { mediaWorldFor } from './lib/media.mjs';
+import { until } from '../../tools/lib/wait.mjs';
+import { speak } from '../../tools/lib/speech.mjs';
+import { VapiListenServer, VapiTransportServer } from '../../tools/media-sim/index.mjs';
+
+const servers = [];
+const server = async (Server, options) => {
+  const s = await new Server(options).listen();
+  servers.push(s);
+  return s;
+};
+after(() => Promise.all(servers.map((s) => s.close())));
+
+const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socket: true } }, async (world) => {
+  await world.addSource('keyed', { control_key: world.product.secret('control', 'control-key') });
+});
+
+const told = (call, kind, match = () => true) => until(`${kind} of ${call}`, () => w().facts(call).find((f) => f.heard === kind && match(f)));
+const attached = (call, n) => until(`${n} legs`, () => {
+  const facts = w().facts(call).filter((f) => f.heard === 'attached');
+  return facts.length >= n ? facts : null;
+});
+const talk = (rate) => {
+  const customer = speak('Good evening, I would like to book a table for two at eight.', { rate });
+  return { customer, assistant: speak('Of course. What is the name, please?', { rate, voice: 'en-gb' }) };
+};
+
+test('the listen socket: announced format, both legs, the end of the call', async () => {
+  const sim = await server(VapiListenServer, { announce: true, rate: 16000, channels: 2, source: () => talk(16000), play: { stay: true } });
+  const call = await w().running('listen-1', { monitor: { listenUrl: sim.listenUrl('listen-1') } });
+  const legs = await attached(call, 2);
+  assert.deepEqual(legs.map((f) => [f.name, f.text, f.value, f.speaker]), [['vapi-listen', 'l16', 16000, 'user'], ['vapi-listen', 'l16', 16000, 'ai']]);
+  await told(call, 'speech_started', (f) => f.speaker === 'user');
+  await w().over('listen-1');
+  await told(call, 'detached', (f) => f.name === 'call ended');
+  await until('the socket is closed', () => sim.connections[0].readyState === 3);
+  assert.equal(sim.handshakes.length, 1);
+});
+
+test('the listen socket: format measured from what comes', async () => {
+  for (const [id, rate, channels] of [['stereo', 16000, 2], ['mono', 16000, 1], ['narrow', 8000, 1]]) {
+    const sim = await server(VapiListenServer, { rate, channels, source: () => talk(rate), play: { stay: true } });
+    const call = await w().running(`measured-${id}`, { monitor: { listenUrl: sim.listenUrl(`measured-${id}`) } });
+    const legs = await attached(call, channels);
+    assert.deepEqual(legs.map((f) => f.value), Array(channels).fill(rate), id);
+    await w().over(`measured-${id}`);
+  }
+});
+
+test('the listen socket: refused, then let in with the key; lost in mid-call, then there again', async () => {
+  const sim = await server(VapiListenServer, { announce: true, bearer: 'control-key', source: () => talk(16000), play: { stay: true } });
+  sim.refuse.push(503, 503);
+  const call = await w().running('listen-2', { monitor: { listenUrl: sim.listenUrl('listen-2') } }, 'keyed');
+  await attached(call, 2);
+  assert.equal(sim.handshakes.length, 3);
+  sim.connections[0].terminate();
+  await told(call, 'detached', (f) => f.name === 'lost');
+  await attached(call, 4);
+  await w().over('listen-2', 'keyed');
+  await until('no more', () => sim.connections.at(-1).readyState === 3);
+  assert.equal(sim.handshakes.length, 4);
+});
+
+test('a call placed over WebSocket: audio both ways on a steady clock, its messages as webhooks', async () => {
+  const { product } = w();
+  const sim = await server(VapiTransportServer, { privateKey: 'private', bearer: 'private', source: () => talk(16000).assistant });
+  const source = await w().addSource('placed', { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
+  const placed = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava', name: 'a test' });
+  const call = sim.calls.get(placed.provider_call_id);
+  assert.deepEqual(call.request, { assistantId: 'ava', name: 'a test', transport: { provider: 'vapi.websocket', audioFormat: { format: 'pcm_s16le', container: 'raw', sampleRate: 16000 } } });
+  await attached(placed.call, 1);
+  await told(placed.call, 'speech_started', (f) => f.speaker === 'ai');
+  assert.equal((await until('in progress', async () => {
+    const { body } = await product.api('GET', `/api/v1/calls/${placed.call}`);
+    return body.status === 'in-progress' ? body : null;
+  })).provider_call_id, placed.provider_call_id);
+  await until('a second of silence', () => call.heardBytes >= 32000);
+  const said = speak('Hello there.', { rate: 16000 });
+  const bytes = Buffer.from(said.buffer, said.byteOffset, said.byteLength);
+  await product.must('POST', `/api/v1/calls/${placed.call}/audio/play`, { payload: bytes.toString('base64') });
+  await until('what was played is heard', () => Buffer.concat(call.heard).includes(bytes.subarray(0, bytes.length - bytes.length % 640)));
+  assert.deepEqual(call.complaints, []);
+  sim.end(call);
+  await told(placed.call, 'detached', (f) => f.name === 'closed');
+  assert.equal(sim.handshakes.filter((h) => h.url.includes('transport')).length, 1);
+  const audit = await product.sql("select * from audit_log where action = 'place'");
+  assert.equal(audit.length, 1);
+});
+
+test('a call cannot be placed: no key, refused by the provider, nobody there, another protocol', async () => {
+  const { product } = w();
+  const place = (source) => product.api('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  const sim = await server(VapiTransportServer, { privateKey: 'another' });
+  const refused = await place(await w().addSource('wrong-key', { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('wrong', 'wrong') }));
+  assert.equal(refused.status, 503);
+  assert.match(refused.body.detail, /401/);
+  assert.equal((await place(await w().addSource('nobody', { api_base: 'http://127.0.0.1:1', private_key: product.secret('wrong', 'wrong') }))).status, 503);
+  assert.equal((await place(w().source)).status, 422);
+  assert.equal((await place({ id: '00000000-0000-7000-8000-000000000000' })).status, 404);
+});

@@ -1,0 +1,131 @@
+// Watchers hear a call while it runs: how far behind, from when on, which leg; and see its levels.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { mediaWorldFor } from './lib/media.mjs';
+import { until } from '../../tools/lib/wait.mjs';
+
+const w = mediaWorldFor({ before, after }, {}, (world) => world.mediaSource('twilio', 'phone'));
+
+const FRAME = 160; // samples of 20 ms
+const tone = (ms, amplitude = 12000) => new Int16Array(ms * 8).map((_, i) => Math.round(amplitude * Math.sin(2 * Math.PI * 440 * i / 8000)));
+const silent = (ms) => new Int16Array(ms * 8);
+const loud = (frame) => frame.samples.some((s) => Math.abs(s) > 3000);
+
+// A stream with both tracks and a call of its own; feed(inbound, outbound) sends what is given at the pace of the clock.
+async function stream() {
+  const client = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'] });
+  client.start();
+  await client.play({ inbound: silent(400), outbound: silent(400) });
+  const unbound = until('it has a call', () => w().facts().find((f) => f.heard === 'unbound' && f.stream === client.streamId));
+  await client.play({ inbound: silent(1000), outbound: silent(1000) });
+  return { client, call: (await unbound).call };
+}
+
+test('live audio is less than 300 ms behind, and on the leg it belongs to', async () => {
+  const { client, call } = await stream();
+  const [customer, assistant, mix] = await Promise.all(['customer', 'assistant', 'mix'].map(async (leg) => {
+    const live = await w().product.live({ subscribe: null });
+    live.send({ type: 'listen', id: leg, call, leg });
+    const begun = await live.message('listening');
+    assert.deepEqual({ ...begun, receivedAt: 0 }, { type: 'listening', id: leg, call, leg, rate: 8000, frame_ms: 40, receivedAt: 0 });
+    return live;
+  }));
+  await client.play({ inbound: silent(200), outbound: silent(200) });
+  const heard = (live, from = 0) => live.until('the tone', () => live.frames.slice(from).find(loud));
+  // The machine may be busy with something else: the best of a few counts.
+  const behind = { customer: [], mix: [] };
+  for (let i = 0; i < 5; i++) {
+    const [c, m] = [customer.frames.length, mix.frames.length];
+    const at = performance.now();
+    await client.play({ inbound: tone(300), outbound: silent(300) });
+    behind.customer.push((await heard(customer, c)).receivedAt - at);
+    behind.mix.push((await heard(mix, m)).receivedAt - at);
+    await client.play({ inbound: silent(400), outbound: silent(400) });
+  }
+  for (const [who, times] of Object.entries(behind))
+    assert.ok(Math.min(...times) < 300, `${who}: ${times.map(Math.round)} ms behind`);
+  await client.play({ inbound: silent(200), outbound: tone(200) });
+  await heard(assistant);
+  const frames = customer.frames;
+  assert.ok(frames.every((f) => f.version === 1 && f.leg === 0 && f.rate === 8000 && f.samples.length === 2 * FRAME));
+  frames.forEach((f, i) => assert.equal(f.sequence, i));
+  frames.slice(1).forEach((f, i) => assert.equal(f.atMs - frames[i].atMs, 40));
+  assert.ok(Math.abs(frames.at(-1).atMs - Date.now()) < 3000);
+  assert.ok(assistant.frames.every((f) => f.leg === 1) && mix.frames.every((f) => f.leg === 2));
+  customer.send({ type: 'unlisten' });
+  await customer.message('unlistened');
+  await client.stop();
+  assert.equal((await mix.message('listen-end')).reason, 'over');
+  [customer, assistant, mix].forEach((live) => live.close());
+});
+
+test('scrubbing back: what was before comes at once, then what is now', async () => {
+  const { client, call } = await stream();
+  await client.play({ inbound: tone(400), outbound: silent(400) });
+  await client.play({ inbound: silent(1000), outbound: silent(1000) });
+  const live = await w().product.live({ subscribe: null });
+  live.send({ type: 'listen', call, leg: 'customer', from_ms: -1600 });
+  await live.until('the tone of before', () => live.frames.some(loud));
+  assert.ok(live.frames.length >= 35, `${live.frames.length} frames at once`);
+  assert.ok(live.frames.at(-1).atMs - live.frames[0].atMs >= 1400);
+  const n = live.frames.length;
+  await client.play({ inbound: tone(200), outbound: silent(200) });
+  await live.until('what is now', () => live.frames.slice(n).some(loud));
+  live.frames.forEach((f, i) => assert.equal(f.sequence, i));
+  live.send({ type: 'listen', call, leg: 'customer', from_ms: -30000 });
+  await live.until('all there is, from its begin', () => live.frames.slice(n + 5).some((f) => f.sequence === 0));
+  await client.stop();
+  live.close();
+});
+
+test('who may listen, and what is said when there is nothing', async () => {
+  const { product } = w();
+  const { client, call } = await stream();
+  const viewer = await product.live({ subscribe: null, token: await product.makeToken('viewer') });
+  viewer.send({ type: 'listen', call });
+  assert.equal((await viewer.message('error')).status, 403);
+  const live = await product.live({ subscribe: null, token: await product.makeToken('supervisor') });
+  live.send({ type: 'listen', id: 1, call: '00000000-0000-7000-8000-000000000000' });
+  assert.equal((await live.message('listen-end', (m) => m.id === 1)).reason, 'no-audio');
+  live.send({ type: 'listen', id: 2, call, leg: 'nobody' });
+  assert.equal((await live.message('error', (m) => m.id === 2)).name, 'leg');
+  const rows = () => product.sql("select * from audit_log where action = 'listen'");
+  live.send({ type: 'listen', id: 3, call, leg: 'mix' });
+  await until('the listener is in the audit log', async () => (await rows()).some((r) => r.object_id === call && r.new.leg === 'mix' && /supervisor/.test(r.actor)));
+  await client.stop();
+  viewer.close();
+  live.close();
+});
+
+test('levels come about five times a second to those who asked for them', async () => {
+  const live = await w().product.live({ subscribe: { type: 'subscribe', all: true, levels: true } });
+  const without = await w().product.live();
+  const { client, call } = await stream();
+  await client.play({ inbound: tone(1000), outbound: silent(1000) });
+  const of = (match) => live.messages.filter((m) => m.type === 'levels' && m.call === call && match(m.legs));
+  await until('a loud customer and a silent assistant', () => of((legs) => legs.some((l) => l.speaker === 'user' && l.level > -20) &&
+    legs.some((l) => l.speaker === 'ai' && l.level < -60)).length > 2);
+  assert.equal(without.messages.some((m) => m.type === 'levels'), false);
+  await client.stop();
+  live.close();
+  without.close();
+});
+
+test('audio.listen is off: nothing is kept, nobody hears', async () => {
+  const { product, project } = w();
+  const set = (listen) => product.must('PATCH', `/api/v1/projects/${project.id}`, { audio: { listen } });
+  await set(false);
+  await until('it is off', async () => {
+    const { client, call } = await stream();
+    const live = await product.live({ subscribe: null });
+    live.send({ type: 'listen', call });
+    await live.message('listening');
+    await client.play({ inbound: silent(200), outbound: silent(200) });
+    await live.until('an answer', () => live.frames.length > 0 || live.messages.some((m) => m.type === 'listen-end'));
+    const end = live.messages.find((m) => m.type === 'listen-end');
+    await client.stop();
+    live.close();
+    return end?.reason === 'off';
+  });
+  await set(true);
+});
