@@ -79,7 +79,7 @@
 	X(AUDIO_QUALITY, "audio.quality",                                                          \
 	  "what came of the frames so far, when it changed: {stream, leg, gaps, gap_ms, late, "    \
 	  "duplicates, reordered, damaged}")                                                       \
-	X(AUDIO_STATE, "audio.state", "{state: none single two_way one_way silent, previous}")            \
+	X(AUDIO_STATE, "audio.state", "{state: none single two_way one_way silent, previous}")     \
 	X(AUDIO_PLAYED, "audio.played",                                                            \
 	  "audio that we sent was heard: {stream, leg, mark, how: played cleared, ms}")            \
 	X(AUDIO_UNBOUND, "audio.unbound",                                                          \

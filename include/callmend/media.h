@@ -1,6 +1,6 @@
-/* A platform's protocol of live call audio over WebSocket: frames in, media events out; audio, marks
- * and flushes out, frames in return. Pure: no clock, socket, thread; allocates nothing on the media
- * path. One file per protocol in src/dialect, one line in media_dialects.c, one folder in
+/* A platform's protocol of live call audio over WebSocket: frames in, media events out; audio,
+ * marks and flushes out, frames in return. Pure: no clock, socket, thread; allocates nothing on the
+ * media path. One file per protocol in src/dialect, one line in media_dialects.c, one folder in
  * tests/golden/media.
  *
  * Whoever holds the socket (src/media) gives each whole message to text() or binary(), decodes,
@@ -37,32 +37,32 @@ struct media_leg {
 /* Spans live in the message or the arena. */
 struct media_start {
 	struct span stream_id;
-	struct span call_id;	  /* the platform's: Twilio's CallSid ... ; empty: names no call */
+	struct span call_id; /* the platform's: Twilio's CallSid ... ; empty: names no call */
 	struct span account_id, from, to;
-	struct span token;	  /* parameter "callmend_token" of the stream, if the platform gave it */
-	struct span encoding;	  /* for codec_find(): as announced, or the codec's own name where
-				     what the platform calls it means another elsewhere; empty: to
-				     be detected */
-	uint32_t rate_hz;	  /* 0: not said */
-	unsigned channels;	  /* interleaved in each frame; 1: a frame belongs to one leg */
-	bool channels_known;	  /* false: to be detected; legs are what two channels would be, with
-				     one everybody is mixed in leg 0 */
+	struct span token; /* parameter "callmend_token" of the stream, if the platform gave it */
+	struct span encoding; /* for codec_find(): as announced, or the codec's own name where
+				 what the platform calls it means another elsewhere; empty: to
+				 be detected */
+	uint32_t rate_hz;     /* 0: not said */
+	unsigned channels;    /* interleaved in each frame; 1: a frame belongs to one leg */
+	bool channels_known;  /* false: to be detected; legs are what two channels would be, with
+				 one everybody is mixed in leg 0 */
 	struct media_leg legs[MEDIA_LEGS_MAX];
 	unsigned legs_n;
-	bool legs_known; /* false: these may come; a leg is there from its first frame on */
+	bool legs_known;    /* false: these may come; a leg is there from its first frame on */
 	struct json custom; /* parameters of the customer's own, an object; or JSON_NONE */
 };
 
 struct media_event {
 	enum media_kind kind;
-	unsigned leg;		   /* AUDIO, DTMF; with interleaved channels 0 */
-	bool base64;		   /* AUDIO: payload is base64 text, no escapes, not yet proven */
-	struct span payload;	   /* AUDIO, MESSAGE. AUDIO, empty: a frame that the platform says is
-				      missing. START, not empty: the stream began without being
-				      announced and these are its first bytes of audio, leg 0 */
-	int64_t chunk;		   /* AUDIO: number of the frame in its leg, -1: none */
-	int64_t sequence;	   /* of the message in the stream, -1: none */
-	int64_t at_ms;		   /* AUDIO: from the stream's start, -1: none */
+	unsigned leg;	     /* AUDIO, DTMF; with interleaved channels 0 */
+	bool base64;	     /* AUDIO: payload is base64 text, no escapes, not yet proven */
+	struct span payload; /* AUDIO, MESSAGE. AUDIO, empty: a frame that the platform says is
+				missing. START, not empty: the stream began without being
+				announced and these are its first bytes of audio, leg 0 */
+	int64_t chunk;	     /* AUDIO: number of the frame in its leg, -1: none */
+	int64_t sequence;    /* of the message in the stream, -1: none */
+	int64_t at_ms;	     /* AUDIO: from the stream's start, -1: none */
 	int64_t duration_ms;
 	struct span text;
 	const struct media_start *start; /* START: in the arena */
@@ -70,9 +70,9 @@ struct media_event {
 
 /* Who is calling? Checked before the upgrade. */
 enum media_auth {
-	MEDIA_AUTH_SOURCE,  /* the source's configured ways over the request's headers and path */
-	MEDIA_AUTH_TWILIO,  /* X-Twilio-Signature with the source's auth token, unless the source
-			       configures other ways */
+	MEDIA_AUTH_SOURCE, /* the source's configured ways over the request's headers and path */
+	MEDIA_AUTH_TWILIO, /* X-Twilio-Signature with the source's auth token, unless the source
+			      configures other ways */
 };
 
 /* What is known when a connection begins. */
@@ -84,8 +84,8 @@ struct media_about {
 };
 
 struct media_out {
-	struct buf *b;	   /* one message is appended; nothing, when there is nothing to send */
-	bool binary;	   /* set by the callee */
+	struct buf *b; /* one message is appended; nothing, when there is nothing to send */
+	bool binary;   /* set by the callee */
 };
 
 /* A call that is placed over this protocol. */
@@ -104,25 +104,26 @@ struct media_dialect {
 	const char *name;  /* "twilio": as in /in/{name}/{source} */
 	const char *title; /* "Twilio Media Streams" */
 	enum media_auth auth;
-	size_t message_max;    /* bytes of one message; a larger one closes with 1009 */
-	unsigned reorder;      /* frames that may overtake each other; 0: the platform keeps order */
-	bool ends_by_close;    /* no stop message: the close is the end */
-	bool we_dial;	       /* we are the client (Vapi's listen socket and transport) */
+	size_t message_max; /* bytes of one message; a larger one closes with 1009 */
+	unsigned reorder;   /* frames that may overtake each other; 0: the platform keeps order */
+	bool ends_by_close; /* no stop message: the close is the end */
+	bool we_dial;	    /* we are the client (Vapi's listen socket and transport) */
 	/* The state is MEDIA_STATE_BYTES of zeroed, 16-byte aligned memory of the connection. */
 	/* Before the first message, `about` is read only during the call. NULL: nothing to do. */
 	void (*open)(void *state, const struct media_about *about);
 	/* A whole message. Unknown types and members are MEDIA_NOTHING; E_INVALID: it cannot be
 	 * read, or comes where it must not (fault names what); the stream may go on with the next
-	 * message, the state is as before. `a` is empty at each call; audio leaves it so. NULL: such
-	 * messages are refused (1003). */
-	MUST int (*text)(void *state, struct span message, struct arena *a,
-			 struct media_event *out, struct fault *f);
+	 * message, the state is as before. `a` is empty at each call; audio leaves it so. NULL:
+	 * such messages are refused (1003). */
+	MUST int (*text)(void *state, struct span message, struct arena *a, struct media_event *out,
+			 struct fault *f);
 	MUST int (*binary)(void *state, struct span message, struct arena *a,
 			   struct media_event *out, struct fault *f);
 	/* What we send, after START; NULL: this protocol cannot. `payload` is bytes of the
 	 * announced codec. One call makes one message, with no member more than the format has. */
 	void (*put_audio)(void *state, struct span payload, struct media_out *out);
-	/* Not NULL: this stream must never pause; `ms` of silence for when there is nothing else. */
+	/* Not NULL: this stream must never pause; `ms` of silence for when there is nothing else.
+	 */
 	void (*put_silence)(void *state, unsigned ms, struct media_out *out);
 	void (*put_mark)(void *state, struct span name, struct media_out *out);
 	void (*put_clear)(void *state, struct media_out *out);
@@ -140,8 +141,8 @@ struct media_dialect {
 		      struct span *body);
 	MUST int (*placed)(struct json answer, struct arena *, struct media_placed *out,
 			   struct fault *f);
-	/* Of audio in one message out; 0: any. Bytes are those of `payload`; the last message before
-	 * a pause is filled up with silence to a multiple of the step. */
+	/* Of audio in one message out; 0: any. Bytes are those of `payload`; the last message
+	 * before a pause is filled up with silence to a multiple of the step. */
 	unsigned send_ms_min, send_ms_max;
 	size_t send_bytes_min, send_bytes_max, send_bytes_step; /* the first two are whole steps */
 };

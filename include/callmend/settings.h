@@ -14,23 +14,23 @@
 
 /* Thresholds, each with its default, documented here and nowhere else (docs/signals.md is tested
  * against it). X(name, default, "documentation") */
-#define SETTINGS_NUMBERS(X)                                                                     \
-	X(idle_close_ms, 600000,                                                                \
-	  "a call without news for so long is reconciled, or closed as lost")                   \
-	X(linger_ms, 600000, "an ended call is kept in memory so long for late messages")       \
-	X(say_effect_ms, 15000, "how long to wait for the words of a say")                      \
-	X(add_message_effect_ms, 30000, "how long to wait for an added message in the history") \
-	X(mute_effect_ms, 5000, "how long to wait for running assistant speech to stop")        \
-	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")            \
-	X(end_effect_ms, 15000, "how long to wait for status ended")                            \
-	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                       \
-	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")             \
-	X(silence_ms, 8000, "nobody speaking for so long is reported as silence")               \
-	X(frustration_score, 60, "0-100: a frustration signal is given at this score")          \
-	X(confusion_score, 60, "0-100: likewise for confusion of caller and assistant")         \
-	X(loop_similarity, 80,                                                                  \
-	  "0-100: two turns of a speaker at least so similar are a repetition")                 \
-	X(loop_count, 3, "so many similar turns of one speaker are a loop")                     \
+#define SETTINGS_NUMBERS(X)                                                                       \
+	X(idle_close_ms, 600000,                                                                  \
+	  "a call without news for so long is reconciled, or closed as lost")                     \
+	X(linger_ms, 600000, "an ended call is kept in memory so long for late messages")         \
+	X(say_effect_ms, 15000, "how long to wait for the words of a say")                        \
+	X(add_message_effect_ms, 30000, "how long to wait for an added message in the history")   \
+	X(mute_effect_ms, 5000, "how long to wait for running assistant speech to stop")          \
+	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")              \
+	X(end_effect_ms, 15000, "how long to wait for status ended")                              \
+	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                         \
+	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")               \
+	X(silence_ms, 8000, "nobody speaking for so long is reported as silence")                 \
+	X(frustration_score, 60, "0-100: a frustration signal is given at this score")            \
+	X(confusion_score, 60, "0-100: likewise for confusion of caller and assistant")           \
+	X(loop_similarity, 80,                                                                    \
+	  "0-100: two turns of a speaker at least so similar are a repetition")                   \
+	X(loop_count, 3, "so many similar turns of one speaker are a loop")                       \
 	X(unanswered_ms, 20000, "a question of the caller without an answering turn for so long") \
 	X(dead_air_ms, 4000, "nobody heard to speak for so long is dead air")                     \
 	X(barge_in_ms, 300, "the caller heard over the assistant for so long interrupts it")      \

@@ -24,7 +24,7 @@ JSON_FIELDS(media_stream_start, START)
 	F(T, TEXT, stream_id, "streamId", OPTIONAL)     \
 	F(T, I64, sequence, "sequenceNumber", OPTIONAL) \
 	F(T, TEXT, track, "dtmf.track", OPTIONAL)       \
-	F(T, RAW, digit, "dtmf.digit", OPTIONAL)       \
+	F(T, RAW, digit, "dtmf.digit", OPTIONAL)        \
 	F(T, TEXT, mark, "name", OPTIONAL)
 JSON_FIELDS(media_stream_event, EVENT)
 

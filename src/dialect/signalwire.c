@@ -22,7 +22,7 @@ JSON_FIELDS(media_stream_start, START)
 #define EVENT(F, T)                                     \
 	F(T, TEXT, stream_id, "streamSid", OPTIONAL)    \
 	F(T, I64, sequence, "sequenceNumber", OPTIONAL) \
-	F(T, RAW, digit, "dtmf.digit", OPTIONAL)       \
+	F(T, RAW, digit, "dtmf.digit", OPTIONAL)        \
 	F(T, I64, duration, "dtmf.duration", OPTIONAL)  \
 	F(T, TEXT, mark, "mark.name", OPTIONAL)
 JSON_FIELDS(media_stream_event, EVENT)

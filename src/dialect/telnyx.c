@@ -27,7 +27,7 @@ JSON_FIELDS(media_stream_start, START)
 #define EVENT(F, T)                                      \
 	F(T, TEXT, stream_id, "stream_id", OPTIONAL)     \
 	F(T, I64, sequence, "sequence_number", OPTIONAL) \
-	F(T, RAW, digit, "dtmf.digit", OPTIONAL)        \
+	F(T, RAW, digit, "dtmf.digit", OPTIONAL)         \
 	F(T, TEXT, mark, "mark.name", OPTIONAL)          \
 	F(T, RAW, code, "error.code", OPTIONAL)          \
 	F(T, TEXT, title, "error.title", OPTIONAL)       \

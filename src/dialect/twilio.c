@@ -23,7 +23,7 @@ JSON_FIELDS(media_stream_start, START)
 	F(T, TEXT, stream_id, "streamSid", OPTIONAL)    \
 	F(T, I64, sequence, "sequenceNumber", OPTIONAL) \
 	F(T, TEXT, track, "dtmf.track", OPTIONAL)       \
-	F(T, RAW, digit, "dtmf.digit", OPTIONAL)       \
+	F(T, RAW, digit, "dtmf.digit", OPTIONAL)        \
 	F(T, TEXT, mark, "mark.name", OPTIONAL)
 JSON_FIELDS(media_stream_event, EVENT)
 

@@ -30,8 +30,8 @@ struct batch_config {
 	const struct directory *directory;
 	const struct dir_source *source;
 	enum batch_resume resume;
-	bool anew; /* calls that are there are no duplicates: sounds take the place of what they were
-		      told before (live calls must not be given) */
+	bool anew; /* calls that are there are no duplicates: sounds take the place of what they
+		      were told before (live calls must not be given) */
 	int64_t since_us, until_us;	    /* a pull's window; 0: none */
 	struct span ai_labels, user_labels; /* transcripts (callmend/format.h) */
 	/* Folder of its own, made and taken away again, to remember in which record brought the
@@ -71,7 +71,7 @@ struct batch_sound {
 	struct span id; /* the call's */
 	int64_t started_us, ended_us;
 	const struct batch_heard *heard;
-	size_t heard_n;			   /* the rest is left out */
+	size_t heard_n;		       /* the rest is left out */
 	const char *recording, *peaks; /* JSON, as row_recording.sql takes them */
 };
 
@@ -82,8 +82,8 @@ MUST int batch_open(struct batch **out, const struct batch_config *, struct faul
 MUST int batch_add(struct batch *, const struct batch_record *, struct fault *f);
 /* The same for a sound, stored at once. */
 MUST int batch_add_sound(struct batch *, const struct batch_sound *, struct fault *f);
-/* Would a call of this id be brought in as the next record? false: that record is stored already, or
- * the call is there. Stores what has come so far. */
+/* Would a call of this id be brought in as the next record? false: that record is stored already,
+ * or the call is there. Stores what has come so far. */
 MUST int batch_wants(struct batch *, struct span id, struct uuid *call, bool *wants,
 		     struct fault *f);
 /* Stores what has come so far. */

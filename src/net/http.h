@@ -39,7 +39,7 @@ struct ws;	 /* one WebSocket connection */
 /* A message that several sockets of this process may send: reference counted (atomic), immutable
  * after creation. */
 struct message;
-struct message *message_new(struct span text); /* one reference; copies */
+struct message *message_new(struct span text);	       /* one reference; copies */
 struct message *message_new_binary(struct span bytes); /* as well, of the other kind */
 struct message *message_ref(struct message *);
 void message_unref(struct message *);

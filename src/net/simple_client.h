@@ -18,11 +18,11 @@ struct simple_request {
 	enum http_method method;
 	const char *url;
 	const char *headers[SIMPLE_HEADERS_MAX]; /* "name: value"; as many as there are */
-	struct span body;			 /* JSON, unless a header says otherwise; p NULL: none */
-	int64_t timeout_ms;			 /* all in */
-	size_t response_limit;			 /* bytes */
-	const char *wanted_header;		 /* of the answer; NULL: none */
-	struct buf *wanted;			 /* gets its value; stays empty without it */
+	struct span body;	   /* JSON, unless a header says otherwise; p NULL: none */
+	int64_t timeout_ms;	   /* all in */
+	size_t response_limit;	   /* bytes */
+	const char *wanted_header; /* of the answer; NULL: none */
+	struct buf *wanted;	   /* gets its value; stays empty without it */
 };
 
 /* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the

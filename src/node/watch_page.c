@@ -185,8 +185,8 @@ static void put_bar(struct buf *b, const char *name, const struct watch_level *l
 
 static void cell_speaking(struct cell *c, const struct watch_call *call, const struct moment *m)
 {
-	bool ai = call->speaking == SPEAKER_AI, heard = call->levels[SPEAKER_USER].known ||
-							call->levels[SPEAKER_AI].known;
+	bool ai = call->speaking == SPEAKER_AI,
+	     heard = call->levels[SPEAKER_USER].known || call->levels[SPEAKER_AI].known;
 	put_small_bar(&c->text, &call->levels[SPEAKER_USER]);
 	put_small_bar(&c->text, &call->levels[SPEAKER_AI]);
 	if (call->speaking == SPEAKER_NONE)

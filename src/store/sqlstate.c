@@ -42,8 +42,7 @@ static const struct sqlstate table[] = {
 	REFUSED("P0001"), /* raise exception: a check of ours */
 	{ "CM001", SQLSTATE_CONFLICT, E_CONFLICT, "position",
 	  "end the other process that stores this journal" },
-	{ "CM002", SQLSTATE_CONFLICT, E_LOST, "lease",
-	  "nothing: another analyst has the job now" },
+	{ "CM002", SQLSTATE_CONFLICT, E_LOST, "lease", "nothing: another analyst has the job now" },
 
 	/* passes */
 	PASSING("08", "connection", "check network and server"),

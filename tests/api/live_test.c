@@ -950,9 +950,8 @@ static void test_slow_listener(void **state)
 	struct kit *k = *state;
 	struct watch w = { 0 };
 	watch_open(k, &w, KIT_SUPERVISOR);
-	struct frames f = { .listener = listen_now(k, &w,
-						   "{\"type\":\"listen\",\"call\":\"" LISTEN_ID
-						   "\"}"),
+	struct frames f = { .listener = listen_now(
+				    k, &w, "{\"type\":\"listen\",\"call\":\"" LISTEN_ID "\"}"),
 			    .sent = 400,
 			    .bytes = 60000 };
 	assert_int_equal(LISTEN_MIX, f.listener->leg);

@@ -66,7 +66,9 @@ static void everything_else_stays_as_it_is(void **state)
 	expect("q.q", "POST", "{\"q\":\"ramen\"}", "{\"q\":\"ramen\"}", NULL);
 	expect("q", "GET", "{\"q\":\"sushi\",\"p\":null}", "{\"q\":\"sushi\"}", NULL);
 	expect("q", "GET", "{\"q\":\"sushi\",\"tel\\u00e9fono\":1,\"p\":null}",
-	       "{\"q\":\"sushi\",\"tel\xc3\xa9" "fono\":1}", NULL);
+	       "{\"q\":\"sushi\",\"tel\xc3\xa9"
+	       "fono\":1}",
+	       NULL);
 	/* what cannot be noted is not done */
 	buf_addz(&huge, "{\"q\":\"ramen");
 	for (int i = 0; i < OUTCOME_REWRITTEN_LIMIT; i++)

@@ -229,8 +229,9 @@ static void test_input_is_bounded(void **state)
 static void test_levels(void **state)
 {
 	(void)state;
-	add_call(6, ",\"speaking\":\"user\",\"audio\":{\"legs\":[{\"speaker\":\"user\",\"level_db\":"
-		    "-6,\"speaking\":true},{\"speaker\":\"ai\",\"level_db\":-96}]}");
+	add_call(6,
+		 ",\"speaking\":\"user\",\"audio\":{\"legs\":[{\"speaker\":\"user\",\"level_db\":"
+		 "-6,\"speaking\":true},{\"speaker\":\"ai\",\"level_db\":-96}]}");
 	ui.transcript_open = true;
 	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", 6);
 	build(24, 80);

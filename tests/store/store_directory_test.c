@@ -712,10 +712,12 @@ static void sources_are_checked(void **state)
 		  "auth[0].signature_header:" },
 		{ "{\"auth\":[{\"type\":\"open\",\"foo\":1}]}", "auth[0].foo:" },
 		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET
-		  ",\"public_url\":\"wss://gw.example.com:8443\"},{\"type\":\"path\",\"secret\":" SECRET
+		  ",\"public_url\":\"wss://"
+		  "gw.example.com:8443\"},{\"type\":\"path\",\"secret\":" SECRET
 		  "},{\"type\":\"basic\",\"user\":\"u\",\"secret\":" SECRET "}]}",
 		  NULL },
-		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET "}]}", "auth[0].public_url:" },
+		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET "}]}",
+		  "auth[0].public_url:" },
 		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET
 		  ",\"public_url\":\"https://gw.example.com\"}]}",
 		  "auth[0].public_url:" },
@@ -872,13 +874,15 @@ static void projects_are_checked(void **state)
 		{ "{\"thresholds\":{\"success_rate_min\":\"1\"}}", "thresholds.success_rate_min:" },
 		{ "{\"thresholds\":{\"luck\":1}}", "thresholds.luck:" },
 		{ "{\"audio\":{\"vad\":\"standard\",\"listen\":true,\"listen_socket\":true,"
-		  "\"recording\":{\"on\":true,\"keep_days\":3650},\"stt\":{\"provider\":\"deepgram\","
-		  "\"url\":\"wss://api.deepgram.com\",\"model\":\"m\",\"language\":\"en\",\"key\":" SECRET
-		  "}}}",
+		  "\"recording\":{\"on\":true,\"keep_days\":3650},\"stt\":{\"provider\":"
+		  "\"deepgram\","
+		  "\"url\":\"wss://"
+		  "api.deepgram.com\",\"model\":\"m\",\"language\":\"en\",\"key\":" SECRET "}}}",
 		  NULL },
 		{ "{\"audio\":{}}", NULL },
 		{ "{\"audio\":{\"stt\":null}}", NULL },
-		{ "{\"audio\":{\"stt\":{\"provider\":\"openai-http\",\"url\":\"https://x/v1\"}}}", NULL },
+		{ "{\"audio\":{\"stt\":{\"provider\":\"openai-http\",\"url\":\"https://x/v1\"}}}",
+		  NULL },
 		{ "{\"audio\":{\"vad\":\"loud\"}}", "audio.vad:" },
 		{ "{\"audio\":{\"listen\":1}}", "audio.listen:" },
 		{ "{\"audio\":{\"hear\":true}}", "audio.hear:" },
@@ -886,8 +890,10 @@ static void projects_are_checked(void **state)
 		{ "{\"audio\":{\"recording\":true}}", "audio.recording:" },
 		{ "{\"audio\":{\"stt\":{\"model\":\"m\"}}}", "audio.stt.provider:" },
 		{ "{\"audio\":{\"stt\":{\"provider\":\"siri\"}}}", "audio.stt.provider:" },
-		{ "{\"audio\":{\"stt\":{\"provider\":\"deepgram\",\"url\":\"ftp://x\"}}}", "audio.stt.url:" },
-		{ "{\"audio\":{\"stt\":{\"provider\":\"deepgram\",\"key\":\"plain\"}}}", "audio.stt.key:" },
+		{ "{\"audio\":{\"stt\":{\"provider\":\"deepgram\",\"url\":\"ftp://x\"}}}",
+		  "audio.stt.url:" },
+		{ "{\"audio\":{\"stt\":{\"provider\":\"deepgram\",\"key\":\"plain\"}}}",
+		  "audio.stt.key:" },
 		{ "{\"minutes_per_success\":2.5}", NULL },
 		{ "{\"minutes_per_success\":-0.1}", "minutes_per_success:" },
 		{ "{\"minutes_per_success\":true}", "minutes_per_success:" },
@@ -933,7 +939,8 @@ static void projects_carry_what_calls_need(void **state)
 			1) "\",\"name\":\"a\","
 			   "\"fields\":[{\"name\":\"a\",\"label\":\"A\"}],\"rules\":{\"clarify_"
 			   "caller_confused\":{"
-			   "\"enabled\":false}},\"audio\":{\"listen\":true,\"recording\":{\"on\":true}},\"context\":{\"inject\":true,\"lookup\":{\"url\":"
+			   "\"enabled\":false}},\"audio\":{\"listen\":true,\"recording\":{\"on\":"
+			   "true}},\"context\":{\"inject\":true,\"lookup\":{\"url\":"
 			   "\"http://x/\","
 			   "\"headers\":[{\"name\":\"x\",\"value\":\"y\"}]}},\"tools\":[{\"id\":"
 			   "\"" ID(3) "\",\"name\":\"t\",\"url\":\"http://t/"

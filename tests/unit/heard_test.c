@@ -36,8 +36,9 @@ static void same(const struct heard *a, const struct heard *b)
 	assert_int_equal(a->final, b->final);
 #define X(member) assert_true(a->member == b->member);
 	X(at_us)
-	X(ms) X(value) X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates)
-		X(reordered) X(damaged)
+	X(ms)
+	X(value) X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered)
+		X(damaged)
 #undef X
 #define X(member) assert_true(span_eq(a->member, b->member));
 			X(name) X(text) X(id)
