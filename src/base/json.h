@@ -61,6 +61,8 @@ struct json_iter {
 struct json_iter json_iter(struct json container);
 bool json_next(struct json_iter *it, struct span *key, struct json *value);
 size_t json_count(struct json container);
+/* An array's first element; JSON_NONE when it is empty or none. */
+struct json json_first(struct json array);
 /* The text of a key that json_next() gave, unescaped, with a zero byte behind it. */
 const char *json_key(struct span key, struct arena *a);
 

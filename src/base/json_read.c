@@ -172,6 +172,17 @@ size_t json_count(struct json container)
 	return n;
 }
 
+struct json json_first(struct json array)
+{
+	struct json_iter it = json_iter(array);
+	struct span key;
+	struct json value = { 0 };
+
+	if (array.kind == JSON_ARRAY && json_next(&it, &key, &value))
+		return value;
+	return (struct json){ 0 };
+}
+
 bool json_key_is(struct span raw, struct span name)
 {
 	if (span_eq(raw, name))

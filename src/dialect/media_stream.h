@@ -74,6 +74,19 @@ uint32_t media_stream_rate(const void *state);
 /* Frames are a few hundred bytes; a start with many parameters is the largest. */
 enum { MEDIA_STREAM_MESSAGE_MAX = 64 * 1024 };
 
+/* The start as Twilio writes it; SignalWire does likewise. */
+#define MEDIA_STREAM_TWILIO_START(F, T)                              \
+	F(T, TEXT, stream_id, "start.streamSid", OPTIONAL)           \
+	F(T, TEXT, stream_id_above, "streamSid", OPTIONAL)           \
+	F(T, TEXT, call, "start.callSid", REQUIRED)                  \
+	F(T, RAW, account, "start.accountSid", OPTIONAL)             \
+	F(T, TEXT, encoding, "start.mediaFormat.encoding", REQUIRED) \
+	F(T, I64, rate, "start.mediaFormat.sampleRate", OPTIONAL)    \
+	F(T, I64, channels, "start.mediaFormat.channels", OPTIONAL)  \
+	F(T, I64, sequence, "sequenceNumber", OPTIONAL)              \
+	F(T, RAW, tracks, "start.tracks", OPTIONAL)                  \
+	F(T, RAW, custom, "start.customParameters", OPTIONAL)
+
 /* In a dialect's file, behind JSON_FIELDS(media_stream_start, ...) and (media_stream_event, ...).
  */
 #define MEDIA_STREAM_FIELDS                                                       \

@@ -6,18 +6,7 @@
 #include "dialect/media_dialects.h"
 #include "dialect/media_stream.h"
 
-#define START(F, T)                                                  \
-	F(T, TEXT, stream_id, "start.streamSid", OPTIONAL)           \
-	F(T, TEXT, stream_id_above, "streamSid", OPTIONAL)           \
-	F(T, TEXT, call, "start.callSid", REQUIRED)                  \
-	F(T, RAW, account, "start.accountSid", OPTIONAL)             \
-	F(T, TEXT, encoding, "start.mediaFormat.encoding", REQUIRED) \
-	F(T, I64, rate, "start.mediaFormat.sampleRate", OPTIONAL)    \
-	F(T, I64, channels, "start.mediaFormat.channels", OPTIONAL)  \
-	F(T, I64, sequence, "sequenceNumber", OPTIONAL)              \
-	F(T, RAW, tracks, "start.tracks", OPTIONAL)                  \
-	F(T, RAW, custom, "start.customParameters", OPTIONAL)
-JSON_FIELDS(media_stream_start, START)
+JSON_FIELDS(media_stream_start, MEDIA_STREAM_TWILIO_START)
 
 #define EVENT(F, T)                                     \
 	F(T, TEXT, stream_id, "streamSid", OPTIONAL)    \

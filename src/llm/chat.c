@@ -237,17 +237,6 @@ static int ask_any_way(const struct config *c, const struct chat_request *r, str
 
 /* --- the answer --- */
 
-static struct json first_of(struct json array)
-{
-	struct json_iter it = json_iter(array);
-	struct span key;
-	struct json v = { 0 };
-
-	if (array.kind == JSON_ARRAY && json_next(&it, &key, &v))
-		return v;
-	return (struct json){ 0 };
-}
-
 /* ```json ... ``` */
 static struct span without_fences(struct span text)
 {
@@ -303,7 +292,7 @@ static int read_answer(const struct config *c, const struct chat_request *r, str
 		return fault(f, E_CORRUPT, "language model: the answer of the server is not JSON");
 	struct json answer = json_of(body);
 	read_usage(c, r, answer, body.n, usage);
-	int rc = take_content(first_of(json_get(answer, "choices")), &a, content, f);
+	int rc = take_content(json_first(json_get(answer, "choices")), &a, content, f);
 	arena_fini(&a);
 	return rc;
 }

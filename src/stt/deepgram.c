@@ -43,17 +43,6 @@ static void finish(void *state, struct buf *out)
 
 /* --- reading --- */
 
-static struct json first_of(struct json array)
-{
-	struct json_iter it = json_iter(array);
-	struct span key;
-	struct json v = { 0 };
-
-	if (array.kind == JSON_ARRAY && json_next(&it, &key, &v))
-		return v;
-	return (struct json){ 0 };
-}
-
 /* From the first word to the last: a segment's own times take in the silence around them. */
 static void read_times(struct json message, struct json words, struct stt_result *r)
 {
@@ -69,7 +58,7 @@ static void read_times(struct json message, struct json words, struct stt_result
 		return;
 	while (json_next(&it, &key, &word))
 		last = word;
-	int64_t from_us = stt_seconds_us(json_get(first_of(words), "start"));
+	int64_t from_us = stt_seconds_us(json_get(json_first(words), "start"));
 	int64_t to_us = stt_seconds_us(json_get(last, "end"));
 	if (from_us >= 0 && to_us >= from_us) {
 		r->from_us = from_us;
@@ -79,7 +68,7 @@ static void read_times(struct json message, struct json words, struct stt_result
 
 static int read_results(struct json m, struct arena *a, struct stt_result *r, struct fault *f)
 {
-	struct json best = first_of(json_path(m, "channel.alternatives"));
+	struct json best = json_first(json_path(m, "channel.alternatives"));
 
 	if (best.kind != JSON_OBJECT || stt_seconds_us(json_get(m, "start")) < 0)
 		return fault(f, E_INVALID, "Results without alternatives or start");

@@ -191,6 +191,10 @@ static void scalars_have_no_members(void **state)
 	(void)state;
 	assert_int_equal(json_count(parse("\"[1,2]\"")), 0);
 	assert_int_equal(json_count(parse("12")), 0);
+	assert_true(span_is(json_first(parse("[{\"a\":1},2]")).raw, "{\"a\":1}"));
+	assert_int_equal(json_first(parse("[]")).kind, JSON_NONE);
+	assert_int_equal(json_first(parse("{\"a\":1}")).kind, JSON_NONE);
+	assert_int_equal(json_first((struct json){ 0 }).kind, JSON_NONE);
 	assert_int_equal(json_count((struct json){ 0 }), 0);
 	assert_int_equal(json_count(parse("[ ]")), 0);
 	assert_int_equal(json_count(parse("[[],[],{}]")), 3);
