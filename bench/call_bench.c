@@ -5,8 +5,8 @@
  * then what a turn costs the field engine (callmend/fields.h), with six fields. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "call/session.h"
 #include "callmend/fields.h"
 #include "tests/golden/vapi_journaled.h"
@@ -25,22 +25,6 @@ static void on_publish(void *self, const struct event *e)
 	struct tally *t = self;
 	t->events++;
 	t->bytes += e->data.n + e->text.n;
-}
-
-/* The machine is shared: what others take does not count. */
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-static void must(int rc, const struct fault *f)
-{
-	if (rc == 0)
-		return;
-	fprintf(stderr, "call_bench: %s\n", f->text);
-	exit(1);
 }
 
 static void apply(struct session *s, struct record *r, enum record_kind kind, struct span body,

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "leg/leg.h"
 
 enum { SECONDS = 60, FRAMES = SECONDS * 50, ROUNDS = 7, PACKET = 1400 };
@@ -14,21 +14,6 @@ struct frames {
 	uint8_t *bytes[FRAMES];
 	size_t n[FRAMES];
 };
-
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-static void must(int rc, const struct fault *f)
-{
-	if (rc == 0)
-		return;
-	fprintf(stderr, "leg_bench: %s\n", f->text);
-	exit(1);
-}
 
 static void *room(size_t n)
 {

@@ -16,7 +16,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,24 +73,6 @@ static struct {
 	struct samples answered, answered_due, watched, watched_due, late;
 	uint64_t answers, refused, events, bytes, script_bytes;
 } load;
-
-void give_up(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	fputs("loadgen: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* --- sockets --- */
 

@@ -7,9 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-__attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *fmt, ...);
-int64_t now_ns(void);
-
 /* --- loadgen_wire.c: bodies, HTTP and WebSocket on the wire --- */
 
 /* In a body: the call's id (any number of times) and, in transcripts, a token to find it again. */
@@ -44,9 +41,12 @@ size_t ws_frame(const char *text, size_t n, const char **payload, size_t *payloa
 /* A masked text frame of a client; returns its length. */
 size_t ws_text(const char *text, char *out, size_t room);
 
-/* --- loadgen_proc.c: what a process uses, how fast a disk is ------------------------------------
+/* --- loadgen_proc.c: giving up, time, what a process uses, how fast a disk is
+ * ------------------------------------
  */
 
+__attribute__((noreturn, format(printf, 1, 2))) void give_up(const char *fmt, ...);
+int64_t now_ns(void);
 int64_t proc_cpu_ns(int pid); /* of all its threads */
 int64_t proc_rss_bytes(int pid);
 

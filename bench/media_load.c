@@ -23,7 +23,6 @@
 #include <opus.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,24 +95,6 @@ static struct {
 	struct samples late;
 	unsigned run;
 } g;
-
-void give_up(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	fputs("media_load: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 /* --- WebSocket --- */
 

@@ -13,17 +13,10 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "bench/measure.h"
 #include "record/recorder.h"
 
 enum { FRAMES_PER_S = 50, FRAME_MAX = 640 };
-
-static int64_t cpu_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static const struct {
 	const char *name;
@@ -61,21 +54,20 @@ static void run(const char *folder, size_t kind, size_t legs, size_t seconds)
 						  .shape = *shape };
 		all[i] = recorder_open(r, &leg);
 	}
-	int64_t process_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID),
-		mine_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	int64_t process_ns = cpu_ns_of(CLOCK_PROCESS_CPUTIME_ID), mine_ns = cpu_ns();
 	for (size_t k = 0; k < seconds * FRAMES_PER_S; k++) {
-		int64_t began_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+		int64_t began_ns = cpu_ns();
 		for (size_t i = 0; i < legs; i++)
 			dropped += recorder_write(all[i], (int64_t)(k * n), bytes) != 0;
-		spent_ns += cpu_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
+		spent_ns += cpu_ns() - began_ns;
 		given += (int64_t)(legs * bytes.n);
 		let_the_disk_follow(given, legs * 8192 + memory / 4);
 	}
 	for (size_t i = 0; i < legs; i++)
 		recorder_close(all[i], clock_now_us());
 	recorder_free(r);
-	process_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - process_ns;
-	mine_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - mine_ns;
+	process_ns = cpu_ns_of(CLOCK_PROCESS_CPUTIME_ID) - process_ns;
+	mine_ns = cpu_ns() - mine_ns;
 	double frames = (double)(legs * seconds * FRAMES_PER_S);
 	printf("%-14s %6zu legs  shard %6.1f ns/frame  disk thread %6.1f ns/frame  dropped %lld\n",
 	       kinds[kind].name, legs, (double)spent_ns / frames,

@@ -22,8 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/measure.h"
 #include "callmend/codec.h"
 #include "codecs/resample.h"
 #include "leg/vad.h"
@@ -277,19 +277,12 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double thread_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 /* One run over the set; scores[frame]. The last frames, for whose scores the sound does not go on
  * long enough, get the last one. */
 static double run(const struct detector *d, const struct set *s, float *scores)
 {
 	union state state;
-	double before = thread_ns();
+	double before = (double)cpu_ns();
 	for (size_t i = 0; i < s->n; i++) {
 		const struct track *t = &s->tracks[i];
 		size_t frame = frame_samples(t->rate_hz);
@@ -305,7 +298,7 @@ static double run(const struct detector *d, const struct set *s, float *scores)
 			scores[k] = score;
 		scores += t->frames;
 	}
-	return thread_ns() - before;
+	return (double)cpu_ns() - before;
 }
 
 static size_t all_frames(const struct set *s)

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bench/measure.h"
 #include "call/session.h"
 #include "callmend/settings.h"
 #include "ingest/ingest.h"
@@ -24,14 +25,6 @@ struct bench {
 	struct buf settings;
 	struct fault f;
 };
-
-static void must(int rc, const struct fault *f)
-{
-	if (rc == 0)
-		return;
-	fprintf(stderr, "start_bench: %s\n", f->text);
-	exit(1);
-}
 
 static struct journal_config config_of(const struct bench *b)
 {

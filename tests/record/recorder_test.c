@@ -15,27 +15,12 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "record/recorder.h"
+#include "tests/record/folder.h"
 #include "tests/unit/cmocka_all.h"
 
 #define START_US INT64_C(1790000000123000) /* 2026-09-21T14:13:20.123Z */
 
-static char folder[] = "/tmp/callmend-recorder-XXXXXX";
 static struct fault oops;
-
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
 
 /* Each test has a call of its own, hence a folder of its own. */
 static struct uuid call;

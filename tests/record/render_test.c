@@ -15,27 +15,12 @@
 #include "record/peaks.h"
 #include "record/render.h"
 #include "record/sound_file.h"
+#include "tests/record/folder.h"
 #include "tests/unit/cmocka_all.h"
 
 #define START_US INT64_C(1790000000000000)
 
-static char folder[] = "/tmp/callmend-render-XXXXXX";
 static struct fault oops;
-
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
 
 #define assert_ok(expr)                            \
 	do {                                       \

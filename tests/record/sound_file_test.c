@@ -10,9 +10,9 @@
 #include "record/render.h"
 #include "record/sound_file.h"
 #include "record/wav.h"
+#include "tests/record/folder.h"
 #include "tests/unit/cmocka_all.h"
 
-static char folder[] = "/tmp/callmend-sound-XXXXXX";
 static struct fault oops;
 
 static const char *in_folder(const char *name)
@@ -36,26 +36,16 @@ static int tone(void *user, int16_t *stereo, size_t frames, size_t *got, struct 
 	return 0;
 }
 
-static int make_folder(void **state)
+static int folder_with_sound(void **state)
 {
 	size_t at = 0;
 	const struct render_source source = { 16000, tone, NULL, &at };
 	struct render_result r = { 0 };
 
-	(void)state;
-	if (!mkdtemp(folder) || render_ogg(&source, in_folder("good.opus"), &r, &oops))
+	if (make_folder(state) || render_ogg(&source, in_folder("good.opus"), &r, &oops))
 		return -1;
 	buf_free(&r.peaks);
 	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
 }
 
 static void write_file(const char *name, struct span bytes)
@@ -173,5 +163,5 @@ int main(void)
 		cmocka_unit_test(wav_of_several_channels),
 		cmocka_unit_test(damaged_ogg),
 	};
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, folder_with_sound, remove_folder);
 }
