@@ -48,7 +48,7 @@ static struct range realised(enum cause_kind kind, struct json patterns)
 		n++;
 		sum += fmin(fmax(effect, -0.5), 1.5);
 	}
-	double middle = stats_shrink(REALISED_AT_FIRST, REALISED_VARIANCE, n ? sum / n : 0, n,
+	double middle = stats_shrink(REALISED_AT_FIRST, REALISED_VARIANCE, n > 0 ? sum / n : 0, n,
 				     REALISED_SPREAD2);
 	double sd = sqrt(1 / (1 / REALISED_VARIANCE + n / REALISED_SPREAD2));
 	middle = fmin(fmax(middle, 0), 1);
