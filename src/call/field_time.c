@@ -91,14 +91,13 @@ static bool past_to(const struct utterance *u, unsigned i, unsigned languages, s
 {
 	struct field_number n, h;
 	int minutes = 0;
-	unsigned at = i + utterance_is(u, i, "a");
-	if (utterance_is(u, at, "half") || utterance_is(u, at, "quarter"))
+	unsigned at = i + utterance_is(u, i, "a"), join = at + 1;
+	if (utterance_is(u, at, "half") || utterance_is(u, at, "quarter")) {
 		minutes = utterance_is(u, at, "half") ? 30 : 15;
-	else if (at == i && number(u, i, languages, 30, &n))
+	} else if (at == i && number(u, i, languages, 30, &n)) {
 		minutes = (int)(n.hundredths / 100);
-	unsigned join = minutes == 30 || minutes == 15 ? at + 1 : at;
-	if (minutes && !utterance_is(u, at, "half") && !utterance_is(u, at, "quarter"))
 		join = at + n.words;
+	}
 	bool past = utterance_is(u, join, "past") || utterance_is(u, join, "after");
 	bool to = (utterance_is(u, join, "to") || utterance_is(u, join, "till")) && minutes != 30;
 	if (!minutes || (!past && !to) || !number(u, join + 1, languages, 12, &h))

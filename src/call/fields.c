@@ -141,7 +141,7 @@ static int read_asks(struct arena *a, struct json list, struct field *out, struc
 	TRY(check_list(list, "ask", PHRASES_MAX, f));
 	size_t n = json_has(list) ? json_count(list) : 0;
 	struct json_iter it = json_iter(list);
-	struct span key, text;
+	struct span key, text = { 0 };
 	struct json v;
 	struct field_words *asks = arena_alloc(a, (n ? n : 1) * sizeof(*asks));
 	for (size_t i = 0; i < n && json_next(&it, &key, &v); i++) {

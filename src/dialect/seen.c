@@ -36,7 +36,9 @@ bool seen_has(const struct seen *s, uint64_t key)
 /* There is room for it. */
 static void keep(struct seen *s, uint64_t key)
 {
-	uint32_t place = (s->first + s->n) % (s->size / 2);
+	uint32_t places = s->size / 2;
+	CHECK(places);
+	uint32_t place = (s->first + s->n) % places;
 	s->table[probe(s, key)] = place + 1;
 	s->ring[place] = key;
 	s->n++;

@@ -32,7 +32,7 @@ bool apply_assistant_by_variable(struct span text)
 	const struct span name = SPAN("instructions");
 	const char *open;
 
-	while ((open = memmem(text.p ? text.p : "", text.n, "{{", 2))) {
+	while (text.n && (open = memmem(text.p, text.n, "{{", 2))) {
 		text = span_from(text, (size_t)(open - text.p) + 2);
 		struct span inner =
 			span_trim(text.n && text.p[0] == '-' ? span_from(text, 1) : text);

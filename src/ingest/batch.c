@@ -576,20 +576,18 @@ static bool came_before(struct batch *b, size_t upto)
 static void take_call(struct batch *b, size_t i)
 {
 	struct item *it = &b->items[i];
-	bool open = find_open(b, &it->id) != NULL;
 	bool stored = it->record <= b->stored && b->cfg.resume == BATCH_SAME_RECORDS;
+	bool goes_on = find_open(b, &it->id) || (stored && !it->call.whole && it->own);
 	if (stored)
 		it->fate = FATE_STORED;
-	if (open || (stored && !it->call.whole && it->own))
-		one_message(b, it);
-	else if (stored)
+	if (stored && !goes_on)
 		return;
+	if (goes_on)
+		one_message(b, it);
 	else if ((it->known && !(b->cfg.anew && it->sound)) || came_before(b, i))
 		b->group_counts.duplicates++;
-	else if (it->call.whole)
-		whole_call(b, it);
 	else
-		one_message(b, it);
+		(it->call.whole ? whole_call : one_message)(b, it);
 }
 
 static void take_item(struct batch *b, size_t i)

@@ -736,9 +736,10 @@ void ws_client_of(struct ws_client **out, struct ws_dialer *d, size_t message_li
 int ws_client_new(struct ws_client **out, uv_loop_t *loop, size_t message_limit,
 		  const struct ws_client_handlers *handlers, void *user, struct fault *f)
 {
-	struct ws_dialer *d;
+	struct ws_dialer *d = NULL;
 
 	TRY(ws_dialer_new(&d, loop, NULL, f));
+	CHECK(d);
 	ws_client_of(out, d, message_limit, handlers, user);
 	(*out)->own_dialer = true;
 	return 0;

@@ -350,6 +350,7 @@ static struct span label(const struct import *im, const char *option)
 static int import_files(struct import *im, struct fault *f)
 {
 	bool dry = !im->intake.url.n;
+	CHECK(im->files.n);
 	struct buf poison_dir AUTO_BUF = { 0 };
 
 	intake_poison_dir(&im->intake, &im->id, &poison_dir);

@@ -215,6 +215,7 @@ static enum leg_vad vad_of(const struct import_sound *c)
 static int open_leg(struct hearing *h, unsigned i, struct fault *f)
 {
 	static const enum speaker speakers[] = { SPEAKER_USER, SPEAKER_AI };
+	CHECK(i < sizeof(speakers) / sizeof(speakers[0]));
 	struct side *side = &h->sides[i];
 	struct leg_config lc = { .index = i,
 				 .speaker = h->sides_n == 1 ? SPEAKER_NONE : speakers[i],
