@@ -12,24 +12,27 @@
 #include "callmend/settings.h"
 
 /* X(name, "name", documentation) */
-#define EFFECTS(X)                                                            \
-	X(CONTROL, "control", "send `command` to the provider")               \
-	X(TOOL, "tool", "run the HTTP tool `tool` with `arguments`")          \
-	X(UPSTREAM_TOOLS, "upstream-tools",                                   \
-	  "forward the webhook of this record upstream and bring its answer") \
+#define EFFECTS(X)                                                                \
+	X(CONTROL, "control", "send `command` to the provider's `control_url`")   \
+	X(SOCKET, "socket", "send `command` over the socket of the call's audio") \
+	X(RECORDER, "recorder", "have our recorder carry out `command`")          \
+	X(TOOL, "tool", "run the HTTP tool `tool` with `arguments`")              \
+	X(UPSTREAM_TOOLS, "upstream-tools",                                       \
+	  "forward the webhook of this record upstream and bring its answer")     \
 	X(RECONCILE, "reconcile", "ask the provider how the call stands")
 
 enum effect_kind {
 #define X(name, text, doc) EFFECT_##name,
 	EFFECTS(X)
 #undef X
+		EFFECT_KINDS
 };
 const char *effect_name(enum effect_kind);
 
 struct effect {
 	enum effect_kind kind;
 	struct uuid id; /* version 5 of call id and sequence: also the Idempotency-Key */
-	const struct command *command;	/* CONTROL */
+	const struct command *command;	/* CONTROL, SOCKET, RECORDER */
 	struct span control_url;	/* CONTROL */
 	const struct tool_rule *tool;	/* TOOL */
 	struct span tool_call_id, name; /* TOOL */
@@ -40,9 +43,12 @@ struct effect {
 /* What came of an effect: the body of an OUTCOME record, as JSON
  * {"effect","end","status","body","error","duration_us","rewritten"}. */
 /* X(name, "name", documentation) */
-#define OUTCOME_ENDS(X)                                      \
-	X(ANSWERED, "answered", "status and body are there") \
-	X(NOT_SENT, "not_sent", "surely never delivered")    \
+#define OUTCOME_ENDS(X)                                                                          \
+	X(ANSWERED, "answered", "status and body are there")                                     \
+	X(DONE, "done",                                                                          \
+	  "carried out, and nobody answers that: written to the call's own socket; done by our " \
+	  "recorder")                                                                            \
+	X(NOT_SENT, "not_sent", "surely never delivered")                                        \
 	X(UNKNOWN, "unknown", "may have been delivered; no answer")
 
 enum outcome_end {

@@ -21,7 +21,10 @@
 	X(END, "end", "end the call; effect: status ended")                                    \
 	X(TRANSFER, "transfer",                                                                \
 	  "transfer the call to a destination; effect: status forwarding or a transfer "       \
-	  "message")
+	  "message")                                                                           \
+	X(RECORD_PAUSE, "record-pause",                                                        \
+	  "leave what comes out of the recordings of the call; effect: the recorder's word")   \
+	X(RECORD_RESUME, "record-resume", "record again what comes; effect: likewise")
 
 enum command_verb {
 #define X(name, text, doc) COMMAND_##name,
@@ -35,7 +38,9 @@ bool command_verb_from(struct span name, enum command_verb *out);
 /* X(name, "name", final, documentation) */
 #define COMMAND_STATES(X)                                                                    \
 	X(REQUESTED, "requested", false, "durable, not yet answered by the provider")        \
-	X(ACCEPTED, "accepted", false, "the provider answered 2xx; waiting for the effect")  \
+	X(ACCEPTED, "accepted", false,                                                       \
+	  "the provider answered 2xx, or the call's own socket, which answers nothing, has " \
+	  "taken it; waiting for the effect")                                                \
 	X(REJECTED, "rejected", true,                                                        \
 	  "refused by the provider or surely never delivered; `error` says why")             \
 	X(EFFECT_SEEN, "effect_seen", true, "the effect was observed")                       \

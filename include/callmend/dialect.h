@@ -69,6 +69,9 @@ struct dialect {
 	const char *name;  /* as in /in/{dialect}/{source} */
 	const char *title; /* "Vapi" */
 	uint32_t can;	   /* bit (1u << COMMAND_x) per command it can carry */
+	/* Calls of this kind (call_facts.kind) take commands over the socket of their audio, too
+	 * (media_dialect.put_command). NULL: none do. */
+	const char *socket_kind;
 
 	MUST int (*classify)(struct span body, struct arena *, struct envelope *out,
 			     struct fault *f);

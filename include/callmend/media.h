@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "callmend/command.h"
 #include "callmend/fault.h"
 #include "callmend/input.h"
 
@@ -132,9 +133,11 @@ struct media_dialect {
 	/* Words our speech-to-text found (Vapi's custom transcriber). */
 	void (*put_transcript)(void *state, unsigned leg, struct span text, bool final,
 			       struct media_out *out);
-	/* A command of ours over this socket (Vapi's transport): `body` as POSTed to the control
-	 * URL. */
-	void (*put_command)(void *state, struct span body, struct media_out *out);
+	/* A command of ours over this socket (Vapi's transport), also before START. E_INVALID: the
+	 * protocol has no such command (the fault says so); nothing is written. NULL: none at all.
+	 */
+	MUST int (*put_command)(void *state, const struct command *, struct media_out *out,
+				struct fault *f);
 	/* How to place a call and what the answer to that says; NULL: cannot. All in the arena.
 	 * E_INVALID: the answer names no call, or nowhere to connect. */
 	void (*place)(const struct media_place *, struct arena *, struct span *url,

@@ -45,12 +45,6 @@ struct api_config {
 				    closed; 0: 60000 */
 	/* Outlives the api; NULL: none here. */
 	const char *recordings_folder;
-	/* Pauses or resumes the recording of a running call of this organisation; `done` on `here`:
-	 * whether there is one. NULL: nothing is recorded here. */
-	void (*pause_recording)(void *recordings, struct shard *here, const struct uuid *org,
-				const struct uuid *call, bool paused,
-				void (*done)(void *user, bool found), void *user);
-	void *recordings;
 };
 
 /* Shared by all shards; immutable but for the token buckets. */

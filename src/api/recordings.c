@@ -150,44 +150,6 @@ static void answered_delete(struct request *r, const struct store_answer *a)
 	request_answer(r, 204, (struct span){ 0 });
 }
 
-/* --- pauses --- */
-
-static void on_paused(void *user, bool found)
-{
-	struct request *r = user;
-
-	if (request_is_orphan(r))
-		return;
-	if (found)
-		request_query(r);
-	else
-		request_fail(r, E_NOT_FOUND, SPAN("no such call is being recorded here"));
-}
-
-static void switch_recording(struct request *r, bool paused)
-{
-	const struct api_config *c = &r->api->common->config;
-	struct uuid call;
-
-	CHECK(uuid_parse(&call, span_of(request_value(r, "id"))) == 0); /* was checked */
-	request_set(r, "action", paused ? "pause" : "resume");
-	if (c->pause_recording)
-		c->pause_recording(c->recordings, r->api->shard, &r->caller.org, &call, paused,
-				   on_paused, r);
-	else
-		on_paused(r, false);
-}
-
-static void run_pause(struct request *r)
-{
-	switch_recording(r, true);
-}
-
-static void run_resume(struct request *r)
-{
-	switch_recording(r, false);
-}
-
 /* --- rows --- */
 
 static const struct param list_params[] = { CALLER_ORG(1), PATH_CALL("id", 2) };
@@ -204,24 +166,7 @@ static const struct param delete_params[] = {
 	QUERY_REASON(4),
 };
 
-static const struct param switch_params[] = {
-	CALLER_ORG(1),
-	CALLER_ACTOR(2),
-	{ .name = "action", .in = PARAM_IN_CALLER, .sql = 3, .doc = "done" },
-	PATH_UUID("id", 4, "the call"),
-	QUERY_REASON(5),
-};
-
 static const struct endpoint rows[] = {
-	{ HTTP_POST, "/api/v1/calls/{id}/recording/pause", ROLE_SUPERVISOR,
-	  .id = "pause_call_recording", .tag = "recordings",
-	  .summary = "What comes is left out of the recording: silence of the same length",
-	  .query = "api_recording_switch", .answer = "RecordingSwitched",
-	  ENDPOINT_PARAMS(switch_params), .run = run_pause },
-	{ HTTP_POST, "/api/v1/calls/{id}/recording/resume", ROLE_SUPERVISOR,
-	  .id = "resume_call_recording", .tag = "recordings", .summary = "And is recorded again",
-	  .query = "api_recording_switch", .answer = "RecordingSwitched",
-	  ENDPOINT_PARAMS(switch_params), .run = run_resume },
 	{ HTTP_GET, "/api/v1/calls/{id}/recordings", ROLE_SUPERVISOR, .id = "list_call_recordings",
 	  .tag = "recordings", .summary = "The recordings of a call",
 	  .query = "api_call_recordings", .answer = "RecordingList", ENDPOINT_PARAMS(list_params) },

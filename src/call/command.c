@@ -125,9 +125,14 @@ static int need_destination(const struct command *c, struct fault *f)
 }
 
 static int (*const needs[COMMAND_COUNT])(const struct command *, struct fault *) = {
-	[COMMAND_SAY] = need_text,     [COMMAND_ADD_MESSAGE] = need_text,
-	[COMMAND_MUTE] = need_nothing, [COMMAND_UNMUTE] = need_nothing,
-	[COMMAND_END] = need_nothing,  [COMMAND_TRANSFER] = need_destination,
+	[COMMAND_SAY] = need_text,
+	[COMMAND_ADD_MESSAGE] = need_text,
+	[COMMAND_MUTE] = need_nothing,
+	[COMMAND_UNMUTE] = need_nothing,
+	[COMMAND_END] = need_nothing,
+	[COMMAND_TRANSFER] = need_destination,
+	[COMMAND_RECORD_PAUSE] = need_nothing,
+	[COMMAND_RECORD_RESUME] = need_nothing,
 };
 
 int command_read(struct json object, struct arena *a, struct command *out, struct fault *f)

@@ -174,25 +174,55 @@ static void reject(struct session *s, struct held_command *h, struct span why)
 
 /* --- asking --- */
 
+/* What the recorder is asked for, too. */
+static bool is_recorders(enum command_verb verb)
+{
+	return verb == COMMAND_RECORD_PAUSE || verb == COMMAND_RECORD_RESUME;
+}
+
+/* Its control URL where there is one, else the socket of its audio. */
+static bool reachable(const struct session *s)
+{
+	const char *kind = s->dialect->socket_kind;
+	return facts_get(s, FACT_control_url).n || (kind && span_is(facts_get(s, FACT_kind), kind));
+}
+
+static bool is_providers(const struct session *s, enum command_verb verb)
+{
+	return reachable(s) && (s->dialect->can >> verb & 1);
+}
+
 static const char *refusal(const struct session *s, const struct command *c)
 {
 	if (s->status.ended)
 		return "call has ended";
-	if (!facts_get(s, FACT_control_url).n)
+	if (is_recorders(c->verb))
+		return NULL; /* whether it records, it knows itself */
+	if (!reachable(s))
 		return "the provider gave no control URL";
 	if (!(s->dialect->can >> c->verb & 1))
 		return "this provider has no such command";
 	return NULL;
 }
 
-static void send(struct session *s, struct held_command *h)
+static void ask(struct session *s, struct held_command *h, enum effect_kind kind)
 {
-	struct effect e = { .kind = EFFECT_CONTROL,
+	struct effect e = { .kind = kind,
 			    .command = &h->c,
 			    .control_url = facts_get(s, FACT_control_url),
 			    .timeout_ms = CONTROL_TIMEOUT_MS };
-	observe_begin(s, h);
+	h->open++;
 	effects_ask(s, &e, &h->c.id);
+}
+
+static void send(struct session *s, struct held_command *h)
+{
+	bool url = facts_get(s, FACT_control_url).n > 0;
+	observe_begin(s, h);
+	if (is_providers(s, h->c.verb))
+		ask(s, h, url ? EFFECT_CONTROL : EFFECT_SOCKET);
+	if (is_recorders(h->c.verb))
+		ask(s, h, EFFECT_RECORDER);
 }
 
 void commands_request(struct session *s, const struct command *c)
@@ -225,13 +255,20 @@ static void watch_until(struct session *s, struct held_command *h)
 	h->deadline_us = s->now.at_us + observe_patience_ms(s, h->c.verb) * MS_US;
 }
 
+static const char *recorders_word(enum command_verb verb)
+{
+	return verb == COMMAND_RECORD_PAUSE ? "the recorder has paused" : "the recorder goes on";
+}
+
 static void accept(struct session *s, struct held_command *h)
 {
 	h->accepted_us = s->now.at_us;
 	h->ai_spoke |= s->speech.reported && speech_of(s, SPEAKER_AI);
 	s->counts.interventions++;
 	change(s, h, COMMAND_STATE_ACCEPTED);
-	if (h->evidence.n) {
+	if (h->recorder_done) {
+		commands_effect_seen(s, h, recorders_word(h->c.verb));
+	} else if (h->evidence.n) {
 		stop_watching(h);
 		change(s, h, COMMAND_STATE_EFFECT_SEEN);
 	} else if (!observe_possible(h)) {
@@ -242,12 +279,8 @@ static void accept(struct session *s, struct held_command *h)
 	}
 }
 
-static void unknown(struct session *s, struct held_command *h, const struct outcome *o)
+static void unknown(struct session *s, struct held_command *h)
 {
-	char why[256];
-	int n = snprintf(why, sizeof(why), "%s%s%.*s", o->timed_out ? "timed out" : "no answer",
-			 o->error.n ? ": " : "", SPAN_ARG(kept_clip(o->error, ERROR_BODY_BYTES)));
-	kept_set(&h->error, (struct span){ why, (size_t)n });
 	change(s, h, COMMAND_STATE_UNKNOWN);
 	if (h->evidence.n) {
 		stop_watching(h);
@@ -259,35 +292,85 @@ static void unknown(struct session *s, struct held_command *h, const struct outc
 	}
 }
 
-static void refused(struct session *s, struct held_command *h, const struct outcome *o)
+static void rejected(struct session *s, struct held_command *h)
 {
-	char why[ERROR_BODY_BYTES + 64];
-	int n = snprintf(why, sizeof(why), "the provider answered %d%s%.*s", o->status,
-			 o->body.n ? ": " : "", SPAN_ARG(kept_clip(o->body, ERROR_BODY_BYTES)));
-	reject(s, h, (struct span){ why, (size_t)n });
+	stop_watching(h);
+	change(s, h, COMMAND_STATE_REJECTED);
 }
 
-static void not_delivered(struct session *s, struct held_command *h, const struct outcome *o)
+static void (*const conclude[])(struct session *, struct held_command *) = {
+	[PART_NOTHING] = rejected,
+	[PART_DONE] = accept,
+	[PART_REFUSED] = rejected,
+	[PART_UNKNOWN] = unknown,
+};
+
+static bool is_good(const struct outcome *o)
 {
-	char why[ERROR_BODY_BYTES + 64];
-	int n = snprintf(why, sizeof(why), "not delivered%s%.*s", o->error.n ? ": " : "",
-			 SPAN_ARG(kept_clip(o->error, ERROR_BODY_BYTES)));
-	reject(s, h, (struct span){ why, (size_t)n });
+	return o->end == OUTCOME_DONE ||
+	       (o->end == OUTCOME_ANSWERED && o->status >= 200 && o->status <= 299);
 }
 
+/* The recorder has nothing to do where only the provider records: no failure of the whole. */
+static enum command_part part_of(const struct open_effect *e, const struct outcome *o)
+{
+	if (is_good(o))
+		return PART_DONE;
+	if (o->end == OUTCOME_UNKNOWN)
+		return PART_UNKNOWN;
+	return e->kind == EFFECT_RECORDER ? PART_NOTHING : PART_REFUSED;
+}
+
+static void explain(struct held_command *h, enum command_part part, const struct outcome *o)
+{
+	char what[64], why[ERROR_BODY_BYTES + 64];
+	struct span more = o->end == OUTCOME_ANSWERED ? o->body : o->error;
+	if (part == PART_NOTHING) {
+		kept_set(&h->error, kept_clip(more, ERROR_BODY_BYTES));
+		return;
+	}
+	snprintf(what, sizeof(what), "the provider answered %d", o->status);
+	const char *begin = o->end == OUTCOME_ANSWERED	 ? what
+			    : o->end == OUTCOME_NOT_SENT ? "not delivered"
+			    : o->timed_out		 ? "timed out"
+							 : "no answer";
+	int n = snprintf(why, sizeof(why), "%s%s%.*s", begin, more.n ? ": " : "",
+			 SPAN_ARG(kept_clip(more, ERROR_BODY_BYTES)));
+	kept_set(&h->error, (struct span){ why, (size_t)n });
+}
+
+/* Its word is the effect. What it was not told (a crash in between) it is told when it runs again.
+ */
+static void recorder_outcome(struct session *s, struct held_command *h, enum command_part part)
+{
+	if (part != PART_DONE && part != PART_UNKNOWN)
+		return;
+	s->commands.recording_paused = h->c.verb == COMMAND_RECORD_PAUSE;
+	h->recorder_done = part == PART_DONE;
+}
+
+/* A command is what became of the worst part of it, when all of them have ended. */
 void commands_outcome(struct session *s, const struct open_effect *e, const struct outcome *o)
 {
 	struct held_command *h = by_id(s, &e->of);
 	if (!h || h->state != COMMAND_STATE_REQUESTED)
 		return;
-	if (o->end == OUTCOME_UNKNOWN)
-		unknown(s, h, o);
-	else if (o->end == OUTCOME_NOT_SENT)
-		not_delivered(s, h, o);
-	else if (o->status >= 200 && o->status <= 299)
-		accept(s, h);
-	else
-		refused(s, h, o);
+	enum command_part part = part_of(e, o);
+	if (e->kind == EFFECT_RECORDER)
+		recorder_outcome(s, h, part);
+	if (part > h->worst || (part == h->worst && part == PART_NOTHING)) {
+		h->worst = part;
+		kept_free(&h->error);
+		if (part != PART_DONE)
+			explain(h, part, o);
+	}
+	if (--h->open == 0)
+		conclude[h->worst](s, h);
+}
+
+bool session_recording_paused(const struct session *s)
+{
+	return s->commands.recording_paused && !s->status.ended;
 }
 
 void commands_effect_seen(struct session *s, struct held_command *h, const char *evidence)

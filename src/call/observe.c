@@ -4,7 +4,8 @@
  * consecutive finals, or consecutive history entries, or the text being spoken add-message  an
  * entry of the same role with the same words in the history mute         the assistant, speaking
  * when it was asked for, stops unmute       the assistant speaks end          the call ends
- * transfer   status forwarding, or a transfer message
+ * transfer   status forwarding, or a transfer message record-*   the recorder's word, with its
+ * outcome; a provider's recording shows nothing
  *
  * Words spoken before the command was asked for cannot show its effect: provider times are shifted
  * by the least difference between arrival and provider time seen in this call, then compared with
@@ -141,6 +142,13 @@ static void see_transfer(struct session *s, struct held_command *h, const struct
 		commands_effect_seen(s, h, "the call ended as forwarded");
 }
 
+static void see_nothing(struct session *s, struct held_command *h, const struct event *e)
+{
+	(void)s;
+	(void)h;
+	(void)e;
+}
+
 static const struct {
 	void (*begin)(struct held_command *);
 	void (*see)(struct session *, struct held_command *, const struct event *);
@@ -153,6 +161,8 @@ static const struct {
 	[COMMAND_UNMUTE] = { NULL, see_unmute, offsetof(struct settings, unmute_effect_ms) },
 	[COMMAND_END] = { NULL, see_end, offsetof(struct settings, end_effect_ms) },
 	[COMMAND_TRANSFER] = { NULL, see_transfer, offsetof(struct settings, transfer_effect_ms) },
+	[COMMAND_RECORD_PAUSE] = { NULL, see_nothing, 0 },
+	[COMMAND_RECORD_RESUME] = { NULL, see_nothing, 0 },
 };
 
 void observe_begin(struct session *s, struct held_command *h)
@@ -180,6 +190,8 @@ bool observe_possible(const struct held_command *h)
 	bool words = h->c.verb == COMMAND_SAY || h->c.verb == COMMAND_ADD_MESSAGE;
 	if (words)
 		return h->watch.n > 0;
+	if (verbs[h->c.verb].see == see_nothing)
+		return false;
 	if (h->c.target == TARGET_CUSTOMER &&
 	    (h->c.verb == COMMAND_MUTE || h->c.verb == COMMAND_UNMUTE))
 		return false;

@@ -372,6 +372,8 @@ static void reconcile_outcome(struct session *s, const struct open_effect *e,
 static void (*const on_outcome[])(struct session *, const struct open_effect *,
 				  const struct outcome *) = {
 	[EFFECT_CONTROL] = commands_outcome,
+	[EFFECT_SOCKET] = commands_outcome,
+	[EFFECT_RECORDER] = commands_outcome,
 	[EFFECT_TOOL] = tools_outcome,
 	[EFFECT_UPSTREAM_TOOLS] = tools_upstream_outcome,
 	[EFFECT_RECONCILE] = reconcile_outcome,

@@ -278,11 +278,16 @@ struct word_watch {
 	} heard[HEARD_SOURCES];
 	uint32_t cap;
 };
+/* What became of one effect of a command; the worst last. */
+enum command_part { PART_NOTHING, PART_DONE, PART_REFUSED, PART_UNKNOWN };
 struct held_command {
 	struct command c; /* spans into mem */
 	char *mem;
 	size_t mem_bytes;
 	enum command_state state;
+	uint8_t open; /* effects without outcome */
+	enum command_part worst;
+	bool recorder_done; /* its part of it */
 	uint64_t seq;
 	int64_t requested_us, accepted_us, effect_us; /* arrival time; 0: not yet */
 	int64_t deadline_us;			      /* to watch until; 0: not watching */
@@ -293,6 +298,7 @@ struct held_command {
 struct commands_state {
 	struct held_command *items; /* heap, oldest first */
 	uint32_t n, cap;
+	bool recording_paused; /* by the last command of that kind that was not rejected */
 };
 
 /* --- sentiment.c --- */

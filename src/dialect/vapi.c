@@ -5,6 +5,7 @@
 const struct dialect vapi_dialect = {
 	.name = "vapi",
 	.title = "Vapi",
+	.socket_kind = "vapi.websocketCall",
 	.can = 1u << COMMAND_SAY | 1u << COMMAND_ADD_MESSAGE | 1u << COMMAND_MUTE |
 	       1u << COMMAND_UNMUTE | 1u << COMMAND_END | 1u << COMMAND_TRANSFER,
 	.classify = vapi_classify,

@@ -20,5 +20,8 @@ struct media_event vapi_audio_nothing(void);
 void vapi_place(const struct media_place *p, struct arena *a, struct span *url, struct span *body);
 MUST int vapi_placed(struct json answer, struct arena *a, struct media_placed *out,
 		     struct fault *f);
+/* A command as Vapi reads it, at its control URL and over its transport (vapi_command.c).
+ * E_INVALID: it has none such, or this one lacks what it needs. */
+MUST int vapi_command_put(const struct command *c, struct buf *out, struct fault *f);
 
 #endif

@@ -1,4 +1,6 @@
-/* Commands as POSTs to the call's own control URL, one per request. */
+/* Commands: one JSON object each, as a POST to the call's own control URL or as text over the
+ * WebSocket transport. */
+#include "dialect/vapi_audio.h"
 #include "dialect/vapi_parts.h"
 
 static void put_say(struct json_out *o, const struct command *c)
@@ -61,21 +63,29 @@ static bool is_http(struct span url)
 	return span_starts(url, SPAN("https://")) || span_starts(url, SPAN("http://"));
 }
 
-int vapi_command(const struct command *c, struct span control_url, struct arena *arena,
-		 struct provider_request *out, struct fault *f)
+int vapi_command_put(const struct command *c, struct buf *out, struct fault *f)
 {
-	struct buf body AUTO_BUF = { 0 };
-	struct json_out o = { .b = &body };
+	struct json_out o = { .b = out };
 	CHECK((unsigned)c->verb < COMMAND_COUNT);
-	if (control_url.n == 0)
-		return fault(f, E_INVALID, "Vapi has not told a control URL for this call");
-	if (!is_http(control_url))
-		return fault(f, E_INVALID, "the call's control URL is no http address");
+	if (!writers[c->verb])
+		return fault(f, E_INVALID, "Vapi has no such command");
 	if (c->verb == COMMAND_TRANSFER && c->destination.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "transfer needs a destination object");
 	json_begin(&o, NULL);
 	writers[c->verb](&o, c);
 	json_end(&o);
+	return 0;
+}
+
+int vapi_command(const struct command *c, struct span control_url, struct arena *arena,
+		 struct provider_request *out, struct fault *f)
+{
+	struct buf body AUTO_BUF = { 0 };
+	if (control_url.n == 0)
+		return fault(f, E_INVALID, "Vapi has not told a control URL for this call");
+	if (!is_http(control_url))
+		return fault(f, E_INVALID, "the call's control URL is no http address");
+	TRY(vapi_command_put(c, &body, f));
 	*out = (struct provider_request){ .method = SPAN("POST"),
 					  .url = arena_copy(arena, control_url),
 					  .body = arena_copy(arena, buf_span(&body)),

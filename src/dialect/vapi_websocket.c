@@ -119,11 +119,11 @@ static void put_silence(void *state, unsigned ms, struct media_out *out)
 	out->b->n += n;
 }
 
-static void put_command(void *state, struct span body, struct media_out *out)
+static int put_command(void *state, const struct command *c, struct media_out *out, struct fault *f)
 {
 	(void)state;
 	out->binary = false;
-	buf_add(out->b, body);
+	return vapi_command_put(c, out->b, f);
 }
 
 const struct media_dialect vapi_websocket_media = {

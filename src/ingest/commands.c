@@ -138,6 +138,12 @@ static bool is_ours(const struct command_wait *w, const struct uuid *id, struct 
 	return ours;
 }
 
+/* What one record makes of it is one answer: accepted, and its effect seen. */
+static bool is_told(const struct lane *l, const struct command_wait *w)
+{
+	return !w->settled || w->waiter.number == l->applying_number;
+}
+
 void command_state(struct lane *l, const struct uuid *id, enum command_state state,
 		   struct span json)
 {
@@ -149,7 +155,7 @@ void command_state(struct lane *l, const struct uuid *id, enum command_state sta
 	}
 	for (struct command_wait *w = l->applying->waits, *next; w; w = next) {
 		next = w->next;
-		if (w->named && !w->settled && uuid_eq(&w->id, id))
+		if (w->named && is_told(l, w) && uuid_eq(&w->id, id))
 			note_state(l, w, state, json);
 	}
 }

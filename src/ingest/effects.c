@@ -43,6 +43,7 @@ struct effect_task *effect_task_new(struct lane *l, const struct effect *e, uint
 	CHECK(t);
 	t->lane = l;
 	t->call = l->applying->id;
+	t->org = s->org;
 	t->kind = e->kind;
 	t->id = e->id;
 	t->timeout_ms = e->timeout_ms;
@@ -182,18 +183,93 @@ static void send_provider(struct effect_task *t, const struct provider_request *
 	send_request(t, &rq);
 }
 
+static int parse_command(struct effect_task *t, struct fault *f)
+{
+	return command_read(json_of(buf_span(&t->command)), &t->arena, &t->parsed, f);
+}
+
 static void do_control(struct effect_task *t)
 {
 	const struct dialect *dialect = dialect_find(t->dialect);
 	struct provider_request pr = { 0 };
-	struct command command = { 0 };
 	struct fault f;
 
-	if (command_read(json_of(buf_span(&t->command)), &t->arena, &command, &f) ||
-	    dialect->command(&command, t->control_url, &t->arena, &pr, &f))
+	if (parse_command(t, &f) ||
+	    dialect->command(&t->parsed, t->control_url, &t->arena, &pr, &f))
 		settle_not_sent(t, f.text);
 	else
 		send_provider(t, &pr, CONTROL_TIMEOUT_MS, CONTROL_ANSWER_LIMIT);
+}
+
+/* --- what is left to others --- */
+
+/* At a stop its mail may come when there are no calls any more: the next start settles it. */
+static void on_errand_done(struct errand *e)
+{
+	struct effect_task *t = CONTAINER_OF(e, struct effect_task, errand);
+	int64_t duration_us = clock_monotonic_us() - t->started_us;
+	struct outcome o = { .effect = t->id,
+			     .end = e->end,
+			     .error = e->end == OUTCOME_DONE ? (struct span){ 0 }
+							     : span_of(e->why.text),
+			     .duration_us = duration_us };
+
+	metric_observe_us(METRIC_COMMAND_SECONDS, duration_us);
+	settle(t, &o);
+}
+
+static void do_errand(struct effect_task *t)
+{
+	const struct carrier *carrier = &t->lane->in->carriers[t->kind];
+	struct fault f = { .text = "nobody on this node can do that" };
+
+	if (!carrier->run || parse_command(t, &f)) {
+		settle_not_sent(t, f.text);
+		return;
+	}
+	t->started_us = clock_monotonic_us();
+	t->errand = (struct errand){ .home = t->lane->shard,
+				     .org = t->org,
+				     .call = t->call,
+				     .command = &t->parsed,
+				     .done = on_errand_done };
+	carrier->run(carrier->user, &t->errand);
+}
+
+struct standing {
+	struct errand errand;
+	struct command command;
+};
+
+static void on_standing_done(struct errand *e)
+{
+	free(CONTAINER_OF(e, struct standing, errand));
+}
+
+static void tell_recorder(struct lane *l, const struct call_entry *c)
+{
+	const struct carrier *carrier = &l->in->carriers[EFFECT_RECORDER];
+	struct standing *s = calloc(1, sizeof(*s));
+
+	CHECK(s);
+	s->command.verb = c->recording_paused ? COMMAND_RECORD_PAUSE : COMMAND_RECORD_RESUME;
+	s->errand = (struct errand){ .home = l->shard,
+				     .call = c->id,
+				     .command = &s->command,
+				     .standing = true,
+				     .done = on_standing_done };
+	carrier->run(carrier->user, &s->errand);
+}
+
+void effects_note_recording(struct lane *l, struct call_entry *c)
+{
+	bool paused = c->session && session_recording_paused(c->session);
+
+	if (paused == c->recording_paused || !l->resumed || l->stopping ||
+	    !l->in->carriers[EFFECT_RECORDER].run)
+		return;
+	c->recording_paused = paused;
+	tell_recorder(l, c);
 }
 
 static void do_reconcile(struct effect_task *t)
@@ -290,10 +366,9 @@ static void do_upstream(struct effect_task *t)
 }
 
 static void (*const doers[])(struct effect_task *) = {
-	[EFFECT_CONTROL] = do_control,
-	[EFFECT_TOOL] = do_tool,
-	[EFFECT_UPSTREAM_TOOLS] = do_upstream,
-	[EFFECT_RECONCILE] = do_reconcile,
+	[EFFECT_CONTROL] = do_control,	       [EFFECT_SOCKET] = do_errand,
+	[EFFECT_RECORDER] = do_errand,	       [EFFECT_TOOL] = do_tool,
+	[EFFECT_UPSTREAM_TOOLS] = do_upstream, [EFFECT_RECONCILE] = do_reconcile,
 };
 
 static void on_intent_durable(struct waiter *w, struct lane *l)

@@ -236,6 +236,11 @@ void ingest_set_store(struct ingest *in, struct store *store)
 	in->store = store;
 }
 
+void ingest_leave_to(struct ingest *in, enum effect_kind kind, errand_fn *run, void *user)
+{
+	in->carriers[kind] = (struct carrier){ run, user };
+}
+
 void ingest_lane_finish(struct ingest *in, struct shard *s)
 {
 	struct lane *l = lane_of(in, s);
@@ -370,6 +375,7 @@ static void run_resume(struct mail *m, struct shard *here)
 			continue;
 		lane_arm(l, c);
 		hear_note(l, c);
+		effects_note_recording(l, c);
 	}
 	free(m);
 }

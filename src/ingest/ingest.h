@@ -8,6 +8,7 @@
 #define CALLMEND_INGEST_H
 
 #include "callmend/directory.h"
+#include "callmend/errand.h"
 #include "callmend/hear.h"
 #include "callmend/live.h"
 #include "journal/journal.h"
@@ -39,6 +40,9 @@ void ingest_free(struct ingest *);
  * freed, before they stop. Without it nothing is known. */
 struct store;
 void ingest_set_store(struct ingest *, struct store *);
+
+/* Who carries out effects of this kind; before the shards start. Nobody: they are not sent. */
+void ingest_leave_to(struct ingest *, enum effect_kind, errand_fn *, void *user);
 
 /* In the start and stop hooks of each shard. */
 MUST int ingest_lane_start(struct ingest *, struct shard *, struct fault *f);

@@ -222,6 +222,7 @@ void lane_call_close(struct lane *l, struct call_entry *c)
 	atomic_fetch_sub(&l->in->calls, 1);
 	session_free(c->session);
 	c->session = NULL;
+	effects_note_recording(l, c);
 	repeats_fini(&c->repeats);
 	buf_free(&c->number);
 	uv_close((uv_handle_t *)&c->timer, call_free);
@@ -233,6 +234,7 @@ void lane_count_live(struct lane *l, struct call_entry *c)
 
 	name_call(l, c);
 	hear_note(l, c);
+	effects_note_recording(l, c);
 	if (live == c->counted_live)
 		return;
 	c->counted_live = live;

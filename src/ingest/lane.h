@@ -83,8 +83,9 @@ struct call_entry {
 	struct uuid id;
 	UT_hash_handle hh;
 	struct call_name names[CALL_NAMES];
-	unsigned audio;	   /* sockets of live audio that are bound to it */
-	bool running_told; /* hear_calls.running */
+	unsigned audio;	       /* sockets of live audio that are bound to it */
+	bool running_told;     /* hear_calls.running */
+	bool recording_paused; /* as the recorder was told last */
 	struct session *session;
 	struct repeats repeats; /* what its deliveries need not bring again */
 	struct lane *lane;
@@ -165,6 +166,12 @@ struct hear {
 	uint8_t key[HEAR_KEY_BYTES]; /* of tokens; the node's own, kept in state_dir */
 };
 
+/* Who carries out effects of a kind that is left to others. */
+struct carrier {
+	errand_fn *run; /* NULL: nobody */
+	void *user;
+};
+
 struct ingest {
 	unsigned lanes_n;
 	struct lane **lanes;
@@ -172,6 +179,7 @@ struct ingest {
 	struct poison *poison;
 	struct live live;
 	struct hear hear;
+	struct carrier carriers[EFFECT_KINDS];
 	char epoch[17];
 	unsigned max_calls, max_effects;
 	const char *ca_file;
@@ -267,6 +275,9 @@ void effect_start(struct lane *, struct effect_task *); /* writes the intent; ru
 /* The lane is stopping: what has an intent and has not begun never will, and its outcome says so.
  */
 void effects_stop(struct lane *);
+/* After a call's session has changed, or gone: the recorder is told whether what begins is paused.
+ */
+void effects_note_recording(struct lane *, struct call_entry *);
 
 /* --- upstream.c --- */
 /* Forwards the original body; on_answer may be NULL (then only counted). E_FULL: the source's way

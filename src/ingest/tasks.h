@@ -15,13 +15,15 @@ struct effect_task {
 	struct effect_task *next;
 	struct waiter waiter;
 	struct lane *lane;
-	struct uuid call;
+	struct uuid call, org;
 	struct arena arena;
 	enum effect_kind kind;
 	struct uuid id;
-	struct buf command; /* CONTROL: command JSON */
+	struct buf command; /* CONTROL, SOCKET, RECORDER: command JSON */
 	struct span control_url;
-	struct uuid tool; /* TOOL: definition */
+	struct command parsed; /* spans in `command` and the arena */
+	struct errand errand;  /* SOCKET, RECORDER */
+	struct uuid tool;      /* TOOL: definition */
 	struct span tool_name;
 	struct span arguments;
 	struct json rewritten; /* TOOL: what a mapping made of them */

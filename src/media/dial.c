@@ -57,6 +57,7 @@ static void end_line(struct dial *d, const char *why)
 	if (!l)
 		return;
 	l->client = NULL;
+	orders_lost(l);
 	if (l->dialect->put_silence)
 		shard_pace(d->home, -1);
 	line_end(l, why);
@@ -133,6 +134,14 @@ static void on_binary(void *user, struct span bytes)
 	on_message(user, bytes, true);
 }
 
+static void on_sent(void *user, uint64_t number, bool whole)
+{
+	struct dial *d = user;
+
+	if (d->line)
+		order_sent(d->line, number, whole);
+}
+
 static void on_closed(void *user, int status, const char *why)
 {
 	struct dial *d = user;
@@ -156,8 +165,8 @@ static void on_closed(void *user, int status, const char *why)
 
 static void connect_now(struct dial *d)
 {
-	static const struct ws_client_handlers handlers = { on_open, on_text, on_binary,
-							    on_closed };
+	static const struct ws_client_handlers handlers = { on_open, on_text, on_binary, on_closed,
+							    on_sent };
 	const struct ws_connect k = { .url = buf_z(&d->url),
 				      .token = buf_z(&d->key),
 				      .timeout_ms = CONNECT_MS };

@@ -107,6 +107,8 @@ struct media_line {
 	size_t play_at;
 	int64_t clock_us; /* monotonic: the next frame is due */
 
+	struct errand *orders; /* commands that are not written yet; order.c */
+
 	struct listener_feed *feeds; /* listen.c */
 };
 
@@ -204,6 +206,12 @@ void dial_placed(struct media_shard *, const struct media_dialect *, const struc
 		 const struct uuid *source, const struct media_placed *, struct span encoding,
 		 uint32_t rate_hz);
 void dial_ended(void *media, struct shard *, const struct uuid *call);
+
+/* --- order.c: commands over the socket of a call's audio --- */
+/* A message was written to the line's client, or in part. */
+void order_sent(struct media_line *, uint64_t number, bool whole);
+/* Its connection is gone. */
+void orders_lost(struct media_line *);
 
 /* --- listen.c --- */
 void listen_feed_line(struct media_line *);

@@ -12,6 +12,7 @@
 #ifndef CALLMEND_MEDIA_MEDIA_H
 #define CALLMEND_MEDIA_MEDIA_H
 
+#include "callmend/errand.h"
 #include "callmend/hear.h"
 #include "callmend/heard.h"
 #include "callmend/listen.h"
@@ -40,6 +41,8 @@ void media_shard_stop(struct media *, struct shard *);
 /* The routes of sockets; returns how many there are, writes at most cap. */
 size_t media_routes(struct media *, struct http_route *out, size_t cap);
 struct listen *media_listen(struct media *);
+/* An errand_fn of EFFECT_SOCKET; `user` is the media. */
+void media_command(void *user, struct errand *);
 
 /* --- who else wants the audio: recorders, speech-to-text --- */
 

@@ -34,6 +34,7 @@ enum {
 
 struct outgoing {
 	struct outgoing *next;
+	uint64_t number;
 	size_t n, cap;
 	enum lws_write_protocol kind;
 	unsigned char bytes[]; /* LWS_PRE, then the message; lws masks it in place */
@@ -86,6 +87,7 @@ struct ws_client {
 	int port;
 	struct outgoing *first, **last;
 	unsigned queued;
+	uint64_t numbered;
 	size_t queued_bytes;
 	struct outgoing *spare;
 	unsigned spares;
@@ -444,8 +446,11 @@ static int on_writeable(struct ws_client *c, struct lws *wsi, void *in, size_t n
 	if (!c->first)
 		return 0;
 	struct outgoing *o = take_first(c);
+	uint64_t number = o->number;
 	int sent = lws_write(wsi, o->bytes + LWS_PRE, o->n, o->kind);
 	spare(c, o);
+	if (c->handlers.sent)
+		c->handlers.sent(c->user, number, sent >= 0);
 	if (sent < 0)
 		return -1;
 	if (c->first)
@@ -553,6 +558,7 @@ static int send_as(struct ws_client *c, enum lws_write_protocol kind, struct spa
 		return E_FULL;
 	struct outgoing *o = outgoing_new(c, message.n);
 	o->next = NULL;
+	o->number = ++c->numbered;
 	o->n = message.n;
 	o->kind = kind;
 	if (message.n)
@@ -573,6 +579,11 @@ int ws_client_send(struct ws_client *c, struct span text)
 int ws_client_send_binary(struct ws_client *c, struct span bytes)
 {
 	return send_as(c, LWS_WRITE_BINARY, bytes);
+}
+
+uint64_t ws_client_last(const struct ws_client *c)
+{
+	return c->numbered;
 }
 
 size_t ws_client_queued_bytes(const struct ws_client *c)

@@ -35,6 +35,10 @@ struct ws_client_handlers {
 	 * from here. `status` is the HTTP status of a refusal (401, 503), 0 when there was none;
 	 * `why` is one line for people. */
 	void (*closed)(void *user, int status, const char *why);
+	/* The message of this number (ws_client_last) has been written to the connection; not
+	 * `whole`: writing failed, perhaps in the middle of it, and the connection ends. Of what
+	 * waits when a connection ends nothing is said: it was never written. NULL: no matter. */
+	void (*sent)(void *user, uint64_t number, bool whole);
 };
 
 void ws_client_of(struct ws_client **out, struct ws_dialer *, size_t message_limit,
@@ -65,6 +69,8 @@ MUST int ws_client_connect(struct ws_client *, const char *url, const char *toke
 /* Queues a message; copies. E_CLOSED when not open, E_FULL above the bound (messages, bytes). */
 MUST int ws_client_send(struct ws_client *, struct span text);
 MUST int ws_client_send_binary(struct ws_client *, struct span bytes);
+/* The number of the message that was queued last: 1, 2, 3 ... over the client's life. */
+uint64_t ws_client_last(const struct ws_client *);
 size_t ws_client_queued_bytes(const struct ws_client *);
 /* In `closed` and after: the code that the other side closed with, 0: none. (Of 1012 and above
  * libwebsockets tells nothing.) */

@@ -434,7 +434,9 @@ static int start_media(struct core *c, struct fault *f)
 		.silence_ms = c->config->media_silence_limit_ms,
 	};
 
-	return media_new(&c->media, &mc, f);
+	TRY(media_new(&c->media, &mc, f));
+	ingest_leave_to(c->ingest, EFFECT_SOCKET, media_command, c->media);
+	return 0;
 }
 
 static int start_recordings(struct core *c, struct fault *f)
@@ -447,6 +449,7 @@ static int start_recordings(struct core *c, struct fault *f)
 	};
 	TRY(record_sink_new(&c->recordings, &rc, c->parts_n, f));
 	record_sink_attach(c->recordings, c->media);
+	ingest_leave_to(c->ingest, EFFECT_RECORDER, record_sink_command, c->recordings);
 	return 0;
 }
 
@@ -467,8 +470,6 @@ static int start_shards(struct core *c, struct fault *f)
 		.readiness = readiness,
 		.user = c,
 		.recordings_folder = c->config->recording_folder,
-		.pause_recording = record_sink_pause,
-		.recordings = c->recordings,
 		.rate_per_s = (unsigned)c->config->api_rate_per_s,
 		.rate_burst = (unsigned)c->config->api_rate_burst,
 		.watcher_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,

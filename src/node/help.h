@@ -136,6 +136,13 @@
 	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n"                                        \
 		  "  callmend transfer 3f2a --number +14155550100 --say \"I put you through.\"\n" \
 		  "  callmend transfer 3f2a --sip sip:desk@pbx.example.com --wait\n"
+#define HELP_RECORD_PAUSE                                                                          \
+	HELP_CALL "The recording holds silence instead, of the same length. Refused when nothing " \
+		  "of the call is recorded.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"               \
+		  "  callmend record-pause 3f2a --reason \"card number\"\n"
+#define HELP_RECORD_RESUME                                 \
+	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n" \
+		  "  callmend record-resume 3f2a\n"
 #define HELP_DEMO                                                                              \
 	"Starts tools/demo of the source tree: a node with its private PostgreSQL, simulated " \
 	"calls, commands and\n"                                                                \

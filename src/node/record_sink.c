@@ -1,11 +1,15 @@
 /* Happy path: begin when the line's format is known; a file for each leg with its first frame;
  * moved to the call when it is known; closed with the line.
  *
+ * Pauses: every shard knows the calls that are paused (an errand goes to each of them), so that a
+ * line that begins, or finds its call, is paused from its next frame on.
+ *
  * Failure modes: the recorder gives up a leg (disk full ...) - all legs of the line end, the fact
  * is told, the call goes on; no block free - the recorder counts what is left out. */
 #include "node/record_sink.h"
 
 #include <stdlib.h>
+#include <uthash.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -22,9 +26,22 @@ struct line_record {
 	struct line_record *prev, *next;
 };
 
+/* A call whose recordings are paused as soon as they begin. */
+struct paused_call {
+	struct uuid call;
+	UT_hash_handle hh;
+};
+
+/* Touched on its shard only. */
+struct sink_shard {
+	struct line_record *lines;
+	struct paused_call *paused;
+};
+
 struct record_sink {
 	struct recorder *recorder;
-	struct line_record *lines[]; /* by shard */
+	unsigned shards_n;
+	struct sink_shard shards[];
 };
 
 /* --- facts --- */
@@ -84,9 +101,12 @@ static void open_leg(struct line_record *l, const struct media_frame *f)
 	l->raw[f->leg] = leg.shape.coding != WAV_PCM;
 	l->legs[f->leg] = recorder_open(l->sink->recorder, &leg);
 	recorder_pause(l->legs[f->leg], l->paused);
-	if (!l->started)
-		tell(l, "started", "");
+	if (l->started)
+		return;
 	l->started = true;
+	tell(l, "started", "");
+	if (l->paused)
+		tell(l, "paused", "");
 }
 
 /* Samples for which no frame came: filled gaps, or more than one frame at a time. */
@@ -114,6 +134,105 @@ static int write_frame(struct line_record *l, const struct media_frame *f)
 	return recorder_write(rec, f->pcm.at, coded(f, room, n));
 }
 
+/* --- pauses --- */
+
+static void pause_line(struct line_record *l, bool paused)
+{
+	if (l->paused == paused)
+		return;
+	l->paused = paused;
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i])
+			recorder_pause(l->legs[i], paused);
+	if (l->started)
+		tell(l, paused ? "paused" : "resumed", "");
+}
+
+static struct sink_shard *at(struct record_sink *s, struct shard *here)
+{
+	return &s->shards[shard_index(here)];
+}
+
+static struct paused_call *find_paused(const struct sink_shard *s, const struct uuid *call)
+{
+	struct paused_call *p;
+
+	HASH_FIND(hh, s->paused, call, sizeof(*call), p);
+	return p;
+}
+
+static void note_paused(struct sink_shard *s, const struct uuid *call)
+{
+	struct paused_call *p = find_paused(s, call) ? NULL : calloc(1, sizeof(*p));
+
+	if (!p)
+		return;
+	p->call = *call;
+	HASH_ADD(hh, s->paused, call, sizeof(p->call), p);
+}
+
+static void forget_paused(struct sink_shard *s, const struct uuid *call)
+{
+	struct paused_call *p = find_paused(s, call);
+
+	if (p)
+		HASH_DEL(s->paused, p);
+	free(p);
+}
+
+/* How things stand never resumes a line: a call that has ended is forgotten, but what is still said
+ * stays out. */
+static void pause_here(struct sink_shard *s, struct errand *e)
+{
+	bool pause = e->command->verb == COMMAND_RECORD_PAUSE;
+	bool found = find_paused(s, &e->call) != NULL;
+	struct line_record *l;
+
+	if (e->standing && pause)
+		note_paused(s, &e->call);
+	if (!pause)
+		forget_paused(s, &e->call);
+	DL_FOREACH(s->lines, l)
+	{
+		if (l->failed || !uuid_eq(&l->call, &e->call))
+			continue;
+		found = true;
+		if (pause || !e->standing)
+			pause_line(l, pause);
+	}
+	if (found)
+		e->end = OUTCOME_DONE;
+}
+
+static void run_home(struct mail *m, struct shard *here)
+{
+	struct errand *e = CONTAINER_OF(m, struct errand, mail);
+
+	(void)here;
+	e->done(e);
+}
+
+static void run_pause(struct mail *m, struct shard *here)
+{
+	struct errand *e = CONTAINER_OF(m, struct errand, mail);
+	struct record_sink *sink = e->carrier;
+	bool last = ++e->shard == sink->shards_n;
+
+	pause_here(at(sink, here), e);
+	if (last)
+		m->run = run_home;
+	shard_post_sure(last ? e->home : shards_at(shard_group(here), e->shard), m);
+}
+
+void record_sink_command(void *sink, struct errand *e)
+{
+	e->carrier = sink;
+	e->end = OUTCOME_NOT_SENT;
+	fault(&e->why, E_NOT_FOUND, "nothing of this call is being recorded here");
+	e->mail.run = run_pause;
+	shard_post_sure(shards_at(shard_group(e->home), 0), &e->mail);
+}
+
 /* --- what media calls --- */
 
 static void *on_begin(void *owner, struct media_line *line)
@@ -129,7 +248,9 @@ static void *on_begin(void *owner, struct media_line *line)
 	l->line = line;
 	if (!media_line_call(line, &l->call))
 		l->call = uuid_v7();
-	DL_APPEND(sink->lines[shard_index(media_line_shard(line))], l);
+	struct sink_shard *here = at(sink, media_line_shard(line));
+	l->paused = find_paused(here, &l->call) != NULL;
+	DL_APPEND(here->lines, l);
 	return l;
 }
 
@@ -144,6 +265,8 @@ static void on_bound(void *user, struct media_line *line)
 	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
 		if (l->legs[i])
 			recorder_move(l->legs[i], &call);
+	if (find_paused(at(l->sink, media_line_shard(line)), &call))
+		pause_line(l, true);
 }
 
 static void on_frame(void *user, const struct media_frame *f)
@@ -169,7 +292,7 @@ static void on_end(void *user, const char *why)
 	if (l->started && !l->failed)
 		tell(l, "stopped", why);
 	close_all(l);
-	DL_DELETE(l->sink->lines[shard_index(media_line_shard(l->line))], l);
+	DL_DELETE(at(l->sink, media_line_shard(l->line))->lines, l);
 	free(l);
 }
 
@@ -177,92 +300,15 @@ static const struct media_sink functions = {
 	.begin = on_begin, .bound = on_bound, .frame = on_frame, .end = on_end
 };
 
-/* --- pauses --- */
-
-static void pause_line(struct line_record *l, bool paused)
-{
-	if (l->paused == paused || l->failed)
-		return;
-	l->paused = paused;
-	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
-		if (l->legs[i])
-			recorder_pause(l->legs[i], paused);
-	tell(l, paused ? "paused" : "resumed", "");
-}
-
-/* Goes from shard to shard, as lines may be on any, and then home. */
-struct pausing {
-	struct mail mail;
-	struct record_sink *sink;
-	struct shard *home;
-	struct uuid org, call;
-	bool paused, found;
-	unsigned next; /* shard */
-	void (*done)(void *user, bool found);
-	void *user;
-};
-
-static void pause_here(struct pausing *p, struct shard *here)
-{
-	struct line_record *l;
-
-	DL_FOREACH(p->sink->lines[shard_index(here)], l)
-	{
-		if (!uuid_eq(&l->call, &p->call) ||
-		    !uuid_eq(&media_line_source(l->line)->org, &p->org))
-			continue;
-		p->found = true;
-		pause_line(l, p->paused);
-	}
-}
-
-static void run_home(struct mail *m, struct shard *here)
-{
-	struct pausing *p = CONTAINER_OF(m, struct pausing, mail);
-
-	(void)here;
-	p->done(p->user, p->found);
-	free(p);
-}
-
-static void run_pausing(struct mail *m, struct shard *here)
-{
-	struct pausing *p = CONTAINER_OF(m, struct pausing, mail);
-	struct shards *all = shard_group(here);
-	bool last = ++p->next == shards_count(all);
-
-	pause_here(p, here);
-	if (last)
-		m->run = run_home;
-	shard_post_sure(last ? p->home : shards_at(all, p->next), m);
-}
-
-void record_sink_pause(void *sink, struct shard *here, const struct uuid *org,
-		       const struct uuid *call, bool paused, void (*done)(void *user, bool found),
-		       void *user)
-{
-	struct pausing *p = calloc(1, sizeof(*p));
-
-	CHECK(p);
-	*p = (struct pausing){ .mail.run = run_pausing,
-			       .sink = sink,
-			       .home = here,
-			       .org = *org,
-			       .call = *call,
-			       .paused = paused,
-			       .done = done,
-			       .user = user };
-	shard_post_sure(shards_at(shard_group(here), 0), &p->mail);
-}
-
 /* --- life --- */
 
 int record_sink_new(struct record_sink **out, const struct recorder_config *config, unsigned shards,
 		    struct fault *f)
 {
-	struct record_sink *s = calloc(1, sizeof(*s) + shards * sizeof(struct line_record *));
+	struct record_sink *s = calloc(1, sizeof(*s) + shards * sizeof(struct sink_shard));
 
 	CHECK(s);
+	s->shards_n = shards;
 	int rc = recorder_new(&s->recorder, config, f);
 	if (rc)
 		free(s);
@@ -275,6 +321,9 @@ void record_sink_free(struct record_sink *s)
 {
 	if (!s)
 		return;
+	for (unsigned i = 0; i < s->shards_n; i++)
+		while (s->shards[i].paused)
+			forget_paused(&s->shards[i], &s->shards[i].paused->call);
 	recorder_free(s->recorder);
 	free(s);
 }

@@ -14,11 +14,9 @@ void record_sink_free(struct record_sink *);
 /* Before the shards start. */
 void record_sink_attach(struct record_sink *, struct media *);
 
-/* The recordings of this call of an organisation leave out what comes (silence of the same length)
- * until they are resumed. `done` is called on `here`: whether there are any. As in struct
- * api_config. */
-void record_sink_pause(void *sink, struct shard *here, const struct uuid *org,
-		       const struct uuid *call, bool paused, void (*done)(void *user, bool found),
-		       void *user);
+/* An errand_fn of EFFECT_RECORDER; `sink` is the struct record_sink. From record-pause on the
+ * recordings of the call leave out what comes (silence of the same length), until record-resume.
+ * DONE also when they already did; NOT_SENT: nothing of this call is recorded here. */
+void record_sink_command(void *sink, struct errand *);
 
 #endif

@@ -1,4 +1,4 @@
-/* say, mute, unmute, end, transfer.
+/* say, mute, unmute, end, transfer, record-pause, record-resume.
  *
  * Happy path: find the call → POST the command → say what the provider answered. With --wait the
  * call's events are subscribed to first, so that no change of the command can be missed; then each
@@ -365,6 +365,17 @@ int verb_end(const struct verb_call *v)
 
 	json_begin(&o, NULL);
 	return steer(v, "/api/v1/vapi/call/", "/end", &s, &o);
+}
+
+/* The word is the command's own name. */
+int verb_record(const struct verb_call *v)
+{
+	struct steering s = { 0 };
+	struct json_out o = { .b = &s.body };
+
+	json_begin(&o, NULL);
+	json_put_z(&o, "verb", v->verb->name);
+	return steer(v, "/api/v1/calls/", "/commands", &s, &o);
 }
 
 int verb_transfer(const struct verb_call *v)

@@ -74,6 +74,7 @@ int verb_mute(const struct verb_call *);
 int verb_unmute(const struct verb_call *);
 int verb_end(const struct verb_call *);
 int verb_transfer(const struct verb_call *);
+int verb_record(const struct verb_call *);
 int verb_demo(const struct verb_call *);
 
 extern const struct verb_option migrate_options[], token_options[], replay_options[],

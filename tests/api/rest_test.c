@@ -658,6 +658,10 @@ static void test_commands_as_asked_for(void **state)
 		    "{\"verb\":\"transfer\",\"destination\":{\"type\":\"number\",\"number\":\"+"
 		    "15550100\"}}",
 		    "\"destination\":{\"type\":\"number\",\"number\":\"+15550100\"}");
+	expect_sent(k, "/api/v1/calls/c1/commands",
+		    "{\"verb\":\"record-pause\",\"reason\":\"card\"}", "\"verb\":\"record-pause\"");
+	expect_sent(k, "/api/v1/calls/c1/commands", "{\"verb\":\"record-resume\"}",
+		    "\"verb\":\"record-resume\"");
 }
 
 static void test_command_answers(void **state)

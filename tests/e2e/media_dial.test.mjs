@@ -14,7 +14,8 @@ const server = async (Server, options) => {
 };
 after(() => Promise.all(servers.map((s) => s.close())));
 
-const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socket: true } }, async (world) => {
+const LIMITS = { say_effect_ms: 3000, add_message_effect_ms: 3000, mute_effect_ms: 3000, unmute_effect_ms: 3000, end_effect_ms: 3000 };
+const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socket: true }, settings: LIMITS }, async (world) => {
   await world.addSource('keyed', { control_key: world.product.secret('control', 'control-key') });
 });
 
@@ -100,4 +101,112 @@ test('a call cannot be placed: no key, refused by the provider, nobody there, an
   assert.equal((await place(await w().addSource('nobody', { api_base: 'http://127.0.0.1:1', private_key: product.secret('wrong', 'wrong') }))).status, 503);
   assert.equal((await place(w().source)).status, 422);
   assert.equal((await place({ id: '00000000-0000-7000-8000-000000000000' })).status, 404);
+});
+
+// --- commands over the transport ---
+
+const command = (call, body, options) => w().product.api('POST', `/api/v1/calls/${call}/commands`, body, options);
+const reaches = (id, state) => until(`command is ${state}`, async () => {
+  const [row] = await w().product.sql(`select * from interventions where id = '${id}'`);
+  if (row?.state !== state)
+    throw new Error(`state is ${row?.state}`);
+  return row;
+}, { timeoutMs: 12000 });
+
+let transports = 0;
+// A call that runs over the transport; without a control URL unless `options` say so.
+async function transported(options = {}) {
+  const { product } = w();
+  const sim = await server(VapiTransportServer, options);
+  const source = await w().addSource(`transported-${transports++}`, { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
+  const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  await until('in progress', async () => (await product.api('GET', `/api/v1/calls/${call}`)).body?.status === 'in-progress');
+  return { sim, call, other: sim.calls.get(provider_call_id) };
+}
+
+test('commands of a call without a control URL go over its socket: each verb, and what shows it', async () => {
+  const { sim, call, other } = await transported();
+  const say = await command(call, { verb: 'say', text: 'Your table is ready now.', reason: 'asked' }, { key: 'once' });
+  assert.deepEqual([say.status, say.body.state], [200, 'accepted']);
+  sim.tell(other, { type: 'transcript', role: 'assistant', transcriptType: 'final', transcript: 'Your table is ready now.' });
+  assert.equal((await reaches(say.body.command_id, 'effect_seen')).reason, 'asked');
+  assert.equal((await command(call, { verb: 'say', text: 'Your table is ready now.' }, { key: 'once' })).body.command_id, say.body.command_id);
+
+  const added = await w().product.must('POST', `/api/v1/vapi/call/${other.id}/inject`, { message: 'A regular guest.', type: 'add-message' });
+  sim.tell(other, { type: 'speech-update', status: 'started', role: 'assistant' });
+  await until('the assistant speaks', async () => (await w().product.must('GET', '/api/v1/live/calls')).calls.some((c) => c.id === call && c.speaking === 'ai'));
+  const mute = await command(call, { verb: 'mute' });
+  sim.tell(other, { type: 'speech-update', status: 'stopped', role: 'assistant' });
+  await reaches(mute.body.command_id, 'effect_seen');
+  const unmute = await command(call, { verb: 'unmute' });
+  sim.tell(other, { type: 'speech-update', status: 'started', role: 'assistant' });
+  await reaches(unmute.body.command_id, 'effect_seen');
+  await reaches((await command(call, { verb: 'mute', target: 'customer' })).body.command_id, 'not_observable');
+  await reaches(added.command_id, 'timed_out');
+  const end = await command(call, { verb: 'end' });
+  assert.equal(end.status, 200);
+  await reaches(end.body.command_id, 'effect_seen');
+  assert.deepEqual(other.commands, [
+    { type: 'say', content: 'Your table is ready now.', interruptAssistantEnabled: false, endCallAfterSpoken: false },
+    { type: 'add-message', message: { role: 'system', content: 'A regular guest.' }, triggerResponseEnabled: true },
+    { type: 'control', control: 'mute-assistant' }, { type: 'control', control: 'unmute-assistant' },
+    { type: 'control', control: 'mute-customer' }, { type: 'end-call' }]);
+  assert.deepEqual(other.complaints, []);
+});
+
+test('where there is a control URL, commands go there', async () => {
+  const { sim, call, other } = await transported({ control: true });
+  assert.equal((await command(call, { verb: 'mute', target: 'customer' })).status, 200);
+  assert.deepEqual([other.posted, other.commands], [[{ type: 'control', control: 'mute-customer' }], []]);
+  sim.end(other);
+});
+
+test('the socket is lost: refused while it is away, sent when it is back; lost under a command it is not repeated', async () => {
+  const { sim, call, other } = await transported();
+  sim.refuse.push(503, 503);
+  other.socket.terminate();
+  await until('it is dialled again', () => sim.handshakes.length > 1);
+  const away = await command(call, { verb: 'say', text: 'Is anybody there?' });
+  assert.equal(away.status, 409);
+  assert.match(away.body.detail, /not delivered: the call's socket is not open/);
+  assert.equal(away.body.command.state, 'rejected');
+  await until('it is back', () => other.socket.readyState === 1);
+  const back = await until('sent', async () => {
+    const answer = await command(call, { verb: 'mute', target: 'customer' });
+    return answer.status === 200 && answer;
+  });
+  await reaches(back.body.command_id, 'not_observable');
+
+  const heard = other.commands.length;
+  other.socket.once('message', function cut(data, binary) {
+    if (binary)
+      other.socket.once('message', cut);
+    else
+      other.socket.terminate();
+  });
+  const under = await command(call, { verb: 'say', text: 'Nobody will say this.' });
+  assert.equal(under.status, 200);
+  await reaches(under.body.command_id, 'timed_out');
+  await until('it is back again', () => other.socket.readyState === 1);
+  assert.equal(other.commands.filter((c) => c.content === 'Nobody will say this.').length, 1);
+  assert.equal(other.commands.length, heard + 1);
+  sim.end(other);
+});
+
+test('after a restart there is no socket: refused with the reason, and what was asked before stands', async () => {
+  const { call, other } = await transported();
+  const before = await command(call, { verb: 'mute', target: 'customer' }, { key: 'before' });
+  assert.equal(before.status, 200);
+  const old = w().product.kill('core');
+  await w().product.restarted('core', old);
+  await w().product.ready();
+  const again = await until('answered', async () => {
+    const answer = await command(call, { verb: 'mute', target: 'customer' }, { key: 'before' });
+    return answer.status < 500 && answer;
+  });
+  assert.deepEqual([again.status, again.body.command_id], [200, before.body.command_id]);
+  const after = await command(call, { verb: 'end' });
+  assert.equal(after.status, 409);
+  assert.match(after.body.detail, /the call's socket is not open here, and there is no control URL/);
+  assert.equal(other.commands.length, 1);
 });

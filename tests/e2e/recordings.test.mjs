@@ -111,18 +111,27 @@ test('supervisors only, and it is written down', async () => {
   assert.equal((await product.api('GET', '/api/v1/calls/nobody/recordings')).status, 404);
 });
 
-test('paused: silence of the same length; resumed', async () => {
+const command = (call, verb, options, more = {}) => w().product.api('POST', `/api/v1/calls/${call}/commands`, { verb: `record-${verb}`, ...more }, options);
+const commands = async (call) => (await w().product.must('GET', `/api/v1/calls/${call}/commands`)).commands;
+
+test('paused: silence of the same length; resumed; written down with who and why', async () => {
   const { product } = w();
+  const early = await command(await w().running('unheard'), 'pause');
   const { id, call, client } = await phoneCall('paused');
-  const now = (what, options) => product.api('POST', `/api/v1/calls/${call}/recording/${what}?reason=card`, undefined, options);
+  assert.deepEqual([early.status, early.body.detail], [409, 'nothing of this call is being recorded here']);
   await client.play({ inbound: tone(1000), outbound: silent(1000) });
   await told(call, 'started');
-  assert.equal((await now('pause', { token: await product.makeToken('viewer', 'another viewer') })).status, 403);
-  const answer = await now('pause');
-  assert.deepEqual([answer.status, answer.body], [200, { call_id: call, paused: true }]);
+  assert.equal((await command(call, 'pause', { token: await product.makeToken('viewer', 'another viewer') })).status, 403);
+  const answer = await command(call, 'pause', { key: 'first' }, { reason: 'card' });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  assert.deepEqual([answer.body.verb, answer.body.state, answer.body.evidence], ['record-pause', 'effect_seen', 'the recorder has paused']);
   await told(call, 'paused');
+  const same = await command(call, 'pause', { key: 'first' });
+  assert.equal(same.body.command_id, answer.body.command_id, 'the same key is the same command');
+  const twice = await command(call, 'pause');
+  assert.deepEqual([twice.status, twice.body.state, twice.body.evidence], [200, 'effect_seen', 'the recorder has paused'], 'and another one has the same answer');
   await client.play({ inbound: tone(1500), outbound: tone(1500) });
-  assert.equal((await now('resume')).body.paused, false);
+  assert.equal((await command(call, 'resume')).body.state, 'effect_seen');
   await told(call, 'resumed');
   await client.play({ inbound: tone(1000), outbound: silent(1000) });
   await client.stop();
@@ -132,10 +141,43 @@ test('paused: silence of the same length; resumed', async () => {
   const p = await peaks(recording.id);
   assert.ok(loud(p, p.left, 200, 800) > 80 && loud(p, p.left, 2900, 3300) > 80, 'before and after');
   assert.ok(loud(p, p.left, 1400, 2300) < 6 && loud(p, p.right, 1400, 2300) < 6, 'nothing of what was between');
-  const audited = await product.sql(`select action, reason from audit_log where object_kind = 'call_recording' and object_id = '${call}' order by id`);
-  assert.deepEqual(audited, [{ action: 'pause', reason: 'card' }, { action: 'resume', reason: 'card' }]);
-  assert.equal((await now('pause')).status, 404, 'it is over');
-  assert.equal((await product.api('POST', '/api/v1/calls/00000000-0000-7000-8000-000000000009/recording/pause')).status, 404);
+  const listed = await until('three commands', async () => {
+    const all = await commands(call);
+    return all.length === 3 && all;
+  });
+  const asked = listed.find((c) => c.id === answer.body.command_id);
+  assert.deepEqual([asked.verb, asked.state, asked.reason, asked.actor], ['record-pause', 'effect_seen', 'card', 'token:e2e admin']);
+  assert.ok(asked.requested_at && asked.accepted_at && asked.effect_at);
+  const events = await product.sql(`select data->>'state' as state from call_events where call_id = '${call}' and type = 'recording' order by seq`);
+  assert.deepEqual(events.map((e) => e.state), ['started', 'paused', 'resumed', 'stopped'], 'where the hole is');
+  const over = await command(call, 'pause');
+  assert.deepEqual([over.status, over.body.detail], [409, 'call has ended']);
+  assert.equal((await command('00000000-0000-7000-8000-000000000009', 'pause')).status, 404);
+});
+
+test('killed while paused: what is recorded after the start is paused, too, until somebody resumes it', async () => {
+  const { product } = w();
+  const { id, call, client } = await phoneCall('kept');
+  await client.play({ inbound: tone(2500), outbound: silent(2500) });
+  await until('files', () => files('.wav').filter((name) => statSync(join(folder(), name)).size > 8000).length === 2);
+  assert.equal((await command(call, 'pause')).status, 200);
+  const old = product.kill('core');
+  await product.restarted('core', old);
+  await product.ready();
+  const again = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: `CA${id}` });
+  again.start();
+  await again.play({ inbound: tone(1500), outbound: silent(1500) });
+  await until('paused again', () => w().facts(call).filter((f) => f.heard === 'recording' && f.name === 'paused').length === 2);
+  assert.equal((await command(call, 'resume')).body.state, 'effect_seen');
+  await again.play({ inbound: tone(1000), outbound: silent(1000) });
+  await again.stop();
+  await w().over(id);
+  const [recording] = await ready(call);
+  const p = await peaks(recording.id);
+  assert.ok(loud(p, p.left, 100, 900) > 80, 'before');
+  assert.ok(loud(p, p.left, recording.duration_ms - 700, recording.duration_ms - 100) > 80, 'when it was resumed');
+  assert.ok(loud(p, p.left, 2700, recording.duration_ms - 1300) < 6, 'nothing between');
+  await client.close?.().catch(() => {});
 });
 
 test('killed in mid-call: what was recorded is there, and goes on with the next start', async () => {

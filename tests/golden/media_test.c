@@ -221,7 +221,12 @@ static void out_transcript(struct talk *t, struct span args, struct media_out *o
 
 static void out_command(struct talk *t, struct span body, struct media_out *out)
 {
-	t->d->put_command(t->state, body, out);
+	struct command c;
+	struct fault f = { 0 };
+	struct arena a = { 0 };
+	if (command_read(json_of(body), &a, &c, &f) || t->d->put_command(t->state, &c, out, &f))
+		buf_printf(out->b, "{\"refused\":\"%s\"}", f.text);
+	arena_fini(&a);
 }
 
 #define CAN(name) offsetof(struct media_dialect, put_##name)

@@ -169,6 +169,8 @@ static void on_stop(struct rig *r, struct shard *s)
 
 	ingest_lane_finish(g->in, s);
 	ingest_lane_stop(g->in, s);
+	if (g->on_stopped)
+		g->on_stopped();
 	let_go(g, s);
 }
 
@@ -256,6 +258,10 @@ void gateway_start(struct gateway *g, unsigned lanes, const char *document)
 	if (file_make_dir(journal, 0700, &f) || ingest_new(&g->in, &cfg, &f))
 		fail_msg("ingest: %s", f.text);
 	assert_non_null(mine);
+	if (g->carrier) {
+		ingest_leave_to(g->in, EFFECT_SOCKET, g->carrier, g->carrier_user);
+		ingest_leave_to(g->in, EFFECT_RECORDER, g->carrier, g->carrier_user);
+	}
 	memcpy(mine, routes, sizeof(routes));
 	mine[0].info = g->in;
 	g->held_n = 0;

@@ -27,6 +27,9 @@ struct gateway {
 	char dir[64];
 	char peers_url[64];
 	struct gateway_peer peers[GATEWAY_PEERS];
+	errand_fn *carrier; /* of effects that are left to others; before gateway_start */
+	void *carrier_user;
+	void (*on_stopped)(void); /* on each shard, when its lane has stopped */
 	struct exchange **held;
 	size_t held_n;
 	pthread_mutex_t lock;

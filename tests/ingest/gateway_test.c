@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "ingest/lane.h"
 #include "ingest/poison.h"
 #include "journal/journal.h"
@@ -209,6 +210,175 @@ static void a_command_is_answered_as_itself_when_another_gives_up_under_it(void 
 	assert_int_equal(gateway_count(&json, "'type':'command'", "'verb':'end'",
 				       "'state':'timed_out'", NULL),
 			 1);
+}
+
+/* --- what is left to others --- */
+
+/* Does at once, or keeps, what it is asked. */
+static struct {
+	enum outcome_end end;
+	bool keep;
+	struct errand *kept;
+	atomic_int effects, paused, resumed; /* the last two: of standing ones */
+	_Atomic uint64_t durable;	     /* record, when it was asked */
+	enum command_verb verb;
+} carrier;
+
+static void carried_out(struct mail *m, struct shard *here)
+{
+	struct errand *e = CONTAINER_OF(m, struct errand, mail);
+
+	(void)here;
+	e->done(e);
+}
+
+static void carry_out(struct errand *e)
+{
+	e->mail.run = carried_out;
+	shard_post_sure(e->home, &e->mail);
+}
+
+static void on_errand(void *user, struct errand *e)
+{
+	struct gateway *gateway = user;
+
+	assert_true(shard_here(e->home));
+	assert_true(uuid_eq(&e->org, &ORG_ID) || e->standing);
+	if (e->standing) {
+		atomic_fetch_add(e->command->verb == COMMAND_RECORD_PAUSE ? &carrier.paused
+									  : &carrier.resumed,
+				 1);
+		carry_out(e);
+		return;
+	}
+	e->end = carrier.end;
+	fault(&e->why, E_CLOSED, "nobody is there");
+	carrier.verb = e->command->verb;
+	atomic_store(&carrier.durable, journal_durable(ingest_journal(gateway->in)));
+	if (carrier.keep)
+		carrier.kept = e;
+	else
+		carry_out(e);
+	atomic_fetch_add(&carrier.effects, 1);
+}
+
+static void with_carrier(enum outcome_end end)
+{
+	memset(&carrier, 0, sizeof(carrier));
+	carrier.end = end;
+	g.carrier = on_errand;
+	g.carrier_user = &g;
+}
+
+#define SOCKET_CALL(id)                                                                    \
+	"{'message':{'type':'status-update','status':'in-progress','call':{'id':'" id "'," \
+	"'type':'vapi.websocketCall'}}}"
+
+static void commands_go_over_the_socket_of_the_audio(void **state)
+{
+	static const struct {
+		const char *verb;
+		enum outcome_end end;
+		const char *state, *error;
+	} cases[] = {
+		{ "say", OUTCOME_DONE, "\"accepted\"", "\"error\":null" },
+		{ "end", OUTCOME_NOT_SENT, "\"rejected\"", "not delivered: nobody is there" },
+		{ "mute", OUTCOME_UNKNOWN, "\"unknown\"", "no answer: nobody is there" },
+	};
+	struct buf json AUTO_BUF = { 0 };
+
+	(void)state;
+	with_carrier(OUTCOME_DONE);
+	gateway_start(&g, 2, SIMPLE);
+	assert_int_equal(gateway_post(&g, "main", SOCKET_CALL("c1"), NULL), 200);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t before = journal_last(ingest_journal(g.in));
+
+		carrier.end = cases[i].end;
+		assert_int_equal(gateway_command(&g, &ORG_ID, "c1", cases[i].verb, &json), 0);
+		assert_non_null(strstr(buf_z(&json), cases[i].state));
+		assert_non_null(strstr(buf_z(&json), cases[i].error));
+		/* COMMAND and INTENT are on the disk before anybody is asked. */
+		assert_true(atomic_load(&carrier.durable) >= before + 2);
+		assert_string_equal(command_verb_name(carrier.verb), cases[i].verb);
+	}
+	assert_int_equal(atomic_load(&carrier.effects), 3);
+}
+
+static void nobody_carries_it_out(void **state)
+{
+	struct buf json AUTO_BUF = { 0 };
+
+	(void)state;
+	g.carrier = NULL;
+	gateway_start(&g, 1, SIMPLE);
+	assert_int_equal(gateway_post(&g, "main", SOCKET_CALL("c1"), NULL), 200);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "say", &json), 0);
+	assert_non_null(strstr(buf_z(&json), "\"rejected\""));
+	assert_non_null(strstr(buf_z(&json), "nobody on this node can do that"));
+}
+
+static void too_late(void)
+{
+	carry_out(carrier.kept);
+}
+
+/* A stop does not wait for it; the next start says that nobody knows. */
+static void an_errand_under_way_at_a_stop_is_unknown(void **state)
+{
+	struct buf answer AUTO_BUF = { 0 }, events AUTO_BUF = { 0 };
+	pthread_t supervisor;
+
+	(void)state;
+	with_carrier(OUTCOME_DONE);
+	carrier.keep = true;
+	gateway_start(&g, 1, SIMPLE);
+	assert_int_equal(gateway_post(&g, "main", SOCKET_CALL("c1"), NULL), 200);
+	assert_int_equal(pthread_create(&supervisor, NULL, send_command, &answer), 0);
+	rig_wait(&carrier.effects, 1);
+	g.on_stopped = too_late;
+	gateway_stop(&g);
+	pthread_join(supervisor, NULL);
+	g.on_stopped = NULL;
+	gateway_start(&g, 1, SIMPLE);
+	gateway_stop(&g);
+	gateway_events(&g, &events);
+	assert_int_equal(gateway_count(&events, "'type':'command'", "'state':'unknown'", NULL), 1);
+	assert_int_equal(gateway_count(&events, "'type':'command'", "'state':'accepted'", NULL), 0);
+}
+
+/* The recorder hears of a pause when it was carried out, when the node starts, and when it has no
+ * object any more. */
+static void the_recorder_knows_what_is_paused(void **state)
+{
+	struct buf json AUTO_BUF = { 0 };
+
+	(void)state;
+	with_carrier(OUTCOME_NOT_SENT);
+	gateway_start(&g, 2, SIMPLE);
+	assert_int_equal(gateway_post(&g, "main", STATUS("c1", "in-progress"), NULL), 200);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "record-pause", &json), 0);
+	assert_non_null(strstr(buf_z(&json), "\"rejected\""));
+	assert_non_null(strstr(buf_z(&json), "\"error\":\"nobody is there\""));
+	assert_int_equal(atomic_load(&carrier.paused), 0);
+	carrier.end = OUTCOME_DONE;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "record-pause", &json), 0);
+		assert_non_null(strstr(buf_z(&json), "\"effect_seen\""));
+	}
+	assert_int_equal(atomic_load(&carrier.paused), 1);
+	gateway_stop(&g);
+	gateway_start(&g, 1, SIMPLE);
+	assert_int_equal(atomic_load(&carrier.paused), 2);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "record-resume", &json), 0);
+	assert_int_equal(atomic_load(&carrier.resumed), 1);
+	assert_int_equal(gateway_command(&g, &ORG_ID, "c1", "record-pause", &json), 0);
+	assert_int_equal(atomic_load(&carrier.paused), 3);
+	assert_int_equal(gateway_post(&g, "main", STATUS("c1", "ended"), NULL), 200);
+	assert_int_equal(atomic_load(&carrier.resumed), 2);
+	gateway_stop(&g);
+	gateway_start(&g, 1, SIMPLE);
+	assert_int_equal(atomic_load(&carrier.paused), 3);
 }
 
 /* --- clocks --- */
@@ -633,6 +803,10 @@ int main(void)
 		TEST(a_stop_settles_what_has_not_begun),
 		TEST(a_command_not_begun_at_a_stop_is_rejected),
 		TEST(a_command_is_answered_as_itself_when_another_gives_up_under_it),
+		TEST(commands_go_over_the_socket_of_the_audio),
+		TEST(nobody_carries_it_out),
+		TEST(an_errand_under_way_at_a_stop_is_unknown),
+		TEST(the_recorder_knows_what_is_paused),
 		TEST(stamps_never_decrease),
 		TEST(a_poisoned_timer_is_left_alone),
 		TEST(a_call_is_found_by_the_providers_id_whatever_its_source),

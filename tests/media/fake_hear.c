@@ -198,6 +198,8 @@ void lines_start(struct lines *l)
 	if (l->sink)
 		media_add_sink(l->media, l->sink, l->sink_owner);
 	size_t n = media_routes(l->media, l->routes, 4);
+	if (l->more.pattern)
+		l->routes[n++] = l->more;
 	l->rig.user = l;
 	l->rig.config.ws_queue_bytes = 1 << 20;
 	l->rig.on_start = start_part;

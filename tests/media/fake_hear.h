@@ -41,6 +41,7 @@ struct lines {
 	int64_t grace_ms, silence_ms;
 	const struct media_sink *sink;
 	void *sink_owner;
+	struct http_route more; /* besides those of the media; no pattern: none */
 };
 void lines_start(struct lines *);
 void lines_stop(struct lines *);

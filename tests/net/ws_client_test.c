@@ -100,6 +100,7 @@ struct caller {
 	int status, code;
 	char why[200], last[200];
 	bool free_on_text;
+	atomic_int sent; /* messages that were written, in their order */
 };
 
 static void caller_open(void *user)
@@ -137,8 +138,16 @@ static void caller_closed(void *user, int status, const char *why)
 	atomic_fetch_add(&c->closed, 1);
 }
 
+static void caller_sent(void *user, uint64_t number, bool whole)
+{
+	struct caller *c = user;
+
+	assert_true(whole);
+	assert_int_equal(atomic_fetch_add(&c->sent, 1) + 1, number);
+}
+
 static const struct ws_client_handlers caller_handlers = { caller_open, caller_text, caller_binary,
-							   caller_closed };
+							   caller_closed, caller_sent };
 
 static void dial(struct shard *s, void *arg)
 {
@@ -185,6 +194,7 @@ static void send_sizes(struct shard *s, void *arg)
 		assert_int_equal(0, ws_client_send_binary(c->ws, (struct span){ bytes, sizes[i] }));
 	assert_int_equal(44509, ws_client_queued_bytes(c->ws));
 	assert_int_equal(0, ws_client_send(c->ws, SPAN("text between")));
+	assert_int_equal(ws_client_last(c->ws), atomic_load(&c->sent) + 9);
 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -205,6 +215,7 @@ static void messages_go_both_ways(void **state)
 	}
 	assert_int_equal(3 * 44509, a.bytes);
 	assert_string_equal("text between", a.last);
+	assert_int_equal(27, atomic_load(&a.sent));
 	assert_int_equal(0, b.bytes);
 	rig_on_shard(&rig, 0, hang_up, &a);
 	rig_on_shard(&rig, 0, hang_up, &b);

@@ -42,7 +42,7 @@ test('say --add-message adds to the history', async (t) => {
   assert.deepEqual(server.requests.at(-1).body, { type: 'add-message', message: 'Be brief', role: 'user', trigger_response: false });
 });
 
-test('mute, unmute, end and transfer reach their paths', async (t) => {
+test('mute, unmute, end, transfer and record-* reach their paths', async (t) => {
   const server = await node(t);
   const cases = [
     [['mute', ids.anna], `/api/v1/vapi/call/${ids.anna}/mute`, {}],
@@ -53,6 +53,8 @@ test('mute, unmute, end and transfer reach their paths', async (t) => {
       { verb: 'transfer', destination: { type: 'number', number: '+14155550100' }, text: 'One moment' }],
     [['transfer', '9c11', '--sip', 'sip:a@b.example'], `/api/v1/calls/${ids.cleo}/commands`,
       { verb: 'transfer', destination: { type: 'sip', sipUri: 'sip:a@b.example' } }],
+    [['record-pause', ids.anna, '--reason', 'card'], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-pause', reason: 'card' }],
+    [['record-resume', ids.anna], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-resume' }],
   ];
   for (const [args, path, body] of cases) {
     accept(server, path);

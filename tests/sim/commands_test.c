@@ -260,6 +260,167 @@ static void crashes(void **state)
 	sim_fini(&sim);
 }
 
+static void begin_socket(struct sim *sim)
+{
+	sim_init(sim, "");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1','kind':'socket'}},"
+			 "{'t':'status','name':'in-progress','at':0,'key':1}");
+	sim_pass(sim, 10000);
+}
+
+static void without_a_control_url_over_the_socket(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin_socket(&sim);
+	sim_command(&sim, 1, "'verb':'say','text':'Your table is ready'");
+	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 0);
+	sim_intent(&sim, sim_effect(&sim, EFFECT_SOCKET, 0));
+	sim_ended(&sim, 0, OUTCOME_DONE);
+	assert_true(sim_command_is(&sim, 1, "accepted"));
+	said(&sim, "transcript", "Your table is ready");
+	assert_true(sim_command_is(&sim, 1, "effect_seen"));
+	sim_command(&sim, 2, "'verb':'end'");
+	sim_ended(&sim, 1, OUTCOME_NOT_SENT);
+	assert_true(sim_command_is(&sim, 2, "rejected"));
+	assert_int_equal(
+		sim_count(&sim, "'state':'rejected'", "not delivered: connection reset", NULL), 1);
+	sim_command(&sim, 3, "'verb':'mute'");
+	sim_intent(&sim, 2);
+	sim_restart(&sim); /* it may have been written */
+	assert_true(sim_command_is(&sim, 3, "unknown"));
+	sim_command(&sim, 4, "'verb':'unmute'");
+	sim_restart(&sim);
+	assert_true(sim_command_is(&sim, 4, "rejected"));
+	assert_int_equal(sim_effects(&sim, EFFECT_SOCKET), 4);
+	sim_webhook(&sim, "{'t':'call','facts':{'control':'https://secret.example/control'}}");
+	sim_command(&sim, 5, "'verb':'end'");
+	assert_int_equal(sim_effects(&sim, EFFECT_CONTROL), 1); /* where there is one, that is it */
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* A call that the provider cannot be asked for: our recorder alone. */
+static void begin_heard(struct sim *sim)
+{
+	sim_init(sim, "");
+	sim_webhook(sim, "{'t':'call','facts':{'id':'c1'}},"
+			 "{'t':'status','name':'in-progress','at':0,'key':1}");
+}
+
+static void pausing_the_recording(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin_heard(&sim);
+	assert_false(session_recording_paused(sim.s));
+	sim_command(&sim, 1, "'verb':'record-pause','reason':'card','key':'k1'");
+	assert_int_equal(sim.effects_n, 1);
+	sim_intent(&sim, sim_effect(&sim, EFFECT_RECORDER, 0));
+	assert_true(sim_command_is(&sim, 1, "requested"));
+	sim_ended(&sim, 0, OUTCOME_DONE);
+	assert_string_equal(buf_z(&sim.commands), "requested\naccepted\neffect_seen\n");
+	assert_int_equal(sim_count(&sim, "'type':'command'", "'verb':'record-pause'",
+				   "'state':'effect_seen'", "'actor':'token:test'",
+				   "'reason':'card'", "the recorder has paused", NULL),
+			 1);
+	assert_true(session_recording_paused(sim.s));
+	sim_command(&sim, 2, "'verb':'record-pause','key':'k1'"); /* the same */
+	assert_int_equal(sim.effects_n, 1);
+	sim_command(&sim, 3, "'verb':'record-pause'"); /* another, and the recorder says the same */
+	sim_ended(&sim, 1, OUTCOME_DONE);
+	assert_true(sim_command_is(&sim, 3, "effect_seen"));
+	sim_restart(&sim);
+	assert_true(session_recording_paused(sim.s));
+	sim_command(&sim, 4, "'verb':'record-resume'");
+	sim_ended(&sim, 2, OUTCOME_DONE);
+	assert_int_equal(sim_count(&sim, "'state':'effect_seen'", "the recorder goes on", NULL), 1);
+	assert_false(session_recording_paused(sim.s));
+	sim_command(&sim, 5, "'verb':'record-pause'");
+	sim_ended(&sim, 3, OUTCOME_DONE);
+	sim_webhook(&sim, "{'t':'status','name':'ended','reason':'manually-canceled','key':4}");
+	assert_false(session_recording_paused(sim.s)); /* there is nothing to pause */
+	sim_command(&sim, 6, "'verb':'record-resume'");
+	assert_int_equal(sim_count(&sim, "'state':'rejected'", "call has ended", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void pausing_what_is_not_recorded(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin_heard(&sim);
+	sim_command(&sim, 1, "'verb':'record-pause'");
+	sim_ended(&sim, 0, OUTCOME_NOT_SENT);
+	assert_int_equal(sim_count(&sim, "'state':'rejected'", "'error':'connection reset'", NULL),
+			 1);
+	assert_false(session_recording_paused(sim.s));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* What was in force before counts, unless the command may have been carried out. */
+static void pausing_across_a_crash(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin_heard(&sim);
+	sim_command(&sim, 1, "'verb':'record-pause'");
+	sim_restart(&sim);
+	assert_true(sim_command_is(&sim, 1, "rejected"));
+	assert_false(session_recording_paused(sim.s));
+	sim_command(&sim, 2, "'verb':'record-pause'");
+	sim_intent(&sim, 1);
+	sim_restart(&sim);
+	assert_true(sim_command_is(&sim, 2, "unknown"));
+	assert_true(session_recording_paused(sim.s));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Where the provider records, too, both are asked, and the worse counts. */
+static void recorded_by_both(void **state)
+{
+	static const struct {
+		int provider;
+		enum outcome_end ours;
+		const char *state, *error;
+		bool paused;
+	} cases[] = {
+		{ 200, OUTCOME_DONE, "effect_seen", "'error':null", true },
+		{ 200, OUTCOME_NOT_SENT, "not_observable", "'error':null", false },
+		{ 500, OUTCOME_DONE, "rejected", "'error':'the provider answered 500'", true },
+		{ 500, OUTCOME_NOT_SENT, "rejected", "'error':'the provider answered 500'", false },
+		{ 200, OUTCOME_UNKNOWN, "unknown", "'error':'no answer: connection reset'", true },
+	};
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		struct sim sim;
+		const bool ours_first = i % 2;
+		begin(&sim);
+		sim_command(&sim, 1, "'verb':'record-pause'");
+		size_t theirs = sim_effect(&sim, EFFECT_CONTROL, 0);
+		size_t ours = sim_effect(&sim, EFFECT_RECORDER, 0);
+		if (ours_first)
+			sim_ended(&sim, ours, cases[i / 2].ours);
+		sim_answered(&sim, theirs, cases[i / 2].provider, "");
+		assert_int_equal(sim_command_is(&sim, 1, "requested"), !ours_first);
+		if (!ours_first)
+			sim_ended(&sim, ours, cases[i / 2].ours);
+		assert_true(sim_command_is(&sim, 1, cases[i / 2].state));
+		struct buf b AUTO_BUF = { 0 };
+		assert_true(
+			session_command(sim.s, &sim.effects[ours].command, (struct span){ 0 }, &b));
+		char *error = sim_json(cases[i / 2].error);
+		assert_non_null(strstr(buf_z(&b), error));
+		free(error);
+		assert_int_equal(session_recording_paused(sim.s), cases[i / 2].paused);
+		sim_check_replay(&sim);
+		sim_fini(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +436,11 @@ int main(void)
 		cmocka_unit_test(unknown_until_its_effect_is_seen),
 		cmocka_unit_test(same_key_same_command),
 		cmocka_unit_test(crashes),
+		cmocka_unit_test(without_a_control_url_over_the_socket),
+		cmocka_unit_test(pausing_the_recording),
+		cmocka_unit_test(pausing_what_is_not_recorded),
+		cmocka_unit_test(pausing_across_a_crash),
+		cmocka_unit_test(recorded_by_both),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,7 @@ static const struct dialect fake = {
 	.name = "sim",
 	.title = "Simulation",
 	.can = (1u << COMMAND_COUNT) - 1,
+	.socket_kind = "socket",
 	.classify = fake_classify,
 	.read = fake_read,
 	.tool_answer = fake_tool_answer,

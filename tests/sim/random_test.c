@@ -119,7 +119,8 @@ static void random_webhook(struct sim *sim)
 static void random_command(struct sim *sim)
 {
 	struct buf b AUTO_BUF = { 0 };
-	const char *verb = ONE_OF("say", "add-message", "mute", "unmute", "end");
+	const char *verb = ONE_OF("say", "add-message", "mute", "unmute", "end", "record-pause",
+				  "record-resume");
 	buf_printf(&b, "'verb':'%s','text':'%s'", verb, ONE_OF("hello there madam", "yes"));
 	if (pick(3) == 0)
 		buf_printf(&b, ",'key':'k%u'", pick(3));
@@ -212,8 +213,11 @@ static void no_command_is_sent_twice(const struct sim *sim)
 	for (size_t i = 0; i < sim->effects_n; i++)
 		for (size_t k = 0; k < i; k++) {
 			assert_false(uuid_eq(&sim->effects[i].id, &sim->effects[k].id));
-			if (sim->effects[i].kind == EFFECT_CONTROL &&
-			    sim->effects[k].kind == EFFECT_CONTROL)
+			bool provider = sim->effects[i].kind <= EFFECT_SOCKET &&
+					sim->effects[k].kind <= EFFECT_SOCKET;
+			bool recorder = sim->effects[i].kind == EFFECT_RECORDER &&
+					sim->effects[k].kind == EFFECT_RECORDER;
+			if (provider || recorder)
 				assert_false(uuid_eq(&sim->effects[i].command,
 						     &sim->effects[k].command));
 		}

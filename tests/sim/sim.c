@@ -32,7 +32,7 @@ static void on_effect(void *self, const struct effect *e)
 	if (e->command) {
 		x->command = e->command->id;
 		snprintf(x->what, sizeof(x->what), "%s", command_verb_name(e->command->verb));
-		assert_true(e->control_url.n > 0);
+		assert_true(e->control_url.n > 0 || e->kind != EFFECT_CONTROL);
 	}
 	if (e->kind == EFFECT_TOOL) {
 		assert_non_null(e->tool);

@@ -147,11 +147,11 @@ const FORMATS = {
 const COMMANDS = ['say', 'add-message', 'control', 'end-call', 'transfer', 'handoff', 'send-transport-message', 'hangup'];
 
 // POST /call places a call with transport vapi.websocket; its websocketCallUrl is {url}/{callId}/transport. opts: {privateKey, bearer,
-// source: (call) => Int16Array the assistant says, play}
+// source: (call) => Int16Array the assistant says, play, control (calls have a controlUrl, too: {url}/{callId}/control)}
 export class VapiTransportServer extends SocketServer {
-  constructor({ privateKey, bearer, source, play = {} } = {}) {
+  constructor({ privateKey, bearer, source, play = {}, control = false } = {}) {
     super();
-    Object.assign(this, { privateKey, bearer, source, options: play });
+    Object.assign(this, { privateKey, bearer, source, options: play, control });
     this.calls = new Map();
   }
 
@@ -163,6 +163,11 @@ export class VapiTransportServer extends SocketServer {
     };
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
+      const controlled = this.control && this.calls.get(request.url.match(/^\/([^/]+)\/control$/)?.[1]);
+      if (controlled) {
+        controlled.posted.push(JSON.parse(Buffer.concat(chunks).toString()));
+        return answer(200, {});
+      }
       if (request.method !== 'POST' || request.url !== '/call')
         return answer(404, { message: 'Not Found', statusCode: 404 });
       if (this.privateKey && request.headers.authorization !== `Bearer ${this.privateKey}`)
@@ -182,9 +187,10 @@ export class VapiTransportServer extends SocketServer {
     const { format = 'pcm_s16le', container = 'raw', sampleRate = FORMATS[format]?.rate } = transport.audioFormat ?? {};
     if (transport.provider !== 'vapi.websocket' || !FORMATS[format] || container !== 'raw')
       return [400, { message: ['transport must be vapi.websocket with a raw format'], statusCode: 400 }];
-    const call = { id: randomUUID(), format, rate: sampleRate, request: body, heard: [], heardBytes: 0, longestGapMs: 0, commands: [], complaints: [] };
+    const call = { id: randomUUID(), format, rate: sampleRate, request: body, heard: [], heardBytes: 0, longestGapMs: 0, commands: [], posted: [], complaints: [] };
     this.calls.set(call.id, call);
-    return [201, { id: call.id, type: 'vapi.websocketCall', status: 'queued', assistantId: body.assistantId, monitor: {},
+    return [201, { id: call.id, type: 'vapi.websocketCall', status: 'queued', assistantId: body.assistantId,
+      monitor: this.control ? { controlUrl: `http://127.0.0.1:${this.port}/${call.id}/control` } : {},
       transport: { ...transport, websocketCallUrl: `${this.url}/${call.id}/transport` } }];
   }
 
