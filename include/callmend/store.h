@@ -97,6 +97,7 @@ MUST int store_query(struct store *, struct shard *here, const char *name,
 	X(IMPORT, "row_import", "import, totals JSON: how far it is")                              \
 	X(IMPORT_CALL, "row_import_call", "import, call it brought")                               \
 	X(ANEW, "row_anew", "call: made anew by an import, what it was told before goes")          \
+	X(WORDS, "row_words", "call, events JSON array, summary: words of a call followed live")   \
 	X(RECORDING, "row_recording", "call, recording JSON, waveform JSON: of an imported call")  \
 	X(QUARANTINE, "row_quarantine",                                                            \
 	  "journal id, record number, call or null, kind, reason, body bytea (hex), arrived")

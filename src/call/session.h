@@ -76,6 +76,10 @@ void session_attached_legs(const struct session *,
 					enum speaker speaker, int64_t attached_us),
 			   void *user);
 
+/* Its recording was told to run and not to have ended: after replay the host tells that too. *ms:
+ * so long it was by then. */
+bool session_records(const struct session *, int64_t *ms);
+
 /* The call as JSON object, the same at every replay: what a watcher's snapshot, GET /calls/{id} and
  * the calls row are made of: {id, provider_call_id, conversation_id, source_id, project_id, org_id,
  * kind, status, live, started_at, ended_at, duration_ms, ended_reason, ended_class, customer

@@ -613,6 +613,17 @@ void session_attached_legs(const struct session *s,
 	}
 }
 
+bool session_records(const struct session *s, int64_t *ms)
+{
+	static const char *const running[] = { "started", "paused", "resumed" };
+	bool records = false;
+
+	for (size_t i = 0; s->sound && i < sizeof(running) / sizeof(running[0]); i++)
+		records |= span_is(kept_span(&s->sound->recording), running[i]);
+	*ms = records ? s->sound->recorded_ms : 0;
+	return records;
+}
+
 /* --- "audio" of snapshot and summary --- */
 
 static void put_leg(const struct sound_leg *l, struct json_out *o)

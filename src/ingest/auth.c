@@ -3,8 +3,9 @@
  * does not tell which one nearly fitted.
  *
  * X-Twilio-Signature is base64(HMAC-SHA1(auth token, URL)) of an upgrade: the URL as the caller
- * used it, so the public one by configuration, with the path and query of the request. Twilio's own
- * libraries take it with and without the port; so do we (twilio-node, src/webhooks/webhooks.ts).
+ * used it, so the public one by configuration, with the path and query of the request, in each of
+ * the manners they may have been encoded (signed_url.h). Twilio's own libraries take it with and
+ * without the port; so do we (twilio-node, src/webhooks/webhooks.ts).
  *
  * Source of the HMAC options: Vapi's HMACAuthenticationPlan (docs/sources.md). */
 #include <math.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "ingest/lane.h"
+#include "ingest/signed_url.h"
 
 struct attempt {
 	const struct exchange *x;
@@ -198,19 +200,6 @@ static bool check_path(struct attempt *a)
 	return good || refuse(a, "the path does not have the secret");
 }
 
-static void add_request(struct buf *url, const struct exchange *x)
-{
-	struct span name, value;
-	size_t at = 0;
-	char before = '?';
-
-	buf_add(url, exchange_path(x));
-	while (exchange_query_next(x, &at, &name, &value)) {
-		buf_printf(url, "%c%.*s=%.*s", before, SPAN_ARG(name), SPAN_ARG(value));
-		before = '&';
-	}
-}
-
 /* wss://host[:port] and what stands behind it. */
 static size_t host_end(struct span url)
 {
@@ -222,17 +211,34 @@ static size_t host_end(struct span url)
 	return is_port ? (size_t)(colon - url.p) : url.n;
 }
 
-static bool twilio_fits(struct attempt *a, struct span host, const char *port, struct span given)
+static bool mac_fits(const struct attempt *a, struct span text, struct span given)
 {
-	struct buf url AUTO_BUF = { 0 }, expected AUTO_BUF = { 0 };
+	struct buf expected AUTO_BUF = { 0 };
 	uint8_t mac[MAC_MAX];
+	size_t n = crypto_hmac(DIGEST_SHA1, a->auth->secret.value, text, mac);
 
-	buf_add(&url, host);
-	buf_addz(&url, port);
-	add_request(&url, a->x);
-	size_t n = crypto_hmac(DIGEST_SHA1, a->auth->secret.value, buf_span(&url), mac);
 	crypto_base64((struct span){ (const char *)mac, n }, &expected);
 	return crypto_equal(given, buf_span(&expected));
+}
+
+static bool twilio_fits(const struct attempt *a, struct span host, const char *port,
+			struct span given)
+{
+	struct buf url AUTO_BUF = { 0 }, before AUTO_BUF = { 0 };
+	bool good = false;
+
+	for (unsigned i = 0; i < signed_url_manners(); i++) {
+		buf_clear(&url);
+		buf_add(&url, host);
+		buf_addz(&url, port);
+		signed_url_add(a->x, i, &url);
+		/* Nearly always there is nothing to encode. */
+		if (!span_eq(buf_span(&url), buf_span(&before)))
+			good |= mac_fits(a, buf_span(&url), given);
+		buf_clear(&before);
+		buf_add(&before, buf_span(&url));
+	}
+	return good;
 }
 
 static bool check_twilio(struct attempt *a)

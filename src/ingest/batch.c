@@ -110,6 +110,9 @@ struct batch {
 	struct open_call *open;
 	struct met *met;
 
+	struct buf words; /* of a call followed live: events */
+	struct json_out words_out;
+
 	/* while a record is applied */
 	struct session *applying;
 	uint64_t number;
@@ -290,6 +293,7 @@ void batch_free(struct batch *b)
 	arena_fini(&b->settings_arena);
 	buf_free(&b->bind);
 	buf_free(&b->mistakes);
+	buf_free(&b->words);
 	free(b->versions);
 	free(b);
 }
@@ -310,13 +314,41 @@ static const struct {
 	{ EVENT_TOOL_FINISHED, offsetof(struct batch_counts, tool_results) },
 };
 
+static bool words_only(const struct batch *b)
+{
+	return !uuid_is_nil(&b->cfg.words_of);
+}
+
+/* Everything else the call was told while it ran. */
+static bool is_of_words(const struct event *e)
+{
+	static const bool of_words[EVENT_COUNT] = { [EVENT_TRANSCRIPT_FINAL] = true,
+						    [EVENT_TURN] = true,
+						    [EVENT_SENTIMENT] = true,
+						    [EVENT_SIGNAL] = true,
+						    [EVENT_FACT] = true };
+
+	return of_words[e->type];
+}
+
+static void keep_words(struct batch *b, const struct event *e)
+{
+	struct buf text AUTO_BUF = { 0 };
+	event_write(e, &text);
+	json_put_raw(&b->words_out, NULL, buf_span(&text));
+}
+
 static void on_event(void *self, const struct event *e)
 {
 	struct batch *b = self;
 	struct event stored = *e;
-	if (b->silent)
+	if (b->silent || (words_only(b) && !is_of_words(e)))
 		return;
 	b->group_counts.events++;
+	if (words_only(b)) {
+		keep_words(b, e);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(counted) / sizeof(*counted); i++)
 		if (counted[i].type == e->type)
 			++*(uint64_t *)(void *)((char *)&b->group_counts + counted[i].counter);
@@ -478,6 +510,26 @@ static void add_anew_row(struct batch *b, const struct item *it)
 	rows_add(&b->rows, STORE_ROW_ANEW, number_in(it, 3), (const char *const[]){ id }, 1);
 }
 
+static void begin_words(struct batch *b)
+{
+	buf_clear(&b->words);
+	b->words_out = (struct json_out){ .b = &b->words };
+	json_begin_array(&b->words_out, NULL);
+}
+
+static void add_words_row(struct batch *b, const struct session *s, const struct item *it)
+{
+	struct buf summary AUTO_BUF = { 0 };
+	char *id = arena_alloc(&b->rows.arena, UUID_TEXT + 1);
+	uuid_format(&it->id, id);
+	session_summary(s, &summary);
+	json_end_array(&b->words_out);
+	rows_add(&b->rows, STORE_ROW_WORDS, number_in(it, 3),
+		 (const char *const[]){ id, buf_z(&b->words),
+					arena_printf(&b->rows.arena, "%s", buf_z(&summary)) },
+		 3);
+}
+
 static void whole_call(struct batch *b, struct item *it)
 {
 	struct session *s = session_new(&it->id);
@@ -485,13 +537,20 @@ static void whole_call(struct batch *b, struct item *it)
 	size_t rows = b->rows.n;
 	struct fault f = { 0 };
 	b->silent = false;
-	add_anew_row(b, it);
+	if (words_only(b))
+		begin_words(b);
+	else
+		add_anew_row(b, it);
 	if (bind_call(b, s, it, &f) || apply_heard(b, s, it, &f) || apply_body(b, s, it, &f)) {
 		refused(b, it, rows, &before, &f);
 	} else {
 		pass_time(b, s, &it->id, it->call.at_us + AFTER_END_US, number_in(it, 3));
-		add_call_rows(b, s, &it->id, number_in(it, 3));
-		add_recording_row(b, it, number_in(it, 3));
+		if (words_only(b)) {
+			add_words_row(b, s, it);
+		} else {
+			add_call_rows(b, s, &it->id, number_in(it, 3));
+			add_recording_row(b, it, number_in(it, 3));
+		}
 		b->group_counts.imported++;
 	}
 	session_free(s);
@@ -573,6 +632,11 @@ static bool came_before(struct batch *b, size_t upto)
 	return false;
 }
 
+static bool takes_known(const struct batch *b)
+{
+	return b->cfg.anew || words_only(b);
+}
+
 static void take_call(struct batch *b, size_t i)
 {
 	struct item *it = &b->items[i];
@@ -584,7 +648,7 @@ static void take_call(struct batch *b, size_t i)
 		return;
 	if (goes_on)
 		one_message(b, it);
-	else if ((it->known && !(b->cfg.anew && it->sound)) || came_before(b, i))
+	else if ((it->known && !(takes_known(b) && it->sound)) || came_before(b, i))
 		b->group_counts.duplicates++;
 	else
 		(it->call.whole ? whole_call : one_message)(b, it);
@@ -835,19 +899,25 @@ int batch_add(struct batch *b, const struct batch_record *r, struct fault *f)
 
 /* --- sounds --- */
 
+/* A live call's own id may be made otherwise (of a stream that named no call). */
+static struct uuid sound_call(const struct batch *b, struct span id)
+{
+	return words_only(b) ? b->cfg.words_of : uuid_v5(&b->cfg.source->id, id);
+}
+
 int batch_wants(struct batch *b, struct span id, struct uuid *call, bool *wants, struct fault *f)
 {
 	struct met *met = NULL;
 
 	TRY(batch_flush(b, f));
-	*call = uuid_v5(&b->cfg.source->id, id);
+	*call = sound_call(b, id);
 	struct item *it = &b->items[0];
 	*it = (struct item){ .fate = FATE_CALL, .id = *call };
 	b->items_n = 1;
 	int rc = b->link ? look_up(b, f) : 0;
 	b->items_n = 0;
 	HASH_FIND(hh, b->met, call, sizeof(*call), met);
-	*wants = (!it->known || b->cfg.anew) && !met && b->next > b->stored;
+	*wants = (!it->known || takes_known(b)) && !met && b->next > b->stored;
 	return rc;
 }
 
@@ -888,7 +958,7 @@ int batch_add_sound(struct batch *b, const struct batch_sound *s, struct fault *
 			  .at_us = s->ended_us,
 			  .whole = true },
 		.dialect = dialect_find(SPAN("openai")),
-		.id = uuid_v5(&b->cfg.source->id, s->id),
+		.id = sound_call(b, s->id),
 	};
 	it->key = poison_key(&(struct record){ .kind = RECORD_HEARD, .body = it->call.body });
 	if (!it->dialect) {

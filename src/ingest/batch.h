@@ -32,6 +32,9 @@ struct batch_config {
 	enum batch_resume resume;
 	bool anew; /* calls that are there are no duplicates: sounds take the place of what they
 		      were told before (live calls must not be given) */
+	/* Not nil: this call was followed live. Of the one sound that is given only what its words
+	 * mean is added to what the call was told, and nothing when it has words by then. */
+	struct uuid words_of;
 	int64_t since_us, until_us;	    /* a pull's window; 0: none */
 	struct span ai_labels, user_labels; /* transcripts (callmend/format.h) */
 	/* Folder of its own, made and taken away again, to remember in which record brought the

@@ -320,8 +320,9 @@ static void settle(struct lane *l, struct call_entry *c)
 }
 
 struct lost_legs {
-	int64_t at_us;	  /* the call was heard of last */
-	struct buf facts; /* bodies of HEARD records, a line each */
+	int64_t at_us;	    /* the call was heard of last */
+	struct span stream; /* of one of them, the session's */
+	struct buf facts;   /* bodies of HEARD records, a line each */
 };
 
 static void note_lost(void *user, struct span stream, unsigned leg, enum speaker speaker,
@@ -337,7 +338,22 @@ static void note_lost(void *user, struct span stream, unsigned leg, enum speaker
 
 	if (h.ms < 0)
 		h.ms = 0;
+	lost->stream = stream;
 	heard_write(stream, &h, 1, &lost->facts);
+	buf_addc(&lost->facts, '\n');
+}
+
+/* Nobody writes it any more; what became of its files is for analysts to find. */
+static void note_recording_lost(const struct session *s, struct lost_legs *lost)
+{
+	struct heard h = { .kind = HEARD_RECORDING,
+			   .at_us = lost->at_us,
+			   .name = SPAN("stopped"),
+			   .text = SPAN("lost") };
+
+	if (!session_records(s, &h.ms))
+		return;
+	heard_write(lost->stream, &h, 1, &lost->facts);
 	buf_addc(&lost->facts, '\n');
 }
 
@@ -348,6 +364,7 @@ static void settle_audio(struct lane *l, const struct call_entry *c)
 	struct uuid id = c->id;
 
 	session_attached_legs(c->session, note_lost, &lost);
+	note_recording_lost(c->session, &lost);
 	struct span left = buf_span(&lost.facts);
 	while (left.n) {
 		size_t n = (size_t)((const char *)memchr(left.p, '\n', left.n) - left.p);

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "net/provider_status.h"
 #include "net/simple_client.h"
 
 /* The ways to ask for JSON, the strictest first. */
@@ -137,31 +138,6 @@ static int write_key(const struct config *c, struct buf *out, struct fault *f)
 
 /* --- what the server says --- */
 
-static int judge(int status, struct fault *f)
-{
-	static const struct {
-		int least, most, code;
-		const char *text;
-	} verdicts[] = {
-		{ 200, 299, 0, "" },
-		{ 401, 401, E_DENIED, "the key was refused" },
-		{ 403, 403, E_DENIED, "the key was refused" },
-		{ 404, 404, E_DENIED, "no such model or path" },
-		{ 408, 408, E_TIMEOUT, "the server timed out" },
-		{ 413, 413, E_TOO_LARGE, "the question is too long" },
-		{ 429, 429, E_FULL, "too many requests" },
-		{ 400, 499, E_INVALID, "the request was refused" },
-		{ 0, 999, E_UNAVAILABLE, "the server is in trouble" },
-	};
-	size_t i = 0;
-
-	while (status < verdicts[i].least || status > verdicts[i].most)
-		i++;
-	return verdicts[i].code ? fault(f, verdicts[i].code, "language model: %s (%d)",
-					verdicts[i].text, status)
-				: 0;
-}
-
 static int64_t asked_pause_ms(struct buf *retry_after)
 {
 	char *end;
@@ -206,7 +182,7 @@ static int post(const struct config *c, const struct chat_request *r, enum way w
 	};
 	if (simple_client_send(&request, &e->status, &e->answer, f))
 		return fault_wrap(f, "language model");
-	return judge(e->status, f);
+	return provider_status(e->status, f) ? fault_wrap(f, "language model") : 0;
 }
 
 /* One way of asking, with the pauses the server asks for. */

@@ -165,10 +165,13 @@ static void unbound(struct media_line *l)
 
 static void found(struct media_line *l, const struct uuid *call, enum line_bind how)
 {
+	if (l->has_call)
+		listen_line_over(l); /* who listened to that call does not hear this one */
 	l->call = *call;
 	l->has_call = true;
 	l->bind = how;
 	tell_sinks(l);
+	listen_line_begun(l);
 }
 
 /* LINKED is told past the outbox: it is the old call's last word of us. */

@@ -134,6 +134,7 @@ struct media_shard {
 	listen_levels_fn *levels;
 	void *levels_user;
 	atomic_bool wants_levels; /* any thread */
+	struct listener_watch *watches;
 	bool stopped;
 };
 
@@ -215,7 +216,11 @@ void orders_lost(struct media_line *);
 
 /* --- listen.c --- */
 void listen_feed_line(struct media_line *);
+/* It runs, and is of a call: those who listen to that hear it, too. */
+void listen_line_begun(struct media_line *);
 void listen_line_over(struct media_line *);
+/* Forgets listeners that are gone; `all`: all of them. */
+void listen_watches_tick(struct media_shard *, bool all);
 void listen_levels_tick(struct media_shard *, int64_t now_us);
 
 #endif

@@ -235,6 +235,8 @@ static void on_start(struct media_line *l, const struct media_event *e, int64_t 
 		line_refuse(l, CLOSE_CODEC, "codec", f.text);
 		return;
 	}
+	if (l->has_call)
+		listen_line_begun(l);
 	line_claim(l, now_us);
 	if (e->payload.n)
 		audio_in(l, e, now_us);

@@ -2,7 +2,8 @@
  *
  * Happy path: a listener asks every shard for lines of its call; a line that has one gets a feed,
  * which reads the legs' rings from so long ago on, 40 ms at a time, all legs of the mix at the same
- * moment of the wall clock, and mails frames to the listener's shard.
+ * moment of the wall clock, and mails them to the listener's shard, where those of several lines
+ * become one frame (join.h). Each shard goes on watching for lines of that call that come later.
  *
  * Failure modes: nobody has audio of the call, or the project keeps none (`over` says which); the
  * line ends (likewise); the listener's shard or socket is slow - frames are dropped and their
@@ -14,10 +15,11 @@
 #include "base/metrics.h"
 #include "callmend/event.h"
 #include "media/internal.h"
+#include "media/join.h"
 
 enum {
 	SAMPLES_PER_MS = LISTEN_RATE_HZ / 1000,
-	FRAME_SAMPLES = LISTEN_FRAME_MS * SAMPLES_PER_MS,
+	FRAME_SAMPLES = JOIN_SAMPLES,
 	MIX_WAIT_SAMPLES = 80 * SAMPLES_PER_MS, /* for a leg that is behind */
 	UNDER_WAY_MAX = 2 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
 	LEVEL_FLOOR_DB = -90,
@@ -56,25 +58,71 @@ struct listener {
 	int64_t from_ms;
 	struct listen_handlers handlers;
 	atomic_bool stopped;   /* by listen_stop: feeds notice */
-	atomic_uint refs;      /* the watcher, each mail, each feed */
+	atomic_bool over;      /* set at home */
+	atomic_uint refs;      /* the watcher, each mail, feed and watch */
 	atomic_uint under_way; /* frames mailed */
+	atomic_uint parts;     /* feeds so far */
 	unsigned asked, feeds; /* at home: shards that have not answered, feeds that live */
 	bool off;	       /* some line of the call keeps no ring */
-	bool over;
+	struct join join;      /* at home */
 };
+
+static bool is_gone(const struct listener *r)
+{
+	return atomic_load(&r->stopped) || atomic_load(&r->over);
+}
 
 static void unref(struct listener *r)
 {
-	if (atomic_fetch_sub(&r->refs, 1) == 1)
-		free(r);
+	if (atomic_fetch_sub(&r->refs, 1) != 1)
+		return;
+	join_fini(&r->join);
+	free(r);
 }
 
 static void settle(struct listener *r)
 {
-	if (r->asked || r->feeds || r->over || atomic_load(&r->stopped))
+	if (r->asked || r->feeds || is_gone(r))
 		return;
-	r->over = true;
+	atomic_store(&r->over, true);
 	r->handlers.over(r->handlers.user, r->off ? LISTEN_OFF : LISTEN_NO_AUDIO);
+}
+
+/* --- frames, at home --- */
+
+static void put_le(char *at, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		at[i] = (char)(v >> (8 * i));
+}
+
+static struct message *frame_of(const struct listener *r, const struct join_piece *p)
+{
+	char bytes[LISTEN_HEADER_BYTES + 2 * FRAME_SAMPLES];
+
+	bytes[0] = LISTEN_VERSION;
+	bytes[1] = (char)r->leg;
+	put_le(bytes + 2, LISTEN_RATE_HZ / 100, 2);
+	put_le(bytes + 4, p->number, 4);
+	put_le(bytes + 8, (uint64_t)(p->at / SAMPLES_PER_MS), 8);
+	for (unsigned i = 0; i < FRAME_SAMPLES; i++)
+		put_le(bytes + LISTEN_HEADER_BYTES + 2 * i, (uint16_t)p->samples[i], 2);
+	return message_new_binary((struct span){ bytes, sizeof(bytes) });
+}
+
+/* Lines that are asked for what was before answer one after the other: all of them first. */
+static void hand_on(struct listener *r)
+{
+	struct join_piece *p;
+
+	while (!r->asked && !is_gone(r) && (p = join_next(&r->join))) {
+		struct message *frame = frame_of(r, p);
+
+		if (!r->handlers.frame(r->handlers.user, frame))
+			metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+		message_unref(frame);
+		free(p);
+	}
 }
 
 /* --- mail between line and listener --- */
@@ -83,8 +131,8 @@ struct feed_mail {
 	struct mail mail;
 	struct listener *listener; /* a reference */
 	struct media_shard *shard; /* to a shard of lines */
-	struct message *frame;
-	unsigned feeds; /* an answer: so many lines */
+	struct join_piece *piece;
+	unsigned part; /* a feed's */
 	bool off;
 };
 
@@ -102,7 +150,7 @@ static struct feed_mail *mail_new(struct listener *r, void (*run)(struct mail *,
 static void mail_free(struct feed_mail *m)
 {
 	unref(m->listener);
-	message_unref(m->frame);
+	free(m->piece);
 	free(m);
 }
 
@@ -113,8 +161,13 @@ static void run_frame(struct mail *mail, struct shard *here)
 
 	(void)here;
 	atomic_fetch_sub(&r->under_way, 1);
-	if (!atomic_load(&r->stopped) && !r->handlers.frame(r->handlers.user, m->frame))
-		metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+	if (!is_gone(r)) {
+		if (join_put(&r->join, m->piece))
+			m->piece = NULL;
+		else
+			metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+		hand_on(r);
+	}
 	mail_free(m);
 }
 
@@ -125,8 +178,10 @@ static void run_feed_over(struct mail *mail, struct shard *here)
 
 	(void)here;
 	r->feeds--;
-	if (!r->feeds && !r->asked && !r->over && !atomic_load(&r->stopped)) {
-		r->over = true;
+	join_end(&r->join, m->part);
+	hand_on(r);
+	if (!r->feeds && !r->asked && !is_gone(r)) {
+		atomic_store(&r->over, true);
 		r->handlers.over(r->handlers.user, LISTEN_OVER);
 	}
 	mail_free(m);
@@ -140,6 +195,7 @@ static void run_answer(struct mail *mail, struct shard *here)
 	(void)here;
 	r->asked--;
 	r->off |= m->off;
+	hand_on(r);
 	settle(r);
 	mail_free(m);
 }
@@ -150,6 +206,7 @@ static void run_feed_begun(struct mail *mail, struct shard *here)
 
 	(void)here;
 	m->listener->feeds++;
+	join_begin(&m->listener->join, m->part);
 	mail_free(m);
 }
 
@@ -158,8 +215,10 @@ static void run_feed_begun(struct mail *mail, struct shard *here)
 struct listener_feed {
 	struct listener_feed *next;
 	struct listener *listener; /* a reference */
-	int64_t at; /* the next frame's first sample, in samples of 8 kHz since 1970 */
-	uint32_t sequence;
+	unsigned part;
+	int64_t from_ms;
+	int64_t at;   /* the next frame's first sample, in samples of 8 kHz since 1970 */
+	bool dropped; /* before it */
 };
 
 static void feed_free(struct listener_feed *f)
@@ -216,48 +275,40 @@ static void add_leg(const struct leg *leg, int64_t at, int32_t sum[FRAME_SAMPLES
 		sum[skip + late + (int64_t)i] += g711_ulaw_table[bytes[i]];
 }
 
-static void put_le(char *at, uint64_t v, unsigned bytes)
+static struct join_piece *piece_of(const struct media_line *l, struct listener_feed *f)
 {
-	for (unsigned i = 0; i < bytes; i++)
-		at[i] = (char)(v >> (8 * i));
-}
-
-static struct message *frame_of(const struct media_line *l, struct listener_feed *f)
-{
-	char bytes[LISTEN_HEADER_BYTES + 2 * FRAME_SAMPLES];
 	int32_t sum[FRAME_SAMPLES] = { 0 };
+	struct join_piece *p = malloc(sizeof(*p));
 
+	CHECK(p);
 	for (unsigned i = 0; i < l->legs_n; i++)
 		if (is_wanted(l, i, f->listener->leg))
 			add_leg(l->legs[i].leg, f->at, sum);
-	bytes[0] = LISTEN_VERSION;
-	bytes[1] = (char)f->listener->leg;
-	put_le(bytes + 2, LISTEN_RATE_HZ / 100, 2);
-	put_le(bytes + 4, f->sequence++, 4);
-	put_le(bytes + 8, (uint64_t)(f->at / SAMPLES_PER_MS), 8);
-	for (unsigned i = 0; i < FRAME_SAMPLES; i++) {
-		int32_t v = sum[i] > INT16_MAX	 ? INT16_MAX
-			    : sum[i] < INT16_MIN ? INT16_MIN
-						 : sum[i];
-		put_le(bytes + LISTEN_HEADER_BYTES + 2 * i, (uint16_t)v, 2);
-	}
-	return message_new_binary((struct span){ bytes, sizeof(bytes) });
+	p->at = f->at;
+	p->part = f->part;
+	p->dropped = f->dropped;
+	for (unsigned i = 0; i < FRAME_SAMPLES; i++)
+		p->samples[i] = (int16_t)(sum[i] > INT16_MAX   ? INT16_MAX
+					  : sum[i] < INT16_MIN ? INT16_MIN
+							       : sum[i]);
+	return p;
 }
 
 static void send_frame(const struct media_line *l, struct listener_feed *f)
 {
 	struct listener *r = f->listener;
-	struct message *frame = frame_of(l, f);
 
-	f->at += FRAME_SAMPLES;
 	if (atomic_load(&r->under_way) >= UNDER_WAY_MAX) {
 		metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
-		message_unref(frame);
+		f->dropped = true;
+		f->at += FRAME_SAMPLES;
 		return;
 	}
 	atomic_fetch_add(&r->under_way, 1);
 	struct feed_mail *m = mail_new(r, run_frame);
-	m->frame = frame;
+	m->piece = piece_of(l, f);
+	f->dropped = false;
+	f->at += FRAME_SAMPLES;
 	shard_post_sure(r->home, &m->mail);
 }
 
@@ -267,8 +318,10 @@ static void pump(const struct media_line *l, struct listener_feed *f)
 
 	if (!ends_of(l, f->listener->leg, &first, &last))
 		return;
-	if (!f->at)
-		f->at = last + f->listener->from_ms * SAMPLES_PER_MS;
+	if (!f->at) { /* the same pieces of time for all lines */
+		f->at = last + f->from_ms * SAMPLES_PER_MS;
+		f->at -= f->at % FRAME_SAMPLES;
+	}
 	while (first >= f->at + FRAME_SAMPLES || last >= f->at + FRAME_SAMPLES + MIX_WAIT_SAMPLES)
 		send_frame(l, f);
 }
@@ -277,6 +330,7 @@ static void end_feed(struct listener_feed *f)
 {
 	struct feed_mail *m = mail_new(f->listener, run_feed_over);
 
+	m->part = f->part;
 	shard_post_sure(f->listener->home, &m->mail);
 	feed_free(f);
 }
@@ -286,7 +340,7 @@ void listen_feed_line(struct media_line *l)
 	for (struct listener_feed **p = &l->feeds; *p;) {
 		struct listener_feed *f = *p;
 
-		if (atomic_load(&f->listener->stopped)) {
+		if (is_gone(f->listener)) {
 			*p = f->next;
 			feed_free(f);
 			continue;
@@ -307,7 +361,7 @@ void listen_line_over(struct media_line *l)
 	}
 }
 
-static void attach(struct media_line *l, struct listener *r)
+static void attach(struct media_line *l, struct listener *r, int64_t from_ms)
 {
 	struct listener_feed *f = calloc(1, sizeof(*f));
 	struct feed_mail *begun = mail_new(r, run_feed_begun);
@@ -315,12 +369,67 @@ static void attach(struct media_line *l, struct listener *r)
 	CHECK(f);
 	atomic_fetch_add(&r->refs, 1);
 	f->listener = r;
+	f->part = begun->part = atomic_fetch_add(&r->parts, 1);
+	f->from_ms = from_ms;
 	f->next = l->feeds;
 	l->feeds = f;
 	metric_add(METRIC_MEDIA_LISTENERS, 1);
 	shard_post_sure(r->home, &begun->mail);
 	pump(l, f);
 }
+
+static bool is_of(const struct media_line *l, const struct listener *r)
+{
+	return l->state == LINE_RUNNING && l->has_call && uuid_eq(&l->call, &r->call) &&
+	       uuid_eq(&l->source->org, &r->org);
+}
+
+static bool keeps_audio(const struct media_line *l)
+{
+	return l->project && l->project->audio.listen;
+}
+
+/* --- lines that come later --- */
+
+struct listener_watch {
+	struct listener_watch *next;
+	struct listener *listener; /* a reference */
+};
+
+static void watch(struct media_shard *s, struct listener *r)
+{
+	struct listener_watch *w = calloc(1, sizeof(*w));
+
+	CHECK(w);
+	atomic_fetch_add(&r->refs, 1);
+	w->listener = r;
+	w->next = s->watches;
+	s->watches = w;
+}
+
+void listen_watches_tick(struct media_shard *s, bool all)
+{
+	for (struct listener_watch **p = &s->watches; *p;) {
+		struct listener_watch *w = *p;
+
+		if (!all && !is_gone(w->listener)) {
+			p = &w->next;
+			continue;
+		}
+		*p = w->next;
+		unref(w->listener);
+		free(w);
+	}
+}
+
+void listen_line_begun(struct media_line *l)
+{
+	for (struct listener_watch *w = l->home->watches; w; w = w->next)
+		if (is_of(l, w->listener) && keeps_audio(l) && !is_gone(w->listener))
+			attach(l, w->listener, 0);
+}
+
+/* --- asking all shards --- */
 
 static void run_ask(struct mail *mail, struct shard *here)
 {
@@ -329,14 +438,15 @@ static void run_ask(struct mail *mail, struct shard *here)
 	struct media_shard *s = media_at(r->media, here);
 
 	for (struct media_line *l = s->lines; l; l = l->next) {
-		if (l->state != LINE_RUNNING || !l->has_call || !uuid_eq(&l->call, &r->call) ||
-		    !uuid_eq(&l->source->org, &r->org))
+		if (!is_of(l, r))
 			continue;
-		if (l->project && l->project->audio.listen)
-			attach(l, r);
+		if (keeps_audio(l))
+			attach(l, r, r->from_ms);
 		else
 			m->off = true;
 	}
+	if (!s->stopped)
+		watch(s, r);
 	m->mail.run = run_answer;
 	shard_post_sure(r->home, &m->mail);
 }

@@ -143,6 +143,7 @@ static void on_quick(uv_timer_t *t)
 	line_claim(l, now_us);
 	dials_tick(s, clock_monotonic_us());
 	listen_levels_tick(s, now_us);
+	listen_watches_tick(s, false);
 }
 
 static void on_clock(uv_timer_t *t)
@@ -218,6 +219,7 @@ void media_shard_stop(struct media *m, struct shard *shard)
 	if (!s)
 		return;
 	s->stopped = true;
+	listen_watches_tick(s, true);
 	http_client_free(s->http);
 	dials_stop(s);
 	DL_FOREACH_SAFE(s->lines, l, next)

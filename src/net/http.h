@@ -126,8 +126,9 @@ struct span exchange_path(const struct exchange *);
 struct span exchange_param(const struct exchange *, const char *name);
 bool exchange_query(const struct exchange *, const char *name,
 		    struct span *out); /* percent-decoded; false when absent */
+/* In order; *at = 0 first. Without "=" the value is empty and begins where the name ends. */
 bool exchange_query_next(const struct exchange *, size_t *at, struct span *name,
-			 struct span *value); /* in order; *at = 0 first */
+			 struct span *value);
 struct span exchange_body(const struct exchange *);
 /* The body's bytes as malloc'ed memory of the caller from now on; may be NULL when *n is 0. */
 char *exchange_take_body(struct exchange *, size_t *n);

@@ -21,6 +21,7 @@
 #include "healing/suggest.h"
 #include "node/database.h"
 #include "node/hangup.h"
+#include "node/orphans.h"
 #include "node/pull.h"
 #include "node/recordings.h"
 #include "node/transcribe.h"
@@ -62,6 +63,7 @@ struct lane_kind {
 	size_t n;
 	bool schedules;
 	stale_fn *stale;
+	tidy_fn *tidy;
 };
 #define WORKS(table) .works = (table), .n = sizeof(table) / sizeof((table)[0])
 static const struct lane_kind lane_kinds[] = {
@@ -71,7 +73,7 @@ static const struct lane_kind lane_kinds[] = {
 	{ "deliveries", WORKS(deliveries_works) },
 	{ "deliveries-2", WORKS(deliveries_works) }, /* a receiver that hangs holds up one */
 	{ "pulls", WORKS(pulls_works) },
-	{ "recordings", WORKS(recordings_works), .stale = recordings_look },
+	{ "recordings", WORKS(recordings_works), .stale = recordings_look, .tidy = orphans_delete },
 	{ "transcripts", WORKS(transcripts_works) },
 };
 enum { LANES = sizeof(lane_kinds) / sizeof(lane_kinds[0]) };
@@ -130,6 +132,7 @@ static int lane_open(struct analyst *a, const struct lane_kind *kind, struct lan
 		.works_n = kind->n,
 		.schedules = kind->schedules,
 		.stale = kind->stale,
+		.tidy = kind->tidy,
 		.stop = &a->stop,
 	};
 	return worker_new(&lane->worker, &wc, f);

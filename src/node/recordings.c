@@ -3,14 +3,19 @@
  * is left.
  *
  * Failure modes
- *   killed anywhere            the files are there, the row is not: made again, with the same id.
- * Row there, files too: they are named in it and only deleted the call still runs, a file is still
- * written, the folder is not on this machine given back, looked at again a file that is no WAV kept
- * as *.bad, told in the recording's `error`; the others are used files of no call at all    (a core
- * was killed before it knew whose audio it was) deleted after a week, when no journal will bring
- * that call any more nothing but such           the recording has failed disk full the job fails
- * and is tried again later; the files stay lease lost                 nothing is stored, nothing
- * deleted; files are locked, so that nobody else has begun with them */
+ *  - Killed anywhere: the files are there, the row is not - made again, with the same id. The row
+ *    is there, the files too: they are named in it and only deleted.
+ *  - The call still runs, a file is still written, the folder is not on this machine: given back,
+ *    looked at again.
+ *  - A file that is no WAV: kept as *.bad, told in the recording's `error`; the others are used.
+ *    Nothing but such: the recording has failed.
+ *  - Files of no call at all (a core was killed before it knew whose audio it was): deleted after a
+ *    week, when no journal will bring that call any more.
+ *  - No file, but recording was told to have begun (a core was killed before anything was on the
+ *    disk): the recording has failed, with that reason.
+ *  - Disk full: the job fails and is tried again later; the files stay.
+ *  - Lease lost: nothing is stored, nothing deleted; files are locked, so that nobody else has
+ *    begun with them. */
 #include "node/recordings.h"
 
 #include <dirent.h>
@@ -33,8 +38,13 @@ enum {
 	STRAY_DAYS = 7,
 	SPAN_MS = 24 * 3600 * 1000, /* what begins later is a recording of its own */
 	DAY_TEXT = 10,
+	SETTLES_MS = 5000, /* a leg's first frame is on the disk, or never will be */
 	NAME_MAX_BYTES = DAY_TEXT + 1 + UUID_TEXT + 1 + 64,
 };
+
+#define LOST                                                                                   \
+	"nothing of it is on the disk: the core was killed before anything was, or the files " \
+	"were deleted"
 
 /* A file of a leg. */
 struct piece {
@@ -52,7 +62,9 @@ struct making {
 	const char *folder;
 	struct piece *pieces;
 	size_t n;
-	char why[256]; /* what is missing of it */
+	int64_t start_ms; /* the recording's: of its first file */
+	bool stored;	  /* something has come of it */
+	char why[256];	  /* what is missing of it */
 };
 
 /* --- what lies there --- */
@@ -126,6 +138,8 @@ static void leave_one_recording(struct making *m)
 	       m->pieces[n].start_ms - m->pieces[0].start_ms < SPAN_MS)
 		n++;
 	m->n = n;
+	if (n)
+		m->start_ms = m->pieces[0].start_ms;
 }
 
 /* A call may have begun before midnight. */
@@ -231,7 +245,7 @@ static struct uuid id_of(const struct making *m)
 {
 	char name[48];
 
-	snprintf(name, sizeof(name), "recording:%lld", (long long)m->pieces[0].start_ms);
+	snprintf(name, sizeof(name), "recording:%lld", (long long)m->start_ms);
 	return uuid_v5(&m->call, span_of(name));
 }
 
@@ -325,7 +339,7 @@ static void put_failed(const struct making *m, struct json_out *o)
 {
 	char at[CLOCK_ISO + 1];
 
-	clock_format(m->pieces[0].start_ms * MS_US, at);
+	clock_format(m->start_ms * MS_US, at);
 	json_put_z(o, "state", "failed");
 	json_put_z(o, "started_at", at);
 }
@@ -430,6 +444,7 @@ static int one_recording(struct making *m, struct json made, struct fault *f)
 
 	uuid_format(&id, text);
 	struct json names = json_get(made, text);
+	m->stored = true;
 	if (names.kind == JSON_NONE) {
 		TRY(open_pieces(m, f));
 		TRY(make_and_store(m, &id, f));
@@ -455,6 +470,28 @@ static int all_recordings(struct making *m, struct json made, struct fault *f)
 	}
 }
 
+/* Told to have begun, but there is nothing of it: that is its end, and no secret. *wait: its files
+ * may be on their way to the disk. */
+static int tell_lost(struct making *m, struct json known, bool *wait, struct fault *f)
+{
+	struct arena a = { 0 };
+	int64_t begun_us = 0;
+	bool lost = !m->stored && clock_parse(json_text(json_get(known, "begun"), &a), &begun_us);
+	struct span why = json_text(json_get(known, "why"), &a);
+	const char *error = why.n ? arena_printf(&a, "%.*s", SPAN_ARG(why)) : LOST;
+	int rc = 0;
+
+	*wait = lost && clock_now_us() - begun_us < SETTLES_MS * MS_US;
+	m->start_ms = begun_us / MS_US;
+	if (lost && !*wait) {
+		struct uuid id = id_of(m);
+
+		rc = store(m, &id, NULL, error, f);
+	}
+	arena_fini(&a);
+	return rc;
+}
+
 /* What the handler can do nothing about now. */
 static int waits(const struct making *m, int rc)
 {
@@ -477,10 +514,13 @@ int recordings_job(struct job_context *ctx, const struct job *job, struct fault 
 	if (rc == E_NOT_FOUND || (!rc && json_true(json_get(doc, "live"))))
 		return done(&m, "job_done", f); /* asked for again when it has ended */
 	TRY(rc);
+	bool wait = false;
 	rc = all_recordings(&m, json_get(doc, "made"), &why);
 	drop_pieces(&m);
 	if (!rc)
-		return done(&m, "recording_done", f);
+		rc = tell_lost(&m, doc, &wait, &why);
+	if (!rc)
+		return wait ? later(&m, AGAIN_MS, f) : done(&m, "recording_done", f);
 	return waits(&m, rc) ? later(&m, waits(&m, rc), f) : fault(f, rc, "%s", why.text);
 }
 
@@ -510,7 +550,7 @@ static void look_at_call(struct look *l, const char *day, const char *name)
 	closedir(files);
 	if (first == INT64_MAX)
 		return;
-	struct making m = { .call = call, .pieces = &(struct piece){ .start_ms = first } };
+	struct making m = { .call = call, .start_ms = first };
 	struct uuid recording = id_of(&m);
 	uuid_format(&recording, id);
 	clock_format(first * MS_US, at);
@@ -574,8 +614,6 @@ static int ask_for(struct look *l, unsigned *asked, struct fault *f)
 	int64_t n = 0;
 
 	look_at_days(l);
-	if (!l->n)
-		return 0;
 	const char *params[] = { buf_z(&l->found) };
 	TRY(store_link_query(l->ctx->db, "recording_scan", params, 1, &out, f));
 	struct json answer = json_of(buf_span(&out));

@@ -3,6 +3,9 @@
  * what the call was told before, in one transaction. So a call with words is what it would have
  * been had it been imported with them.
  *
+ * A call that was followed live was told more than its sound: of what is heard then, only what the
+ * words mean (what was said, turns, sentiment, signals, facts) is added to it.
+ *
  * Failure modes
  *   no speech-to-text, words there, the recording is gone   nothing to do
  *   key, address or model refused, too long                 given up at once
@@ -28,6 +31,7 @@ struct transcribing {
 	struct intake intake;
 	struct arena arena;
 	struct span call_id; /* the provider's */
+	struct uuid live;    /* ours, when it was followed live; else nil */
 	int64_t start_us;
 	struct buf path;
 	struct sound_file *file;
@@ -85,7 +89,7 @@ static int find_words(struct transcribing *t, const struct dir_stt *s,
 	return stt_whole(&w, &t->words, f);
 }
 
-/* --- the call, anew --- */
+/* --- the call, anew, or with its words --- */
 
 static bool never(void *unused)
 {
@@ -104,7 +108,8 @@ static int open_batch(const struct transcribing *t, struct batch **out, struct f
 					 .name = "transcription",
 					 .directory = t->intake.directory,
 					 .source = t->intake.source,
-					 .anew = true };
+					 .anew = uuid_is_nil(&t->live),
+					 .words_of = t->live };
 	return batch_open(out, &bc, f);
 }
 
@@ -142,7 +147,11 @@ static int open_file(struct transcribing *t, struct json doc, struct fault *f)
 	struct fault why = { 0 };
 	struct span file = json_text(json_get(doc, "file"), &t->arena);
 
+	struct span live = json_text(json_get(doc, "call"), &t->arena);
+
 	t->call_id = json_text(json_get(doc, "provider_call_id"), &t->arena);
+	if (live.n && uuid_parse(&t->live, live))
+		return fault(f, E_INVALID, "call: no id");
 	if (!file.n || !t->call_id.n ||
 	    !clock_parse(json_text(json_get(doc, "started_at"), &t->arena), &t->start_us))
 		return fault(f, E_INVALID, "the recording has no file or its call no id");

@@ -41,7 +41,7 @@ struct worker {
 	struct buf kinds; /* of all works, as an array of PostgreSQL */
 	int64_t schedule_at_us, stale_at_us, report_at_us;
 	struct tally tally;
-	bool away;
+	bool away, tidied;
 };
 
 static bool stopping(const struct worker *w)
@@ -183,6 +183,15 @@ static int ask_for_stale(struct worker *w, unsigned *asked, struct fault *f)
 	return 0;
 }
 
+static int tidy(struct worker *w, struct fault *f)
+{
+	if (w->tidied || !w->config.tidy)
+		return 0;
+	TRY(w->config.tidy(&w->ctx, f));
+	w->tidied = true;
+	return 0;
+}
+
 int worker_round(struct worker *w, unsigned *done, struct fault *f)
 {
 	*done = 0;
@@ -193,7 +202,10 @@ int worker_round(struct worker *w, unsigned *done, struct fault *f)
 		w->ctx.lease_ms = lease_of(w, work);
 		TRY((work->batch ? do_batch : do_one)(w, work, done, f));
 	}
-	return *done || stopping(w) ? 0 : ask_for_stale(w, done, f);
+	if (*done || stopping(w))
+		return 0;
+	TRY(tidy(w, f));
+	return ask_for_stale(w, done, f);
 }
 
 /* --- between rounds --- */

@@ -24,6 +24,9 @@ struct work {
  */
 typedef int stale_fn(struct job_context *, unsigned most, unsigned *asked, struct fault *f);
 
+/* Cleans up what others have left. */
+typedef int tidy_fn(struct job_context *, struct fault *f);
+
 enum { WORKER_ATTEMPTS = 5, WORKER_BATCH = 50 };
 
 struct worker_config {
@@ -34,6 +37,7 @@ struct worker_config {
 	size_t works_n;
 	bool schedules;	 /* also asks for the hourly checks */
 	stale_fn *stale; /* at most once a minute; NULL: none */
+	tidy_fn *tidy;	 /* once, before the first look for what is stale; NULL: nothing */
 	const atomic_bool *stop;
 };
 

@@ -45,6 +45,7 @@ static const struct row_kind {
 	[STORE_ROW_IMPORT] = { "row_import", 2, -1, -1 },
 	[STORE_ROW_IMPORT_CALL] = { "row_import_call", 2, 1, -1 },
 	[STORE_ROW_ANEW] = { "row_anew", 1, 0, -1 },
+	[STORE_ROW_WORDS] = { "row_words", 3, 0, -1 },
 	[STORE_ROW_RECORDING] = { "row_recording", 3, 0, -1 },
 	[STORE_ROW_QUARANTINE] = { "row_quarantine", 7, 2, 6 },
 };

@@ -81,8 +81,6 @@ void stt_failed(struct stt_leg *, const char *why);
 void stt_over(struct stt_leg *);
 /* What a message, or an answer, says; E_INVALID: rubbish. *done: nothing more comes. */
 MUST int stt_read(struct stt_leg *, struct span message, bool *done, struct fault *f);
-/* Static text about a refusal's HTTP status; *fatal: another try would end the same way. */
-const char *stt_status(int status, bool *fatal);
 
 /* --- socket.c --- */
 void stt_socket_audio(struct stt_leg *);

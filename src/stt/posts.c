@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "net/provider_status.h"
 #include "stt/internal.h"
 
 enum {
@@ -69,16 +70,13 @@ static void on_answer(struct stt_leg *l, struct span body)
 
 static void on_refusal(struct stt_leg *l, int status)
 {
-	bool fatal = false;
-	const char *why = stt_status(status, &fatal);
+	struct fault f = { 0 };
+	int rc = provider_status(status, &f);
 
-	if (status == 400) { /* this piece of audio; another may be fine */
-		try_later(l, why, 0);
-	} else if (fatal) {
-		stt_failed(l, why);
-	} else {
-		try_later(l, why, status == 429 ? BUSY_MS : 0);
-	}
+	if (rc == E_DENIED)
+		stt_failed(l, f.text);
+	else /* also when it is this piece of audio: another may be fine */
+		try_later(l, f.text, rc == E_FULL ? BUSY_MS : 0);
 }
 
 static void post_next(struct stt_leg *l);

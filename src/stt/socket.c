@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "net/provider_status.h"
 #include "stt/internal.h"
 
 enum {
@@ -171,8 +172,10 @@ static bool is_complete(const struct stt_leg *l)
 static void on_closed(void *user, int status, const char *why)
 {
 	struct stt_leg *l = user;
-	bool fatal = false, complete = is_complete(l);
-	const char *text = status ? stt_status(status, &fatal) : why;
+	bool complete = is_complete(l);
+	struct fault f = { 0 };
+	int rc = status ? provider_status(status, &f) : E_UNAVAILABLE;
+	const char *text = status ? f.text : why;
 
 	forget_connection(l);
 	if (l->state == STT_FAILED)
@@ -181,10 +184,10 @@ static void on_closed(void *user, int status, const char *why)
 		l->state = STT_WAITING;
 		l->over_us = 0;
 		l->again_us = INT64_MAX;
-	} else if (fatal) {
+	} else if (provider_status_lasts(rc)) {
 		stt_failed(l, text);
 	} else {
-		stt_lost(l, text, status == 429 ? BUSY_MS : 0);
+		stt_lost(l, text, rc == E_FULL ? BUSY_MS : 0);
 	}
 }
 

@@ -104,30 +104,6 @@ void stt_failed(struct stt_leg *l, const char *why)
 	tell_state(l, "failed", why);
 }
 
-const char *stt_status(int status, bool *fatal)
-{
-	static const struct {
-		int least, most;
-		bool fatal;
-		const char *text;
-	} meanings[] = {
-		{ 400, 400, true, "the request was refused (400)" },
-		{ 401, 401, true, "the key was refused (401)" },
-		{ 402, 402, true, "the account is without credit (402)" },
-		{ 403, 403, true, "the key was refused (403)" },
-		{ 404, 404, true, "no such address or model (404)" },
-		{ 429, 429, false, "too many requests (429)" },
-		{ 500, 599, false, "the server is in trouble (5xx)" },
-		{ 0, 999, false, "not understood" },
-	};
-	size_t i = 0;
-
-	while (status < meanings[i].least || status > meanings[i].most)
-		i++;
-	*fatal = meanings[i].fatal;
-	return meanings[i].text;
-}
-
 /* --- what a provider says --- */
 
 static void take_words(struct stt_leg *l, const struct stt_result *r)

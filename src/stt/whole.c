@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "codecs/resample.h"
+#include "net/provider_status.h"
 #include "net/simple_client.h"
 
 enum {
@@ -38,15 +39,17 @@ struct work {
 
 /* --- one request --- */
 
+/* What lasts is E_INVALID: the job that asks is not tried again. */
 static int judge(int status, struct fault *f)
 {
-	if (status == 200)
+	int rc = provider_status(status, f);
+
+	if (!rc)
 		return 0;
-	if (status == 429)
-		return fault(f, E_FULL, "speech-to-text: too many requests (429)");
-	if (status >= 400 && status < 500 && status != 408)
-		return fault(f, E_INVALID, "speech-to-text: refused (%d)", status);
-	return fault(f, E_UNAVAILABLE, "speech-to-text: the server is in trouble (%d)", status);
+	if (f && provider_status_lasts(rc))
+		f->code = E_INVALID;
+	(void)fault_wrap(f, "speech-to-text");
+	return provider_status_lasts(rc) ? E_INVALID : rc;
 }
 
 static int post(struct work *k, struct span audio, struct fault *f)

@@ -213,6 +213,36 @@ test('killed in between: the same command goes on, each call is there once', asy
   assert.equal(JSON.parse(again.stdout).imported, 12, 'nothing is done again');
 });
 
+test('what a killed import has left, never given again: an analyst that starts deletes it, and nothing else', async () => {
+  const folder = join(product.stateDir, 'recordings');
+  const known = (await product.sql(`select file from recordings where state = 'ready'`)).map((r) => r.file);
+  const day = join(folder, '2026-03-04');
+  const left = (n, end = '.ogg') => join(day, `00000000-0000-4000-8000-${String(n).padStart(12, '0')}${end}`);
+  const old = Date.now() / 1000 - 3601;
+  const put = (path, at = old) => {
+    copyFileSync(join(folder, known[0]), path);
+    utimesSync(path, at, at);
+    return path;
+  };
+  known.forEach((name) => utimesSync(join(folder, name), old, old));
+  const orphans = [put(left(1)), put(left(2, '.ogg.tmp'))];
+  const others = [put(left(3), old + 600), put(left(4, '.wav')), put(join(day, 'notes.ogg')), put(join(folder, '00000000-0000-4000-8000-000000000005.ogg'))];
+  const analyst = async () => {
+    const { code, stderr } = await product.cli(['analyst', '--once', '--config', product.configFile]);
+    assert.equal(code, 0, stderr);
+    return stderr;
+  };
+  await analyst();
+  assert.deepEqual(orphans.filter((name) => existsSync(name)), []);
+  assert.deepEqual(others.filter((name) => !existsSync(name)), []);
+  assert.deepEqual(known.filter((name) => !existsSync(join(folder, name))), [], 'those of calls');
+  // As with a database that is restored from yesterday's backup.
+  const many = Array.from({ length: 101 }, (_, i) => put(left(100 + i)));
+  assert.match(await analyst(), /more than 100 recordings that this database does not know; none is deleted/);
+  assert.deepEqual(many.filter((name) => !existsSync(name)), []);
+  [...many, ...others].forEach((name) => rmSync(name));
+});
+
 test('words are asked for when the project has speech-to-text', async () => {
   await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: { stt: { provider: 'openai-http', url: 'http://127.0.0.1:9/v1', model: 'm', key: product.secret('stt', 'x') } } });
   const [call] = await imported([file('words.wav', wav(pcm(interleaved(CUSTOMER.map((v) => v >> 2), ASSISTANT))))]);

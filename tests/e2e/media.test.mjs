@@ -42,6 +42,16 @@ test('Twilio: the signature covers the public URL, with or without a port, and t
   await (await MEDIA_CLIENTS.twilio.connect(`${w().ws}${at}/more`, { authToken: TOKEN, publicUrl: `${PUBLIC}${at}/more` })).close();
 });
 
+test('Twilio: a URL with encoded characters is signed as it is written', async () => {
+  const connect = (target, signed = target) => MEDIA_CLIENTS.twilio.connect(w().ws + target, { headers: { 'x-twilio-signature': twilioSignature(TOKEN, PUBLIC + signed) } });
+  const at = '/in/twilio/phone';
+  for (const more of ['/two%20words', '/a+b', '/a%2Bb', '/caf%C3%A9', '?name=two%20words', '?name=two+words', '?path=a%2Fb', '?path=a%2fb', '?path=a/b', '?sum=1%2B1',
+    '?name=M%C3%BCller', '?name=M%c3%bcller%26S%c3%b6hne&flag&empty=&b=2'])
+    await (await connect(at + more)).close();
+  await refused(connect(`${at}?name=two%20words`, `${at}?name=two%20word`), 401);
+  await refused(connect(`${at}?path=a%2Fb`, `${at}?path=a%252Fb`), 401);
+});
+
 test('a secret in the path, user and password, no way at all', async () => {
   const plivo = (path) => MEDIA_CLIENTS.plivo.connect(`${w().ws}/in/plivo/path${path}`, {});
   await (await plivo('/a-secret-part')).close();

@@ -205,6 +205,71 @@ test('killed in mid-call: what was recorded is there, and goes on with the next 
   await client.close?.().catch(() => {});
 });
 
+// A stream of no call that webhooks tell of, recorded; its call and its files.
+async function alone(sid) {
+  const client = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: sid });
+  client.start();
+  await client.play(SOUND);
+  const { call } = await until('it has a call of its own', () => w().facts().find((f) => f.heard === 'unbound' && f.stream === client.streamId));
+  await until('its files', () => files('.wav').filter((name) => name.includes(call) && statSync(join(folder(), name)).size > 8000).length === 2);
+  return { call, client };
+}
+
+test('killed in mid-call, and nothing comes any more: the recording ends, by itself', async () => {
+  const { product } = w();
+  const kept = await alone('CAkilled-for-good');
+  const gone = await alone('CAkilled-without-files');
+  // As if nothing had been on the disk yet.
+  rmSync(join(folder(), files('.wav').find((name) => name.includes(gone.call)), '..'), { recursive: true });
+  const old = product.kill('core');
+  await product.restarted('core', old);
+  await product.ready();
+  const [made] = await ready(kept.call);
+  assert.equal(made.error, null);
+  const p = await peaks(made.id);
+  assert.ok(loud(p, p.left, 200, 800) > 80 && loud(p, p.right, 2300, 2800) > 80, 'what was on the disk');
+  const [lost] = await until('the other is told to be lost', async () => {
+    const all = await listed(gone.call);
+    return all[0]?.state === 'failed' && all;
+  }, { timeoutMs: 30000 });
+  assert.match(lost.error, /^nothing of it is on the disk: the core was killed/);
+  assert.equal((await product.api('GET', `/api/v1/recordings/${lost.id}/audio`)).status, 409);
+  for (const { call, client } of [kept, gone]) {
+    const told = w().facts(call).filter((f) => f.heard === 'recording');
+    assert.deepEqual(told.map((f) => [f.name, f.text ?? '', f.stream]), [['started', '', client.streamId], ['stopped', 'lost', client.streamId]]);
+    const stored = await product.sql(`select data->>'state' as state from call_events where call_id = '${call}' and type = 'recording' order by seq`);
+    assert.deepEqual(stored.map((e) => e.state), ['started', 'stopped']);
+    await client.closed;
+  }
+  await until('nothing is left', async () => files('.wav').length === 0 && (await product.sql(`select 1 from jobs where kind = 'recording'`)).length === 0);
+});
+
+test('lost for one analyst, found by another: it is there', async () => {
+  const { product } = w();
+  const call = await w().running('elsewhere');
+  const now = Date.now();
+  await product.exec(`insert into recordings (id, org_id, call_id, state, started_at, error)
+    select '00000000-0000-4000-8000-00000000abcd', org_id, id, 'failed', now(), 'nothing of it' from calls where id = '${call}'`);
+  const dir = join(folder(), new Date(now).toISOString().slice(0, 10), call);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, `${now}-0.wav`), leftWav(now, 0, 2, Buffer.alloc(8000, 0x55)));
+  await w().over('elsewhere');
+  const [one] = await ready(call);
+  assert.notEqual(one.id, '00000000-0000-4000-8000-00000000abcd');
+});
+
+test('shown as under way, but its call has ended and nobody has a job for it: asked for by who looks around', async () => {
+  const { product } = w();
+  const call = await w().running('shown');
+  await w().over('shown');
+  await until('stored', async () => (await product.sql(`select 1 from calls where id = '${call}' and not live`)).length === 1 &&
+    (await product.sql(`select 1 from jobs where kind = 'recording'`)).length === 0);
+  await product.exec(`insert into recordings (id, org_id, call_id, state, started_at)
+    select '00000000-0000-4000-8000-00000000dcba', org_id, id, 'recording', now() from calls where id = '${call}'`);
+  assert.equal((await product.cli(['analyst', '--once', '--config', product.configFile])).code, 0);
+  assert.deepEqual(await listed(call), []);
+});
+
 test('a call that is not over yet is not ready; a file that cannot be read is told', async () => {
   const { product } = w();
   const call = await w().running('damaged');

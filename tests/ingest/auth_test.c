@@ -351,6 +351,63 @@ static void twilios_signature_with_port_and_query(void **state)
 	}
 }
 
+/* What lws makes of the request's target, and URLs that become that. */
+static void twilios_signature_of_an_encoded_url(void **state)
+{
+	static const struct {
+		const char *path, *name, *value, *url;
+		int code;
+	} cases[] = {
+		{ "/t/a b", NULL, NULL, "/t/a%20b", 0 },
+		{ "/t/a b", NULL, NULL, "/t/a+b", 0 },
+		{ "/t/a b", NULL, NULL, "/t/a b", 0 },
+		{ "/t/a+b", NULL, NULL, "/t/a%2Bb", 0 },
+		{ "/t/a+b", NULL, NULL, "/t/a%2bb", 0 },
+		{ "/t/a=1,b", NULL, NULL, "/t/a=1,b", 0 },
+		{ "/t/\303\274", NULL, NULL, "/t/%C3%BC", 0 },
+		{ "/t", "q", "a b", "/t?q=a%20b", 0 },
+		{ "/t", "q", "a b", "/t?q=a+b", 0 },
+		{ "/t", "q", "a/b", "/t?q=a%2Fb", 0 },
+		{ "/t", "q", "a/b", "/t?q=a%2fb", 0 },
+		{ "/t", "q", "a/b", "/t?q=a/b", 0 },
+		{ "/t", "q", "a+b&c=d", "/t?q=a%2Bb%26c%3Dd", 0 },
+		{ "/t", "q", "a+b/c", "/t?q=a%2Bb/c", 0 },
+		{ "/t", "q", "100%", "/t?q=100%25", 0 },
+		{ "/t", "q", "M\303\274ller & S\303\266hne", "/t?q=M%C3%BCller%20%26%20S%C3%B6hne",
+		  0 },
+		{ "/t", "q", "M\303\274ller & S\303\266hne", "/t?q=M%c3%bcller+%26+S%c3%b6hne", 0 },
+		{ "/t", "q", "\303\274", "/t?q=\303\274", 0 },
+		{ "/t x", "q", "(a b)!", "/t%20x?q=%28a+b%29%21", 0 },
+		{ "/t x", "q", "(a b)!", "/t%20x?q=(a%20b)!", 0 },
+		{ "/t", "q", "a b", "/t?q=a%20c", E_DENIED },
+		{ "/t", "q", "a b", "/t?q=ab", E_DENIED },
+		{ "/t", "q", "a/b", "/t?q=a%252Fb", E_DENIED },
+	};
+	const struct dir_auth twilio = { .mode = AUTH_TWILIO,
+					 .secret = { .value = { "12345", 5 } },
+					 .public_url = { "wss://gw.example.com", 20 },
+					 .header = { "x-twilio-signature", 18 } };
+
+	(void)state;
+	on_socket.upgrade = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf url AUTO_BUF = { 0 }, text AUTO_BUF = { 0 };
+		uint8_t mac[MAC_MAX];
+
+		on_socket.path = cases[i].path;
+		on_socket.query[0] = cases[i].name;
+		on_socket.query[1] = cases[i].value;
+		buf_printf(&url, "wss://gw.example.com%s", cases[i].url);
+		size_t n = crypto_hmac(DIGEST_SHA1, SPAN("12345"), buf_span(&url), mac);
+		crypto_base64((struct span){ (char *)mac, n }, &text);
+		struct exchange x = { { { "x-twilio-signature", buf_z(&text) } } };
+		int rc = try(&twilio, 1, &x);
+		if (rc != cases[i].code)
+			fail_msg("%s: %d", cases[i].url, rc);
+	}
+	on_socket.query[0] = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +422,7 @@ int main(void)
 		cmocka_unit_test(a_part_of_the_path),
 		cmocka_unit_test(twilios_signature),
 		cmocka_unit_test(twilios_signature_with_port_and_query),
+		cmocka_unit_test(twilios_signature_of_an_encoded_url),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
