@@ -46,8 +46,25 @@ static void ring(struct lane *l)
 
 int lane_append(struct lane *l, struct record *r, size_t n)
 {
-	l->appended = true;
+	for (size_t i = 0; i < n; i++) {
+		bool later = r[i].kind == RECORD_HEARD || r[i].kind == RECORD_TICK;
+
+		l->appended |= !later;
+		l->appended_heard |= later;
+	}
 	return journal_append_all(l->in->journal, r, n);
+}
+
+static void commit(struct lane *l)
+{
+	journal_commit(l->in->journal);
+	l->appended = l->appended_heard = false;
+	uv_timer_stop(&l->heard_timer);
+}
+
+void lane_on_heard(uv_timer_t *t)
+{
+	commit(t->data);
 }
 
 void lane_turn_end(uv_prepare_t *p)
@@ -55,8 +72,9 @@ void lane_turn_end(uv_prepare_t *p)
 	struct lane *l = p->data;
 
 	if (l->appended)
-		journal_commit(l->in->journal);
-	l->appended = false;
+		commit(l);
+	else if (l->appended_heard && !uv_is_active((uv_handle_t *)&l->heard_timer))
+		uv_timer_start(&l->heard_timer, lane_on_heard, HEARD_COMMIT_MS, 0);
 }
 
 static uint64_t last_number(const struct lane *l)

@@ -218,8 +218,10 @@ int ingest_lane_start(struct ingest *in, struct shard *s, struct fault *f)
 	http_client_trust(l->lookups, in->ca_file);
 	uv_timer_init(shard_loop(s), &l->retry_timer);
 	uv_timer_init(shard_loop(s), &l->sweep_timer);
+	uv_timer_init(shard_loop(s), &l->heard_timer);
 	l->retry_timer.data = l;
 	l->sweep_timer.data = l;
+	l->heard_timer.data = l;
 	uv_timer_start(&l->sweep_timer, lane_on_sweep, SWEEP_MS, SWEEP_MS);
 	uv_prepare_init(shard_loop(s), &l->turn_end);
 	l->turn_end.data = l;
@@ -277,6 +279,7 @@ void ingest_lane_stop(struct ingest *in, struct shard *s)
 	pthread_mutex_unlock(&in->ringing);
 	uv_close((uv_handle_t *)&l->retry_timer, NULL);
 	uv_close((uv_handle_t *)&l->sweep_timer, NULL);
+	uv_close((uv_handle_t *)&l->heard_timer, NULL);
 	uv_close((uv_handle_t *)&l->turn_end, NULL);
 }
 

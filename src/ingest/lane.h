@@ -134,6 +134,8 @@ struct lane {
 	uv_timer_t retry_timer;
 	uv_prepare_t turn_end; /* what this turn of the loop has appended is committed at once */
 	bool appended;
+	bool appended_heard; /* only such as nobody waits for: they are committed a little later */
+	uv_timer_t heard_timer; /* by it, at the latest */
 	uv_timer_t sweep_timer; /* every second: answers overdue, assistants to refresh */
 	bool resumed;		/* all lanes have started: others may hear of its calls */
 	bool stopping;		/* no effect begins any more */
@@ -212,9 +214,12 @@ void lane_finish_waiters(struct lane *);
 struct waiter *lane_take_waiters(struct lane *, void (*durable)(struct waiter *, struct lane *));
 
 /* Appends n records, all or none, and sees to it that they are committed at the end of this turn of
- * the loop. */
+ * the loop; when all they tell is what was heard, or that time has passed, within HEARD_COMMIT_MS:
+ * nobody waits for those, and a thousand calls bring some in every turn. */
+enum { HEARD_COMMIT_MS = 10 };
 MUST int lane_append(struct lane *, struct record *, size_t n);
 void lane_turn_end(uv_prepare_t *);
+void lane_on_heard(uv_timer_t *);
 
 /* --- lane.c: calls and records --- */
 struct call_entry *lane_call_new(struct lane *, const struct uuid *id);

@@ -171,8 +171,9 @@ static bool is_digit(const int16_t *samples, char digit)
 static void look_closely(struct dtmf *d, const int16_t *frame)
 {
 	int16_t around[AROUND];
-	memcpy(around, d->past, sizeof(d->past));
-	memcpy(around + DTMF_PAST, frame, DTMF_FRAME * sizeof(*frame));
+	memcpy(around, d->past[d->oldest], sizeof(*d->past));
+	memcpy(around + DTMF_FRAME, d->past[!d->oldest], sizeof(*d->past));
+	memcpy(around + DTMF_PAST * DTMF_FRAME, frame, sizeof(*d->past));
 	for (int from = 0; !d->sure && from + SPAN <= AROUND; from += STEP) {
 		int lead = AROUND - (int)d->frames * DTMF_FRAME - from;
 		d->sure = is_digit(around + from, d->digit);
@@ -220,7 +221,7 @@ bool dtmf_frame(struct dtmf *d, const int16_t samples[DTMF_FRAME], uint64_t squa
 		begin(d, digit);
 		look_closely(d, samples);
 	}
-	memmove(d->past, d->past + DTMF_FRAME, sizeof(d->past) - DTMF_FRAME * sizeof(*samples));
-	memcpy(d->past + DTMF_PAST - DTMF_FRAME, samples, DTMF_FRAME * sizeof(*samples));
+	memcpy(d->past[d->oldest], samples, sizeof(*d->past));
+	d->oldest = !d->oldest;
 	return over;
 }

@@ -6,15 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DTMF_FRAME = 160, DTMF_PAST = 2 * DTMF_FRAME };
+enum { DTMF_FRAME = 160, DTMF_PAST = 2 /* frames */ };
 
 struct dtmf {
-	int16_t past[DTMF_PAST]; /* the frames before */
-	char digit;		 /* that sounds, or may; 0: none */
-	bool sure;		 /* it has been looked at closely */
-	unsigned missed;	 /* frames in a row without it */
-	unsigned frames;	 /* of the digit, missed ones included */
-	unsigned lead_ms;	 /* of it before its first whole frame */
+	char digit;			     /* that sounds, or may; 0: none */
+	bool sure;			     /* it has been looked at closely */
+	unsigned missed;		     /* frames in a row without it */
+	unsigned frames;		     /* of the digit, missed ones included */
+	unsigned lead_ms;		     /* of it before its first whole frame */
+	unsigned oldest;		     /* of `past` */
+	int16_t past[DTMF_PAST][DTMF_FRAME]; /* the frames before */
 };
 
 /* A digit that is over. */

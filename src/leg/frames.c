@@ -54,6 +54,46 @@ static void gate(struct leg *l, float score, unsigned behind_ms)
 		frames_stop_speech(l, then);
 }
 
+static void score(struct leg_batch *b)
+{
+	unsigned from = b->scored;
+	vad_scores(b->n - from, b->of + from, b->seen + from, b->scores + from);
+	b->scored = b->n;
+}
+
+void frames_settle(struct leg *l)
+{
+	struct leg_batch *b = l->c.batch;
+	if (!l->waits)
+		return;
+	if (l->waits != WAITS_ALONE) {
+		unsigned at = l->waits - 1u;
+		if (at >= b->scored)
+			score(b);
+		l->score = b->scores[at];
+		if (--b->waiting == 0)
+			b->n = b->scored = 0;
+	}
+	l->waits = 0;
+	gate(l, l->score, VAD_BEHIND_MS);
+}
+
+/* What the frame's score says is told before anything else is heard, or at the end: it is the last
+ * that is told of the frame, whether scores are made together or not. */
+static void look_for_speech(struct leg *l, const int16_t *samples)
+{
+	struct leg_batch *b = l->c.batch;
+	if (!b || b->n == LEG_BATCH) {
+		l->score = vad_frame(&l->vad, samples);
+		l->waits = WAITS_ALONE;
+		return;
+	}
+	vad_look(&l->vad, samples, &b->seen[b->n]);
+	b->of[b->n] = &l->vad;
+	l->waits = (uint8_t)++b->n;
+	b->waiting++;
+}
+
 /* --- digital silence --- */
 
 static void tell_silent(struct leg *l, int64_t at_us)
@@ -150,7 +190,7 @@ static void digit_over(struct leg *l, const struct dtmf_end *e)
 void frames_stop_digit(struct leg *l)
 {
 	struct dtmf_end e;
-	if (dtmf_stop(&l->digits.dtmf, &e))
+	if (dtmf_stop(&l->dtmf, &e))
 		digit_over(l, &e);
 }
 
@@ -158,8 +198,8 @@ static void hear_narrow(struct leg *l, const int16_t *samples, const uint8_t *ul
 			const struct leg_sum *sum)
 {
 	struct dtmf_end e;
-	if (l->c.dtmf && dtmf_frame(&l->digits.dtmf, samples,
-				    sum->squares * VAD_FRAME_8K / l->frame_n, sum->peak, &e))
+	if (l->c.dtmf &&
+	    dtmf_frame(&l->dtmf, samples, sum->squares * VAD_FRAME_8K / l->frame_n, sum->peak, &e))
 		digit_over(l, &e);
 	if (ulaw)
 		ring_add(&l->ring, ulaw, VAD_FRAME_8K);
@@ -188,12 +228,11 @@ static void frame(struct leg *l, const int16_t *samples, const uint8_t *ulaw)
 {
 	struct leg_sum sum;
 	int16_t half[VAD_FRAME_8K];
+	frames_settle(l);
 	bool nothing = level_frame(&l->level, samples, l->frame_n, l->speaking, &sum);
 	const int16_t *narrowed = narrow(l, samples, half);
 	int64_t began_us = now_us(l);
 	l->framed += l->frame_n;
-	if (l->c.vad != LEG_VAD_NONE)
-		gate(l, vad_frame(&l->vad, narrowed), VAD_BEHIND_MS);
 	hear_narrow(l, narrowed, ulaw, &sum);
 	window(l);
 	if (nothing)
@@ -201,6 +240,8 @@ static void frame(struct leg *l, const int16_t *samples, const uint8_t *ulaw)
 	else
 		sound(l, began_us);
 	count_frames(l, 1);
+	if (l->c.vad != LEG_VAD_NONE)
+		look_for_speech(l, narrowed);
 }
 
 /* Fills the frame that has been begun; gives how many of n samples that took. NULL: zeros. */
@@ -257,6 +298,7 @@ void frames_gap(struct leg *l, int64_t n)
 	int64_t first = l->part_n ? l->frame_n - l->part_n : 0;
 	if (first)
 		n -= (int64_t)fill_part(l, NULL, (size_t)(n < first ? n : first));
+	frames_settle(l);
 	frames_stop_digit(l);
 	missing_frames(l, n / l->frame_n);
 	if (n % l->frame_n)

@@ -26,7 +26,7 @@ enum {
 
 struct layout {
 	uint32_t codec_hz, rate_hz;
-	size_t codec, order, ring, bytes; /* offsets; all of it */
+	size_t codec, order, bytes; /* offsets; all of it */
 	size_t order_cap;
 };
 
@@ -53,8 +53,7 @@ static void lay_out(const struct leg_config *c, const struct codec_params *p, st
 	y->order_cap = c->reorder * frame_bytes(c->codec, y->codec_hz);
 	y->codec = up(sizeof(struct leg));
 	y->order = y->codec + up(c->codec->state_size(p));
-	y->ring = y->order + up(y->order_cap);
-	y->bytes = y->ring + (c->ring ? up(LEG_RING_BYTES) : 0);
+	y->bytes = y->order + up(y->order_cap);
 }
 
 static int plan(const struct leg_config *c, struct layout *y, struct fault *f)
@@ -86,8 +85,8 @@ static void place_parts(struct leg *l, const struct layout *y)
 {
 	char *base = (char *)l;
 	l->codec_state = y->order > y->codec ? base + y->codec : NULL;
-	l->ring.bytes = l->c.ring ? (uint8_t *)base + y->ring : NULL;
-	order_init(&l->order, base + y->order, y->order_cap);
+	l->ring.pool = l->c.ring;
+	order_init(l, base + y->order, y->order_cap);
 }
 
 int leg_init(struct leg *l, const struct leg_config *c, struct fault *f)
@@ -109,8 +108,10 @@ int leg_init(struct leg *l, const struct leg_config *c, struct fault *f)
 
 void leg_fini(struct leg *l)
 {
-	resample_free(l->resample);
-	l->resample = NULL;
+	struct heard facts[LEG_FACTS_MAX];
+	leg_settle(l, facts); /* nobody else may find it in the batch */
+	ring_free(&l->ring);
+	resample_free(take(l->resample));
 }
 
 /* --- facts --- */
@@ -130,6 +131,7 @@ static void begin(struct leg *l, struct heard *facts)
 	l->facts_n = 0;
 	l->out_n = 0;
 	l->out_at = l->position;
+	frames_settle(l);
 }
 
 /* --- samples --- */
@@ -312,11 +314,27 @@ size_t leg_frame(struct leg *l, struct span bytes, int64_t chunk, int64_t at_ms,
 		 struct heard *facts)
 {
 	struct arrival a = { bytes, number(chunk), number(at_ms), arrived_us };
+	ring_prefetch(&l->ring);
 	begin(l, facts);
 	if (a.chunk >= 0)
 		order_frame(l, &a);
 	else
 		leg_take(l, &a, 0);
+	if (!l->c.batch)
+		frames_settle(l);
+	return l->facts_n;
+}
+
+bool leg_waits(const struct leg *l)
+{
+	return l->waits;
+}
+
+size_t leg_settle(struct leg *l, struct heard *facts)
+{
+	l->facts = facts;
+	l->facts_n = 0;
+	frames_settle(l);
 	return l->facts_n;
 }
 
@@ -324,6 +342,7 @@ size_t leg_tick(struct leg *l, int64_t now_us, struct heard *facts)
 {
 	begin(l, facts);
 	order_flush(l, now_us - LEG_HOLD_MS * MS_US);
+	frames_settle(l);
 	if (l->place.begun && now_us - l->place.arrived_us < LEG_PAUSE_MS * MS_US)
 		return l->facts_n;
 	frames_stop_digit(l);
@@ -337,6 +356,7 @@ size_t leg_finish(struct leg *l, int64_t now_us, struct heard *facts)
 {
 	begin(l, facts);
 	order_flush(l, INT64_MAX);
+	frames_settle(l);
 	frames_stop_digit(l);
 	frames_stop_speech(l, l->framed);
 	frames_tell_level(l);
@@ -358,8 +378,9 @@ size_t leg_digit(struct leg *l, struct span digit, int64_t duration_ms, int64_t 
 	struct span text = leg_digit_text(c >= 'a' && c <= 'd' ? (char)(c - 'a' + 'A') : c);
 	l->facts = facts;
 	l->facts_n = 0;
+	frames_settle(l);
 	if (!text.n || !digits_news(&l->digits, text.p[0], false, arrived_us))
-		return 0;
+		return l->facts_n;
 	struct heard *h = leg_tell(l, HEARD_DTMF, arrived_us);
 	h->text = text;
 	h->ms = duration_ms > 0 ? duration_ms : 0;

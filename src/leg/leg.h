@@ -1,6 +1,7 @@
 /* A leg: one direction of one call's audio, as heard. A pure object on the shard of its socket: no
- * clock, socket, thread; memory is the caller's, given once, samples on their way stand in
- * memory that all legs of the thread share; nothing is allocated afterwards.
+ * clock, socket, thread; memory is the caller's, given once (that of the ring, a second at a time,
+ * from a pool of the caller's), samples on their way stand in memory that all legs of the thread
+ * share; nothing else is allocated afterwards.
  *
  *   frame ─► reorder ─► codec ─► (resample) ─► clock: gap, late, duplicate ─► 20 ms frames ─┬─►
  * level, clipping, silence ├─► speech (vad.h) ├─► DTMF └─► 30 s ring (µ-law 8 kHz)
@@ -10,6 +11,7 @@
 #ifndef CALLMEND_LEG_H
 #define CALLMEND_LEG_H
 
+#include "base/pool.h"
 #include "callmend/codec.h"
 #include "callmend/heard.h"
 #include "leg/vad.h"
@@ -19,6 +21,18 @@ enum { LEG_OUT_SAMPLES = 6000 };
 struct leg_scratch {
 	int16_t out[LEG_OUT_SAMPLES];	/* leg_last() */
 	int16_t raw[CODEC_SAMPLES_MAX]; /* before they are resampled */
+};
+
+/* Legs that are heard one after the other may share this, too: then whether there is speech in a
+ * frame is found out for up to LEG_BATCH of them together, which is cheaper. One for all legs of a
+ * thread; all zero is its beginning. */
+enum { LEG_BATCH = VAD_TOGETHER_MAX };
+struct leg_batch {
+	struct vad_seen seen[LEG_BATCH];
+	struct vad *of[LEG_BATCH];
+	float scores[LEG_BATCH];
+	unsigned n, scored; /* taken; of these from the front with a score */
+	unsigned waiting;   /* not settled */
 };
 
 enum leg_vad { LEG_VAD_STANDARD, LEG_VAD_NONE };
@@ -31,13 +45,21 @@ struct leg_config {
 	unsigned reorder; /* frames that may overtake each other: 0..LEG_REORDER_MAX. There is room
 			     to hold back so many of 20 ms; what does not fit is not held back */
 	struct leg_scratch *scratch; /* outlives the leg */
+	struct leg_batch *batch;     /* likewise; NULL: speech is found out at once */
 	enum leg_vad vad;
 	struct vad_rule rule;
-	bool ring; /* keep LEG_RING_MS to listen back */
-	bool dtmf; /* listen for tones in the sound */
+	struct pool *ring; /* of LEG_RING_PIECE_BYTES, outlives the leg: keep LEG_RING_MS to listen
+			      back; NULL: keep nothing */
+	bool dtmf;	   /* listen for tones in the sound */
 };
 
-enum { LEG_REORDER_MAX = 16, LEG_RING_MS = 30000, LEG_RING_BYTES = LEG_RING_MS * 8 };
+enum {
+	LEG_REORDER_MAX = 16,
+	LEG_RING_MS = 30000,
+	LEG_RING_BYTES = LEG_RING_MS * 8,
+	LEG_RING_PIECE_BYTES = 8000,
+	LEG_RING_PIECES = LEG_RING_BYTES / LEG_RING_PIECE_BYTES,
+};
 #define LEG_FLOOR_DB (-96.0f)
 
 /* How time is kept (docs/sound.md, "Clock"). */
@@ -58,8 +80,8 @@ struct leg;
  * frames held back. E_INVALID: no such rate. */
 MUST int leg_size(const struct leg_config *, size_t *bytes, struct fault *f);
 MUST int leg_init(struct leg *, const struct leg_config *, struct fault *f);
-/* Audio that is neither 8 nor 16 kHz goes through a resampler, which is not in the leg's memory:
- * this gives it back. Tolerates a leg whose leg_init() failed. */
+/* Audio that is neither 8 nor 16 kHz goes through a resampler, which is not in the leg's memory,
+ * nor is the ring: this gives both back. Tolerates a leg whose leg_init() failed. */
 void leg_fini(struct leg *);
 
 /* One frame as it came. `arrived_us` is wall clock; it places the leg's first sample on the call's
@@ -70,6 +92,10 @@ void leg_fini(struct leg *);
 enum { LEG_FACTS_MAX = 16 };
 size_t leg_frame(struct leg *, struct span bytes, int64_t chunk, int64_t at_ms, int64_t arrived_us,
 		 struct heard *facts);
+/* With a batch, what the last frame of a leg_frame() says about speech may be told by the next call
+ * for the leg, whichever it is, or by this one: facts are the same, and in the same order. */
+bool leg_waits(const struct leg *);
+size_t leg_settle(struct leg *, struct heard *facts);
 /* Time without a frame: silence facts, gap once it is certain. Call about once a second. */
 size_t leg_tick(struct leg *, int64_t now_us, struct heard *facts);
 /* The end: speech that goes on stops, sums are told. */
@@ -80,10 +106,10 @@ size_t leg_digit(struct leg *, struct span digit, int64_t duration_ms, int64_t a
 
 /* --- what others may look at --- */
 struct leg_view {
-	uint32_t rate_hz; /* it runs at */
-	int64_t position; /* samples since its start, lost ones included */
-	int64_t start_us; /* wall clock of position 0; 0: nothing came yet */
-	bool speaking;
+	uint32_t rate_hz;		   /* it runs at */
+	int64_t position;		   /* samples since its start, lost ones included */
+	int64_t start_us;		   /* wall clock of position 0; 0: nothing came yet */
+	bool speaking;			   /* of a leg that waits: one frame before */
 	float level_db, peak_db, noise_db; /* of the last 100 ms; dBFS */
 	int64_t speech_ms;
 };

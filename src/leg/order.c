@@ -8,18 +8,19 @@ enum { RESTART = 500, RECEIVED = 64 };
 /* More missing frames than a platform loses: it counts otherwise. */
 enum { MISSING_MAX = 180000 };
 
-void order_init(struct leg_order *o, char *bytes, size_t cap)
+void order_init(struct leg *l, char *bytes, size_t cap)
 {
+	struct leg_order *o = &l->order;
 	o->next = -1;
 	o->bytes = bytes;
 	o->bytes_cap = (uint32_t)cap;
 	for (unsigned i = 0; i < LEG_REORDER_MAX; i++)
-		o->slots[i].chunk = -1;
+		l->slots[i].chunk = -1;
 }
 
 static struct leg_slot *slot_of(struct leg *l, int64_t chunk)
 {
-	return &l->order.slots[chunk % l->c.reorder];
+	return &l->slots[chunk % l->c.reorder];
 }
 
 static void forward(struct leg_order *o, int64_t by)
@@ -39,13 +40,14 @@ static void turn(struct leg *l, const struct arrival *a)
 }
 
 /* Closes the hole that a frame leaves. */
-static void forget(struct leg_order *o, uint32_t from, uint32_t n)
+static void forget(struct leg *l, uint32_t from, uint32_t n)
 {
+	struct leg_order *o = &l->order;
 	memmove(o->bytes + from, o->bytes + from + n, o->bytes_n - from - n);
 	o->bytes_n -= n;
 	for (unsigned i = 0; i < LEG_REORDER_MAX; i++)
-		if (o->slots[i].from > from)
-			o->slots[i].from -= n;
+		if (l->slots[i].from > from)
+			l->slots[i].from -= n;
 }
 
 /* Gives the held frame of this slot out. */
@@ -59,7 +61,7 @@ static void release(struct leg *l, struct leg_slot *slot)
 	o->held--;
 	turn(l, &a);
 	if (slot->n)
-		forget(o, slot->from, slot->n);
+		forget(l, slot->from, slot->n);
 }
 
 /* What is held from here on without a hole. */
@@ -164,8 +166,8 @@ static int64_t oldest(const struct leg *l)
 {
 	int64_t least = INT64_MAX;
 	for (unsigned i = 0; i < l->c.reorder; i++)
-		if (l->order.slots[i].chunk >= 0 && l->order.slots[i].arrived_us < least)
-			least = l->order.slots[i].arrived_us;
+		if (l->slots[i].chunk >= 0 && l->slots[i].arrived_us < least)
+			least = l->slots[i].arrived_us;
 	return least;
 }
 

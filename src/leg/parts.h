@@ -25,8 +25,7 @@ struct leg_order {
 	int64_t missing;   /* frames lost before the next one */
 	uint64_t received; /* bit i: chunk next - 1 - i came */
 	unsigned held;	   /* slots in use */
-	struct leg_slot slots[LEG_REORDER_MAX];
-	char *bytes; /* of held frames, without a hole between them */
+	char *bytes;	   /* of held frames, without a hole between them */
 	uint32_t bytes_n, bytes_cap;
 };
 
@@ -77,9 +76,13 @@ int64_t level_tenths(float db);
 
 /* --- ring.c --- */
 struct leg_ring {
-	uint8_t *bytes; /* NULL: none is kept */
-	int64_t end;	/* position after the last one */
+	struct pool *pool;		  /* of its pieces; NULL: none is kept */
+	int64_t end;			  /* position after the last one */
+	uint8_t *pieces[LEG_RING_PIECES]; /* NULL: has not been reached yet */
 };
+/* The next bytes will be written soon. */
+void ring_prefetch(const struct leg_ring *);
+void ring_free(struct leg_ring *);
 void ring_add(struct leg_ring *, const uint8_t *ulaw, size_t n);
 void ring_add_samples(struct leg_ring *, const int16_t *samples, size_t n);
 void ring_add_silence(struct leg_ring *, int64_t n);
@@ -93,7 +96,6 @@ struct leg_digits {
 		int64_t at_us;
 	} told[DIGITS_KEPT]; /* newest last */
 	unsigned n;
-	struct dtmf dtmf;
 };
 /* False: the other way has told this one. */
 bool digits_news(struct leg_digits *, char digit, bool inband, int64_t at_us);
@@ -102,25 +104,24 @@ bool digits_news(struct leg_digits *, char digit, bool inband, int64_t at_us);
 struct leg_sums {
 	int64_t gaps, gap_us, late, duplicates, reordered, damaged;
 };
+/* What every frame touches stands together, in front; how the codec's state goes on behind it is
+ * leg.c's. */
 struct leg {
 	struct leg_config c;
 	uint32_t rate_hz, codec_hz;
 	uint32_t frame_n; /* samples of 20 ms */
-	struct leg_order order;
-	struct leg_place place;
-	struct leg_level level;
-	struct leg_ring ring;
-	struct leg_digits digits;
-	struct leg_sums sums, told_sums;
 
 	void *codec_state;	   /* NULL: stateless */
 	struct resample *resample; /* NULL: the leg runs at the codec's rate */
 	bool as_it_is;		   /* frames are what the ring holds: µ-law, 8 kHz */
 	bool whole_packets;	   /* a frame is taken whole or not at all */
-	uint32_t usual;		   /* samples of the last frame */
-	int64_t concealed;	   /* samples made up since then */
 	char carry;		   /* odd byte of a 16-bit sample */
 	bool carries;
+	uint32_t usual;	   /* samples of the last frame */
+	int64_t concealed; /* samples made up since then */
+	struct leg_order order;
+	struct leg_place place;
+	struct leg_level level;
 
 	/* What the last leg_frame() gave, in the scratch. */
 	size_t out_n;
@@ -132,22 +133,31 @@ struct leg {
 	unsigned frames; /* of the running LEVEL period */
 
 	bool speaking;
-	int64_t speech_from, speech_until; /* of the last, or running; end of the one before */
-	int64_t speech_samples;		   /* of those that are over */
+	uint8_t waits; /* the last frame's speech has not been told: 1 + its place in the batch */
 	struct vad_gate gate;
+	float score; /* of that frame, when it has no place */
 
 	/* Digital silence, and no audio at all. */
-	int64_t silent_from_us; /* 0: there is sound */
-	int64_t silent_due_ms;	/* the next SILENT */
 	bool silent;		/* SILENT has been told */
+	int64_t silent_from_us; /* 0: there is sound */
 
 	struct heard *facts; /* of the running call */
 	size_t facts_n;
-	struct heard spare;
 
+	struct dtmf dtmf;
+	struct vad vad;
+	struct leg_ring ring;
+
+	/* Now and then. */
+	int64_t silent_due_ms;		   /* the next SILENT */
+	int64_t speech_from, speech_until; /* of the last, or running; end of the one before */
+	int64_t speech_samples;		   /* of those that are over */
+	struct leg_sums sums, told_sums;
+	struct leg_digits digits;
+	struct heard spare;
+	struct leg_slot slots[LEG_REORDER_MAX]; /* of the order */
 	struct halve halve;
 	int16_t part[VAD_FRAME_16K];
-	struct vad vad;
 };
 
 /* A fact in the making, now told. */
@@ -157,12 +167,15 @@ struct span leg_digit_text(char digit);
 /* order.c calls it for each frame whose turn has come, `missing` frames having been lost before. */
 void leg_take(struct leg *, const struct arrival *, int64_t missing);
 
-void order_init(struct leg_order *, char *bytes, size_t cap);
+void order_init(struct leg *, char *bytes, size_t cap);
 void order_frame(struct leg *, const struct arrival *);
 /* Gives out what is held, whatever is missing, that came before `before_us`. */
 void order_flush(struct leg *, int64_t before_us);
 
-/* frames.c: what is made of samples in their place. `ulaw`: the same, as they came; or NULL. */
+/* frames.c: what the last frame's score says is told. */
+enum { WAITS_ALONE = LEG_BATCH + 1 };
+void frames_settle(struct leg *);
+/* What is made of samples in their place. `ulaw`: the same, as they came; or NULL. */
 void frames_hear(struct leg *, const int16_t *samples, size_t n, const uint8_t *ulaw);
 void frames_gap(struct leg *, int64_t n);
 void frames_stop_speech(struct leg *, int64_t end);

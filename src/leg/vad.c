@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "callmend/fault.h"
 #include "codecs/halve.h"
 #include "leg/vad_network.h"
 
@@ -18,33 +19,37 @@ static_assert(sizeof(struct detector) <= VAD_STATE_BYTES, "VAD_STATE_BYTES is to
 /* A longer gap may have another sound on either side. */
 enum { MEMORY_GAP_MS = 200 };
 
+/* The inner loops, as they were compiled. */
+struct loops {
+	void (*features)(struct vad_features *, const int16_t *samples, float *out);
+	void (*network)(const struct vad_net *, unsigned n, float *const *memory,
+			const struct vad_seen *, float *odds);
+};
+static const struct loops plain = { vad_features, vad_network };
+
 #ifdef VAD_CHOOSES
-void vad_features_wide(struct vad_features *, const int16_t *, float *);
-float vad_network_wide(const struct vad_net *, float *, const float *);
+void vad_features_avx2(struct vad_features *, const int16_t *, float *);
+void vad_network_avx2(const struct vad_net *, unsigned, float *const *, const struct vad_seen *,
+		      float *);
+void vad_network_vnni(const struct vad_net *, unsigned, float *const *, const struct vad_seen *,
+		      float *);
+static const struct loops avx2 = { vad_features_avx2, vad_network_avx2 };
+static const struct loops vnni = { vad_features_avx2, vad_network_vnni };
 
-static float odds(struct detector *d, const int16_t *samples, bool wide)
+static const struct loops *loops(void)
 {
-	_Alignas(32) float in[VAD_IN];
-	(wide ? vad_features_wide : vad_features)(&d->features, samples, in);
-	return (wide ? vad_network_wide : vad_network)(&vad_standard, d->memory, in);
-}
-
-static bool is_wide(void)
-{
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+		return &plain;
+	if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512cd") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq"))
+		return &vnni;
+	return &avx2;
 }
 #else
-static float odds(struct detector *d, const int16_t *samples, bool wide)
+static const struct loops *loops(void)
 {
-	_Alignas(32) float in[VAD_IN];
-	(void)wide;
-	vad_features(&d->features, samples, in);
-	return vad_network(&vad_standard, d->memory, in);
-}
-
-static bool is_wide(void)
-{
-	return false;
+	return &plain;
 }
 #endif
 
@@ -55,7 +60,7 @@ void vad_init(struct vad *v, uint32_t rate_hz)
 	d->halves = rate_hz == 16000;
 }
 
-float vad_frame(struct vad *v, const int16_t *samples)
+void vad_look(struct vad *v, const int16_t *samples, struct vad_seen *out)
 {
 	struct detector *d = (struct detector *)v->state;
 	int16_t half[VAD_FRAME_8K];
@@ -63,7 +68,27 @@ float vad_frame(struct vad *v, const int16_t *samples)
 		halve_run(&d->halve, samples, VAD_FRAME_16K, half);
 		samples = half;
 	}
-	return 1 / (1 + expf(-odds(d, samples, is_wide())));
+	loops()->features(&d->features, samples, out->numbers);
+}
+
+void vad_scores(unsigned n, struct vad *const *of, const struct vad_seen *seen, float *scores)
+{
+	float *memory[VAD_TOGETHER_MAX] = { 0 };
+	CHECK(n <= VAD_TOGETHER_MAX);
+	for (unsigned i = 0; i < n; i++)
+		memory[i] = ((struct detector *)of[i]->state)->memory;
+	loops()->network(&vad_standard, n, memory, seen, scores);
+	for (unsigned i = 0; i < n; i++)
+		scores[i] = 1 / (1 + expf(-scores[i]));
+}
+
+float vad_frame(struct vad *v, const int16_t *samples)
+{
+	struct vad_seen seen;
+	float score;
+	vad_look(v, samples, &seen);
+	vad_scores(1, &v, &seen, &score);
+	return score;
 }
 
 void vad_gap(struct vad *v, int64_t gap_ms)

@@ -18,6 +18,12 @@
 enum { VAD_FRAME_MS = 20, VAD_FRAME_8K = 160, VAD_FRAME_16K = 320, VAD_STATE_BYTES = 2048 };
 enum { VAD_BEHIND = 2, VAD_BEHIND_MS = VAD_BEHIND * VAD_FRAME_MS };
 
+/* What a detector has seen of a frame; only it knows what the numbers mean. */
+enum { VAD_SEEN = 64 };
+struct vad_seen {
+	_Alignas(64) float numbers[VAD_SEEN];
+};
+
 /* May be moved between calls as long as its alignment stays. */
 struct vad {
 	_Alignas(32) unsigned char state[VAD_STATE_BYTES];
@@ -28,6 +34,12 @@ void vad_init(struct vad *, uint32_t rate_hz);
 /* One whole frame of VAD_FRAME_8K or _16K samples. 0..1: the probability that the frame VAD_BEHIND
  * frames before it is speech, as smooth as the network's memory makes it. */
 float vad_frame(struct vad *, const int16_t *samples);
+/* vad_frame() in two steps, so that many detectors may take the second one together, which is
+ * cheaper (at most VAD_TOGETHER_MAX, each once). Nothing else may be done to a detector between its
+ * two. Scores are the same as one by one. */
+enum { VAD_TOGETHER_MAX = 16 };
+void vad_look(struct vad *, const int16_t *samples, struct vad_seen *out);
+void vad_scores(unsigned n, struct vad *const *, const struct vad_seen *, float *scores);
 /* After a gap in the audio of so many ms: what was learned of the noise is kept, short memory is
  * dropped. */
 void vad_gap(struct vad *, int64_t gap_ms);

@@ -53,25 +53,6 @@ VAD_PART float sum_row(row x)
 	return x[0];
 }
 
-VAD_PART row either(row_bits which, row yes, row no)
-{
-#ifdef __AVX__
-	return __builtin_ia32_blendvps256(no, yes, (row)which);
-#else
-	return (row)((which & (row_bits)yes) | (~which & (row_bits)no));
-#endif
-}
-
-VAD_PART row lower(row a, row b)
-{
-	return either(a < b, a, b);
-}
-
-VAD_PART row higher(row a, row b)
-{
-	return either(a > b, a, b);
-}
-
 /* log2 of the mean power of every band. */
 VAD_PART void bands(const float *power, row out[BAND_ROWS])
 {
@@ -118,7 +99,7 @@ VAD_PART void decimate(const int16_t *wide, float *low)
 		for (int t = 0; t < TAPS; t += 2) {
 			int32_t pair;
 			memcpy(&pair, taps + t, sizeof(pair));
-			sum += products(part_at(wide + 2 * at + t), (part){ 0 } + pair);
+			sum = add_products(sum, part_at(wide + 2 * at + t), (part){ 0 } + pair);
 		}
 		memcpy(sums + at, &sum, sizeof(sum));
 	}
@@ -221,11 +202,6 @@ VAD_PART float larger(float a, float b)
 	return a > b ? a : b;
 }
 
-VAD_PART row clamp(row x, float least, float most)
-{
-	return lower(higher(x, (row){ 0 } + least), (row){ 0 } + most);
-}
-
 void vad_features(struct vad_features *f, const int16_t *samples, float out[VAD_IN])
 {
 	int16_t wide[VAD_WINDOW + 2 * ROW] = { 0 }; /* more than is used is read */
@@ -277,7 +253,7 @@ void vad_features(struct vad_features *f, const int16_t *samples, float out[VAD_
 	f->last_lag = v.lag;
 }
 
-#ifndef VAD_WIDE
+#ifndef VAD_BUILD
 void vad_features_gap(struct vad_features *f)
 {
 	memset(f->overlap, 0, sizeof(f->overlap));

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "leg/vad.h"
 #include "leg/vad_fast.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
 	VAD_OVERLAP = 96, /* samples of the frames before that a frame's spectrum takes in */
 	VAD_IN = 2 * VAD_BANDS + 12,
 };
+_Static_assert(VAD_IN <= (int)VAD_SEEN, "struct vad_seen holds them");
 
 /* All zero is the beginning of a call. */
 struct vad_features {

@@ -17,7 +17,7 @@ enum {
 
 /* Weights stand in pairs of inputs: [inputs / 2][outputs][2]. The outputs of `gates` and `memory`
  * are three times the units: how much stays, how much of the memory is looked at, what is new. All
- * aligned to 32 bytes. */
+ * aligned to 64 bytes. */
 struct vad_net {
 	int dense_n, units; /* multiples of 32 and of 64 */
 	const int16_t *dense, *gates, *memory;
@@ -26,8 +26,9 @@ struct vad_net {
 };
 extern const struct vad_net vad_standard;
 
-/* The logarithm of the odds that this frame is speech. `memory` has `units` numbers, zero at the
- * beginning. Both aligned to 32 bytes. */
-float vad_network(const struct vad_net *, float *memory, const float in[VAD_IN]);
+/* The logarithm of the odds that the frame is speech, of n detectors at once. `memory[i]` has
+ * `units` numbers, zero at the beginning, aligned to 32 bytes. No two are the same. */
+void vad_network(const struct vad_net *, unsigned n, float *const *memory,
+		 const struct vad_seen *in, float *odds);
 
 #endif

@@ -157,6 +157,7 @@ static const struct ws_handlers handlers = {
 	.text = on_text,
 	.binary = on_binary,
 	.closed = on_closed,
+	.user_front = LINE_FRONT,
 };
 
 size_t media_routes(struct media *m, struct http_route *out, size_t cap)

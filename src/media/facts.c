@@ -165,6 +165,7 @@ static void unbound(struct media_line *l)
 
 static void found(struct media_line *l, const struct uuid *call, enum line_bind how)
 {
+	inbox_hear(l->home);
 	if (l->has_call)
 		listen_line_over(l); /* who listened to that call does not hear this one */
 	l->call = *call;

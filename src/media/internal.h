@@ -18,6 +18,9 @@ enum {
 	LINE_NAME_MAX = 40,
 	GROUP_MAX = 2 * MEDIA_LEGS_MAX, /* bytes of one sample of all channels */
 	MARKS_MAX = 64,
+	INBOX_AUDIO = 128, /* messages of one turn that wait to be heard; their bytes */
+	INBOX_BYTES = 128 * 1024,
+	LEG_SIZES = 16, /* different ones, of which there is a pool each */
 };
 
 struct media_shard;
@@ -27,8 +30,8 @@ struct line_leg {
 	const struct codec *codec;
 	enum speaker speaker;
 	uint32_t announced_hz, rate_hz;
-	bool attached;
-	unsigned carry_n; /* bytes of a sample that is not whole yet */
+	bool attached, waits; /* waits: for inbox_settle() */
+	unsigned carry_n;     /* bytes of a sample that is not whole yet */
 	char carry[GROUP_MAX];
 };
 
@@ -44,32 +47,35 @@ enum line_state { LINE_OPEN, LINE_RUNNING, LINE_OVER };
 enum line_bind { LINE_LOOKING, LINE_OWN, LINE_BOUND };
 
 struct media_line {
-	struct media_line *prev, *next; /* of the shard: in use, or free */
+	/* What every message touches stands in front (LINE_FRONT). */
 	struct media_shard *home;
-	_Alignas(16) unsigned char dialect_state[MEDIA_STATE_BYTES];
 	const struct media_dialect *dialect;
-	struct ws *ws;		     /* one of the two, until it is closed */
-	struct ws_client *client;    /* we dialled */
-	struct dial *dial;	     /* whose connection this is; NULL: accepted */
-	const struct directory *dir; /* reference, as of its begin */
+	struct ws *ws;		  /* one of the two, until it is closed */
+	struct ws_client *client; /* we dialled */
+	enum line_state state;
+	unsigned unreadable;
+	int64_t heard_us; /* wall clock of the last message */
+	bool closing, gives_up;
+	bool legs_known;
+	unsigned channels; /* interleaved */
+	unsigned legs_n;
+	struct detect *detect;	     /* while its format is being found out */
+	struct listener_feed *feeds; /* listen.c */
+	void *sinks[MEDIA_SINKS_MAX];
+	_Alignas(64) unsigned char dialect_state[MEDIA_STATE_BYTES];
+	struct line_leg legs[MEDIA_LEGS_MAX];
+
+	struct media_line *prev, *next; /* of the shard: in use, or free */
+	struct dial *dial;		/* whose connection this is; NULL: accepted */
+	const struct directory *dir;	/* reference, as of its begin */
 	const struct dir_source *source;
 	const struct dir_project *project;
-	enum line_state state;
-	int64_t heard_us; /* wall clock of the last message */
-	unsigned unreadable;
-	bool closing, gives_up;
 	unsigned tries;
 
 	/* the stream */
 	size_t stream_n;
 	char stream[MEDIA_ID_MAX];
-	unsigned channels; /* interleaved */
-	unsigned legs_n;
-	struct line_leg legs[MEDIA_LEGS_MAX];
-	bool legs_known;
-	struct detect *detect;			/* while its format is being found out */
 	struct media_leg roles[MEDIA_LEGS_MAX]; /* labels are not kept */
-	void *sinks[MEDIA_SINKS_MAX];
 	bool sinks_begun;
 
 	/* facts of this turn; their texts */
@@ -108,8 +114,34 @@ struct media_line {
 	int64_t clock_us; /* monotonic: the next frame is due */
 
 	struct errand *orders; /* commands that are not written yet; order.c */
+};
+enum { LINE_FRONT = 256 };
 
-	struct listener_feed *feeds; /* listen.c */
+/* Of a message of audio, what its bytes do not say. */
+struct line_audio {
+	unsigned leg;
+	int64_t chunk, at_ms; /* as in media_event */
+	int64_t arrived_us;
+};
+
+struct inbox_audio {
+	struct media_line *line;
+	struct line_audio about;
+	uint32_t from, n; /* of the inbox's bytes */
+};
+
+struct inbox_leg {
+	struct media_line *line;
+	unsigned leg;
+};
+
+struct inbox {
+	unsigned n, waiting_n;
+	size_t bytes_n;
+	bool hearing;
+	struct inbox_leg waiting[LEG_BATCH];
+	struct inbox_audio audio[INBOX_AUDIO];
+	char bytes[INBOX_BYTES];
 };
 
 struct media_shard {
@@ -122,7 +154,12 @@ struct media_shard {
 	struct buf bytes;	    /* its payload, out of base64 */
 	struct buf joined;	    /* with what was carried before */
 	struct buf channel;	    /* one channel of it */
-	struct leg_scratch scratch; /* of all its legs */
+	struct leg_scratch scratch; /* of all its legs; likewise these */
+	struct leg_batch batch;
+	struct pool *leg_memory[LEG_SIZES], *ring_memory;
+	struct inbox inbox;
+	/* Of the turn, for the metrics. */
+	int64_t audio_n, bytes_n;
 	uv_prepare_t turn_end;
 	uv_timer_t tick;  /* every second */
 	uv_timer_t quick; /* 5 a second: claims, levels */
@@ -163,6 +200,8 @@ struct media_shard *media_at(struct media *, struct shard *);
 struct media_line *line_new(struct media_shard *);
 /* Its socket is gone, or it never had one: tells the end and goes when everything is told. */
 void line_end(struct media_line *, const char *why);
+/* Of legs of so many bytes. */
+struct pool *shard_leg_memory(struct media_shard *, size_t bytes);
 /* A line that must not pause begins (1) or ends (-1). */
 void shard_pace(struct media_shard *, int by);
 /* When nothing is under way any more. */
@@ -176,6 +215,17 @@ void line_tick(struct media_line *, int64_t now_us);
 void line_finish(struct media_line *, int64_t now_us, const char *why);
 /* Closes its socket; `why` is the label of callmend_media_refused_total. */
 void line_refuse(struct media_line *, int code, const char *why, const char *reason);
+
+/* Audio whose turn it is. */
+void line_hear(struct media_line *, const struct line_audio *, struct span bytes);
+
+/* --- inbox.c: what waits for the turn's end --- */
+void inbox_put(struct media_line *, const struct line_audio *, struct span bytes);
+/* All that waits is heard, and everything it says is told. */
+void inbox_hear(struct media_shard *);
+/* The leg's last frame has not said all (leg_waits): it will, at the latest by inbox_settle(). */
+void inbox_wait(struct media_line *, unsigned leg);
+void inbox_settle(struct media_shard *);
 
 /* --- facts.c: what is told, and to whom --- */
 void line_tell(struct media_line *, const struct heard *, size_t n);

@@ -23,7 +23,6 @@ enum {
 	CLOSE_POLICY = 1008,
 	CLOSE_SILENT = 4408,
 	CLOSE_CODEC = 4415,
-	LEG_ALIGN = 64,
 	PIECE_SAMPLES = 4000, /* of a leg's audio at a time: leg_last() holds that at any rate */
 };
 
@@ -90,21 +89,21 @@ static int open_leg(struct media_line *l, unsigned i, int64_t now_us, struct fau
 		.params = { .rate_hz = g->announced_hz },
 		.reorder = l->dialect->reorder,
 		.scratch = &l->home->scratch,
+		.batch = &l->home->batch,
 		.vad = vad_of(l),
 		.rule = vad_rule_default,
-		.ring = l->project && l->project->audio.listen,
+		.ring = l->project && l->project->audio.listen ? l->home->ring_memory : NULL,
 		.dtmf = true,
 	};
 	struct leg_view view;
 	size_t bytes;
 
 	TRY(leg_size(&c, &bytes, f));
-	g->leg = aligned_alloc(LEG_ALIGN, (bytes + LEG_ALIGN - 1) / LEG_ALIGN * LEG_ALIGN);
-	CHECK(g->leg);
+	g->leg = pool_take(shard_leg_memory(l->home, bytes));
 	int rc = leg_init(g->leg, &c, f);
 	if (rc) {
 		leg_fini(g->leg);
-		free(take(g->leg));
+		pool_give(take(g->leg));
 		return rc;
 	}
 	leg_view(g->leg, &view);
@@ -244,15 +243,22 @@ static void on_start(struct media_line *l, const struct media_event *e, int64_t 
 
 /* --- audio --- */
 
+static bool is_sunk(const struct media_line *l, bool for_speech)
+{
+	const struct media *m = l->home->media;
+	bool wanted = false;
+
+	for (unsigned k = 0; k < m->sinks_n; k++)
+		wanted |= l->sinks[k] && (!for_speech || m->sinks[k].sink->wants_speech);
+	return wanted;
+}
+
 static void to_sinks(struct media_line *l, unsigned i, struct span payload, struct leg_pcm pcm)
 {
 	const struct media *m = l->home->media;
 	struct leg_view view;
-	bool wanted = false;
 
-	for (unsigned k = 0; k < m->sinks_n; k++)
-		wanted |= l->sinks[k] != NULL;
-	if (!wanted)
+	if (!is_sunk(l, false))
 		return;
 	leg_view(l->legs[i].leg, &view);
 	struct media_frame frame = {
@@ -270,14 +276,25 @@ static void to_sinks(struct media_line *l, unsigned i, struct span payload, stru
 			m->sinks[k].sink->frame(l->sinks[k], &frame);
 }
 
+/* Whoever waits to say something about speech comes before what is told now: so facts have the
+ * order in which their audio came. */
 static void leg_hears(struct media_line *l, unsigned i, struct span payload,
-		      const struct media_event *e, int64_t arrived_us)
+		      const struct line_audio *a)
 {
 	struct heard facts[LEG_FACTS_MAX];
-	size_t n = leg_frame(l->legs[i].leg, payload, e->chunk, e->at_ms, arrived_us, facts);
+	struct line_leg *g = &l->legs[i];
 
-	if (n)
+	if (g->waits)
+		inbox_settle(l->home);
+	size_t n = leg_frame(g->leg, payload, a->chunk, a->at_ms, a->arrived_us, facts);
+	if (n) {
+		inbox_settle(l->home);
 		line_tell(l, facts, n);
+	}
+	if (leg_waits(g->leg))
+		inbox_wait(l, i);
+	if (is_sunk(l, true))
+		inbox_settle(l->home);
 	to_sinks(l, i, payload, leg_last(l->legs[i].leg));
 }
 
@@ -298,19 +315,19 @@ static int64_t duration_us(const struct line_leg *g, size_t bytes)
 
 /* What came with the last piece: the others were there that much earlier. */
 static void leg_in(struct media_line *l, unsigned i, struct span payload,
-		   const struct media_event *e, int64_t now_us)
+		   const struct line_audio *a)
 {
 	size_t most = piece_bytes(l, i);
-	struct media_event piece = *e;
+	struct line_audio piece = *a;
 
 	while (most && payload.n > most) {
-		int64_t rest_us = duration_us(&l->legs[i], payload.n - most);
-
-		leg_hears(l, i, (struct span){ payload.p, most }, &piece, now_us - rest_us);
+		piece.arrived_us = a->arrived_us - duration_us(&l->legs[i], payload.n - most);
+		leg_hears(l, i, (struct span){ payload.p, most }, &piece);
 		payload = span_from(payload, most);
 		piece.chunk = piece.at_ms = -1;
 	}
-	leg_hears(l, i, payload, &piece, now_us);
+	piece.arrived_us = a->arrived_us;
+	leg_hears(l, i, payload, &piece);
 }
 
 /* What was left of a sample, then these bytes, without what is left of one now. */
@@ -333,8 +350,7 @@ static struct span whole_samples(struct media_line *l, struct line_leg *g, struc
 	return all;
 }
 
-static void split(struct media_line *l, struct span bytes, const struct media_event *e,
-		  int64_t now_us)
+static void split(struct media_line *l, struct span bytes, const struct line_audio *a)
 {
 	unsigned width = l->legs[0].codec->bits_per_sample / 8;
 	struct buf *one = &l->home->channel;
@@ -344,23 +360,22 @@ static void split(struct media_line *l, struct span bytes, const struct media_ev
 	for (unsigned i = 0; i < l->legs_n; i++) {
 		size_t n = codecs_deinterleave(bytes, l->channels, i, width, one->p);
 
-		leg_in(l, i, (struct span){ one->p, n }, e, now_us);
+		leg_in(l, i, (struct span){ one->p, n }, a);
 	}
 }
 
-static void bytes_in(struct media_line *l, struct span bytes, const struct media_event *e,
-		     int64_t now_us)
+void line_hear(struct media_line *l, const struct line_audio *a, struct span bytes)
 {
-	unsigned i = l->channels > 1 ? 0 : e->leg;
+	unsigned i = l->channels > 1 ? 0 : a->leg;
 	struct line_leg *g = &l->legs[i];
 	unsigned group = g->codec->bits_per_sample / 8 * l->channels;
 
 	if (bytes.n && group > 1)
 		bytes = whole_samples(l, g, bytes, group);
 	if (l->channels > 1)
-		split(l, bytes, e, now_us);
+		split(l, bytes, a);
 	else
-		leg_in(l, i, bytes, e, now_us);
+		leg_in(l, i, bytes, a);
 	if (l->feeds)
 		listen_feed_line(l);
 }
@@ -368,7 +383,7 @@ static void bytes_in(struct media_line *l, struct span bytes, const struct media
 static void detected(struct media_line *l, int64_t now_us)
 {
 	struct detect *d = take(l->detect);
-	struct media_event e = { .chunk = -1, .sequence = -1, .at_ms = -1 };
+	const struct line_audio a = { .chunk = -1, .at_ms = -1, .arrived_us = now_us };
 	size_t counted = d->n - d->first_n;
 	struct fault f = { 0 };
 	struct detected as = detect_format((struct span){ d->bytes, d->n & ~(size_t)3 }, counted,
@@ -384,7 +399,7 @@ static void detected(struct media_line *l, int64_t now_us)
 	if (open_legs(l, d->encoding, as.rate_hz, now_us, &f))
 		line_refuse(l, CLOSE_CODEC, "codec", f.text);
 	else
-		bytes_in(l, (struct span){ d->bytes, d->n }, &e, now_us);
+		inbox_put(l, &a, (struct span){ d->bytes, d->n });
 	free(d);
 }
 
@@ -429,6 +444,7 @@ static bool leg_is_there(struct media_line *l, unsigned i, int64_t now_us)
 		return false;
 	if (l->legs[i].leg || l->detect)
 		return true;
+	inbox_hear(l->home);
 	if (!open_leg(l, i, now_us, &f))
 		return true;
 	line_refuse(l, CLOSE_CODEC, "codec", f.text);
@@ -437,6 +453,7 @@ static bool leg_is_there(struct media_line *l, unsigned i, int64_t now_us)
 
 static void audio_in(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
+	const struct line_audio a = { e->leg, e->chunk, e->at_ms, now_us };
 	struct fault f = { .text = "the payload is no base64" };
 	struct span bytes;
 
@@ -457,12 +474,12 @@ static void audio_in(struct media_line *l, const struct media_event *e, int64_t 
 	if (l->detect)
 		detect_in(l, bytes, now_us);
 	else
-		bytes_in(l, bytes, e, now_us);
+		inbox_put(l, &a, bytes);
 }
 
 static void on_audio(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	metric_add_label(METRIC_MEDIA_MESSAGES, "audio", 1);
+	l->home->audio_n++;
 	audio_in(l, e, now_us);
 }
 
@@ -540,8 +557,10 @@ void line_message(struct media_line *l, struct span message, bool binary)
 
 	if (l->closing)
 		return;
+	__builtin_prefetch(&l->legs[0]);
+	__builtin_prefetch(&l->legs[1]);
 	l->heard_us = now_us;
-	metric_add(METRIC_MEDIA_BYTES, (int64_t)message.n);
+	l->home->bytes_n += (int64_t)message.n;
 	if (!(binary ? d->binary : d->text)) {
 		line_refuse(l, CLOSE_KIND, "wrong_kind",
 			    binary ? "binary where text is due" : "text where binary is due");
@@ -553,6 +572,8 @@ void line_message(struct media_line *l, struct span message, bool binary)
 		return;
 	}
 	l->unreadable = 0;
+	if (e.kind != MEDIA_AUDIO)
+		inbox_hear(l->home);
 	on_kind[e.kind](l, &e, now_us);
 }
 
@@ -614,6 +635,7 @@ void line_finish(struct media_line *l, int64_t now_us, const char *why)
 		return;
 	if (l->detect)
 		detected(l, now_us);
+	inbox_hear(l->home);
 	bool ran = l->state == LINE_RUNNING;
 	l->state = LINE_OVER;
 	for (unsigned i = 0; ran && i < l->legs_n; i++)

@@ -437,6 +437,7 @@ static void run_ask(struct mail *mail, struct shard *here)
 	struct listener *r = m->listener;
 	struct media_shard *s = media_at(r->media, here);
 
+	inbox_hear(s);
 	for (struct media_line *l = s->lines; l; l = l->next) {
 		if (!is_of(l, r))
 			continue;

@@ -46,9 +46,21 @@ static void free_legs(struct media_line *l)
 	for (unsigned i = 0; i < MEDIA_LEGS_MAX; i++) {
 		if (l->legs[i].leg)
 			leg_fini(l->legs[i].leg);
-		free(take(l->legs[i].leg));
+		if (l->legs[i].leg)
+			pool_give(take(l->legs[i].leg));
 	}
 	free(take(l->detect));
+}
+
+struct pool *shard_leg_memory(struct media_shard *s, size_t bytes)
+{
+	unsigned i = 0;
+
+	while (i + 1 < LEG_SIZES && s->leg_memory[i] && pool_block_bytes(s->leg_memory[i]) != bytes)
+		i++;
+	if (!s->leg_memory[i])
+		s->leg_memory[i] = pool_new(i + 1 < LEG_SIZES ? bytes : POOL_BLOCK_MAX);
+	return s->leg_memory[i];
 }
 
 static void give_back(struct media_line *l)
@@ -95,10 +107,21 @@ void line_end(struct media_line *l, const char *why)
 
 /* --- time --- */
 
+static void end_audio(struct media_shard *s)
+{
+	inbox_hear(s);
+	if (s->bytes_n)
+		metric_add(METRIC_MEDIA_BYTES, s->bytes_n);
+	if (s->audio_n)
+		metric_add_label(METRIC_MEDIA_MESSAGES, "audio", s->audio_n);
+	s->bytes_n = s->audio_n = 0;
+}
+
 static void on_turn_end(uv_prepare_t *p)
 {
 	struct media_shard *s = p->data;
 
+	end_audio(s);
 	while (s->dirty) {
 		struct media_line *l = s->dirty;
 
@@ -124,6 +147,7 @@ static void on_tick(uv_timer_t *t)
 	struct media_line *l, *next;
 	int64_t now_us = clock_now_us();
 
+	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
 	{
 		if (l->ws || l->client)
@@ -131,6 +155,9 @@ static void on_tick(uv_timer_t *t)
 		else
 			give_up(l);
 	}
+	pool_trim(s->ring_memory);
+	for (unsigned i = 0; i < LEG_SIZES && s->leg_memory[i]; i++)
+		pool_trim(s->leg_memory[i]);
 }
 
 static void on_quick(uv_timer_t *t)
@@ -139,6 +166,7 @@ static void on_quick(uv_timer_t *t)
 	struct media_line *l, *next;
 	int64_t now_us = clock_now_us();
 
+	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
 	line_claim(l, now_us);
 	dials_tick(s, clock_monotonic_us());
@@ -185,24 +213,28 @@ static void start_timers(struct media_shard *s)
 
 int media_shard_start(struct media *m, struct shard *shard, struct fault *f)
 {
-	struct media_shard *s = calloc(1, sizeof(*s));
+	struct media_shard *s = aligned_alloc(_Alignof(struct media_shard), sizeof(*s));
 
 	CHECK(s);
+	memset(s, 0, sizeof(*s));
 	s->media = m;
 	s->shard = shard;
+	s->ring_memory = pool_new(LEG_RING_PIECE_BYTES);
 	int rc = http_client_new(&s->http, shard, PLACING_MAX, PLACING_MAX, f);
 	if (!rc)
 		rc = ws_dialer_new(&s->dialer, shard_loop(shard), m->config.ca_file, f);
 	if (rc) {
 		http_client_free(s->http);
+		pool_free(s->ring_memory);
 		free(s);
 		return rc;
 	}
 	http_client_trust(s->http, m->config.ca_file);
 	for (unsigned i = 0; i < m->config.max_lines; i++) {
-		struct media_line *l = calloc(1, sizeof(*l));
+		struct media_line *l = aligned_alloc(_Alignof(struct media_line), sizeof(*l));
 
 		CHECK(l);
+		memset(l, 0, sizeof(*l));
 		DL_PREPEND(s->spare, l);
 	}
 	start_timers(s);
@@ -219,6 +251,7 @@ void media_shard_stop(struct media *m, struct shard *shard)
 	if (!s)
 		return;
 	s->stopped = true;
+	end_audio(s);
 	listen_watches_tick(s, true);
 	http_client_free(s->http);
 	dials_stop(s);
@@ -245,6 +278,7 @@ static void linked(void *user, struct shard *here, const struct uuid *from, cons
 
 	if (!s)
 		return;
+	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
 	{
 		if (l->has_call && uuid_eq(&l->call, from))
@@ -299,6 +333,9 @@ static void shard_free(struct media_shard *s)
 	buf_free(&s->bytes);
 	buf_free(&s->joined);
 	buf_free(&s->channel);
+	for (unsigned i = 0; i < LEG_SIZES; i++)
+		pool_free(s->leg_memory[i]);
+	pool_free(s->ring_memory);
 	free(s);
 }
 

@@ -70,6 +70,7 @@ struct media_sink {
 	void (*frame)(void *user, const struct media_frame *);
 	/* Last call; the line is gone afterwards. */
 	void (*end)(void *user, const char *why);
+	bool wants_speech; /* else a frame's `speaking` may be that of the one before */
 };
 enum { MEDIA_SINKS_MAX = 4 };
 /* Before the shards start; `sink` and `owner` outlive the media. */

@@ -67,6 +67,9 @@ struct ws_handlers {
 	 * afterwards. `code`: the other side's, or that of ws_close, 1005 for a close without a
 	 * code, 1006 when the connection just ended. */
 	void (*closed)(struct ws *, int code);
+	/* Bytes at the front of the socket's user that every message needs. They are fetched while
+	 * the message of the socket before is being handled: that of the last time. */
+	size_t user_front;
 };
 
 struct http_route {

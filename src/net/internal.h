@@ -43,7 +43,8 @@ struct http_server {
 	struct capture captures[HTTP_MAX_HEADERS];
 	size_t captures_n;
 	struct connection *connections;
-	atomic_uint count; /* open or dealt to us; any thread */
+	struct ws *received; /* the last that did */
+	atomic_uint count;   /* open or dealt to us; any thread */
 	bool draining;
 	uv_timer_t sweeper; /* ends stuck connections */
 	uv_prepare_t reaper;

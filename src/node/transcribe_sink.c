@@ -147,7 +147,9 @@ static void on_end(void *user, const char *why)
 	end_if_over(w);
 }
 
-static const struct media_sink functions = { .begin = on_begin, .frame = on_frame, .end = on_end };
+static const struct media_sink functions = {
+	.begin = on_begin, .frame = on_frame, .end = on_end, .wants_speech = true
+};
 
 /* --- life --- */
 

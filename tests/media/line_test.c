@@ -1,5 +1,8 @@
 /* Lines of src/media with a side of calls that obeys the test. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -340,7 +343,8 @@ static void take_end(void *user, const char *why)
 static void sinks_get_what_is_heard(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_begin, take_bound, take_frame, take_end };
+	static const struct media_sink sink = { take_begin, take_bound, take_frame, take_end,
+						false };
 	struct taker t = { .wants = true };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
 	int status;
@@ -363,6 +367,85 @@ static void sinks_get_what_is_heard(void **state)
 	lines_stop(&l);
 }
 
+static void *take_any(void *owner, struct media_line *l)
+{
+	(void)l;
+	return owner;
+}
+
+enum { FRAME_CLOSE = 0x88 };
+/* So many frames and then a text, or a close frame, reach the shard together. */
+static void send_at_once(int fd, unsigned frames, const char *text)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int));
+	lines_twilio_audio(fd, 0, frames);
+	if (text)
+		lines_text(fd, text);
+	else
+		wsc_send(fd, FRAME_CLOSE, "\x03\xe8", 2);
+	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){ 0 }, sizeof(int));
+}
+
+static void take_all_before_the_end(void *user, const char *why)
+{
+	struct taker *t = user;
+
+	(void)why;
+	assert_int_equal(300, atomic_load(&t->frames));
+	atomic_fetch_add(&t->ended, 1);
+}
+
+/* More than the inbox holds, and the end of it in the same turn: a stop, or a close frame. */
+static void audio_is_heard_before_the_end(void **state)
+{
+	(void)state;
+	static const struct media_sink sink = { take_any, NULL, take_frame, take_all_before_the_end,
+						false };
+	for (int stop = 0; stop < 2; stop++) {
+		struct taker t = { 0 };
+		struct lines l = { .sink = &sink, .sink_owner = &t };
+		int status;
+
+		lines_start(&l);
+		atomic_store(&l.hear.way, HEAR_CALL_ID);
+		int fd = lines_open(&l, "/in/twilio/phone", &status);
+		lines_twilio_start(fd, "CA1");
+		send_at_once(fd, 300,
+			     stop ? "{'event':'stop','sequenceNumber':'9','streamSid':'MZ1','stop':"
+				    "{'accountSid':'AC1','callSid':'CA1'}}"
+				  : NULL);
+		rig_wait(&t.ended, 1);
+		wait_told(&l, "\"ms\":6000", 1); /* of the detached leg */
+		close(fd);
+		lines_stop(&l);
+	}
+}
+
+/* What follows audio in the same turn is told after what the audio told: the level of its 5 s. */
+static void facts_come_in_the_order_of_messages(void **state)
+{
+	(void)state;
+	struct lines l = { 0 };
+	struct buf told AUTO_BUF = { 0 };
+	int status;
+
+	lines_start(&l);
+	atomic_store(&l.hear.way, HEAR_CALL_ID);
+	int fd = lines_open(&l, "/in/twilio/phone", &status);
+	lines_twilio_start(fd, "CA1");
+	wait_told(&l, "attached", 1);
+	send_at_once(fd, 250,
+		     "{'event':'dtmf','sequenceNumber':'9','streamSid':'MZ1','dtmf':{'track':"
+		     "'inbound_track','digit':'7'}}");
+	wait_told(&l, "\"dtmf\"", 1);
+	fake_told(&l.hear, &told);
+	const char *level = strstr(buf_z(&told), "\"level\"");
+	assert_non_null(level);
+	assert_true(level < strstr(buf_z(&told), "\"dtmf\""));
+	close(fd);
+	lines_stop(&l);
+}
+
 static void take_measured(void *user, const struct media_frame *f)
 {
 	struct taker *t = user;
@@ -377,16 +460,10 @@ static void take_no_end(void *user, const char *why)
 	(void)user, (void)why;
 }
 
-static void *take_any(void *owner, struct media_line *l)
-{
-	(void)l;
-	return owner;
-}
-
 static void what_was_held_back_reaches_sinks_too(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_any, NULL, take_frame, take_end };
+	static const struct media_sink sink = { take_any, NULL, take_frame, take_end, false };
 	struct taker t = { 0 };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
 	int status;
@@ -415,7 +492,7 @@ static void what_was_held_back_reaches_sinks_too(void **state)
 static void what_was_measured_reaches_sinks_too(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_any, NULL, take_measured, take_no_end };
+	static const struct media_sink sink = { take_any, NULL, take_measured, take_no_end, false };
 	static char bytes[3200];
 	struct taker t = { 0 };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
@@ -467,6 +544,8 @@ int main(void)
 		cmocka_unit_test(a_link_wins_over_a_claim),
 		cmocka_unit_test(a_node_that_takes_no_calls),
 		cmocka_unit_test(sinks_get_what_is_heard),
+		cmocka_unit_test(audio_is_heard_before_the_end),
+		cmocka_unit_test(facts_come_in_the_order_of_messages),
 		cmocka_unit_test(what_was_held_back_reaches_sinks_too),
 		cmocka_unit_test(what_was_measured_reaches_sinks_too),
 		cmocka_unit_test(a_stop_ends_what_runs),

@@ -102,9 +102,11 @@ static void on_closed(struct ws *ws, int code)
 	atomic_fetch_add(&closed_n, 1);
 }
 
-static const struct ws_handlers handlers = { on_accept, on_open,    on_text,
-					     on_binary, on_drained, on_closed };
-static const struct ws_handlers text_only = { on_accept, on_open, on_text, NULL, NULL, on_closed };
+static const struct ws_handlers handlers = { on_accept,	 on_open,   on_text, on_binary,
+					     on_drained, on_closed, 0 };
+static const struct ws_handlers text_only = {
+	on_accept, on_open, on_text, NULL, NULL, on_closed, 0
+};
 
 static void hello(struct exchange *x)
 {

@@ -330,34 +330,84 @@ static void test_spectrum(void **state)
 }
 
 #ifdef VAD_CHOOSES
-void vad_features_wide(struct vad_features *, const int16_t *, float *);
-float vad_network_wide(const struct vad_net *, float *, const float *);
+void vad_features_avx2(struct vad_features *, const int16_t *, float *);
+void vad_network_avx2(const struct vad_net *, unsigned, float *const *, const struct vad_seen *,
+		      float *);
+void vad_network_vnni(const struct vad_net *, unsigned, float *const *, const struct vad_seen *,
+		      float *);
 
-/* Both ways to compile them give the same, but for the last digits. */
-static void test_wide_and_plain(void **state)
+struct way {
+	void (*features)(struct vad_features *, const int16_t *, float *);
+	void (*network)(const struct vad_net *, unsigned, float *const *, const struct vad_seen *,
+			float *);
+	bool here;
+};
+
+static void same_as_plain(const struct way *w, const int16_t *x, size_t frames)
 {
-	size_t frames = 4 * SECOND;
-	int16_t *x = spoken(frames, 1, 3, 15);
 	struct vad_features f[2] = { 0 };
 	_Alignas(32) float memory[2][VAD_UNITS_MAX] = { 0 };
-	(void)state;
-	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-		skip();
 	for (size_t k = 0; k < frames; k++) {
-		_Alignas(32) float in[2][VAD_IN];
-		vad_features(&f[0], x + k * FRAME, in[0]);
-		vad_features_wide(&f[1], x + k * FRAME, in[1]);
+		struct vad_seen in[2];
+		float plain, odds, *both[] = { memory[0], memory[1] };
+		vad_features(&f[0], x + k * FRAME, in[0].numbers);
+		w->features(&f[1], x + k * FRAME, in[1].numbers);
 		for (int i = 0; i < VAD_IN; i++)
 			if (i != 2 * VAD_BANDS + 4 &&
 			    i != 2 * VAD_BANDS + 11) /* two lags may be equal */
-				assert_true(fabsf(in[0][i] - in[1][i]) < 0.001F);
-		float plain = vad_network(&vad_standard, memory[0], in[0]);
-		assert_true(fabsf(plain - vad_network_wide(&vad_standard, memory[1], in[0])) <
-			    0.02F);
+				assert_true(fabsf(in[0].numbers[i] - in[1].numbers[i]) < 0.001F);
+		vad_network(&vad_standard, 1, both, in, &plain);
+		w->network(&vad_standard, 1, both + 1, in, &odds);
+		assert_true(fabsf(plain - odds) < 0.02F);
 	}
+}
+
+/* All ways to compile them give the same, but for the last digits. */
+static void test_every_way_to_compile(void **state)
+{
+	const struct way ways[] = {
+		{ vad_features_avx2, vad_network_avx2,
+		  __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") },
+		{ vad_features_avx2, vad_network_vnni,
+		  __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl") },
+	};
+	size_t frames = 4 * SECOND;
+	int16_t *x = spoken(frames, 1, 3, 15);
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (ways[i].here)
+			same_as_plain(&ways[i], x, frames);
 	free(x);
 }
 #endif
+
+/* A score does not depend on how many are made together. */
+static void test_together_as_one_by_one(void **state)
+{
+	static struct vad alone[VAD_TOGETHER_MAX], many[VAD_TOGETHER_MAX];
+	static struct vad_seen seen[VAD_TOGETHER_MAX];
+	size_t frames = 6 * SECOND;
+	int16_t *x = spoken(frames, 1, 4, 12);
+	struct vad *of[VAD_TOGETHER_MAX];
+	float scores_of[VAD_TOGETHER_MAX];
+	(void)state;
+	for (unsigned i = 0; i < VAD_TOGETHER_MAX; i++) {
+		vad_init(&alone[i], RATE);
+		vad_init(&many[i], RATE);
+		of[i] = &many[i];
+	}
+	for (size_t k = 0; k < frames; k++) {
+		unsigned n = (unsigned)k % VAD_TOGETHER_MAX + 1;
+		for (unsigned i = 0; i < n; i++) /* each its own frames */
+			vad_look(of[i], x + (k * 7 + i * 31) % frames * FRAME, &seen[i]);
+		vad_scores(n, of, seen, scores_of);
+		for (unsigned i = 0; i < n; i++) {
+			float s = vad_frame(&alone[i], x + (k * 7 + i * 31) % frames * FRAME);
+			assert_memory_equal(&s, &scores_of[i], sizeof(s));
+		}
+	}
+	free(x);
+}
 
 int main(void)
 {
@@ -372,8 +422,9 @@ int main(void)
 		cmocka_unit_test(test_gate_without_times),
 		cmocka_unit_test(test_spectrum),
 #ifdef VAD_CHOOSES
-		cmocka_unit_test(test_wide_and_plain),
+		cmocka_unit_test(test_every_way_to_compile),
 #endif
+		cmocka_unit_test(test_together_as_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -394,7 +394,7 @@ static void shuffle(size_t *order, size_t n)
 static void write_pairs(FILE *f, const char *name, const char *part, const float *x, size_t rows,
 			size_t columns)
 {
-	fprintf(f, "static const _Alignas(32) int16_t %s_%s[] = {", name, part);
+	fprintf(f, "static const _Alignas(64) int16_t %s_%s[] = {", name, part);
 	for (size_t k = 0; k < rows * columns; k++) {
 		size_t i = k / (2 * columns) * 2 + k % 2, j = k % (2 * columns) / 2;
 		double v = round(x[i * columns + j] * VAD_WEIGHT_ONE);
@@ -405,7 +405,7 @@ static void write_pairs(FILE *f, const char *name, const char *part, const float
 
 static void write_floats(FILE *f, const char *name, const char *part, const float *x, size_t n)
 {
-	fprintf(f, "static const _Alignas(32) float %s_%s[] = {", name, part);
+	fprintf(f, "static const _Alignas(64) float %s_%s[] = {", name, part);
 	for (size_t i = 0; i < n; i++)
 		fprintf(f, "%s%.6fF,", i % 10 ? " " : "\n\t", (double)x[i]);
 	fputs("\n};\n", f);

@@ -6,15 +6,18 @@
 struct leg_config kit_config(const char *codec, uint32_t rate_hz)
 {
 	static struct leg_scratch scratch; /* of all legs of a test */
+	static struct pool *rings;
 	const struct codec *c = codec_find(span_of(codec));
 	assert_non_null(c);
+	if (!rings)
+		rings = pool_new(LEG_RING_PIECE_BYTES);
 	return (struct leg_config){ .index = 1,
 				    .speaker = SPEAKER_USER,
 				    .codec = c,
 				    .params = { .rate_hz = rate_hz },
 				    .scratch = &scratch,
 				    .rule = vad_rule_default,
-				    .ring = true,
+				    .ring = rings,
 				    .dtmf = true };
 }
 

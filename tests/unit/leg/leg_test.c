@@ -792,15 +792,14 @@ static void a_leg_is_small(void **state)
 		struct leg_config c = kit_config(legs[i].codec, legs[i].rate_hz);
 		size_t bytes, with_ring, holding;
 		assert_int_equal(leg_size(&c, &with_ring, NULL), 0);
-		c.ring = false;
+		c.ring = NULL;
 		assert_int_equal(leg_size(&c, &bytes, NULL), 0);
 		print_message("%s %u: %zu bytes\n", legs[i].codec, legs[i].rate_hz, bytes);
 		assert_true(bytes <= legs[i].most);
 		c.reorder = 10;
 		assert_int_equal(leg_size(&c, &holding, NULL), 0);
 		assert_true(holding - bytes <= 10 * legs[i].frame + 64);
-		assert_true(with_ring - bytes >= LEG_RING_BYTES &&
-			    with_ring - bytes < LEG_RING_BYTES + 64);
+		assert_int_equal(with_ring, bytes); /* its pieces are the pool's */
 	}
 }
 
@@ -893,6 +892,86 @@ static void a_silent_loss_is_known_after_two_seconds(void **state)
 	kit_fini(&k);
 }
 
+static void settle(struct kit *k)
+{
+	if (leg_waits(k->leg))
+		k->n += leg_settle(k->leg, k->facts + k->n);
+	assert_false(leg_waits(k->leg));
+}
+
+/* One and the same thing happens to two legs. */
+static void happens(struct kit *both[2], uint64_t *seed, struct span bytes, unsigned i)
+{
+	int64_t now = KIT_START_US + (int64_t)i * 20000;
+	unsigned what = kit_pick(seed, 40), part = kit_pick(seed, 3) ? 160 : kit_pick(seed, 900);
+	size_t from = i * 160 % (bytes.n - 1000);
+	for (int k = 0; k < 2; k++) {
+		if (what == 0)
+			kit_tick(both[k], now + (i % 3 ? 0 : 3000000));
+		else if (what == 1)
+			kit_digit(both[k], "5", now);
+		else if (what != 2) /* lost */
+			kit_frame(both[k], (struct span){ bytes.p + from, part },
+				  what < 5 ? (int64_t)i + 2 : (int64_t)i, -1,
+				  now + kit_pick(&(uint64_t){ *seed }, 50000));
+	}
+}
+
+static void same_words(const struct kit *a, const struct kit *b)
+{
+	struct buf one AUTO_BUF = { 0 }, other AUTO_BUF = { 0 };
+	heard_write(SPAN("x"), a->facts, a->n, &one);
+	heard_write(SPAN("x"), b->facts, b->n, &other);
+	assert_string_equal(buf_z(&one), buf_z(&other));
+	assert_int_equal(a->pcm_n, b->pcm_n);
+	assert_memory_equal(a->pcm, b->pcm, a->pcm_n * sizeof(*a->pcm));
+}
+
+/* Legs whose speech is found out together tell what each would tell alone, in the same order,
+ * however many they are and whenever they are settled. */
+static void together_as_alone(void **state)
+{
+	enum { LEGS = 24, STEPS = 500 };
+	static struct kit alone[LEGS], many[LEGS];
+	struct span bytes = conversation();
+	uint64_t seed = 11;
+	size_t facts = 0;
+	(void)state;
+	for (unsigned round = 0; round < 12; round++) {
+		static struct leg_batch batch;
+		unsigned legs = round % 2 ? LEGS : round + 1, often = 1 + kit_pick(&seed, 60);
+		for (unsigned i = 0; i < legs; i++) {
+			struct leg_config c = kit_config("pcmu", 8000);
+			c.reorder = round % 3 * 4;
+			c.rule = (struct vad_rule){ 0.5f, 0.5f, 20, 40 };
+			kit_init(&alone[i], &c);
+			c.batch = &batch;
+			kit_init(&many[i], &c);
+		}
+		for (unsigned step = 0; step < STEPS * legs; step++) {
+			unsigned i = kit_pick(&seed, legs);
+			struct kit *both[2] = { &alone[i], &many[i] };
+			happens(both, &seed, bytes, step / legs);
+			if (kit_pick(&seed, often) == 0)
+				for (unsigned k = 0; k < legs; k++)
+					settle(&many[k]);
+		}
+		for (unsigned i = 0; i < legs; i++) {
+			kit_finish(&alone[i], KIT_START_US + STEPS * 20000);
+			if (i % 4) { /* the others go while they wait */
+				kit_finish(&many[i], KIT_START_US + STEPS * 20000);
+				same_words(&alone[i], &many[i]);
+			}
+			facts += alone[i].n;
+			kit_fini(&alone[i]);
+			kit_fini(&many[i]);
+		}
+		assert_int_equal(batch.waiting, 0);
+	}
+	assert_true(facts > 1000);
+	free_bytes(bytes);
+}
+
 /* Whatever comes: no fault (sanitizers look), position never goes back. */
 static void anything_may_come(void **state)
 {
@@ -957,6 +1036,7 @@ int main(void)
 		cmocka_unit_test(levels_are_those_of_the_sound),
 		cmocka_unit_test(clipping_is_counted),
 		cmocka_unit_test(digital_silence_is_told),
+		cmocka_unit_test(together_as_alone),
 		cmocka_unit_test(the_ring_holds_the_last_30_s),
 		cmocka_unit_test(wide_legs_are_halved_for_the_ring),
 		cmocka_unit_test(a_leg_is_small),
