@@ -75,7 +75,7 @@ test('id: with variable values', async () => {
 });
 
 test('the version is recorded only where the text was written into the answer', async () => {
-  const served = async (call) => (await until('served', async () => (await w().events(call, 'instructions.served'))[0])).data;
+  const served = async (call) => (await until('served', async () => (await w().events(call, 'instructions.served')).at(-1))).data;
   await w().addSource('bare', { assistant_mode: 'inline', assistant: { name: 'Bare' } });
   await ask('bare', 'ar-bare');
   const [whole, variable, bare] = [await served('ar-1'), await served('ar-4'), await served('ar-bare')];
