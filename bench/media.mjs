@@ -4,7 +4,8 @@
 // and unmasks, and one that decodes, too (media_floor.c); a Node.js server on the `ws` package that does the same (media_node.mjs). And the memory of a call.
 //
 // The product is the real one, with its journal and PostgreSQL; `json` are Twilio's media messages, `l16` is Vapi's transcriber socket (a frame has both legs);
-// `mulaw` and `opus` come as bare frames of a protocol that only this build has (media_raw.c). Core 0 carries the server, core 1 the sender; as root
+// `mulaw` and `opus` come as bare frames of a protocol that only this build has (media_raw.c); `grpc` are RingCX's streams, messages of 100 ms that count as
+// five frames, one stream a connection or ten; beside it nghttp2 alone (grpc_floor.c) and `@grpc/grpc-js`. Core 0 carries the server, core 1 the sender; as root
 // both have real-time priority, so that others on the machine delay neither. Only ratios within one run say anything.
 import { spawn, execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,13 +22,16 @@ const text = { type: 'string' };
 const flag = { type: 'boolean' };
 const { values: o } = parseArgs({ options: { sockets: text, formats: text, rounds: text, seconds: text, warmup: text, recording: text, memory: text, ring: text, quick: flag, json: flag } });
 const QUICK = o.quick ?? false;
-// messages: of a call in a second. path: after the server's name; the other servers take any.
+// frames: of a call in a second, 20 ms each (l16: of both legs). path: after the server's name; the other servers take any. wire: what C programs and
+// Node's call the format, when not so; pieces: frames in a message; streams: of a connection.
 const FORMATS = {
-  mulaw: { title: 'µ-law, binary', talk: 8000, messages: 100, sockets: [200, 500, 1000, 2000], dialect: 'raw', path: '/pcmu' },
-  json: { title: 'µ-law in JSON, base64 (Twilio)', talk: 8000, messages: 100, sockets: [200, 500, 1000, 2000], dialect: 'twilio', path: '' },
-  l16: { title: 'L16, 16 kHz, stereo (Vapi\'s transcriber; a frame has both legs)', talk: 16000, messages: 50, sockets: [200, 500, 1000, 2000], dialect: 'vapi', path: '/transcriber' },
-  opus: { title: 'Opus, full band, to 16 kHz', talk: 16000, messages: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
-  'opus-wide': { title: 'Opus, wide band, to 16 kHz', talk: 16000, messages: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
+  mulaw: { title: 'µ-law, binary', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], dialect: 'raw', path: '/pcmu' },
+  json: { title: 'µ-law in JSON, base64 (Twilio)', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], dialect: 'twilio', path: '' },
+  l16: { title: 'L16, 16 kHz, stereo (Vapi\'s transcriber; a frame has both legs)', talk: 16000, frames: 50, sockets: [200, 500, 1000, 2000], dialect: 'vapi', path: '/transcriber' },
+  grpc: { title: 'µ-law over gRPC (RingCX), a stream a connection', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], grpc: true, pieces: 5, streams: 1 },
+  'grpc-10': { title: 'µ-law over gRPC (RingCX), ten streams a connection', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], grpc: true, wire: 'grpc', pieces: 5, streams: 10 },
+  opus: { title: 'Opus, full band, to 16 kHz', talk: 16000, frames: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
+  'opus-wide': { title: 'Opus, wide band, to 16 kHz', talk: 16000, frames: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
 };
 const names = o.formats?.split(',') ?? Object.keys(FORMATS);
 const counts = (name) => o.sockets?.split(',').map(Number) ?? (QUICK ? [10] : FORMATS[name].sockets);
@@ -57,12 +61,14 @@ function built(name) {
 const LOAD = built('media_load');
 const FLOOR = built('media_floor');
 process.env.CALLMEND_BIN = built('callmend-media-bench');
-const { Product } = await import('../tests/e2e/lib/product.mjs');
+const { Product, freePort } = await import('../tests/e2e/lib/product.mjs');
+const { grpcTools } = await import('../tools/rc-sim/grpc.mjs');
 
 // --- processes ---------------------------------------------------------------------------------------------------------------------
 
-const realtime = await run('chrt', ['-f', '1', 'true']).then(() => true, () => false);
-const first = (core, priority) => [...(realtime ? ['chrt', '-f', String(priority)] : []), 'taskset', '-c', String(core)];
+// Round robin, not FIFO: under FIFO Node sometimes fills a core by itself; perhaps its main thread spins for a helper that does not get to run.
+const realtime = await run('chrt', ['-r', '1', 'true']).then(() => true, () => false);
+const first = (core, priority) => [...(realtime ? ['chrt', '-r', String(priority)] : []), 'taskset', '-c', String(core)];
 
 const children = new Set();
 function start(core, priority, command, args) {
@@ -153,7 +159,7 @@ class Alone {
   }
 
   async at() {
-    return { port: await this.ready, pid: this.child.pid, path: '/' };
+    return { port: await this.ready, pid: this.child.pid, path: METHOD };
   }
 
   async handled(wanted) {
@@ -181,19 +187,22 @@ class Callmend {
   }
 
   static async start({ listen = true } = {}) {
-    product = await Product.start({ config: { core: { shards: 1, max_calls: 200000, max_media: 8000, mailbox_limit: 1 << 20 }, journal: { segment_bytes: '64MiB' }, log: { level: 'warn' },
+    Callmend.grpcPort = await freePort();
+    product = await Product.start({ config: { core: { shards: 1, max_calls: 200000, max_media: 8000, mailbox_limit: 1 << 20 }, grpc: { listen_port: Callmend.grpcPort, max_connections: 8000 }, journal: { segment_bytes: '64MiB' }, log: { level: 'warn' },
       media: { bind_grace_ms: '200ms' }, analyst: { processes: 0 } } });
     for (const on of [false, true]) {
       const project = await product.must('POST', '/api/v1/projects', { name: on ? 'recorded' : 'heard', language: 'en' });
       await product.must('PATCH', `/api/v1/projects/${project.id}`, { audio: { listen, recording: { on } } });
       for (const dialect of ['raw', 'twilio', 'vapi'])
         await product.must('POST', '/api/v1/sources', { name: Callmend.source(on), dialect, project_id: project.id, auth: [{ type: 'open' }] });
+      const auth = [{ type: 'bearer', secret: product.secret(`grpc-${Callmend.source(on)}`, Callmend.source(on)) }];
+      await product.must('POST', '/api/v1/sources', { name: `grpc-${Callmend.source(on)}`, dialect: 'ringcx', project_id: project.id, auth });
     }
     await until('the sources are known', async () => (await product.webhook(Callmend.source(true), '{}', { secret: null })).status !== 404);
     const pid = product.pid('core');
     await run('taskset', ['-acp', '0', String(pid)]);
     if (realtime)
-      await run('chrt', ['-a', '-f', '-p', '5', String(pid)]);
+      await run('chrt', ['-a', '-r', '-p', '5', String(pid)]);
   }
 
   static source = (recording) => (recording ? 'recorded' : 'heard');
@@ -217,7 +226,9 @@ class Callmend {
   async at() {
     this.audio = await Callmend.count('callmend_media_messages_total{kind="audio"}');
     this.unread = await Callmend.count('callmend_media_messages_total{kind="unreadable"}');
-    const { dialect, path } = FORMATS[this.format];
+    const { dialect, path, grpc } = FORMATS[this.format];
+    if (grpc)
+      return { port: Callmend.grpcPort, pid: product.pid('core'), path: METHOD, header: Callmend.source(this.recording), beside: Callmend.postgres().join(',') };
     return { port: product.port, pid: product.pid('core'), path: `/in/${dialect}/${Callmend.source(this.recording)}${path}`, beside: Callmend.postgres().join(',') };
   }
 
@@ -234,9 +245,20 @@ class Callmend {
   }
 }
 
+const METHOD = '/ringcentral.ringcx.streaming.v1beta2.Streaming/Stream';
+
 // --- Node's packages: fetched once, into a folder for temporary files ------------------------------------------------------------------------
 
-const INSTALLED = { folder: '', opus: false };
+const INSTALLED = { folder: '', opus: false, grpc: grpcWorks() };
+
+// Of the repository's own packages (npm ci).
+function grpcWorks() {
+  try {
+    return Boolean(grpcTools());
+  } catch {
+    return false;
+  }
+}
 
 async function nodeFolder() {
   if (QUICK)
@@ -256,7 +278,7 @@ async function nodeFolder() {
   const version = (name) => JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'))).version;
   const opus = has('@discordjs/opus') && opusWorks(folder);
   say(`Node.js ${process.version} with ws ${version('ws')}${has('bufferutil') ? `, bufferutil ${version('bufferutil')}` : ''}${opus ? `, @discordjs/opus ${version('@discordjs/opus')}` : ''}`);
-  return { folder, opus };
+  return { ...INSTALLED, folder, opus };
 }
 
 function opusWorks(folder) {
@@ -270,9 +292,11 @@ function opusWorks(folder) {
 
 // --- the run ---------------------------------------------------------------------------------------------------------------------------
 
+const wire = (format) => FORMATS[format].wire ?? format;
+
 async function load(format, sockets, where, { seconds = SECONDS, warmup = WARMUP } = {}) {
-  const options = { '--format': format, '--talk': talkFile(FORMATS[format].talk), '--sockets': sockets, '--seconds': seconds, '--warmup': warmup, '--port': where.port, '--pid': where.pid,
-    '--path': where.path, ...(where.beside ? { '--beside': where.beside } : {}) };
+  const options = { '--format': wire(format), '--talk': talkFile(FORMATS[format].talk), '--sockets': sockets, '--seconds': seconds, '--warmup': warmup, '--port': where.port, '--pid': where.pid,
+    '--path': where.path, '--streams': FORMATS[format].streams ?? 1, ...(where.header ? { '--header': where.header } : {}), ...(where.beside ? { '--beside': where.beside } : {}) };
   return JSON.parse(await output(start(1, 10, LOAD, Object.entries(options).flat().map(String))));
 }
 
@@ -294,17 +318,24 @@ async function measure(format, sockets, make) {
 }
 
 async function decodeOnly(format, sockets) {
-  const args = ['--decode', QUICK ? 0.1 : 1, '--format', format, '--talk', talkFile(FORMATS[format].talk), '--sockets', sockets].map(String);
+  const args = ['--decode', QUICK ? 0.1 : 1, '--format', wire(format), '--talk', talkFile(FORMATS[format].talk), '--sockets', sockets].map(String);
   const got = JSON.parse(await output(start(0, 5, LOAD, args)));
   return { us: got.cpu_ns / 1000 / got.frames };
 }
 
 const OURS = { callmend: false, recorded: true };
+
+function hasNode(format, node) {
+  if (FORMATS[format].grpc)
+    return node.grpc;
+  return !format.startsWith('opus') || node.opus;
+}
+
 function columns(format, sockets, node) {
-  const all = { decode: () => decodeOnly(format, sockets), receive: () => measure(format, sockets, () => new Alone(FLOOR, ['receive', format])),
-    floor: () => measure(format, sockets, () => new Alone(FLOOR, ['decode', format])) };
-  if (!format.startsWith('opus') || node.opus)
-    all.node = () => measure(format, sockets, () => new Alone(process.execPath, [join(HERE, 'media_node.mjs'), format, ...(node.folder ? [node.folder] : [])]));
+  const all = { decode: () => decodeOnly(format, sockets), receive: () => measure(format, sockets, () => new Alone(FLOOR, ['receive', wire(format)])),
+    floor: () => measure(format, sockets, () => new Alone(FLOOR, ['decode', wire(format)])) };
+  if (hasNode(format, node))
+    all.node = () => measure(format, sockets, () => new Alone(process.execPath, [join(HERE, 'media_node.mjs'), wire(format), ...(node.folder ? [node.folder] : [])]));
   for (const [name, recording] of Object.entries(OURS))
     if (RECORDING.includes(recording))
       all[name] = () => measure(format, sockets, () => new Callmend(format, recording, sockets));
@@ -324,14 +355,18 @@ function combine(rounds) {
 
 const TITLES = { decode: 'the codec alone, in process', receive: 'epoll: receive, unmask', floor: 'epoll: receive, unmask, decode, level', node: 'Node.js: ws, decode, level',
   callmend: 'callmend', recorded: 'callmend, recording' };
+const GRPC_TITLES = { ...TITLES, receive: 'nghttp2: receive, take apart', floor: 'nghttp2: ..., unpack, decode, level', node: 'Node.js: grpc-js, decode, level' };
 
 function table(format, sockets, row) {
-  say(`\n${FORMATS[format].title}: ${sockets} sockets, ${sockets * FORMATS[format].messages} frames/s`);
-  say(`  ${'(medians)'.padEnd(40)}${'µs/frame'.padStart(10)}${'calls/core'.padStart(12)}${'÷ epoll'.padStart(9)}${'÷ Node'.padStart(9)}   threads, µs; PostgreSQL`);
+  const { title, grpc, frames, pieces = 1, streams = 1 } = FORMATS[format];
+  const connections = Math.ceil(sockets / streams);
+  const what = grpc ? `calls, ${connections} connection${connections > 1 ? 's' : ''}` : 'sockets';
+  say(`\n${title}: ${sockets} ${what}, ${sockets * frames} frames/s${pieces > 1 ? ` in ${sockets * frames / pieces} messages` : ''}`);
+  say(`  ${'(medians)'.padEnd(40)}${'µs/frame'.padStart(10)}${'calls/core'.padStart(12)}${(grpc ? '÷ nghttp2' : '÷ epoll').padStart(10)}${'÷ Node'.padStart(9)}   threads, µs; PostgreSQL`);
   for (const [name, r] of Object.entries(row)) {
-    const ratio = (other) => (other?.us && name !== 'decode' ? (r.us / other.us).toFixed(2) : '').padStart(9);
+    const ratio = (other, width = 9) => (other?.us && name !== 'decode' ? (r.us / other.us).toFixed(2) : '').padStart(width);
     const threads = name in OURS && r.us ? `   ${r.threads.slice(0, 4).map((us) => us.toFixed(2)).join(' + ')}; ${r.beside_us.toFixed(2)}` : '';
-    say(`  ${TITLES[name].padEnd(40)}${r.void ? `  void: ${r.void}` : `${`${r.full ? '≥ ' : ''}${r.us.toFixed(2)}`.padStart(10)}${String(Math.floor(1e6 / FORMATS[format].messages / r.us)).padStart(12)}${ratio(row.floor)}${ratio(row.node)}${threads}`}`);
+    say(`  ${(grpc ? GRPC_TITLES : TITLES)[name].padEnd(40)}${r.void ? `  void: ${r.void}` : `${`${r.full ? '≥ ' : ''}${r.us.toFixed(2)}`.padStart(10)}${String(Math.floor(1e6 / frames / r.us)).padStart(12)}${ratio(row.floor, 10)}${ratio(row.node)}${threads}`}`);
   }
 }
 
@@ -412,6 +447,8 @@ async function main() {
   const node = await nodeFolder();
   if (!node.opus && names.some((name) => name.startsWith('opus')))
     say('Node.js has no Opus here (@discordjs/opus could not be had): its column is left out there');
+  if (!node.grpc && names.some((name) => FORMATS[name].grpc))
+    say('Node.js has no gRPC here (npm ci in the repository\'s root): its column is left out there');
   if (!realtime)
     say('no real-time priority (not root): the sender may be late, and a busy machine shows in all figures');
   const rounds = {};

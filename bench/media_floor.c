@@ -5,6 +5,8 @@
  *   media_floor receive FORMAT   only receives and unmasks
  *   media_floor decode FORMAT    decodes, too, and measures the mean square
  *
+ * grpc: HTTP/2 by nghttp2 in place of WebSocket, messages of RingCX's stream (grpc_floor.h).
+ *
  * Formats: mulaw, opus, opus-wide (a binary message is a byte, the leg, and a frame), json
  * (Twilio's media messages), l16 (16 kHz, two channels interleaved). Prints its port; at SIGTERM
  * the frames it has taken and the mean of their levels, as JSON. */
@@ -16,7 +18,6 @@
 #include <openssl/sha.h>
 #include <opus.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "bench/grpc_floor.h"
+#include "bench/loadgen.h"
 #include "callmend/codec.h"
 
 enum { EVENTS = 256, RECEIVE = 65536, LEGS = 2, SAMPLES = 5760, HEAD_MAX = 14 };
@@ -35,6 +38,7 @@ enum { EVENTS = 256, RECEIVE = 65536, LEGS = 2, SAMPLES = 5760, HEAD_MAX = 14 };
 struct client {
 	int fd;
 	bool open; /* has been upgraded */
+	struct grpc_floor *grpc;
 	void *decoder[LEGS];
 	size_t kept_n, kept_cap; /* of a message that is not whole yet */
 	unsigned char *kept;
@@ -42,21 +46,11 @@ struct client {
 
 static struct {
 	void (*work)(struct client *, unsigned char *, size_t);
+	bool is_grpc;
 	long long frames;
 	double squares; /* mean ones, summed */
 	unsigned char in[RECEIVE];
 } g;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void give_up(const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	fputs("media_floor: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
 
 /* --- work: what is done with a message --- */
 
@@ -139,14 +133,20 @@ static void do_opus(struct client *c, unsigned char *at, size_t n)
 		measured(pcm, (size_t)made);
 }
 
+static void do_grpc(struct client *c, unsigned char *at, size_t n)
+{
+	const unsigned char *payload;
+	size_t payload_n;
+	(void)c;
+	if (grpc_floor_unpack(at, n, &payload, &payload_n))
+		ulaw(payload, payload_n);
+}
+
 static const struct format {
 	const char *name;
 	void (*decode)(struct client *, unsigned char *, size_t);
-} formats[] = { { "mulaw", do_mulaw },
-		{ "json", do_json },
-		{ "l16", do_l16 },
-		{ "opus", do_opus },
-		{ "opus-wide", do_opus } };
+} formats[] = { { "mulaw", do_mulaw }, { "json", do_json },	 { "l16", do_l16 },
+		{ "opus", do_opus },   { "opus-wide", do_opus }, { "grpc", do_grpc } };
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
 static const struct format *format_named(const char *name)
@@ -220,6 +220,11 @@ static void take_all(struct client *c, unsigned char *at, size_t n)
 	keep(c, at, n);
 }
 
+static void on_grpc(void *client, unsigned char *at, size_t n)
+{
+	g.work(client, at, n);
+}
+
 static void upgrade(struct client *c, const char *text, size_t n)
 {
 	static const char name[] = "Sec-WebSocket-Key: ",
@@ -250,6 +255,7 @@ static void gone(struct client *c)
 	for (unsigned i = 0; i < LEGS; i++)
 		if (c->decoder[i])
 			opus_decoder_destroy(c->decoder[i]);
+	grpc_floor_free(c->grpc);
 	close(c->fd);
 	free(c->kept);
 	free(c);
@@ -261,7 +267,9 @@ static void ready(struct client *c)
 	if (kept)
 		memcpy(g.in, c->kept, kept);
 	ssize_t n = recv(c->fd, g.in + kept, sizeof(g.in) - kept, MSG_DONTWAIT);
-	if (n > 0 && c->open)
+	if (n > 0 && c->grpc)
+		grpc_floor_take(c->grpc, g.in, (size_t)n);
+	else if (n > 0 && c->open)
 		take_all(c, g.in, kept + (size_t)n);
 	else if (n > 0)
 		upgrade(c, (char *)g.in, (size_t)n);
@@ -301,6 +309,7 @@ static void accept_all(int epoll, int listener)
 		if (!c)
 			give_up("out of memory");
 		c->fd = fd;
+		c->grpc = g.is_grpc ? grpc_floor_new(fd, on_grpc, c) : NULL;
 		watch(epoll, fd, c);
 	}
 }
@@ -345,6 +354,7 @@ int main(int argc, char **argv)
 		g.work = format_named(argv[2]) ? nothing : NULL;
 	else if (argc == 3 && strcmp(argv[1], "decode") == 0)
 		g.work = format_named(argv[2])->decode;
+	g.is_grpc = argc == 3 && strcmp(argv[2], "grpc") == 0;
 	if (!g.work)
 		give_up("see the head of bench/media_floor.c");
 	serve();

@@ -2,13 +2,17 @@
  * process used meanwhile. ./dev bench media runs it on a core of its own.
  *
  *   media_load --port N --path P --format F --talk FILE --sockets N --seconds S --pid N
- *              [--header H] [--warmup S] [--settle S] [--beside PID,PID...]
+ *              [--header H] [--warmup S] [--settle S] [--beside PID,PID...] [--streams N]
  *   media_load --decode S --format F --talk FILE --sockets N
  *
  * Every 20 ms each socket sends one frame of each of its two legs, the second half a period after
  * the first and in a segment of its own: the worst case, a read for each. (l16: both legs in one
  * frame.) Sockets are spread over 80 slots of 250 us. Frames are made, and masked, beforehand; the
  * mask is four times the same byte, so that pieces of a message can be put together masked.
+ *
+ * grpc: RingCX's streams, a call each; messages of 100 ms, so every 100 ms one of each leg, and 400
+ * slots. --streams: so many on a connection, written one by one. --header: what `authorization`
+ * says. A message counts as five frames.
  *
  * The talk is PCM, s16le, stereo, of 8 kHz (mulaw, json) or 16; each socket begins elsewhere in it.
  * --decode sends nothing: for S seconds it decodes the frames itself, by the product's codecs, of
@@ -35,15 +39,14 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "bench/grpc_load.h"
 #include "bench/loadgen.h"
 #include "callmend/codec.h"
 
 enum {
 	LEGS = 2,
-	SLOTS = 80,
 	SLOT_NS = 250000,
 	TICK_MS = 20,
-	TICKS_PER_S = 50,
 	MASK = 0x37,
 	SID_LEN = 34,
 	FRAME_MAX = 2048,
@@ -58,7 +61,7 @@ struct options {
 	const char *path, *header, *format, *talk;
 	int port, pid;
 	int beside[PIDS_MAX];
-	unsigned beside_n, sockets;
+	unsigned beside_n, sockets, streams;
 	double seconds, warmup, settle, decode;
 };
 
@@ -71,13 +74,25 @@ struct socket {
 	int fd;
 	unsigned offset;	    /* in the talk, frames */
 	unsigned char sid[SID_LEN]; /* masked */
+	struct grpc_call *call;
+};
+
+/* How it comes to the server. */
+struct wire {
+	void (*open)(unsigned socket);
+	/* False: there was no room. */
+	bool (*send)(const struct socket *, unsigned leg, int64_t k, const struct bytes *frame);
+	void (*listen)(const struct socket *);
+	void (*close_all)(void);
 };
 
 struct format {
 	const char *name;
+	const struct wire *wire;
 	uint32_t rate_hz;
+	unsigned tick_ms; /* of a frame */
 	bool text;
-	unsigned messages; /* of a socket in 20 ms */
+	unsigned messages; /* of a socket in tick_ms */
 	void (*make)(const int16_t *stereo, unsigned leg, struct bytes *out);
 	const char *start; /* %u: the socket; NULL: none */
 	const char *codec;
@@ -132,7 +147,7 @@ static void message(struct bytes *b, int opcode, const void *payload, size_t n)
 
 static unsigned frame_samples(void)
 {
-	return g.format->rate_hz * TICK_MS / 1000;
+	return g.format->rate_hz * g.format->tick_ms / 1000;
 }
 
 static size_t ulaw(const int16_t *stereo, unsigned leg, unsigned char *out)
@@ -157,6 +172,11 @@ static void make_json(const int16_t *stereo, unsigned leg, struct bytes *out)
 	out->n = 0;
 	add_masked(out, text.p, text.n);
 	buf_free(&text);
+}
+
+static void make_grpc(const int16_t *stereo, unsigned leg, struct bytes *out)
+{
+	out->n = ulaw(stereo, leg, out->at);
 }
 
 static void make_l16(const int16_t *stereo, unsigned leg, struct bytes *out)
@@ -215,9 +235,11 @@ static void make_opus_wide(const int16_t *stereo, unsigned leg, struct bytes *ou
 	packet(encoder(leg, 16000, OPUS_BANDWIDTH_WIDEBAND), pcm, frame_samples(), leg, out);
 }
 
+static const struct wire ws_wire, grpc_wire;
+
 static const struct format formats[] = {
-	{ "mulaw", 8000, false, 2, make_mulaw, NULL, "pcmu" },
-	{ "json", 8000, true, 2, make_json,
+	{ "mulaw", &ws_wire, 8000, TICK_MS, false, 2, make_mulaw, NULL, "pcmu" },
+	{ "json", &ws_wire, 8000, TICK_MS, true, 2, make_json,
 	  "{\"event\":\"start\",\"sequenceNumber\":\"1\",\"start\":{\"accountSid\":\"AC%032u\","
 	  "\"streamSid\":"
 	  "\"MZ%08x%024u\",\"callSid\":\"CA%08x%024u\",\"tracks\":[\"inbound\",\"outbound\"],"
@@ -226,13 +248,14 @@ static const struct format formats[] = {
 	  "x-mulaw\",\"sampleRate\":8000,\"channels\":1},\"customParameters\":{}},"
 	  "\"streamSid\":\"MZ%08x%024u\"}",
 	  "pcmu" },
-	{ "l16", 16000, false, 1, make_l16,
+	{ "l16", &ws_wire, 16000, TICK_MS, false, 1, make_l16,
 	  "{\"type\":\"start\",\"encoding\":\"linear16\",\"container\":\"raw\",\"sampleRate\":"
 	  "16000,"
 	  "\"channels\":2}",
 	  "l16" },
-	{ "opus", 16000, false, 2, make_opus, NULL, "opus" },
-	{ "opus-wide", 16000, false, 2, make_opus_wide, NULL, "opus" },
+	{ "opus", &ws_wire, 16000, TICK_MS, false, 2, make_opus, NULL, "opus" },
+	{ "opus-wide", &ws_wire, 16000, TICK_MS, false, 2, make_opus_wide, NULL, "opus" },
+	{ "grpc", &grpc_wire, 8000, GRPC_PTIME_MS, false, 2, make_grpc, NULL, "pcmu" },
 };
 
 static const struct format *format_named(const char *name)
@@ -320,18 +343,23 @@ static void say_start(struct socket *s, unsigned i)
 	must_send(s->fd, b.at, b.n);
 }
 
-static void connect_one(struct socket *s, unsigned i)
+static int connect_tcp(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)g.o.port),
 				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int on = 1;
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s->fd < 0 || connect(s->fd, (struct sockaddr *)&to, sizeof(to)))
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		give_up("connect: %s", strerror(errno));
-	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static void open_ws(unsigned i)
+{
+	struct socket *s = &g.sockets[i];
+	s->fd = connect_tcp();
 	shake_hands(s->fd);
-	s->offset = (unsigned)((uint64_t)i * 7919 % g.frames_n);
 	say_start(s, i);
 }
 
@@ -340,12 +368,14 @@ static void connect_all(void)
 	g.sockets = calloc(g.o.sockets, sizeof(*g.sockets));
 	if (!g.sockets)
 		give_up("out of memory");
-	for (unsigned i = 0; i < g.o.sockets; i++)
-		connect_one(&g.sockets[i], i);
+	for (unsigned i = 0; i < g.o.sockets; i++) {
+		g.sockets[i].offset = (unsigned)((uint64_t)i * 7919 % g.frames_n);
+		g.format->wire->open(i);
+	}
 }
 
 /* Says good-bye and waits for the server's: then it has had all frames. */
-static void close_all(void)
+static void close_ws(void)
 {
 	char ignored[4096];
 	struct bytes b;
@@ -364,7 +394,7 @@ static void close_all(void)
 	}
 }
 
-/* --- the pace --- */
+/* --- a message --- */
 
 static const struct bytes *head(unsigned leg, int64_t k)
 {
@@ -427,10 +457,9 @@ static void answer_pings(const struct socket *s)
 	}
 }
 
-static void send_frame(const struct socket *s, unsigned leg, int64_t k)
+static bool send_ws(const struct socket *s, unsigned leg, int64_t k, const struct bytes *b)
 {
 	unsigned char text[FRAME_MAX];
-	const struct bytes *b = &g.frames[leg][((uint64_t)k + s->offset) % g.frames_n];
 	const void *from = b->at;
 	size_t n = b->n;
 	if (g.format->text) {
@@ -438,28 +467,74 @@ static void send_frame(const struct socket *s, unsigned leg, int64_t k)
 		from = text;
 	}
 	ssize_t took = send(s->fd, from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (took == (ssize_t)n)
-		g.sent++;
-	else if (took >= 0 || errno != EAGAIN)
+	if (took != (ssize_t)n && (took >= 0 || errno != EAGAIN))
 		give_up("a socket took %zd of %zu bytes: %s", took, n, strerror(errno));
+	return took == (ssize_t)n;
+}
+
+static const struct wire ws_wire = { open_ws, send_ws, answer_pings, close_ws };
+
+/* --- gRPC --- */
+
+static void open_grpc(unsigned i)
+{
+	struct socket *s = &g.sockets[i];
+	s->call = malloc(sizeof(*s->call));
+	if (!s->call)
+		give_up("out of memory");
+	struct grpc_line *line = i % g.o.streams ? s[-1].call->line : grpc_line_new(connect_tcp());
+	grpc_call_begin(s->call, line, g.o.path, g.o.header ? g.o.header : "", g.run, i);
+}
+
+static bool send_grpc(const struct socket *s, unsigned leg, int64_t k, const struct bytes *b)
+{
+	(void)k;
+	return grpc_call_audio(s->call, leg, b->at, b->n);
+}
+
+static void listen_grpc(const struct socket *s)
+{
+	grpc_line_read(s->call->line);
+}
+
+static void close_grpc(void)
+{
+	int64_t until_ns = now_ns() + CLOSE_S * 1000000000LL;
+	for (unsigned i = 0; i < g.o.sockets; i++)
+		grpc_call_end(g.sockets[i].call);
+	for (unsigned i = 0; i < g.o.sockets; i += g.o.streams)
+		grpc_line_free(g.sockets[i].call->line, until_ns);
+}
+
+static const struct wire grpc_wire = { open_grpc, send_grpc, listen_grpc, close_grpc };
+
+/* --- the pace --- */
+
+static void send_frame(const struct socket *s, unsigned leg, int64_t k)
+{
+	const struct bytes *b = &g.frames[leg][((uint64_t)k + s->offset) % g.frames_n];
+	if (g.format->wire->send(s, leg, k, b))
+		g.sent++;
 	else
 		g.blocked++;
 }
 
-/* Slot `at` since the beginning. The second leg's frame of a tick comes 40 slots after the first.
- */
+/* Slot `at` since the beginning. The second leg's frame of a tick comes half a tick after the
+ * first. */
 static void send_slot(int64_t at)
 {
-	unsigned phase = (unsigned)(at % SLOTS), other = (phase + SLOTS / 2) % SLOTS;
-	for (unsigned i = phase; i < g.o.sockets; i += SLOTS) {
-		send_frame(&g.sockets[i], 0, at / SLOTS);
-		if ((at / SLOTS + g.sockets[i].offset) % TICKS_PER_S == 0)
-			answer_pings(&g.sockets[i]);
+	unsigned slots = g.format->tick_ms * 1000000 / SLOT_NS,
+		 ticks_per_s = 1000 / g.format->tick_ms;
+	unsigned phase = (unsigned)(at % slots), other = (phase + slots / 2) % slots;
+	for (unsigned i = phase; i < g.o.sockets; i += slots) {
+		send_frame(&g.sockets[i], 0, at / slots);
+		if ((at / slots + g.sockets[i].offset) % ticks_per_s == 0)
+			g.format->wire->listen(&g.sockets[i]);
 	}
-	if (g.format->messages < LEGS || at < SLOTS / 2 + other)
+	if (g.format->messages < LEGS || at < slots / 2 + other)
 		return;
-	for (unsigned i = other; i < g.o.sockets; i += SLOTS)
-		send_frame(&g.sockets[i], 1, (at - SLOTS / 2 - other) / SLOTS);
+	for (unsigned i = other; i < g.o.sockets; i += slots)
+		send_frame(&g.sockets[i], 1, (at - slots / 2 - other) / slots);
 }
 
 static void wait_until(int64_t ns)
@@ -578,7 +653,7 @@ static int64_t print_threads(const struct used *a, const struct used *b)
 	return sum;
 }
 
-static void print_result(const struct used *a, const struct used *b, long long frames,
+static void print_result(const struct used *a, const struct used *b, long long messages,
 			 int64_t idle_bytes)
 {
 	double window_s = (double)(b->at_ns - a->at_ns) / 1e9;
@@ -586,7 +661,8 @@ static void print_result(const struct used *a, const struct used *b, long long f
 	int64_t ns = print_threads(a, b);
 	printf(",\"frames\":%lld,\"sent\":%lld,\"blocked\":%lld,\"cpu_ns\":%lld,\"beside_ns\":%"
 	       "lld,",
-	       frames, g.sent, g.blocked, (long long)ns, (long long)(b->beside_ns - a->beside_ns));
+	       messages * g.format->tick_ms / TICK_MS, g.sent, g.blocked, (long long)ns,
+	       (long long)(b->beside_ns - a->beside_ns));
 	printf("\"window_s\":%.4f,\"own_share\":%.3f,\"late_p50_ms\":%.3f,\"late_p99_ms\":%.3f,"
 	       "\"late_max_ms\":%.3f,\"idle_bytes\":%lld,\"bytes\":%lld}\n",
 	       window_s, (double)(b->own_ns - a->own_ns) / 1e9 / window_s, samples_ms(&g.late, 0.5),
@@ -642,6 +718,8 @@ static void decode_message(const struct codec *c, void **states, const struct by
 /* Without headers and masks. */
 static void unwrap_frames(void)
 {
+	if (g.format->wire != &ws_wire)
+		return;
 	for (unsigned leg = 0; leg < LEGS; leg++)
 		for (unsigned i = 0; i < g.frames_n; i++) {
 			struct bytes *b = &g.frames[leg][i];
@@ -672,7 +750,8 @@ static void decode_only(void)
 			decode_message(c, states + i / g.format->messages * LEGS,
 				       &g.frames[leg][at], leg);
 		}
-	printf("{\"frames\":%lld,\"cpu_ns\":%lld}\n", n, (long long)(thread_cpu_ns() - begin_ns));
+	printf("{\"frames\":%lld,\"cpu_ns\":%lld}\n", n * g.format->tick_ms / TICK_MS,
+	       (long long)(thread_cpu_ns() - begin_ns));
 }
 
 /* --- the run --- */
@@ -695,7 +774,7 @@ static void run(void)
 	g.late.n = 0;
 	run_slots(begin_ns, at, at + slots_of(g.o.seconds));
 	look(&end);
-	close_all();
+	g.format->wire->close_all();
 	print_result(&begin, &end, g.sent - warm, idle.anon_bytes);
 }
 
@@ -751,6 +830,8 @@ static void option(const char *name, const char *value)
 		g.o.pid = atoi(value);
 	else if (strcmp(name, "--sockets") == 0)
 		g.o.sockets = (unsigned)atoi(value);
+	else if (strcmp(name, "--streams") == 0)
+		g.o.streams = (unsigned)atoi(value);
 	else if (strcmp(name, "--beside") == 0)
 		add_pids(value);
 	else
@@ -759,11 +840,12 @@ static void option(const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-	g.o = (struct options){ .warmup = 1.5, .seconds = 3, .settle = 0.5 };
+	g.o = (struct options){ .warmup = 1.5, .seconds = 3, .settle = 0.5, .streams = 1 };
 	for (int i = 1; i + 1 < argc; i += 2)
 		option(argv[i], argv[i + 1]);
 	bool sends = g.o.path && g.o.port && g.o.pid;
-	if (argc % 2 == 0 || !g.o.format || !g.o.talk || !g.o.sockets || (!sends && !g.o.decode))
+	if (argc % 2 == 0 || !g.o.format || !g.o.talk || !g.o.sockets || !g.o.streams ||
+	    (!sends && !g.o.decode))
 		give_up("see the head of bench/media_load.c");
 	g.format = format_named(g.o.format);
 	g.head_of[0] = g.head_of[1] = -1;

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 // What one would write in an afternoon, and a yardstick of `./dev bench media`: the `ws` package, each frame decoded, its mean square taken. No speech
 // detection, nothing kept, nothing told. node media_node.mjs FORMAT [FOLDER WITH node_modules]: `ws`, `bufferutil` and `@discordjs/opus` come from there.
+// grpc: the same on `@grpc/grpc-js` (of the repository's node_modules), messages of RingCX's stream.
 // Prints its port; at SIGTERM the frames it has taken, as JSON.
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const [format, folder] = process.argv.slice(2);
 const require = createRequire(folder ? join(folder, 'package.json') : import.meta.url);
-const { WebSocketServer } = folder ? require('ws') : (await import('../tools/lib/ws.mjs')).default;
 const Opus = format.startsWith('opus') ? require('@discordjs/opus').OpusEncoder : null;
 
 let frames = 0;
@@ -56,9 +56,29 @@ const WORK = {
 };
 const work = WORK[format.replace(/-.*/, '')];
 
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
-server.on('connection', (ws) => ws.on('message', (data, binary) => work(ws, data, binary)));
-server.on('listening', () => console.log(server.address().port));
+async function listenWs() {
+  const { WebSocketServer } = folder ? require('ws') : (await import('../tools/lib/ws.mjs')).default;
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
+  server.on('connection', (ws) => ws.on('message', (data, binary) => work(ws, data, binary)));
+  server.on('listening', () => console.log(server.address().port));
+}
+
+async function listenGrpc() {
+  const { grpc, service } = (await import('../tools/rc-sim/grpc.mjs')).grpcTools();
+  const server = new grpc.Server();
+  const Stream = (call, done) => {
+    call.on('data', ({ segment_media: media }) => media && ulaw(media.audio_content.payload, 0));
+    call.on('end', () => done(null, {}));
+  };
+  server.addService(service, { Stream });
+  server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
+    if (error)
+      throw error;
+    console.log(port);
+  });
+}
+
+await (format === 'grpc' ? listenGrpc() : listenWs());
 process.on('SIGTERM', () => {
   console.log(JSON.stringify({ frames, rms: frames ? Math.sqrt(squares / frames) : 0 }));
   process.exit(0);

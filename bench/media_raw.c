@@ -71,6 +71,7 @@ static const struct media_dialect raw_media = {
 
 const struct media_dialect *const media_dialects[] = {
 	&raw_media,
+	&ringcx_grpc_media,
 	&twilio_media,
 	&telnyx_media,
 	&signalwire_media,

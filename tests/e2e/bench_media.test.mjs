@@ -14,7 +14,7 @@ const COLUMNS = ['decode', 'receive', 'floor', 'node', 'callmend', 'recorded'];
 test('a short run prints every column of every format, and memory', async () => {
   const { stdout, stderr } = await run(process.execPath, [BENCH, '--quick', '--json', '--memory', '4', '--ring', '1'], { maxBuffer: 1 << 24 });
   const { results, memory } = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(results), ['mulaw 10', 'json 10', 'l16 10', 'opus 10', 'opus-wide 10']);
+  assert.deepEqual(Object.keys(results), ['mulaw 10', 'json 10', 'l16 10', 'grpc 10', 'grpc-10 10', 'opus 10', 'opus-wide 10']);
   for (const [key, row] of Object.entries(results)) {
     assert.deepEqual(Object.keys(row), COLUMNS.filter((column) => column !== 'node' || !key.startsWith('opus')), key);
     for (const [column, r] of Object.entries(row))
@@ -23,6 +23,8 @@ test('a short run prints every column of every format, and memory', async () => 
   for (const { kib } of Object.values(memory))
     assert.ok(kib > 1 && kib < 10000, `${kib} KiB`);
   assert.match(stderr, /Twilio\): 10 sockets, 1000 frames\/s/);
+  assert.match(stderr, /a stream a connection: 10 calls, 10 connections, 1000 frames\/s in 200 messages/);
+  assert.match(stderr, /ten streams a connection: 10 calls, 1 connection, 1000 frames\/s in 200 messages/);
 });
 
 test('an unknown format is named', async () => {
