@@ -33,7 +33,7 @@ struct effect {
 	enum effect_kind kind;
 	struct uuid id; /* version 5 of call id and sequence: also the Idempotency-Key */
 	const struct command *command;	/* CONTROL, SOCKET, RECORDER */
-	struct span control_url;	/* CONTROL */
+	struct command_where where;	/* CONTROL; api_base is the source's, not said here */
 	const struct tool_rule *tool;	/* TOOL */
 	struct span tool_call_id, name; /* TOOL */
 	struct json arguments;		/* TOOL, an object */

@@ -58,17 +58,44 @@ struct assistant_choice {
 				served, not only a variable of it */
 };
 
+/* Budgets in which a provider counts our requests (RingCentral's rate groups). */
+enum api_group { API_GROUP_NONE, API_GROUP_LIGHT, API_GROUP_MEDIUM, API_GROUP_HEAVY };
+
 /* An HTTP request to the provider. Strings live in the arena. */
 struct provider_request {
-	struct span method, url, body;
+	struct span method, url, body; /* method: GET POST PUT PATCH DELETE */
+	bool needs_session;	/* goes through the source's session (callmend/connect.h), which
+				   adds its token and keeps its budgets */
+	enum api_group group;	/* needs_session */
 	bool needs_private_key; /* ingest adds Authorization: Bearer <source's private key> */
 	bool needs_control_key; /* ... <source's control key>, when it has one */
+};
+
+/* Where a command goes: what is known of the call when it is asked for. */
+struct command_where {
+	struct span control_url; /* the provider's; may be empty */
+	struct span api_base;	 /* of the source */
+	struct span provider_call_id;
+	/* Whom it is about, when the platform tells of parties: by target, the inside party that
+	 * talks or is held, or the outside one; NULL: there is none (any more). */
+	const struct call_party *party;
+	struct span recording;	     /* of the platform's own, of that party; may be empty */
+	struct span kind;	     /* of the call (call_facts) */
+	struct span customer_number, /* theirs, and ours */
+		phone_number;
 };
 
 struct dialect {
 	const char *name;  /* as in /in/{dialect}/{source} */
 	const char *title; /* "Vapi" */
-	uint32_t can;	   /* bit (1u << COMMAND_x) per command it can carry */
+	/* Why this provider cannot do that, one line for people; NULL: it can. `where` NULL: in any
+	 * call of this provider (capability flags); else in this one as it stands. */
+	const char *(*cannot)(enum command_verb, const struct command_where *where);
+	/* A request with this header and no body proves that it is us who answer: 200 with the same
+	 * header, nothing else is done (RingCentral's Validation-Token). NULL: none. */
+	const char *echo_header;
+	/* Calls live as long as their audio: nobody else says that they end. */
+	bool lasts_by_audio;
 	/* Calls of this kind (call_facts.kind) take commands over the socket of their audio, too
 	 * (media_dialect.put_command). NULL: none do. */
 	const char *socket_kind;
@@ -82,8 +109,14 @@ struct dialect {
 	MUST int (*read)(struct span reduced, struct arena *, struct inputs *out, struct fault *f);
 
 	/* Request for a command. E_INVALID when this provider cannot do it (fault says why). */
-	MUST int (*command)(const struct command *, struct span control_url, struct arena *,
+	MUST int (*command)(const struct command *, const struct command_where *, struct arena *,
 			    struct provider_request *out, struct fault *f);
+	/* What a 2xx answer to it tells of the call (the message that was sent). NULL: nothing. */
+	MUST int (*read_answer)(const struct command *, struct span body, struct arena *,
+				struct inputs *out, struct fault *f);
+	/* One line for people from the body of an answer that refuses it; empty: there is none.
+	 * NULL: the body itself is shown. */
+	struct span (*explain)(struct span body, struct arena *);
 	void (*tool_answer)(struct span message_type, const struct tool_answer *, size_t n,
 			    struct buf *out);
 	/* Splits an upstream's answer to a tool-calls webhook; false when it is none. */
@@ -99,6 +132,10 @@ struct dialect {
 			      struct provider_request *out);
 	MUST int (*read_call)(struct span body, struct arena *, struct inputs *out,
 			      struct fault *f);
+	/* That answer (checked JSON) as read_call takes it together with the platform's own time of
+	 * it (0: unknown). NULL: the answer is enough. */
+	void (*date_call)(struct span provider_call_id, int64_t provider_us, struct span body,
+			  struct buf *out);
 	/* How to fetch an assistant by id, and the answer that names the assistant to use. NULL:
 	 * cannot. */
 	MUST int (*fetch_assistant)(struct span api_base, struct span id, struct arena *,

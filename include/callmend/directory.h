@@ -69,6 +69,27 @@ struct dir_auth {
 	int64_t tolerance_ms; /* 0: any time stamp */
 };
 
+/* A session with the platform (callmend/connect.h): source.connect. */
+struct dir_connect {
+	bool on;
+	struct span client_id;
+	struct dir_secret client_secret, jwt;
+	struct span events;		/* "websocket", "webhook", "none" */
+	struct span address;		/* webhook: how the platform reaches this node; empty:
+					   public_url of the node */
+	struct dir_secret verification; /* webhook: the token that deliveries must bring */
+	const struct span *filters;	/* of events; none: the dialect's own choice */
+	size_t filters_n;
+	struct span from_number; /* texts are sent from it */
+	struct span account;	 /* RingCX: sub-account */
+	struct span platform;	 /* RingCX: whose tokens are exchanged; empty: RingCentral's own */
+	int64_t after_s;	 /* how long after a call its log is asked for */
+	bool recordings;	 /* the platform's are fetched */
+	bool insights;		 /* its analysis is asked for, besides what it tells by itself */
+};
+
+enum { DIRECTORY_AFTER_S = 120 };
+
 struct dir_source {
 	struct uuid id, org, project; /* project: default one */
 	struct span name; /* unique per org and dialect; the path part of /in/{dialect}/{name} */
@@ -91,6 +112,7 @@ struct dir_source {
 		failure; /* {"destination":...} or {"error":"..."}; empty: default spoken error */
 	struct json settings; /* numbers of SETTINGS_NUMBERS that differ from the project's, all
 				 within SETTINGS_NUMBER_MAX */
+	struct dir_connect connect;
 };
 
 struct dir_header {
@@ -173,6 +195,11 @@ struct dir_project {
  * X-Twilio-Signature of a socket of live audio
  *   {"type": "open"}
  * REF is {"env": "CALLMEND_SECRET_..."} or {"file": "name in secrets_dir"}. */
+
+/* The JSON form of `connect` (docs/ringcentral.md, "Connection"); defaults as shown:
+ *   {"client_id": TEXT, "client_secret": REF, "jwt": REF, "events": "websocket", "address": "",
+ *    "verification": REF or absent, "filters": [], "from_number": "", "account": "",
+ *    "platform": "", "after_s": 120, "recordings": true, "insights": false} */
 
 struct directory {
 	uint64_t version; /* grows with every change in PostgreSQL */

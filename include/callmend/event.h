@@ -17,7 +17,8 @@
 	X(CALL_STATUS, "call.status", "{status, previous}")                                        \
 	X(CALL_ENDED, "call.ended",                                                                \
 	  "{reason, class: customer assistant provider telephony limit other lost, "               \
-	  "duration_ms}; again with revision: true when a later message knows better")             \
+	  "duration_ms, moved_to?: the call in which it lives on}; again with revision: true "     \
+	  "when a later message knows better")                                                     \
 	X(CALL_REPORT, "call.report",                                                              \
 	  "the provider's final report: {reason, started_at, ended_at, cost, summary, "            \
 	  "success_evaluation, structured_data, ...}")                                             \
@@ -37,7 +38,8 @@
 	X(HANG, "hang", "the provider reports a delayed assistant")                                \
 	X(SILENCE, "silence", "nobody has spoken for {silence_ms}")                                \
 	X(MESSAGE, "message",                                                                      \
-	  "a committed entry of the conversation: {role, index, tool_calls?, tool_call_id?}; "     \
+	  "a committed entry of the conversation: {role, index, tool_calls?, tool_call_id?, "      \
+	  "message_id?: of a text}; "                                                              \
 	  "text, speaker")                                                                         \
 	X(MODEL_OUTPUT, "model.output", "text: piece of the model's answer; or {output}")          \
 	X(VOICE_INPUT, "voice.input", "text")                                                      \
@@ -71,7 +73,7 @@
 	  "somebody should look after this call: {rule, action: propose transfer, signal, score, " \
 	  "evidence}")                                                                             \
 	X(AUDIO_ATTACHED, "audio.attached",                                                        \
-	  "live audio of speaker begins: {stream, leg, dialect, codec, rate_hz}")                  \
+	  "live audio of speaker begins: {stream, leg, dialect, codec, rate_hz, party, who}")      \
 	X(AUDIO_DETACHED, "audio.detached", "and is over: {stream, leg, why, heard_ms}")           \
 	X(AUDIO_LEVEL, "audio.level",                                                              \
 	  "of the last ms: {stream, leg, level_db (of speech), peak_db, noise_db, ms, speech_ms, " \
@@ -97,6 +99,15 @@
 	  "{stream, leg, state: started paused resumed stopped failed, why, id, ms}")              \
 	X(TRANSCRIBER, "transcriber",                                                              \
 	  "speech-to-text of the audio: {stream, leg, state: connected lost failed, why}")         \
+	X(PARTY, "party",                                                                          \
+	  "how a party of the call stands: {party_id, side: outside inside system supervisor, "    \
+	  "state: ringing talking held parked moved left, code, reason, number, name, extension, " \
+	  "muted, recording, moved_to, late: true when a newer state is known already, snapshot: " \
+	  "true when asking has told it}")                                                         \
+	X(AUDIO_HELD, "audio.held",                                                                \
+	  "a participant was put on hold, or taken back: {stream, leg, held}")                     \
+	X(DELIVERY, "text.delivery", "what became of a text we sent: {message_id, state, error}")  \
+	X(INSIGHT, "insight", "the platform's own analysis of the call: {kind, insight}")          \
 	X(PROVIDER_MESSAGE, "provider.message",                                                    \
 	  "a message of an unknown type, whole: {type, message}")                                  \
 	X(PROVIDER_WARNING, "provider.warning",                                                    \

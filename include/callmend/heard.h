@@ -20,7 +20,11 @@ enum { HEARD_LEGS_MAX = 8, HEARD_FACTS_MAX = 64, HEARD_LEVEL_MS = 5000 };
 /* X(NAME, "name", "members: meaning"). at_us: when it was so, on the call's clock. */
 #define HEARD(X)                                                                                  \
 	X(ATTACHED, "attached",                                                                   \
-	  "a leg's audio begins. name: dialect; text: codec; value: rate in Hz; id: the stream")  \
+	  "a leg's audio begins. name: dialect; text: codec; value: rate in Hz; id: the stream; " \
+	  "party: the platform's id of who is heard, who: their name, when it says so")           \
+	X(HELD, "held",                                                                           \
+	  "the platform holds this leg, or takes it back. name: held or resumed: audio pauses, "  \
+	  "which is neither silence nor loss")                                                    \
 	X(DETACHED, "detached", "it is over. name: why (stop closed lost linked ...); ms: heard") \
 	X(SPEECH_STARTED, "speech_started", "somebody begins to speak")                           \
 	X(SPEECH_STOPPED, "speech_stopped", "and stops. ms: so long they spoke")                  \
@@ -67,6 +71,7 @@ struct heard {
 	int64_t at_us, ms, value, peak, noise, speech_ms, clipped;
 	int64_t gaps, late, duplicates, reordered, damaged;
 	struct span name, text, id;
+	struct span party, who; /* ATTACHED */
 };
 
 void heard_write(struct span stream, const struct heard *, size_t n, struct buf *out);

@@ -16,34 +16,42 @@ enum speaker { SPEAKER_NONE, SPEAKER_AI, SPEAKER_USER };
 const char *speaker_name(enum speaker); /* "", "ai", "user" (A2) */
 
 /* X(name, "name", members: meaning) */
-#define INPUTS(X)                                                                                \
-	X(CALL, "call", "facts about the call; always first. data: struct call_facts")           \
-	X(STATUS, "status",                                                                      \
-	  "name: scheduled queued ringing in-progress forwarding ended ... (open set); reason: " \
-	  "ended reason; data: destination JSON")                                                \
-	X(TRANSCRIPT, "transcript", "speaker, final, text; key: duplicate key or 0")             \
-	X(SPEECH, "speech", "speaker, name: started or stopped; turn or -1; key")                \
-	X(SPEAKING_TEXT, "speaking-text",                                                        \
-	  "text: the assistant's turn so far as it is spoken; turn")                             \
-	X(TOOL_CALL, "tool-call",                                                                \
-	  "id, name, data: arguments (JSON object), key: call, id, name, arguments, time; "      \
-	  "answer_here: the provider waits for our answer to this one")                          \
-	X(TOOL_RESULT, "tool-result", "id, name, text: result, seen in history or report; key")  \
-	X(HISTORY, "history",                                                                    \
-	  "one committed entry of the conversation. name: system user assistant tool-calls "     \
-	  "tool-result; speaker; text; at_us, end_us; data: raw entry; key: hash of the entry; " \
-	  "from_report: seen in the final report")                                               \
-	X(INTERRUPTED, "interrupted", "the caller barged in; key")                               \
-	X(HANG, "hang", "the assistant is delayed; key")                                         \
-	X(ASSISTANT, "assistant", "an assistant begins or takes over. name, id")                 \
-	X(TRANSFER, "transfer", "data: destination and the two assistants")                      \
-	X(MODEL_OUTPUT, "model-output",                                                          \
-	  "text: a piece of the model's answer, or data: its JSON; id: turn id")                 \
-	X(VOICE_INPUT, "voice-input", "text: what is sent to the voice")                         \
-	X(LANGUAGE, "language", "name: language the transcriber switched to")                    \
-	X(QUESTION, "question",                                                                  \
-	  "the provider waits for an answer that ingest gives (name: its message type)")         \
-	X(REPORT, "report", "the call is over. data: struct call_report")                        \
+#define INPUTS(X)                                                                                 \
+	X(CALL, "call", "facts about the call; always first. data: struct call_facts")            \
+	X(STATUS, "status",                                                                       \
+	  "name: scheduled queued ringing in-progress forwarding ended ... (open set); reason: "  \
+	  "ended reason; data: destination JSON")                                                 \
+	X(TRANSCRIPT, "transcript", "speaker, final, text; key: duplicate key or 0")              \
+	X(SPEECH, "speech", "speaker, name: started or stopped; turn or -1; key")                 \
+	X(SPEAKING_TEXT, "speaking-text",                                                         \
+	  "text: the assistant's turn so far as it is spoken; turn")                              \
+	X(TOOL_CALL, "tool-call",                                                                 \
+	  "id, name, data: arguments (JSON object), key: call, id, name, arguments, time; "       \
+	  "answer_here: the provider waits for our answer to this one")                           \
+	X(TOOL_RESULT, "tool-result", "id, name, text: result, seen in history or report; key")   \
+	X(HISTORY, "history",                                                                     \
+	  "one committed entry of the conversation. name: system user assistant tool-calls "      \
+	  "tool-result; speaker; text; at_us, end_us; data: raw entry; key: hash of the entry; "  \
+	  "from_report: seen in the final report")                                                \
+	X(INTERRUPTED, "interrupted", "the caller barged in; key")                                \
+	X(HANG, "hang", "the assistant is delayed; key")                                          \
+	X(ASSISTANT, "assistant", "an assistant begins or takes over. name, id")                  \
+	X(TRANSFER, "transfer", "data: destination and the two assistants")                       \
+	X(MODEL_OUTPUT, "model-output",                                                           \
+	  "text: a piece of the model's answer, or data: its JSON; id: turn id")                  \
+	X(VOICE_INPUT, "voice-input", "text: what is sent to the voice")                          \
+	X(LANGUAGE, "language", "name: language the transcriber switched to")                     \
+	X(QUESTION, "question",                                                                   \
+	  "the provider waits for an answer that ingest gives (name: its message type)")          \
+	X(PARTY, "party",                                                                         \
+	  "how one party of the call stands, or stood. party: struct call_party; at_us: when it " \
+	  "became so, by the platform's clock; key")                                              \
+	X(DELIVERY, "delivery",                                                                   \
+	  "what became of a text we sent. id: its message; name: queued sent delivered failed "   \
+	  "(open set); reason: the platform's error code")                                        \
+	X(INSIGHT, "insight",                                                                     \
+	  "what the platform's own analysis says, after the call. name: kind; data: an object")   \
+	X(REPORT, "report", "the call is over. data: struct call_report")                         \
 	X(RAW, "raw", "a message of a type we do not know. name: type; data: whole message")
 
 enum input_type {
@@ -79,6 +87,50 @@ struct call_report {
 	struct json structured_data, structured_outputs, cost_breakdown, performance, analysis;
 };
 
+/* A call of several parties (callers, colleagues, IVRs, supervisors), as far as a platform tells of
+ * them one by one. What the platform's words mean is said by its dialect; src/call/parties.c merges
+ * them. */
+enum party_side {
+	PARTY_OUTSIDE,	  /* the customer's end */
+	PARTY_INSIDE,	  /* ours: a person or a bot who talks for the company */
+	PARTY_SYSTEM,	  /* IVR, queue, voicemail, fax: nobody */
+	PARTY_SUPERVISOR, /* listens; no party of the conversation */
+};
+enum party_state {
+	PARTY_RINGING, /* set up, proceeding */
+	PARTY_TALKING,
+	PARTY_HELD,
+	PARTY_PARKED,
+	PARTY_MOVED, /* gone, and somebody else takes over: transfer, redirect, pick-up */
+	PARTY_LEFT,  /* gone for good */
+};
+struct call_party {
+	struct span id;	  /* the platform's, of this call */
+	int64_t sequence; /* order of what is told within the call, 0 unknown; -1: this is a
+			     snapshot, which holds for everything up to the input's at_us */
+	enum party_side side;
+	enum party_state state;
+	struct span code, reason; /* the platform's own words: "Answered", "BlindTransfer" */
+	struct span ends_as;	  /* what a call in which nobody talked with anybody ended by, if it
+				     ends so: no-answer busy rejected cancelled voicemail ... */
+	bool outbound;		  /* the platform called it */
+	bool muted, muted_known;
+	struct span number, name, extension;
+	struct span peer_number, peer_name; /* whom it is connected with, as told with it */
+	bool peer_inside;		    /* and that is one of ours, too */
+	struct span moved_to;		    /* another call of the platform in which it lives on */
+	struct span recording; /* identifier of a recording of the platform's that covers it */
+	bool recording_on;
+};
+
+const char *party_side_name(enum party_side);	/* "outside" ... */
+const char *party_state_name(enum party_state); /* "ringing" ... */
+/* Gone, whatever became of it. */
+static inline bool party_over(enum party_state s)
+{
+	return s >= PARTY_MOVED;
+}
+
 struct input {
 	enum input_type type;
 	enum speaker speaker;
@@ -90,6 +142,7 @@ struct input {
 	struct json data;
 	const struct call_facts *facts;	  /* CALL */
 	const struct call_report *report; /* REPORT */
+	const struct call_party *party;	  /* PARTY */
 };
 
 struct inputs {

@@ -18,21 +18,35 @@
 enum { MEDIA_LEGS_MAX = 8, MEDIA_STATE_BYTES = 512, MEDIA_ID_MAX = 128 };
 
 enum media_kind {
-	MEDIA_NOTHING, /* read, nothing to do: "connected", unknown events */
-	MEDIA_START,   /* start: what stream of which call, in which format */
-	MEDIA_AUDIO,   /* payload of one frame */
-	MEDIA_DTMF,    /* text: digit; duration_ms */
-	MEDIA_MARK,    /* text: name; everything sent before it has been played */
-	MEDIA_CLEARED, /* what was queued for playing is gone */
-	MEDIA_MESSAGE, /* payload: a message of the platform about the call, JSON, as a webhook
-			  would bring it */
-	MEDIA_ERROR,   /* text: the platform complains */
-	MEDIA_STOP,    /* the stream is over; the socket may stay open */
+	MEDIA_NOTHING,	 /* read, nothing to do: "connected", unknown events. text, not empty: what
+			    was not understood, worth a line in the log */
+	MEDIA_START,	 /* start: what stream of which call, in which format */
+	MEDIA_AUDIO,	 /* payload of one frame */
+	MEDIA_DTMF,	 /* text: digit; duration_ms */
+	MEDIA_MARK,	 /* text: name; everything sent before it has been played */
+	MEDIA_CLEARED,	 /* what was queued for playing is gone */
+	MEDIA_MESSAGE,	 /* payload: a message of the platform about the call, JSON, as a webhook
+			    would bring it */
+	MEDIA_ERROR,	 /* text: the platform complains */
+	MEDIA_LEG_START, /* a participant joins: leg, joined. The place of one who left may be given
+			    again */
+	MEDIA_LEG_HELD,	 /* leg, on: its audio pauses from now on, or goes on */
+	MEDIA_LEG_STOP,	 /* leg: the participant has left */
+	MEDIA_PASSED,	 /* what nobody has room for: passed over. text: why */
+	MEDIA_STOP,	 /* the stream is over; the socket may stay open */
 };
 
 struct media_leg {
 	enum speaker speaker; /* SPEAKER_NONE: not known, or everybody mixed */
 	struct span label;    /* "inbound", "customer", a participant's id */
+};
+
+/* A leg with a format of its own. */
+struct media_joined {
+	struct media_leg leg;
+	struct span who;      /* the participant's name, may be empty */
+	struct span encoding; /* as in media_start */
+	uint32_t rate_hz;
 };
 
 /* Spans live in the message or the arena. */
@@ -50,8 +64,14 @@ struct media_start {
 				 one everybody is mixed in leg 0 */
 	struct media_leg legs[MEDIA_LEGS_MAX];
 	unsigned legs_n;
-	bool legs_known;    /* false: these may come; a leg is there from its first frame on */
+	bool legs_known;    /* false: these may come; a leg is there from its first frame on.
+			       legs_n 0: legs come by LEG_START, `encoding` says nothing */
 	struct json custom; /* parameters of the customer's own, an object; or JSON_NONE */
+	/* tells_calls only. `call_id` names another platform's call, which this one may belong to;
+	 * what it is called itself stands here. Empty: call_id is its own. */
+	struct span own_id;
+	/* What a webhook would say of this beginning: told when the audio has a call of its own. */
+	struct span message;
 };
 
 struct media_event {
@@ -66,7 +86,10 @@ struct media_event {
 	int64_t at_ms;	     /* AUDIO: from the stream's start, -1: none */
 	int64_t duration_ms;
 	struct span text;
+	bool on;			 /* LEG_HELD */
 	const struct media_start *start; /* START: in the arena */
+	/* LEG_START; AUDIO: of a participant whose start was never told. In the arena or static. */
+	const struct media_joined *joined;
 };
 
 /* Who is calling? Checked before the upgrade. */
@@ -108,14 +131,21 @@ struct media_dialect {
 	size_t message_max; /* bytes of one message; a larger one closes with 1009 */
 	unsigned reorder;   /* frames that may overtake each other; 0: the platform keeps order */
 	bool ends_by_close; /* no stop message: the close is the end */
-	bool we_dial;	    /* we are the client (Vapi's listen socket and transport) */
+	bool pauses; /* nothing for a while means that nobody sends (hold): neither silence nor loss
+		      */
+	const char *grpc_path; /* not NULL: messages of this gRPC method, all binary, instead of a
+				  WebSocket's; the source is found by its credential ... */
+	const char *sources;   /* ... among the sources of this dialect */
+	bool tells_calls; /* the stream is the platform's news of a call: one of its own is made at
+			     once when it names no other, and lasts as long as its audio */
+	bool we_dial;	  /* we are the client (Vapi's listen socket and transport) */
 	/* The state is MEDIA_STATE_BYTES of zeroed, 16-byte aligned memory of the connection. */
 	/* Before the first message, `about` is read only during the call. NULL: nothing to do. */
 	void (*open)(void *state, const struct media_about *about);
 	/* A whole message. Unknown types and members are MEDIA_NOTHING; E_INVALID: it cannot be
 	 * read, or comes where it must not (fault names what); the stream may go on with the next
-	 * message, the state is as before. `a` is empty at each call; audio leaves it so. NULL:
-	 * such messages are refused (1003). */
+	 * message, the state is as before. `a` is empty at each call; audio leaves it so (protobuf
+	 * within its first chunk). NULL: such messages are refused (1003). */
 	MUST int (*text)(void *state, struct span message, struct arena *a, struct media_event *out,
 			 struct fault *f);
 	MUST int (*binary)(void *state, struct span message, struct arena *a,

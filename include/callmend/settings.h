@@ -15,6 +15,11 @@
 /* Thresholds, each with its default, documented here and nowhere else (docs/signals.md is tested
  * against it). X(name, default, "documentation") */
 #define SETTINGS_NUMBERS(X)                                                                       \
+	X(party_settle_ms, 2000,                                                                  \
+	  "a call whose parties have all left ends after so long without a word of another")      \
+	X(party_handover_ms, 10000,                                                               \
+	  "a call whose last party was handed over waits so long for the next")                   \
+	X(text_close_ms, 3600000, "a text conversation without a message for so long is over")    \
 	X(idle_close_ms, 600000,                                                                  \
 	  "a call without news for so long is reconciled, or closed as lost")                     \
 	X(linger_ms, 600000, "an ended call is kept in memory so long for late messages")         \
@@ -24,6 +29,9 @@
 	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")              \
 	X(end_effect_ms, 15000, "how long to wait for status ended")                              \
 	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                         \
+	X(hold_effect_ms, 10000, "how long to wait for a party to be held or taken back, or its recording to be paused or go on")         \
+	X(monitor_effect_ms, 30000, "how long to wait for a supervisor's party")                  \
+	X(text_effect_ms, 600000, "how long to wait for a text to be delivered")                  \
 	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")               \
 	X(silence_ms, 8000, "nobody speaking for so long is reported as silence")                 \
 	X(frustration_score, 60, "0-100: a frustration signal is given at this score")            \
@@ -64,7 +72,7 @@ struct settings {
 	struct span language;	 /* "en", "es", or "auto" */
 	struct uuid instruction; /* current version, for the record */
 	bool upstream;		 /* tool calls go there first */
-	bool reconcile;		 /* the source has a private key */
+	bool reconcile;		 /* the source has a private key, or a session of its own */
 #define X(name, dflt, doc) int64_t name;
 	SETTINGS_NUMBERS(X)
 #undef X

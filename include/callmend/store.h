@@ -94,6 +94,7 @@ MUST int store_query(struct store *, struct shard *here, const char *name,
 	X(COMMAND, "row_command", "org, call, seq, event JSON (COMMAND) -> interventions")         \
 	X(FACT, "row_fact", "org, project, call, seq, event JSON (FACT), number -> contacts")      \
 	X(SERVED, "row_served", "project, source, event JSON (SERVED) -> suggestions applied")     \
+	X(INSIGHT, "row_insight", "org, call, event JSON (INSIGHT) -> call_insights")              \
 	X(IMPORT, "row_import", "import, totals JSON: how far it is")                              \
 	X(IMPORT_CALL, "row_import_call", "import, call it brought")                               \
 	X(ANEW, "row_anew", "call: made anew by an import, what it was told before goes")          \

@@ -14,6 +14,7 @@
 #ifndef CALLMEND_API_API_H
 #define CALLMEND_API_API_H
 
+#include "callmend/connect.h"
 #include "callmend/fault.h"
 #include "callmend/listen.h"
 #include "callmend/live.h"
@@ -45,6 +46,15 @@ struct api_config {
 				    closed; 0: 60000 */
 	/* Outlives the api; NULL: none here. */
 	const char *recordings_folder;
+	/* How sessions with platforms stand: connect_look, connect_look_all. NULL: there are none
+	 * here. */
+	struct connect *connect;
+	bool (*session)(struct connect *, const struct uuid *source, enum connect_state *,
+			int64_t *since_us, char *why);
+	void (*sessions)(struct connect *,
+			 void (*each)(void *user, const struct uuid *source, enum connect_state,
+				      int64_t since_us, const char *why),
+			 void *user);
 };
 
 /* Shared by all shards; immutable but for the token buckets. */

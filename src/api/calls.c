@@ -6,11 +6,11 @@
 
 static void answered_call(struct request *r, const struct store_answer *a)
 {
+	struct problem otherwise;
 	if (a->code == 0) {
-		request_answer(r, 200, a->json);
+		live_calls_answer_stored(r, a->json);
 		return;
 	}
-	struct problem otherwise;
 	problem_from_code(&otherwise, a->code, a->detail);
 	live_calls_answer_one(r, request_value(r, "id"), &otherwise);
 }
@@ -57,6 +57,9 @@ static const struct endpoint rows[] = {
 	{ HTTP_GET, "/api/v1/calls/{id}", ROLE_VIEWER, .id = "get_call", .tag = "calls",
 	  .summary = "One call", .query = "api_call_get", .answer = "Call",
 	  ENDPOINT_PARAMS(get_params), .answered = answered_call },
+	CALL_ROW("/api/v1/calls/{id}/insights", "get_call_insights",
+		 "What the platform knows of a call after it: its analysis, its record",
+		 "api_call_insights", "CallInsights", get_params),
 	CALL_ROW("/api/v1/calls/{id}/events", "list_call_events",
 		 "Everything that happened in a call, in order", "api_call_events", "EventPage",
 		 event_params),

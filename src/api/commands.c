@@ -289,8 +289,8 @@ static const char *const still_requested[] = { "202 Command", "409 RejectedComma
 
 static const struct endpoint rows[] = {
 	COMMAND_ROW("/api/v1/calls/{id}/commands", "command_call",
-		    "Steer a running call: say, add-message, mute, unmute, end, transfer, "
-		    "record-pause, record-resume",
+		    "Steer a running call, or answer in a text conversation; `can` of the call "
+		    "says which verbs it takes",
 		    command_params, run_command),
 	COMMAND_ROW("/api/v1/vapi/call/{callId}/inject", "inject",
 		    "Speak a message to the caller, or add one to the model's history",

@@ -25,7 +25,7 @@ struct command_ask {
 	  .type = PARAM_TEXT,                                                                  \
 	  .min = 1,                                                                            \
 	  .max = COMMAND_TEXT_LIMIT,                                                           \
-	  .doc = "say: the words; add-message: the entry; transfer: spoken first, optional" }, \
+	  .doc = "say, send-text: the words; add-message: the entry; transfer: spoken first, optional" }, \
 		{ .name = "role",                                                              \
 		  .in = PARAM_IN_BODY,                                                         \
 		  .type = PARAM_ENUM,                                                          \
@@ -35,7 +35,8 @@ struct command_ask {
 		  .in = PARAM_IN_BODY,                                                         \
 		  .type = PARAM_ENUM,                                                          \
 		  .values = commands_targets,                                                  \
-		  .doc = "mute, unmute: who; the assistant unless given" },                    \
+		  .doc = "mute, unmute, hold, unhold, transfer: who; the assistant (our side) "   \
+			 "unless given" },                                                       \
 		{ .name = "trigger_response",                                                  \
 		  .in = PARAM_IN_BODY,                                                         \
 		  .type = PARAM_BOOL,                                                          \
@@ -52,7 +53,9 @@ struct command_ask {
 		  .in = PARAM_IN_BODY,                                                         \
 		  .type = PARAM_OBJECT,                                                        \
 		  .max = 4096,                                                                 \
-		  .doc = "transfer: {type: number, number} or {type: sip, sipUri}" },          \
+		  .doc = "transfer, monitor, coach, barge: {type: number, number}, {type: sip, "  \
+			 "sipUri}, {type: extension, extension or id}, {type: voicemail, id} or "  \
+			 "{type: device, id}; which of them, the provider's page says" },          \
 		COMMAND_REASON_PARAM
 #define COMMAND_REASON_PARAM                                                         \
 	{                                                                            \

@@ -49,6 +49,32 @@ static void put_database(struct json_out *o, struct store *store)
 	json_end_array(o);
 }
 
+static void put_session(void *user, const struct uuid *source, enum connect_state state,
+			int64_t since_us, const char *why)
+{
+	struct json_out *o = user;
+	char id[UUID_TEXT + 1], since[CLOCK_ISO + 1];
+	(void)why; /* may name addresses and users */
+	if (state == CONNECT_LIVE)
+		return;
+	uuid_format(source, id);
+	clock_format(since_us, since);
+	json_begin(o, NULL);
+	json_put_z(o, "source", id);
+	json_put_z(o, "state", connect_state_name(state));
+	json_put_z(o, "since", since);
+	json_end(o);
+}
+
+/* Webhooks and other sources go on without them. */
+static void put_sessions(struct json_out *o, const struct api_config *c)
+{
+	json_begin_array(o, "sessions");
+	if (c->connect)
+		c->sessions(c->connect, put_session, o);
+	json_end_array(o);
+}
+
 static void run_readyz(struct request *r)
 {
 	const struct api_config *c = &r->api->common->config;
@@ -65,6 +91,7 @@ static void run_readyz(struct request *r)
 	put_reason(&o, now.detail != NULL, now.detail);
 	json_end_array(&o);
 	put_database(&o, c->store);
+	put_sessions(&o, c);
 	json_end(&o);
 	request_answer(r, ready ? 200 : 503, buf_span(&b));
 }

@@ -171,6 +171,62 @@ void live_calls_answer_one(struct request *r, const char *id, const struct probl
 		search_end(s);
 }
 
+/* --- one that is stored, with what only memory knows: who is in it, what can be done --- */
+
+struct completing {
+	struct request *request;
+	struct uuid id;
+	struct buf stored, more;
+};
+
+static void on_running(void *user, const struct live_part *part)
+{
+	struct completing *c = user;
+	struct json call = json_first(json_of(part->json));
+	static const char *const members[] = { "can", "parties" };
+	for (size_t i = 0; call.kind == JSON_OBJECT && i < sizeof(members) / sizeof(*members); i++)
+		buf_printf(&c->more, ",\"%s\":%.*s", members[i],
+			   SPAN_ARG(json_get(call, members[i]).raw));
+}
+
+static void answer_complete(struct completing *c)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct span stored = buf_span(&c->stored);
+	buf_add(&b, (struct span){ stored.p, stored.n - 1 });
+	buf_add(&b, buf_span(&c->more));
+	buf_addc(&b, '}');
+	request_answer(c->request, 200, buf_span(&b));
+}
+
+static void on_complete(void *user)
+{
+	struct completing *c = user;
+	if (!request_is_orphan(c->request))
+		answer_complete(c);
+	buf_free(&c->stored);
+	buf_free(&c->more);
+	free(c);
+}
+
+void live_calls_answer_stored(struct request *r, struct span call)
+{
+	struct json row = json_of(call);
+	struct completing *c = calloc(1, sizeof(*c));
+	CHECK(c);
+	c->request = r;
+	buf_add(&c->stored, row.raw);
+	bool live = json_true(json_get(row, "live")) &&
+		    uuid_parse(&c->id, json_text(json_get(row, "id"), &r->arena)) == 0;
+	const struct live_query query = { .org = r->caller.org,
+					  .call = &c->id,
+					  .part = on_running,
+					  .done = on_complete,
+					  .user = c };
+	if (!live || live_snapshot(api_live(r->api), r->api->shard, &query))
+		on_complete(c);
+}
+
 static const struct param all_params[] = {
 	QUERY_UUID("project_id", 0, "only calls of this project"),
 	{ .name = "limit",

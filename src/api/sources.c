@@ -3,6 +3,8 @@
 #include "api/documents.h"
 #include "api/endpoint.h"
 #include "api/request.h"
+#include "base/clock.h"
+#include "callmend/dialect.h"
 #include "callmend/directory.h"
 
 static void run_checked(struct request *r)
@@ -31,8 +33,51 @@ static void put_items(struct json_out *o, struct json list, struct json except)
 			json_put_raw(o, NULL, item.raw);
 }
 
-/* The same object, its warnings with the new ones added. */
-static void write_page(struct json source, struct json seen_here, struct buf *out)
+static void put_session(struct json_out *o, const struct api_config *c, const struct uuid *id)
+{
+	char since[CLOCK_ISO + 1], why[CONNECT_WHY_MAX];
+	enum connect_state state;
+	int64_t since_us;
+	if (!c->connect || !c->session(c->connect, id, &state, &since_us, why)) {
+		json_put_null(o, "session");
+		return;
+	}
+	clock_format(since_us, since);
+	json_begin(o, "session");
+	json_put_z(o, "state", connect_state_name(state));
+	json_put_z(o, "since", since);
+	json_put_z(o, "why", why);
+	json_end(o);
+}
+
+/* In any call of this provider. Recordings of ours can be paused whatever it does. */
+static const char *why_not(const struct dialect *dialect, enum command_verb verb)
+{
+	bool ours = verb == COMMAND_RECORD_PAUSE || verb == COMMAND_RECORD_RESUME;
+	return ours ? NULL : dialect->cannot(verb, NULL);
+}
+
+static void put_can(struct json_out *o, struct json source)
+{
+	struct arena scratch = { 0 };
+	struct span name = json_text(json_get(source, "dialect"), &scratch);
+	const struct dialect *dialect = dialect_find(name);
+	arena_fini(&scratch);
+	json_begin(o, "can");
+	for (unsigned i = 0; dialect && i < COMMAND_COUNT; i++) {
+		enum command_verb verb = (enum command_verb)i;
+		const char *why = why_not(dialect, verb);
+		if (why)
+			json_put_z(o, command_verb_name(verb), why);
+		else
+			json_put_bool(o, command_verb_name(verb), true);
+	}
+	json_end(o);
+}
+
+/* The same object with its session, its warnings with the new ones added. */
+static void write_page(const struct api_config *c, const struct uuid *id, struct json source,
+		       struct json seen_here, struct buf *out)
 {
 	struct json_out o = { .b = out };
 	struct json_iter it = json_iter(source);
@@ -45,6 +90,8 @@ static void write_page(struct json source, struct json seen_here, struct buf *ou
 		if (strcmp(name, "warnings") != 0)
 			json_put_raw(&o, name, value.raw);
 	}
+	put_session(&o, c, id);
+	put_can(&o, source);
 	json_begin_array(&o, "warnings");
 	put_items(&o, stored, (struct json){ 0 });
 	put_items(&o, seen_here, stored);
@@ -62,7 +109,7 @@ static void answered_get(struct request *r, const struct store_answer *a)
 	}
 	CHECK(uuid_parse(&id, span_of(request_value(r, "id"))) == 0); /* was checked */
 	live_source_warnings(api_live(r->api), r->api->shard, &id, &seen);
-	write_page(json_of(a->json), json_of(buf_span(&seen)), &page);
+	write_page(&r->api->common->config, &id, json_of(a->json), json_of(buf_span(&seen)), &page);
 	request_answer(r, 200, buf_span(&page));
 }
 
@@ -95,6 +142,10 @@ static const char *const modes[] = { "", "inline", "fetch", "id", NULL };
 		BODY_ENUM("assistant_mode", modes, "how assistant-request is answered"),          \
 		BODY("variable_values", PARAM_OBJECT, "mode id: variables passed along"),         \
 		BODY("failure", PARAM_OBJECT, "the answer when there is no assistant"),           \
+		BODY("connect", PARAM_OBJECT,                                                     \
+		     "session with the platform: client_id, client_secret and jwt (secret "       \
+		     "references), events (websocket, webhook, none), address, verification "     \
+		     "(secret reference), filters, from_number, account, platform"),              \
 		BODY("settings", PARAM_OBJECT, "thresholds that differ from the project's")
 
 static const struct param list_params[] = { CALLER_ORG(1), QUERY_ARCHIVED(2) };

@@ -32,12 +32,13 @@ static const char *const speakers[] = {
 };
 
 /* Members that are a number or a text, in the order in which they are written. */
-#define NUMBERS(X)                                                                      \
-	X(at_us)                                                                        \
-	X(ms)                                                                           \
-	X(value) X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) \
-		X(reordered) X(damaged)
-#define TEXTS(X) X(name) X(text) X(id)
+#define NUMBERS(X)                                                                          \
+	X(at_us)                                                                            \
+	X(ms)                                                                               \
+	X(value)                                                                            \
+	X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) \
+		X(damaged)
+#define TEXTS(X) X(name) X(text) X(id) X(party) X(who)
 
 static void write_fact(const struct heard *h, struct json_out *o)
 {
@@ -94,7 +95,9 @@ void heard_write(struct span stream, const struct heard *facts, size_t n, struct
 	F(T, I64, damaged, "damaged", OPTIONAL)       \
 	F(T, TEXT, name, "name", OPTIONAL)            \
 	F(T, TEXT, text, "text", OPTIONAL)            \
-	F(T, TEXT, id, "id", OPTIONAL)
+	F(T, TEXT, id, "id", OPTIONAL)                \
+	F(T, TEXT, party, "party", OPTIONAL)          \
+	F(T, TEXT, who, "who", OPTIONAL)
 JSON_STRUCT(fact_json, FACT_FIELDS)
 JSON_FIELDS(fact_json, FACT_FIELDS)
 

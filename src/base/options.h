@@ -23,8 +23,9 @@
 	  "the folder `secrets` inside `state_dir`.")                                              \
 	X(public_url, "public_url", TEXT, "", RANGE(0, 2000),                                      \
 	  "How providers and browsers reach this node, such as `https://calls.example.com`. Used " \
-	  "in the links and webhook addresses Callmend shows. Default: none, addresses are shown " \
-	  "without a host.")                                                                       \
+	  "in the links and webhook addresses Callmend shows, and for webhook subscriptions of "   \
+	  "sources whose `connect` gives no address. Default: none, addresses are shown without "  \
+	  "a host.")                                                                               \
 	X(listen_host, "listen.host", TEXT, "127.0.0.1", RANGE(1, 255),                            \
 	  "Address to listen on for webhooks, API and live view. The default reaches this "        \
 	  "machine only; `0.0.0.0` or `::` means every interface, and then TLS belongs in front "  \
@@ -68,6 +69,23 @@
 	  "own.")                                                                                  \
 	X(media_silence_limit_ms, "media.silence_limit_ms", DURATION, "1m", RANGE(1000, 1 * HOUR), \
 	  "A socket of live audio on which nothing comes for so long is closed.")                  \
+	X(grpc_listen_host, "grpc.listen_host", TEXT, "127.0.0.1", RANGE(1, 255),                  \
+	  "Address to listen on for live audio over gRPC. `0.0.0.0` or `::` means every "          \
+	  "interface.")                                                                            \
+	X(grpc_listen_port, "grpc.listen_port", INT, "0", RANGE(0, 65535),                         \
+	  "TCP port to listen on for gRPC; RingCX calls 443 or 10443. 0: there is none.")          \
+	X(grpc_certificate_file, "grpc.certificate_file", PATH, "", RANGE(0, 4000),                \
+	  "Certificate for it (PEM), with its chain behind it. A file that changes is read again " \
+	  "within a minute, for new connections. Default: none, and gRPC is spoken without TLS: "  \
+	  "for a proxy in front that hands HTTP/2 on.")                                            \
+	X(grpc_key_file, "grpc.key_file", PATH, "", RANGE(0, 4000),                                \
+	  "The certificate's private key (PEM, without passphrase).")                              \
+	X(grpc_max_connections, "grpc.max_connections", INT, "2000", RANGE(1, 1000000),            \
+	  "Connections of gRPC at a time, over all shards. When full, further ones are closed at " \
+	  "once.")                                                                                 \
+	X(grpc_max_streams, "grpc.max_streams", INT, "1000", RANGE(1, 1000000),                    \
+	  "Streams that one connection may have open at a time; further ones are refused, and "    \
+	  "clients try them again.")                                                               \
 	X(journal_segment_bytes, "journal.segment_bytes", SIZE, "64MiB", RANGE(1 * MIB, 4 * GIB),  \
 	  "Size of one journal file, preallocated. Disk space is given back in whole segments.")   \
 	X(journal_memory_bytes, "journal.memory_bytes", SIZE, "64MiB", RANGE(1 * MIB, 64 * GIB),   \

@@ -114,14 +114,18 @@ static int need_destination(const struct command *c, struct fault *f)
 {
 	struct json d = c->destination;
 	if (d.kind != JSON_OBJECT)
-		return fault(f, E_INVALID, "destination: transfer needs an object");
-	if (json_is_text(json_get(d, "type"), "number") &&
-	    json_get(d, "number").kind == JSON_STRING)
-		return 0;
-	if (json_is_text(json_get(d, "type"), "sip") && json_get(d, "sipUri").kind == JSON_STRING)
-		return 0;
+		return fault(f, E_INVALID, "destination: %s needs an object", verbs[c->verb]);
+	static const struct {
+		const char *type, *member;
+	} forms[] = { { "number", "number" }, { "sip", "sipUri" },   { "extension", "extension" },
+		      { "extension", "id" },  { "voicemail", "id" }, { "device", "id" } };
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (json_is_text(json_get(d, "type"), forms[i].type) &&
+		    json_get(d, forms[i].member).kind == JSON_STRING)
+			return 0;
 	return fault(f, E_INVALID,
-		     "destination: needs type number with number, or type sip with sipUri");
+		     "destination: needs type number with number, sip with sipUri, extension with "
+		     "extension or id, voicemail or device with id");
 }
 
 static int (*const needs[COMMAND_COUNT])(const struct command *, struct fault *) = {
@@ -131,6 +135,12 @@ static int (*const needs[COMMAND_COUNT])(const struct command *, struct fault *)
 	[COMMAND_UNMUTE] = need_nothing,
 	[COMMAND_END] = need_nothing,
 	[COMMAND_TRANSFER] = need_destination,
+	[COMMAND_HOLD] = need_nothing,
+	[COMMAND_UNHOLD] = need_nothing,
+	[COMMAND_MONITOR] = need_destination,
+	[COMMAND_COACH] = need_destination,
+	[COMMAND_BARGE] = need_destination,
+	[COMMAND_SEND_TEXT] = need_text,
 	[COMMAND_RECORD_PAUSE] = need_nothing,
 	[COMMAND_RECORD_RESUME] = need_nothing,
 };

@@ -4,7 +4,8 @@
  * Failure modes
  *   same key again            the command that is there, as it is now; nothing is sent
  *   call ended, no URL        rejected at once, with the reason
- *   provider says no          rejected with its status and the beginning of its answer
+ *   provider says no          rejected with its status and the beginning of its answer, or what the
+ * dialect reads in it
  *   not sent                  rejected: not delivered
  *   sent, no answer           unknown; never sent again by itself. If its effect is seen within the
  * verb's time, it becomes effect_seen effect before the answer  kept as evidence; counts once the
@@ -23,6 +24,8 @@ static void command_fini(struct held_command *c)
 	free(c->mem);
 	kept_free(&c->error);
 	kept_free(&c->evidence);
+	kept_free(&c->party);
+	kept_free(&c->message);
 }
 
 static bool settled(const struct held_command *c)
@@ -180,49 +183,86 @@ static bool is_recorders(enum command_verb verb)
 	return verb == COMMAND_RECORD_PAUSE || verb == COMMAND_RECORD_RESUME;
 }
 
-/* Its control URL where there is one, else the socket of its audio. */
-static bool reachable(const struct session *s)
+static struct command_where where_of(const struct session *s, enum command_verb verb,
+				     enum command_target target, struct call_party *party)
 {
-	const char *kind = s->dialect->socket_kind;
-	return facts_get(s, FACT_control_url).n || (kind && span_is(facts_get(s, FACT_kind), kind));
+	bool records = is_recorders(verb);
+	struct span recording = records ? parties_recording(s, party) : (struct span){ 0 };
+	bool somebody = records ? recording.n > 0 : parties_choose(s, target, party);
+	return (struct command_where){
+		.control_url = facts_get(s, FACT_control_url),
+		.provider_call_id = session_provider_call_id(s),
+		.party = somebody ? party : NULL,
+		.recording = recording,
+		.kind = facts_get(s, FACT_kind),
+		.customer_number = facts_get(s, FACT_customer_number),
+		.phone_number = facts_get(s, FACT_phone_number),
+	};
 }
 
-static bool is_providers(const struct session *s, enum command_verb verb)
-{
-	return reachable(s) && (s->dialect->can >> verb & 1);
-}
-
-static const char *refusal(const struct session *s, const struct command *c)
+static const char *refusal(const struct session *s, enum command_verb verb,
+			   const struct command_where *where)
 {
 	if (s->status.ended)
 		return "call has ended";
-	if (is_recorders(c->verb))
+	if (is_recorders(verb))
 		return NULL; /* whether it records, it knows itself */
-	if (!reachable(s))
-		return "the provider gave no control URL";
-	if (!(s->dialect->can >> c->verb & 1))
-		return "this provider has no such command";
-	return NULL;
+	return s->dialect->cannot(verb, where);
 }
 
-static void ask(struct session *s, struct held_command *h, enum effect_kind kind)
+/* Of recordings what is known without asking the recorder. */
+static const char *refusal_now(const struct session *s, enum command_verb verb)
 {
-	struct effect e = { .kind = kind,
-			    .command = &h->c,
-			    .control_url = facts_get(s, FACT_control_url),
-			    .timeout_ms = CONTROL_TIMEOUT_MS };
+	struct call_party party;
+	const struct command_where where = where_of(s, verb, TARGET_ASSISTANT, &party);
+	const char *why = refusal(s, verb, &where);
+	int64_t ms;
+	if (why || !is_recorders(verb) || session_records(s, &ms))
+		return why;
+	return s->dialect->cannot(verb, &where);
+}
+
+void commands_put_can(const struct session *s, struct json_out *o)
+{
+	json_begin(o, "can");
+	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+		enum command_verb verb = (enum command_verb)i;
+		const char *why = refusal_now(s, verb);
+		if (why)
+			json_put_z(o, command_verb_name(verb), why);
+		else
+			json_put_bool(o, command_verb_name(verb), true);
+	}
+	json_end(o);
+}
+
+/* Without a control URL, over the socket of its audio, where calls of this kind take commands. */
+static enum effect_kind way_of(const struct session *s, const struct command_where *where)
+{
+	const char *kind = s->dialect->socket_kind;
+	bool socket = !where->control_url.n && kind && span_is(where->kind, kind);
+	return socket ? EFFECT_SOCKET : EFFECT_CONTROL;
+}
+
+static void ask(struct session *s, struct held_command *h, const struct command_where *where,
+		enum effect_kind kind)
+{
+	struct effect e = {
+		.kind = kind, .command = &h->c, .where = *where, .timeout_ms = CONTROL_TIMEOUT_MS
+	};
 	h->open++;
 	effects_ask(s, &e, &h->c.id);
 }
 
-static void send(struct session *s, struct held_command *h)
+static void send(struct session *s, struct held_command *h, const struct command_where *where)
 {
-	bool url = facts_get(s, FACT_control_url).n > 0;
+	if (where->party)
+		kept_set(&h->party, where->party->id);
 	observe_begin(s, h);
-	if (is_providers(s, h->c.verb))
-		ask(s, h, url ? EFFECT_CONTROL : EFFECT_SOCKET);
+	if (!s->dialect->cannot(h->c.verb, where))
+		ask(s, h, where, way_of(s, where));
 	if (is_recorders(h->c.verb))
-		ask(s, h, EFFECT_RECORDER);
+		ask(s, h, where, EFFECT_RECORDER);
 }
 
 void commands_request(struct session *s, const struct command *c)
@@ -236,12 +276,15 @@ void commands_request(struct session *s, const struct command *c)
 	if (!room)
 		session_flag(s, FLAG_COMMANDS_FULL);
 	struct held_command *h = add_command(s, c);
-	const char *why = room ? refusal(s, c) : "too many commands of this call are not settled";
+	struct call_party party;
+	const struct command_where where = where_of(s, c->verb, c->target, &party);
+	const char *why = room ? refusal(s, c->verb, &where)
+			       : "too many commands of this call are not settled";
 	change(s, h, COMMAND_STATE_REQUESTED);
 	if (why)
 		reject(s, h, span_of(why));
 	else
-		send(s, h);
+		send(s, h, &where);
 	if (!room) { /* told, not kept */
 		command_fini(h);
 		s->commands.n--;
@@ -321,12 +364,37 @@ static enum command_part part_of(const struct open_effect *e, const struct outco
 	return e->kind == EFFECT_RECORDER ? PART_NOTHING : PART_REFUSED;
 }
 
-static void explain(struct held_command *h, enum command_part part, const struct outcome *o)
+/* In the provider's words, one line of them where it is known which. */
+static struct span told(struct session *s, const struct outcome *o)
+{
+	if (o->end != OUTCOME_ANSWERED)
+		return o->error;
+	struct span line = s->dialect->explain ? s->dialect->explain(o->body, &s->scratch)
+					       : (struct span){ 0 };
+	return line.n ? line : o->body;
+}
+
+/* Neither the provider's recording nor ours: both say why. */
+static void explain_nothing(struct session *s, struct held_command *h, struct span recorders)
+{
+	struct call_party party;
+	char why[2 * ERROR_BODY_BYTES];
+	const struct command_where where = where_of(s, h->c.verb, h->c.target, &party);
+	bool could = !s->dialect->cannot(h->c.verb, NULL);
+	const char *providers = could ? s->dialect->cannot(h->c.verb, &where) : NULL;
+	int n = snprintf(why, sizeof(why), "%s%s%.*s", providers ? providers : "",
+			 providers ? "; " : "",
+			 SPAN_ARG(kept_clip(recorders, ERROR_BODY_BYTES)));
+	kept_set(&h->error, (struct span){ why, (size_t)n });
+}
+
+static void explain(struct session *s, struct held_command *h, enum command_part part,
+		    const struct outcome *o)
 {
 	char what[64], why[ERROR_BODY_BYTES + 64];
-	struct span more = o->end == OUTCOME_ANSWERED ? o->body : o->error;
+	struct span more = told(s, o);
 	if (part == PART_NOTHING) {
-		kept_set(&h->error, kept_clip(more, ERROR_BODY_BYTES));
+		explain_nothing(s, h, more);
 		return;
 	}
 	snprintf(what, sizeof(what), "the provider answered %d", o->status);
@@ -349,20 +417,35 @@ static void recorder_outcome(struct session *s, struct held_command *h, enum com
 	h->recorder_done = part == PART_DONE;
 }
 
+/* What the answer tells of the call. The message is known before its delivery is told. */
+static void read_answer(struct session *s, struct held_command *h, const struct outcome *o,
+			struct inputs *out)
+{
+	if (!s->dialect->read_answer || json_check(o->body, NULL) ||
+	    s->dialect->read_answer(&h->c, o->body, &s->scratch, out, NULL))
+		return;
+	for (size_t i = 0; i < out->n; i++)
+		if (out->items[i].type == INPUT_DELIVERY)
+			kept_set(&h->message, out->items[i].id);
+}
+
 /* A command is what became of the worst part of it, when all of them have ended. */
-void commands_outcome(struct session *s, const struct open_effect *e, const struct outcome *o)
+void commands_outcome(struct session *s, const struct open_effect *e, const struct outcome *o,
+		      struct inputs *told)
 {
 	struct held_command *h = by_id(s, &e->of);
 	if (!h || h->state != COMMAND_STATE_REQUESTED)
 		return;
 	enum command_part part = part_of(e, o);
+	if (o->end == OUTCOME_ANSWERED && is_good(o))
+		read_answer(s, h, o, told);
 	if (e->kind == EFFECT_RECORDER)
 		recorder_outcome(s, h, part);
 	if (part > h->worst || (part == h->worst && part == PART_NOTHING)) {
 		h->worst = part;
 		kept_free(&h->error);
 		if (part != PART_DONE)
-			explain(h, part, o);
+			explain(s, h, part, o);
 	}
 	if (--h->open == 0)
 		conclude[h->worst](s, h);
@@ -383,6 +466,12 @@ void commands_effect_seen(struct session *s, struct held_command *h, const char 
 		return; /* counts when the provider's answer is there */
 	stop_watching(h);
 	change(s, h, COMMAND_STATE_EFFECT_SEEN);
+}
+
+void commands_failed(struct session *s, struct held_command *h, struct span why)
+{
+	if (h->state == COMMAND_STATE_ACCEPTED)
+		reject(s, h, why);
 }
 
 /* --- the stage --- */
@@ -426,7 +515,7 @@ static size_t bytes(const struct session *s)
 	size_t n = s->commands.cap * sizeof(*s->commands.items);
 	for (uint32_t i = 0; i < s->commands.n; i++) {
 		const struct held_command *h = &s->commands.items[i];
-		n += h->mem_bytes + h->error.n + h->evidence.n;
+		n += h->mem_bytes + h->error.n + h->evidence.n + h->party.n + h->message.n;
 		n += h->watch.n * sizeof(uint32_t);
 		for (unsigned k = 0; k < HEARD_SOURCES; k++)
 			n += h->watch.heard[k].words ? h->watch.cap * sizeof(uint32_t) : 0;
@@ -458,7 +547,8 @@ const struct stage commands_stage = {
 	.name = "commands",
 	.wants = STAGE_WANTS(TRANSCRIPT_FINAL) | STAGE_WANTS(SPEAKING_TEXT) | STAGE_WANTS(MESSAGE) |
 		 STAGE_WANTS(SPEECH_STARTED) | STAGE_WANTS(SPEECH_STOPPED) |
-		 STAGE_WANTS(CALL_STATUS) | STAGE_WANTS(CALL_ENDED) | STAGE_WANTS(TRANSFER),
+		 STAGE_WANTS(CALL_STATUS) | STAGE_WANTS(CALL_ENDED) | STAGE_WANTS(TRANSFER) |
+		 STAGE_WANTS(PARTY) | STAGE_WANTS(DELIVERY) | STAGE_WANTS(AUDIO_HELD),
 	.event = event,
 	.deadline = deadline,
 	.timer = timer,

@@ -68,13 +68,20 @@ void facts_put(const struct session *s, struct json_out *o)
 	put_some(s, o, UINT32_MAX);
 }
 
-/* Takes what is new or different over; a fact that is not given stays. Returns a bit per change. */
-static uint32_t learn(struct session *s, const struct call_facts *cf)
+/* One message sees one party only: together they know these better. */
+#define OF_PARTIES                                                              \
+	(UINT32_C(1) << FACT_kind | UINT32_C(1) << FACT_customer_number |       \
+	 UINT32_C(1) << FACT_customer_name | UINT32_C(1) << FACT_phone_number | \
+	 UINT32_C(1) << FACT_assistant_id | UINT32_C(1) << FACT_assistant_name)
+
+/* Takes what is new or different over, but for `not`; a fact that is not given stays. Returns a bit
+ * per change. */
+static uint32_t learn(struct session *s, const struct call_facts *cf, uint32_t not )
 {
 	uint32_t changed = 0;
 	for (unsigned i = 0; i < FACT_COUNT; i++) {
 		struct span v = given(cf, (enum fact)i);
-		if (!v.n || span_eq(v, kept_span(&s->facts.value[i])))
+		if (not >> i & 1 || !v.n || span_eq(v, kept_span(&s->facts.value[i])))
 			continue;
 		kept_set(&s->facts.value[i], v);
 		if (facts[i].place != FACT_PRIVATE)
@@ -143,26 +150,41 @@ static void trust_start(struct session *s, int64_t started_us)
 	st->start_guessed = false;
 }
 
+static void tell(struct session *s, uint32_t changed, int64_t at_us)
+{
+	if (!s->facts.known) {
+		s->facts.known = true;
+		started(s, at_us);
+	} else if (changed) {
+		struct draft d;
+		draft_begin(s, &d, EVENT_CALL_UPDATED, at_us);
+		put_some(s, &d.o, changed);
+		draft_emit(s, &d);
+	}
+}
+
 void facts_input(struct session *s, const struct input *in)
 {
 	const struct call_facts *cf = in->facts;
 	if (!cf)
 		return;
-	uint32_t changed = learn(s, cf);
+	uint32_t changed = learn(s, cf, s->parties.n ? OF_PARTIES : 0);
 	s->facts.created_us = cf->created_us ? cf->created_us : s->facts.created_us;
 	s->facts.transcript_subscribed |=
 		cf->transcript_subscribed_known && cf->transcript_subscribed;
 	trust_start(s, cf->started_us);
-	if (!s->facts.known) {
-		s->facts.known = true;
-		started(s, in->at_us);
-	} else if (changed) {
-		struct draft d;
-		draft_begin(s, &d, EVENT_CALL_UPDATED, in->at_us);
-		put_some(s, &d.o, changed);
-		draft_emit(s, &d);
-	}
+	tell(s, changed, in->at_us);
 	check_configuration(s, cf);
+}
+
+/* Exactly these: what another was called is not what the present one is called. */
+void facts_of_parties(struct session *s, const struct call_facts *cf, int64_t at_us)
+{
+	uint32_t changed = learn(s, cf, ~OF_PARTIES);
+	for (unsigned i = 0; i < FACT_COUNT; i++)
+		if ((OF_PARTIES >> i & 1) && !given(cf, (enum fact)i).n)
+			kept_free(&s->facts.value[i]);
+	tell(s, changed, at_us);
 }
 
 void facts_assistant(struct session *s, const struct input *in)

@@ -9,6 +9,8 @@ void history_input(struct session *s, const struct input *in)
 	s->counts.messages++;
 	if (in->at_us > s->history.newest_us)
 		s->history.newest_us = in->at_us;
+	if (texts_only(s))
+		texts_message(s, in);
 	if (in->speaker != SPEAKER_NONE)
 		status_guess_start(s, in->at_us);
 	draft_begin(s, &d, EVENT_MESSAGE, in->at_us);
@@ -19,12 +21,12 @@ void history_input(struct session *s, const struct input *in)
 	json_put_i64(&d.o, "index", s->history.next_index++);
 	if (span_is(in->name, "tool-calls"))
 		pipeline_put_json(&d.o, "tool_calls", in->data);
+	bool said = span_is(in->name, "user") || span_is(in->name, "assistant");
 	if (in->id.n)
-		json_put_text(&d.o, "tool_call_id", in->id);
+		json_put_text(&d.o, said ? "message_id" : "tool_call_id", in->id);
 	if (in->from_report)
 		json_put_bool(&d.o, "from_report", true);
 	draft_emit(s, &d);
-	bool words = in->speaker != SPEAKER_NONE && in->text.n;
-	if (words && (span_is(in->name, "user") || span_is(in->name, "assistant")))
+	if (said && in->speaker != SPEAKER_NONE && in->text.n)
 		turns_history(s, in);
 }

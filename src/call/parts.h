@@ -10,6 +10,8 @@
 /* --- facts.c: who and what the call is --- */
 void facts_input(struct session *, const struct input *);
 void facts_assistant(struct session *, const struct input *);
+/* What the parties say together, all of it: from then on only their word counts for this. */
+void facts_of_parties(struct session *, const struct call_facts *, int64_t at_us);
 void facts_put(const struct session *, struct json_out *); /* the public ones */
 struct span facts_get(const struct session *, enum fact);
 size_t facts_bytes(const struct session *);
@@ -26,8 +28,40 @@ void status_conversing(struct session *, int64_t at_us);
 /* The call had begun by then at the latest. */
 void status_guess_start(struct session *, int64_t at_us);
 void status_reconciled(struct session *, const struct open_effect *, const struct outcome *);
+/* What others find out about a call of parties, or of texts. Each is told only when it is news. */
+void status_stands(struct session *, const char *name, int64_t at_us);
+void status_over(struct session *, struct span reason, int64_t ended_us);
+void status_lives_again(struct session *);
+void status_began(struct session *, int64_t started_us);
+/* Something that comes when calls are over. */
+void status_aftermath(struct session *);
+/* Asks the platform how the call stands; false: that cannot be done here. */
+bool status_ask(struct session *);
 const char *status_class_name(enum end_class);
 enum end_class status_class(struct span reason);
+
+/* --- parties.c: who takes part, where the platform tells of them one by one --- */
+extern const struct stage parties_stage;
+void parties_input(struct session *, const struct input *);
+/* The platform does not know the call (any more). */
+void parties_unknown(struct session *, int64_t at_us);
+/* Ends a call in which nobody is left; false: somebody is, or parties are not told of. */
+bool parties_give_up(struct session *);
+/* It lives on there: of a call that ended as "moved"; else empty. */
+struct span parties_moved_to(const struct session *);
+/* Whom a command is about; spans of *out are the session's. false: nobody. */
+bool parties_choose(const struct session *, enum command_target, struct call_party *out);
+/* A party of this id that was not there yet at `since_us` (arrival). */
+bool parties_new(const struct session *, struct span id, int64_t since_us);
+/* A recording of the platform's that runs, or is paused, and whose it is; may be empty. */
+struct span parties_recording(const struct session *, struct call_party *out);
+void parties_put(const struct session *, struct json_out *); /* "parties" */
+
+/* --- texts.c: conversations by text --- */
+bool texts_only(const struct session *); /* the call is one */
+void texts_message(struct session *, const struct input *);
+void texts_over(struct session *); /* nobody has written for text_close_ms */
+void texts_delivery(struct session *, const struct input *);
 
 /* --- speech.c: who is speaking --- */
 extern const struct stage speech_stage;
@@ -95,8 +129,14 @@ bool tool_rule_same(struct json a, struct json b);
 /* --- commands.c --- */
 extern const struct stage commands_stage;
 void commands_request(struct session *, const struct command *);
-void commands_outcome(struct session *, const struct open_effect *, const struct outcome *);
+/* told: what the answer to it says of the call, to be applied afterwards. */
+void commands_outcome(struct session *, const struct open_effect *, const struct outcome *,
+		      struct inputs *told);
+/* What was sent has failed after all. */
+void commands_failed(struct session *, struct held_command *, struct span why);
 void commands_put(const struct held_command *, struct json_out *); /* members of one command */
+/* can: {verb: true, or why it would be refused now}. */
+void commands_put_can(const struct session *, struct json_out *);
 /* The effect shows: evidence says how. Called by observe.c. */
 void commands_effect_seen(struct session *, struct held_command *, const char *evidence);
 

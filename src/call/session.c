@@ -117,6 +117,16 @@ static void question_input(struct session *s, const struct input *in)
 	draft_emit(s, &d);
 }
 
+static void insight_input(struct session *s, const struct input *in)
+{
+	struct draft d;
+	status_aftermath(s);
+	draft_begin(s, &d, EVENT_INSIGHT, in->at_us);
+	json_put_text(&d.o, "kind", in->name);
+	pipeline_put_json(&d.o, "insight", in->data);
+	draft_emit(s, &d);
+}
+
 static void raw_input(struct session *s, const struct input *in)
 {
 	struct draft d;
@@ -144,6 +154,9 @@ static void (*const on_input[INPUT_COUNT])(struct session *, const struct input 
 	[INPUT_VOICE_INPUT] = voice_input_input,
 	[INPUT_LANGUAGE] = language_input,
 	[INPUT_QUESTION] = question_input,
+	[INPUT_PARTY] = parties_input,
+	[INPUT_DELIVERY] = texts_delivery,
+	[INPUT_INSIGHT] = insight_input,
 	[INPUT_REPORT] = status_report,
 	[INPUT_RAW] = raw_input,
 };
@@ -369,11 +382,18 @@ static void reconcile_outcome(struct session *s, const struct open_effect *e,
 	status_reconciled(s, e, o);
 }
 
+static void control_outcome(struct session *s, const struct open_effect *e, const struct outcome *o)
+{
+	struct inputs told = { 0 };
+	commands_outcome(s, e, o, &told);
+	apply_inputs(s, &told);
+}
+
 static void (*const on_outcome[])(struct session *, const struct open_effect *,
 				  const struct outcome *) = {
-	[EFFECT_CONTROL] = commands_outcome,
-	[EFFECT_SOCKET] = commands_outcome,
-	[EFFECT_RECORDER] = commands_outcome,
+	[EFFECT_CONTROL] = control_outcome,
+	[EFFECT_SOCKET] = control_outcome,
+	[EFFECT_RECORDER] = control_outcome,
 	[EFFECT_TOOL] = tools_outcome,
 	[EFFECT_UPSTREAM_TOOLS] = tools_upstream_outcome,
 	[EFFECT_RECONCILE] = reconcile_outcome,
@@ -516,8 +536,9 @@ int64_t session_deadline(const struct session *s)
 
 bool session_expired(const struct session *s, int64_t now_us)
 {
-	int64_t idle_ms = s->status.ended ? 0 : s->settings.idle_close_ms;
-	return (s->status.ended || s->timers_stopped) &&
+	bool over = session_ended(s);
+	int64_t idle_ms = over ? 0 : s->settings.idle_close_ms;
+	return (over || s->timers_stopped) &&
 	       now_us >= s->last_us + (idle_ms + s->settings.linger_ms) * MS_US;
 }
 
@@ -538,7 +559,7 @@ const struct settings *session_settings(const struct session *s)
 
 bool session_ended(const struct session *s)
 {
-	return s->status.ended;
+	return s->status.ended || s->status.aftermath;
 }
 
 uint64_t session_first_record(const struct session *s)

@@ -91,7 +91,8 @@ bool session_records(const struct session *, int64_t *ms);
  * last_seq} */
 void session_summary(const struct session *, struct buf *out);
 /* The same plus {turns: [last 50: {speaker, text, at, offset_ms, turn, revision}], partial: {ai,
- * user}, tools: [last 20], signals: [raised], commands: [last 20], context: [last 16 items],
+ * user}, tools: [last 20], signals: [raised], commands: [last 20], can: {verb: true or why not, as
+ * the call stands}, context: [last 16 items],
  * escalated (by a rule, A9), and facts: [{field, label, required, state, value, confidence}]
  * instead of their number}. */
 void session_snapshot(const struct session *, struct buf *out);

@@ -31,7 +31,7 @@ static void put_status(const struct session *s, struct json_out *o)
 {
 	const struct status_state *st = &s->status;
 	pipeline_put_text(o, "status", kept_span(&st->status));
-	json_put_bool(o, "live", s->facts.known && !st->ended);
+	json_put_bool(o, "live", s->facts.known && !session_ended(s));
 	pipeline_put_time(o, "started_at", st->started_us);
 	pipeline_put_time(o, "ended_at", st->ended_us);
 	if (st->duration_ms >= 0)
@@ -121,6 +121,7 @@ static void put_summary(const struct session *s, struct json_out *o)
 	put_speech(s, o);
 	put_counts(s, o);
 	put_result(s, o);
+	parties_put(s, o);
 	sound_put(s, o);
 	put_flags(s, o);
 }
@@ -193,6 +194,7 @@ void session_snapshot(const struct session *s, struct buf *out)
 	json_begin(&o, NULL);
 	put_summary(s, &o);
 	put_commands(s, &o, COMMANDS_SHOWN, false);
+	commands_put_can(s, &o);
 	put_turns(s, &o);
 	put_tools(s, &o);
 	put_signals(s, &o);

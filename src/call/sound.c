@@ -36,12 +36,19 @@ static uint64_t key_of(struct span stream, unsigned leg)
 	return hash64_seeded(stream, leg + 1) | 1;
 }
 
+/* A place of a stream may be given again: who is attached there now goes first. */
 static unsigned leg_find(const struct sound_state_of_call *a, uint64_t key)
 {
-	unsigned i = 0;
-	while (i < SOUND_LEGS && a->legs[i].key != key)
-		i++;
-	return i;
+	unsigned best = NO_LEG;
+	for (unsigned i = 0; i < SOUND_LEGS; i++) {
+		if (a->legs[i].key != key)
+			continue;
+		if (a->legs[i].attached)
+			return i;
+		if (best == NO_LEG || a->legs[i].detached_us > a->legs[best].detached_us)
+			best = i;
+	}
+	return best;
 }
 
 /* A free place, or that of the leg which was detached first. */
@@ -63,6 +70,8 @@ static void leg_free(struct sound_leg *l)
 	kept_free(&l->stream);
 	kept_free(&l->dialect);
 	kept_free(&l->codec);
+	kept_free(&l->party);
+	kept_free(&l->who);
 	*l = (struct sound_leg){ 0 };
 }
 
@@ -234,7 +243,13 @@ static void put_db(struct json_out *o, const char *key, int64_t tenths)
 	json_put_f64(o, key, (double)tenths / 10);
 }
 
-/* A call of which nothing but audio is known has begun. */
+/* Nobody else says how calls of this platform stand. */
+static bool lasts_by_audio(const struct session *s)
+{
+	return s->dialect && s->dialect->lasts_by_audio;
+}
+
+/* A call of which nothing but audio is known has begun, or goes on after all. */
 static void begin_call(struct session *s, const struct told_fact *f)
 {
 	struct call_facts facts = { .provider_call_id = f->stream,
@@ -244,10 +259,15 @@ static void begin_call(struct session *s, const struct told_fact *f)
 	struct input status = { .type = INPUT_STATUS,
 				.at_us = f->at_us,
 				.name = SPAN("in-progress") };
-	if (s->facts.known)
+	bool lasts = lasts_by_audio(s);
+	if (s->facts.known && !lasts)
+		return;
+	if (lasts && s->sound->only_audio && !s->status.ended)
 		return;
 	sound(s)->only_audio = true;
-	facts_input(s, &call);
+	s->sound->ended = false;
+	if (!s->facts.known)
+		facts_input(s, &call);
 	status_input(s, &status);
 }
 
@@ -260,22 +280,73 @@ static void end_call(struct session *s, int64_t at_us, struct span reason)
 		status_input(s, &status);
 }
 
+/* With the last participant, if the stream is over, too: another stream of the same call may begin,
+ * so it is waited for a little, and the end is believed as long as no more is heard. */
+static void nobody_left(struct session *s, const struct told_fact *f, struct span why)
+{
+	struct sound_state_of_call *a = s->sound;
+	if (!a->only_audio || span_is(why, "left"))
+		return;
+	if (!lasts_by_audio(s)) {
+		end_call(s, f->at_us, why.n ? why : SPAN("closed"));
+		return;
+	}
+	kept_set(&a->over_why, why.n ? why : SPAN("closed"));
+	a->over_at_us = f->at_us;
+	a->over_us = s->now.at_us + s->settings.party_settle_ms * MS_US;
+}
+
+static void call_over(struct session *s)
+{
+	struct sound_state_of_call *a = s->sound;
+	if (!a || !a->over_us || s->now.at_us < a->over_us)
+		return;
+	a->over_us = 0;
+	s->stage = 0; /* an end is the business of all of them */
+	end_call(s, a->over_at_us, kept_span(&a->over_why));
+	s->status.lost = true; /* it lives again when more is heard */
+}
+
+static void put_name(struct draft *d, const struct sound_leg *l)
+{
+	pipeline_put_text(&d->o, "party", kept_span(&l->party));
+	pipeline_put_text(&d->o, "who", kept_span(&l->who));
+}
+
 static void attached(struct session *s, const struct told_fact *f)
 {
 	struct sound_leg *l = f->leg;
 	struct draft d;
 	begin_call(s, f);
+	s->sound->over_us = 0;
 	kept_set_clipped(&l->stream, f->stream, STREAM_BYTES);
 	kept_set_clipped(&l->dialect, f->h->name, WORD_BYTES);
 	kept_set_clipped(&l->codec, f->h->text, WORD_BYTES);
+	kept_set_clipped(&l->party, f->h->party, STREAM_BYTES);
+	kept_set_clipped(&l->who, f->h->who, STREAM_BYTES);
 	l->rate_hz = f->h->value;
 	l->attached = true;
+	l->held = false;
 	l->attached_us = f->at_us;
 	mark(s, SOUND_ATTACHED, f->place, f->at_us);
 	begin(s, &d, EVENT_AUDIO_ATTACHED, f);
 	json_put_text(&d.o, "dialect", kept_span(&l->dialect));
 	json_put_text(&d.o, "codec", kept_span(&l->codec));
 	json_put_i64(&d.o, "rate_hz", l->rate_hz);
+	put_name(&d, l);
+	draft_emit(s, &d);
+}
+
+static void held(struct session *s, const struct told_fact *f)
+{
+	bool on = span_is(f->h->name, "held");
+	struct draft d;
+	if (!f->leg->attached || f->leg->held == on)
+		return;
+	f->leg->held = on;
+	mark(s, on ? SOUND_HELD : SOUND_RESUMED, f->place, f->at_us);
+	begin(s, &d, EVENT_AUDIO_HELD, f);
+	json_put_bool(&d.o, "held", on);
 	draft_emit(s, &d);
 }
 
@@ -283,10 +354,13 @@ static void detached(struct session *s, const struct told_fact *f)
 {
 	struct span why = kept_clip(f->h->name, WORD_BYTES);
 	struct draft d;
-	if (!f->leg->attached)
+	if (!f->leg->attached) { /* the stream of those who had left before */
+		if (!any_attached(s->sound))
+			nobody_left(s, f, why);
 		return;
+	}
 	mark(s, SOUND_DETACHED, f->place, f->at_us);
-	f->leg->attached = f->leg->speaking = f->leg->hears = false;
+	f->leg->attached = f->leg->speaking = f->leg->hears = f->leg->held = false;
 	f->leg->detached_us = f->at_us;
 	if (!speaker_on(s->sound, f->h->speaker))
 		speech_heard(s, f->h->speaker, false, f->at_us);
@@ -297,8 +371,7 @@ static void detached(struct session *s, const struct told_fact *f)
 	if (any_attached(s->sound))
 		return;
 	transcript_unheard(s);
-	if (s->sound->only_audio)
-		end_call(s, f->at_us, why.n ? why : SPAN("closed"));
+	nobody_left(s, f, why);
 }
 
 static void speech(struct session *s, const struct told_fact *f, bool starts)
@@ -467,6 +540,7 @@ static const struct {
 	bool leg;
 } on_fact[HEARD_COUNT] = {
 	[HEARD_ATTACHED] = { attached, true },
+	[HEARD_HELD] = { held, true },
 	[HEARD_DETACHED] = { detached, true },
 	[HEARD_SPEECH_STARTED] = { speech_started, true },
 	[HEARD_SPEECH_STOPPED] = { speech_stopped, true },
@@ -489,7 +563,9 @@ static bool find_leg(struct session *s, struct told_fact *f)
 	struct sound_state_of_call *a = sound(s);
 	uint64_t key = key_of(f->stream, f->h->leg);
 	f->place = leg_find(a, key);
-	if (f->place == NO_LEG && f->h->kind == HEARD_ATTACHED) {
+	bool anew =
+		f->h->kind == HEARD_ATTACHED && (f->place == NO_LEG || !a->legs[f->place].attached);
+	if (anew) {
 		f->place = leg_place(a);
 		if (f->place == NO_LEG)
 			session_flag(s, FLAG_LEGS_FULL);
@@ -501,7 +577,8 @@ static bool find_leg(struct session *s, struct told_fact *f)
 	f->leg = &a->legs[f->place];
 	f->leg->key = key;
 	f->leg->index = f->h->leg;
-	f->leg->speaker = f->h->speaker;
+	if (f->leg->attached || f->h->kind == HEARD_ATTACHED)
+		f->leg->speaker = f->h->speaker;
 	return true;
 }
 
@@ -561,12 +638,16 @@ static void event(struct session *s, const struct event *e)
 static int64_t deadline(const struct session *s)
 {
 	const struct sound_state_of_call *a = s->sound;
-	return a && a->counted < a->marks_n ? a->marks[a->counted].at_us + SETTLE_US : INT64_MAX;
+	int64_t due = a && a->over_us ? a->over_us : INT64_MAX;
+	if (a && a->counted < a->marks_n && a->marks[a->counted].at_us + SETTLE_US < due)
+		due = a->marks[a->counted].at_us + SETTLE_US;
+	return due;
 }
 
 static void timer(struct session *s)
 {
 	settle(s, s->now.at_us - SETTLE_US);
+	call_over(s);
 }
 
 static size_t bytes(const struct session *s)
@@ -574,7 +655,8 @@ static size_t bytes(const struct session *s)
 	size_t n = s->sound ? sizeof(*s->sound) : 0;
 	for (unsigned i = 0; s->sound && i < SOUND_LEGS; i++)
 		n += s->sound->legs[i].stream.n + s->sound->legs[i].dialect.n +
-		     s->sound->legs[i].codec.n;
+		     s->sound->legs[i].codec.n + s->sound->legs[i].party.n +
+		     s->sound->legs[i].who.n;
 	return n;
 }
 
@@ -588,6 +670,7 @@ static void fini(struct session *s)
 	kept_free(&s->sound->recording);
 	kept_free(&s->sound->recording_id);
 	kept_free(&s->sound->linked);
+	kept_free(&s->sound->over_why);
 	free(s->sound);
 }
 
@@ -635,10 +718,13 @@ static void put_leg(const struct sound_leg *l, struct json_out *o)
 	json_put_text(o, "dialect", kept_span(&l->dialect));
 	json_put_text(o, "codec", kept_span(&l->codec));
 	json_put_i64(o, "rate_hz", l->rate_hz);
+	pipeline_put_text(o, "party", kept_span(&l->party));
+	pipeline_put_text(o, "who", kept_span(&l->who));
 	json_put_bool(o, "attached", l->attached);
 	pipeline_put_time(o, "attached_at", l->attached_us);
 	pipeline_put_time(o, "detached_at", l->detached_us);
 	json_put_bool(o, "speaking", l->speaking);
+	json_put_bool(o, "held", l->held);
 	if (l->measured) {
 		put_db(o, "level_db", l->level);
 		put_db(o, "peak_db", l->peak);

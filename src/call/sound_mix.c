@@ -88,11 +88,21 @@ static bool speaks(const struct sound_mix *m, enum speaker who)
 	return false;
 }
 
+/* Silence is meant. */
+static bool rests(const struct sound_mix *m)
+{
+	bool held = false;
+	for (unsigned i = 0; i < SOUND_LEGS; i++)
+		held |= m->held[i];
+	return m->resting || held;
+}
+
 /* The caller's leg is silent when nothing sounds on it; the assistant's, which may be digitally
- * silent while it listens, when nothing ever has. */
+ * silent while it listens, when nothing ever has; one that is held never. */
 static bool silent_leg(const struct sound_mix *m, unsigned leg)
 {
-	return m->silent[leg] && (m->speaker[leg] != SPEAKER_AI || !m->sounded[leg]);
+	return m->silent[leg] && !m->held[leg] &&
+	       (m->speaker[leg] != SPEAKER_AI || !m->sounded[leg]);
 }
 
 static enum sound_state state_of(const struct sound_mix *m)
@@ -123,7 +133,7 @@ static void pass(struct sound_mix *m, int64_t until_us)
 	m->talk_us[SPEAKER_AI] += ai ? us : 0;
 	m->talk_us[SPEAKER_USER] += user ? us : 0;
 	m->overlap_us += ai && user ? us : 0;
-	m->silence_us += m->quiet_us && !m->resting ? us : 0;
+	m->silence_us += m->quiet_us && !rests(m) ? us : 0;
 	m->one_way_us += m->state == SOUND_STATE_ONE_WAY ? us : 0;
 	m->silent_us += m->state == SOUND_STATE_SILENT ? us : 0;
 }
@@ -165,7 +175,7 @@ static void quiet_ends(const struct step *s, enum speaker before)
 {
 	struct sound_mix *m = s->m;
 	int64_t us = s->at_us - m->quiet_us;
-	bool dead = m->quiet_us && !m->resting && us >= s->rules->dead_air_us;
+	bool dead = m->quiet_us && !rests(m) && us >= s->rules->dead_air_us;
 	m->quiet_us = 0;
 	if (!dead)
 		return;
@@ -198,7 +208,7 @@ static void user_stops(const struct step *s, bool over)
 		m->backchannels++;
 		m->barge_us = 0;
 	}
-	m->asked_us = over || m->resting ? 0 : s->at_us;
+	m->asked_us = over || rests(m) ? 0 : s->at_us;
 }
 
 static void ai_starts(const struct step *s, bool over)
@@ -241,13 +251,6 @@ static void voices(const struct step *s, bool ai, bool user)
 
 /* --- marks --- */
 
-static void on_attached(const struct step *s, unsigned leg)
-{
-	s->m->attached[leg] = true;
-	s->m->on[leg] = 0;
-	s->m->silent[leg] = s->m->sounded[leg] = false;
-}
-
 static void on_started(const struct step *s, unsigned leg)
 {
 	if (s->m->on[leg] < UINT8_MAX)
@@ -273,28 +276,68 @@ static void on_sounds(const struct step *s, unsigned leg)
 	s->m->sounded[leg] = true;
 }
 
+/* From now on silence is meant: what was quiet before it counts. */
+static void rest_begins(const struct step *s)
+{
+	if (s->m->quiet_us)
+		quiet_ends(s, SPEAKER_NONE);
+	s->m->asked_us = 0;
+}
+
+/* Nobody rests any more. */
+static void rest_ends(const struct step *s)
+{
+	bool talks = speaks(s->m, SPEAKER_AI) || speaks(s->m, SPEAKER_USER);
+	if (!rests(s->m) && !talks)
+		quiet_begins(s, SPEAKER_NONE);
+}
+
+static void on_held(const struct step *s, unsigned leg)
+{
+	if (!s->m->attached[leg])
+		return;
+	rest_begins(s);
+	s->m->held[leg] = true;
+	s->m->silent[leg] = false;
+}
+
+static void on_resumed(const struct step *s, unsigned leg)
+{
+	if (!s->m->held[leg])
+		return;
+	s->m->held[leg] = s->m->silent[leg] = false;
+	rest_ends(s);
+}
+
 static void on_detached(const struct step *s, unsigned leg)
 {
 	s->m->attached[leg] = false;
 	s->m->on[leg] = 0;
+	on_resumed(s, leg);
+}
+
+static void on_attached(const struct step *s, unsigned leg)
+{
+	s->m->attached[leg] = true;
+	s->m->on[leg] = 0;
+	s->m->silent[leg] = s->m->sounded[leg] = false;
+	on_resumed(s, leg);
 }
 
 static void on_rest(const struct step *s, unsigned leg)
 {
 	(void)leg;
-	if (s->m->quiet_us)
-		quiet_ends(s, SPEAKER_NONE);
+	rest_begins(s);
 	s->m->resting = true;
-	s->m->asked_us = 0;
 }
 
 static void on_rest_over(const struct step *s, unsigned leg)
 {
-	bool talks = speaks(s->m, SPEAKER_AI) || speaks(s->m, SPEAKER_USER);
+	bool rested = s->m->resting;
 	(void)leg;
-	if (s->m->resting && !talks)
-		quiet_begins(s, SPEAKER_NONE);
 	s->m->resting = false;
+	if (rested)
+		rest_ends(s);
 }
 
 static void on_end(const struct step *s, unsigned leg)
@@ -308,6 +351,7 @@ static void (*const on_mark[])(const struct step *, unsigned leg) = {
 	[SOUND_ATTACHED] = on_attached, [SOUND_STARTED] = on_started,
 	[SOUND_STOPPED] = on_stopped,	[SOUND_SILENT] = on_silent,
 	[SOUND_SOUNDS] = on_sounds,	[SOUND_DETACHED] = on_detached,
+	[SOUND_HELD] = on_held,		[SOUND_RESUMED] = on_resumed,
 	[SOUND_REST] = on_rest,		[SOUND_REST_OVER] = on_rest_over,
 	[SOUND_END] = on_end,
 };

@@ -16,6 +16,8 @@ enum sound_what {
 	SOUND_SILENT,
 	SOUND_SOUNDS,
 	SOUND_DETACHED,
+	SOUND_HELD, /* the platform holds this leg: its silence is meant, and everybody's */
+	SOUND_RESUMED,
 	SOUND_REST, /* muted, on hold, being transferred: silence is meant */
 	SOUND_REST_OVER,
 	SOUND_END, /* of the call */
@@ -57,7 +59,7 @@ struct sound_rules {
 struct sound_mix {
 	int64_t at_us; /* everything before has been counted; 0: nothing yet */
 	uint8_t on[SOUND_LEGS], speaker[SOUND_LEGS];
-	bool attached[SOUND_LEGS], silent[SOUND_LEGS], sounded[SOUND_LEGS];
+	bool attached[SOUND_LEGS], silent[SOUND_LEGS], sounded[SOUND_LEGS], held[SOUND_LEGS];
 	bool resting, yielding; /* the caller has spoken over the assistant for long enough */
 	enum sound_state state;
 	int64_t barge_us; /* since when the caller speaks over the assistant; 0: not */

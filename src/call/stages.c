@@ -2,8 +2,8 @@
 #include "call/parts.h"
 
 const struct stage *const stages[] = {
-	&status_stage,	&speech_stage,	  &transcript_stage, &turns_stage,
-	&tools_stage,	&checklist_stage, &commands_stage,   &sentiment_stage,
-	&signals_stage, &context_stage,	  &intervene_stage,  &sound_stage,
-	NULL,
+	&status_stage,	  &parties_stage, &speech_stage,    &transcript_stage,
+	&turns_stage,	  &tools_stage,	  &checklist_stage, &commands_stage,
+	&sentiment_stage, &signals_stage, &context_stage,   &intervene_stage,
+	&sound_stage,	  NULL,
 };

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "call/kept.h"
 #include "call/lexicon.h"
+#include "call/party.h"
 #include "call/session.h"
 #include "call/sound_mix.h"
 #include "callmend/call_host.h"
@@ -42,6 +43,7 @@ enum {
 	CONTEXT_ITEMS = 16,
 	CONTEXT_ITEM_BYTES = 1024,
 	SOUND_MARKS = 192,
+	PARTIES_MAX = 32,
 	SPEAKERS = 3, /* index: enum speaker */
 };
 
@@ -69,7 +71,8 @@ enum {
 	X(SETTINGS, "settings_in_part_unreadable")    \
 	X(CONTEXT_FULL, "older_context_dropped")      \
 	X(IMPORTED, "imported")                       \
-	X(LEGS_FULL, "audio_legs_full")
+	X(LEGS_FULL, "audio_legs_full")               \
+	X(PARTIES_FULL, "older_parties_dropped")
 
 enum flag {
 #define X(id, text) FLAG_##id,
@@ -145,11 +148,24 @@ struct status_state {
 	double cost;
 	bool has_cost, ended, lost, reported;
 	bool start_guessed; /* from the first words; status, facts or report know better */
+	bool told;	    /* an end was: the next one revises it */
+	bool aftermath;	    /* nothing is known but what came after the call: no word on its end */
 	/* reconciliation */
 	int64_t news_us;  /* last sign of life, arrival time */
 	int64_t retry_us; /* next try; 0: none planned */
 	int tries;
 	bool asking;
+};
+
+/* --- parties.c --- */
+struct parties_state {
+	struct party *items; /* heap, in order of their first word */
+	uint32_t n, cap, dropped;
+	int64_t dropped_sequence; /* the greatest of those dropped */
+	int64_t dropped_talked_us;
+	int64_t news_us;       /* arrival of the last word; 0: none */
+	int64_t unknown_us[2]; /* the platform did not know the call: first and last time */
+	bool confirmed;	       /* the last word was an answer: what it does not say is not so */
 };
 
 /* --- speech.c --- */
@@ -291,7 +307,10 @@ struct held_command {
 	uint64_t seq;
 	int64_t requested_us, accepted_us, effect_us; /* arrival time; 0: not yet */
 	int64_t deadline_us;			      /* to watch until; 0: not watching */
-	bool ai_spoke; /* the assistant was speaking when it was asked for */
+	bool ai_spoke;	     /* the assistant was speaking when it was asked for */
+	bool by_audio;	     /* the call is told of by its audio only */
+	struct kept party;   /* whom it is about; empty: the platform tells of none */
+	struct kept message; /* send-text: the platform's id of what was sent */
 	struct kept error, evidence;
 	struct word_watch watch;
 };
@@ -404,10 +423,10 @@ struct context_state {
 /* --- sound.c --- */
 struct sound_leg {
 	uint64_t key; /* of stream and index; 0: no leg */
-	struct kept stream, dialect, codec;
+	struct kept stream, dialect, codec, party, who;
 	unsigned index;
 	enum speaker speaker;
-	bool attached, speaking, measured;
+	bool attached, speaking, measured, held;
 	bool hears; /* it has told of speech: the provider's word no longer counts */
 	int64_t rate_hz, attached_us, detached_us;
 	int16_t level, peak, noise; /* dBFS, tenths */
@@ -420,8 +439,10 @@ struct sound_state_of_call {
 	uint32_t marks_n, counted;
 	int64_t digits, late_facts, recorded_ms;
 	bool unbound, ended;
-	bool only_audio; /* nobody else has told of this call */
-	struct kept transcriber, recording, recording_id, linked;
+	bool only_audio;	     /* nobody else has told of this call */
+	int64_t over_us, over_at_us; /* dialect.lasts_by_audio: nobody is attached any more, since
+					when; to be over at that time. 0: not so */
+	struct kept transcriber, over_why, recording, recording_id, linked;
 };
 
 /* --- the session --- */
@@ -461,6 +482,7 @@ struct session {
 
 	struct facts_state facts;
 	struct status_state status;
+	struct parties_state parties;
 	struct speech_state speech;
 	struct transcript_state transcript;
 	struct turns_state turns;

@@ -7,7 +7,9 @@
  * it knows better status after "ended"         late: shown with late: true, changes nothing status
  * older than the last   likewise no news for idle_close_ms    the provider is asked (RECONCILE),
  * several times with growing pauses; without a key, or when it does not know the call, or never
- * answers: lost status after "lost"          the call lives again; a report after it revises it */
+ * answers: lost status after "lost"          the call lives again; a report after it revises it
+ *   parties are told of one by one   they say how the call stands and why it ended (parties.c),
+ * status messages and reports do not; the platform not knowing the call says that all have gone */
 #include "call/parts.h"
 
 #include <stdlib.h>
@@ -33,6 +35,16 @@ static const struct {
 		{ prefix, sizeof(prefix) - 1 }, END_##c \
 	}
 	P("lost", LOST),
+	P("not-found", LOST),
+	P("agent-hung-up", ASSISTANT),
+	P("moved", ASSISTANT),
+	P("no-answer", TELEPHONY),
+	P("busy", TELEPHONY),
+	P("rejected", TELEPHONY),
+	P("cancelled", TELEPHONY),
+	P("invalid-number", TELEPHONY),
+	P("blocked", TELEPHONY),
+	P("dropped", TELEPHONY),
 	P("customer-busy", TELEPHONY),
 	P("customer-did-not-answer", TELEPHONY),
 	P("customer-", CUSTOMER),
@@ -115,8 +127,11 @@ static void emit_ended(struct session *s, int64_t at_us, bool revision)
 		json_put_i64(&d.o, "duration_ms", st->duration_ms);
 	else
 		json_put_null(&d.o, "duration_ms");
+	if (span_is(kept_span(&st->reason), "moved") && parties_moved_to(s).n)
+		json_put_text(&d.o, "moved_to", parties_moved_to(s));
 	if (revision)
 		json_put_bool(&d.o, "revision", true);
+	st->told = true;
 	draft_emit(s, &d);
 }
 
@@ -124,7 +139,7 @@ static void emit_ended(struct session *s, int64_t at_us, bool revision)
 static void end(struct session *s, struct span reason, int64_t at_us)
 {
 	struct status_state *st = &s->status;
-	bool revision = st->ended;
+	bool revision = st->told;
 	kept_set(&st->reason, reason);
 	st->end_class = status_class(reason);
 	st->ended = true;
@@ -143,9 +158,11 @@ static void revise_end(struct session *s, struct span reason, int64_t ended_us)
 		kept_set(&st->reason, reason);
 		st->end_class = status_class(reason);
 	}
+	int64_t duration_ms = st->duration_ms;
 	news |= ended_us && ended_us != st->ended_us;
 	st->ended_us = ended_us ? ended_us : st->ended_us;
 	measure(st);
+	news |= st->duration_ms != duration_ms;
 	if (news)
 		emit_ended(s, st->ended_us, true);
 }
@@ -177,10 +194,21 @@ static void ended_input(struct session *s, const struct input *in)
 	end(s, in->reason, in->at_us);
 }
 
+/* Beside parties a status says nothing, but that the platform does not know the call. */
+static bool parties_say(struct session *s, const struct input *in)
+{
+	if (span_is(in->name, "ended") && span_is(in->reason, "not-found"))
+		parties_unknown(s, in->at_us);
+	return s->parties.n;
+}
+
 void status_input(struct session *s, const struct input *in)
 {
 	struct status_state *st = &s->status;
 	bool same = span_eq(in->name, kept_span(&st->status));
+	if (parties_say(s, in))
+		return;
+	st->aftermath = false;
 	if (span_is(in->name, "ended")) {
 		ended_input(s, in);
 		return;
@@ -202,6 +230,45 @@ void status_input(struct session *s, const struct input *in)
 	emit_status(s, in->name, in->at_us, in->data, false);
 }
 
+/* --- for those who find out by themselves --- */
+
+void status_stands(struct session *s, const char *name, int64_t at_us)
+{
+	struct span now = kept_span(&s->status.status);
+	bool back = span_is(now, "in-progress") && strcmp(name, "ringing") == 0;
+	if (!s->status.ended && !back && !span_is(now, name))
+		emit_status(s, span_of(name), at_us, (struct json){ 0 }, false);
+}
+
+void status_over(struct session *s, struct span reason, int64_t ended_us)
+{
+	struct status_state *st = &s->status;
+	if (st->ended && !st->lost) {
+		revise_end(s, reason, ended_us);
+		return;
+	}
+	if (!span_is(kept_span(&st->status), "ended"))
+		emit_status(s, SPAN("ended"), ended_us, (struct json){ 0 }, false);
+	end(s, reason, ended_us);
+}
+
+void status_lives_again(struct session *s)
+{
+	revive(s);
+}
+
+void status_began(struct session *s, int64_t started_us)
+{
+	s->status.started_us = started_us;
+	s->status.start_guessed = false;
+}
+
+void status_aftermath(struct session *s)
+{
+	struct status_state *st = &s->status;
+	st->aftermath = !st->ended && !st->status.n && !s->parties.n;
+}
+
 void status_guess_start(struct session *s, int64_t at_us)
 {
 	struct status_state *st = &s->status;
@@ -216,6 +283,7 @@ void status_conversing(struct session *s, int64_t at_us)
 	struct status_state *st = &s->status;
 	if (st->ended && !st->lost)
 		return;
+	st->aftermath = false;
 	if (st->lost) {
 		revive(s);
 		emit_status(s, SPAN("in-progress"), at_us, (struct json){ 0 }, false);
@@ -279,15 +347,18 @@ void status_report(struct session *s, const struct input *in)
 	struct status_state *st = &s->status;
 	if (!r)
 		return;
+	st->aftermath = false;
 	int64_t ended_us = pipeline_believable(s, r->ended_us) ? r->ended_us : 0;
-	if (pipeline_believable(s, r->started_us)) {
+	bool known = s->parties.n && st->ended && st->end_class != END_LOST;
+	if (!known && pipeline_believable(s, r->started_us)) {
 		st->started_us = r->started_us;
 		st->start_guessed = false;
 	}
 	keep_report(st, r);
 	emit_report(s, r, in->at_us);
 	if (st->ended && !st->lost) {
-		revise_end(s, r->ended_reason, ended_us);
+		if (!known)
+			revise_end(s, r->ended_reason, ended_us);
 		return;
 	}
 	if (!span_is(kept_span(&st->status), "ended"))
@@ -311,8 +382,10 @@ void status_news(struct session *s)
 static int64_t deadline(const struct session *s)
 {
 	const struct status_state *st = &s->status;
-	if (st->ended || st->asking || !st->news_us)
+	if (st->ended || st->asking || st->aftermath || !st->news_us)
 		return INT64_MAX;
+	if (texts_only(s))
+		return st->news_us + s->settings.text_close_ms * MS_US;
 	return st->retry_us ? st->retry_us : st->news_us + s->settings.idle_close_ms * MS_US;
 }
 
@@ -331,16 +404,31 @@ static void lose(struct session *s, bool reconciled)
 	st->lost = true;
 }
 
+bool status_ask(struct session *s)
+{
+	if (!s->settings.reconcile || !s->dialect->reconcile || !s->dialect->read_call)
+		return false;
+	struct effect e = { .kind = EFFECT_RECONCILE, .timeout_ms = 10000 };
+	s->status.asking = true;
+	effects_ask(s, &e, NULL);
+	return true;
+}
+
 static void timer(struct session *s)
 {
-	struct status_state *st = &s->status;
-	if (!s->settings.reconcile || !s->dialect->reconcile || !s->dialect->read_call) {
+	if (texts_only(s))
+		texts_over(s);
+	else if (!status_ask(s))
 		lose(s, false);
-		return;
-	}
-	struct effect e = { .kind = EFFECT_RECONCILE, .timeout_ms = 10000 };
-	st->asking = true;
-	effects_ask(s, &e, NULL);
+}
+
+/* Parties know better than that the call is lost. */
+static void give_up(struct session *s, bool not_found)
+{
+	if (not_found && s->parties.n)
+		parties_unknown(s, s->now.at_us);
+	if (!parties_give_up(s))
+		lose(s, not_found);
 }
 
 void status_reconciled(struct session *s, const struct open_effect *effect, const struct outcome *o)
@@ -353,9 +441,9 @@ void status_reconciled(struct session *s, const struct open_effect *effect, cons
 		st->news_us = s->now.at_us;
 		st->retry_us = 0;
 	} else if (o->end == OUTCOME_ANSWERED && o->status == 404) {
-		lose(s, true);
+		give_up(s, true);
 	} else if (st->tries >= RECONCILE_TRIES) {
-		lose(s, false);
+		give_up(s, false);
 	} else {
 		st->retry_us = s->now.at_us + pauses_ms[st->tries] * MS_US;
 	}

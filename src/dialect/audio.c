@@ -14,11 +14,17 @@ static int read_message(struct span reduced, struct arena *a, struct inputs *out
 	return fault(f, E_INVALID, "no messages are known of calls of live audio");
 }
 
-static int command(const struct command *c, struct span control_url, struct arena *a,
+static const char *cannot(enum command_verb verb, const struct command_where *where)
+{
+	(void)verb, (void)where;
+	return "nobody can be told anything in calls of live audio only";
+}
+
+static int command(const struct command *c, const struct command_where *where, struct arena *a,
 		   struct provider_request *out, struct fault *f)
 {
-	(void)c, (void)control_url, (void)a, (void)out;
-	return fault(f, E_INVALID, "nobody can be told anything in calls of live audio only");
+	(void)a, (void)out;
+	return fault(f, E_INVALID, "%s", cannot(c->verb, where));
 }
 
 const struct dialect audio_dialect = {
@@ -26,5 +32,6 @@ const struct dialect audio_dialect = {
 	.title = "Live audio only",
 	.classify = classify,
 	.read = read_message,
+	.cannot = cannot,
 	.command = command,
 };

@@ -2,11 +2,15 @@
 #include "callmend/dialect.h"
 #include "dialect/audio.h"
 #include "dialect/openai.h"
+#include "dialect/ringcentral.h"
+#include "dialect/ringcx.h"
 #include "dialect/vapi.h"
 
 const struct dialect *const dialects[] = {
 	&vapi_dialect,
 	&openai_dialect,
+	&ringcentral_dialect,
+	&ringcx_dialect,
 	&audio_dialect,
 	NULL,
 };

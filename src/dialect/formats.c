@@ -1,11 +1,9 @@
-/* The file formats this build imports. One line each; the first that claims a record gets it. */
+/* The file formats this build imports: the first that claims a record gets it. */
 #include "dialect/formats.h"
 
 const struct format *const formats[] = {
-	&vapi_export_format,
-	&openai_format,
-	&transcript_format,
-	NULL,
+	&vapi_export_format, &openai_format,	 &ringcentral_log_format,
+	&ringcx_log_format,  &transcript_format, NULL,
 };
 
 const struct format *format_find(struct span name)

@@ -4,6 +4,7 @@
 
 #include "callmend/format.h"
 
-extern const struct format vapi_export_format, openai_format, transcript_format;
+extern const struct format vapi_export_format, openai_format, ringcentral_log_format,
+	ringcx_log_format, transcript_format;
 
 #endif

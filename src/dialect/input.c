@@ -11,6 +11,26 @@ const char *speaker_name(enum speaker speaker)
 	return names[speaker];
 }
 
+const char *party_side_name(enum party_side side)
+{
+	static const char *const names[] = { [PARTY_OUTSIDE] = "outside",
+					     [PARTY_INSIDE] = "inside",
+					     [PARTY_SYSTEM] = "system",
+					     [PARTY_SUPERVISOR] = "supervisor" };
+	CHECK((size_t)side < sizeof(names) / sizeof(*names));
+	return names[side];
+}
+
+const char *party_state_name(enum party_state state)
+{
+	static const char *const names[] = {
+		[PARTY_RINGING] = "ringing", [PARTY_TALKING] = "talking", [PARTY_HELD] = "held",
+		[PARTY_PARKED] = "parked",   [PARTY_MOVED] = "moved",	  [PARTY_LEFT] = "left"
+	};
+	CHECK((size_t)state < sizeof(names) / sizeof(*names));
+	return names[state];
+}
+
 const char *input_name(enum input_type type)
 {
 	static const char *const names[] = {

@@ -5,6 +5,7 @@
 #include "callmend/media.h"
 
 extern const struct media_dialect twilio_media, telnyx_media, signalwire_media, plivo_media,
-	exotel_media, vapi_transcriber_media, vapi_listen_media, vapi_websocket_media;
+	exotel_media, vapi_transcriber_media, vapi_listen_media, vapi_websocket_media,
+	ringcx_grpc_media, ringcx_media;
 
 #endif

@@ -5,9 +5,8 @@
 const struct dialect vapi_dialect = {
 	.name = "vapi",
 	.title = "Vapi",
-	.socket_kind = "vapi.websocketCall",
-	.can = 1u << COMMAND_SAY | 1u << COMMAND_ADD_MESSAGE | 1u << COMMAND_MUTE |
-	       1u << COMMAND_UNMUTE | 1u << COMMAND_END | 1u << COMMAND_TRANSFER,
+	.cannot = vapi_cannot,
+	.socket_kind = VAPI_SOCKET_KIND,
 	.classify = vapi_classify,
 	.mask = vapi_mask,
 	.reduce = vapi_reduce,

@@ -67,8 +67,9 @@ int vapi_command_put(const struct command *c, struct buf *out, struct fault *f)
 {
 	struct json_out o = { .b = out };
 	CHECK((unsigned)c->verb < COMMAND_COUNT);
-	if (!writers[c->verb])
-		return fault(f, E_INVALID, "Vapi has no such command");
+	const char *why = vapi_cannot(c->verb, NULL);
+	if (why)
+		return fault(f, E_INVALID, "%s", why);
 	if (c->verb == COMMAND_TRANSFER && c->destination.kind != JSON_OBJECT)
 		return fault(f, E_INVALID, "transfer needs a destination object");
 	json_begin(&o, NULL);
@@ -77,17 +78,29 @@ int vapi_command_put(const struct command *c, struct buf *out, struct fault *f)
 	return 0;
 }
 
-int vapi_command(const struct command *c, struct span control_url, struct arena *arena,
+const char *vapi_cannot(enum command_verb verb, const struct command_where *where)
+{
+	if (!writers[verb])
+		return "Vapi has no such command";
+	if (!where || (!where->control_url.n && span_is(where->kind, VAPI_SOCKET_KIND)))
+		return NULL;
+	if (!where->control_url.n)
+		return "Vapi has not told a control URL for this call";
+	return is_http(where->control_url) ? NULL : "the call's control URL is no http address";
+}
+
+int vapi_command(const struct command *c, const struct command_where *where, struct arena *arena,
 		 struct provider_request *out, struct fault *f)
 {
 	struct buf body AUTO_BUF = { 0 };
-	if (control_url.n == 0)
-		return fault(f, E_INVALID, "Vapi has not told a control URL for this call");
-	if (!is_http(control_url))
-		return fault(f, E_INVALID, "the call's control URL is no http address");
+	const char *why = vapi_cannot(c->verb, where);
+	if (why)
+		return fault(f, E_INVALID, "%s", why);
+	if (!where->control_url.n)
+		return fault(f, E_INVALID, "this call is commanded over its socket");
 	TRY(vapi_command_put(c, &body, f));
 	*out = (struct provider_request){ .method = SPAN("POST"),
-					  .url = arena_copy(arena, control_url),
+					  .url = arena_copy(arena, where->control_url),
 					  .body = arena_copy(arena, buf_span(&body)),
 					  .needs_control_key = true };
 	return 0;

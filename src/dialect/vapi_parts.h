@@ -131,8 +131,12 @@ uint64_t vapi_value_key(struct json v, struct arena *arena);
 /* The array of a tool-calls message to go by. */
 struct json vapi_tool_calls(const struct vapi_view *v);
 
-MUST int vapi_command(const struct command *c, struct span control_url, struct arena *arena,
-		      struct provider_request *out, struct fault *f);
+/* Calls of this kind take commands over the socket of their audio. */
+#define VAPI_SOCKET_KIND "vapi.websocketCall"
+
+const char *vapi_cannot(enum command_verb verb, const struct command_where *where);
+MUST int vapi_command(const struct command *c, const struct command_where *where,
+		      struct arena *arena, struct provider_request *out, struct fault *f);
 void vapi_tool_answer(struct span type, const struct tool_answer *answers, size_t n,
 		      struct buf *out);
 bool vapi_read_tool_answer(struct span body, struct arena *arena, struct tool_answer **out,

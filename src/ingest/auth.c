@@ -264,11 +264,26 @@ static bool (*const checks[])(struct attempt *) = {
 	[AUTH_TWILIO] = check_twilio,
 };
 
+/* The token that a webhook subscription was made with comes back with every delivery. Its header is
+ * called Verification-Token, and on one page of RingCentral's guide Validation-Token. */
+static bool is_verified(const struct dir_source *source, const struct exchange *x)
+{
+	struct span token = source->connect.verification.value, given = { 0 }, other = { 0 };
+
+	exchange_header(x, "verification-token", &given);
+	exchange_header(x, "validation-token", &other);
+	bool one = crypto_equal(given, token), two = crypto_equal(other, token);
+	return token.n && (one || two);
+}
+
 int auth_check(const struct dir_source *source, const struct exchange *x, struct span body,
 	       int64_t now_us, struct fault *f)
 {
-	bool good = false;
-	const char *why = "this source has no authentication configured and is not declared open";
+	bool good = is_verified(source, x);
+	const char *why =
+		source->connect.verification.value.n
+			? "the Verification-Token is missing or wrong"
+			: "this source has no authentication configured and is not declared open";
 
 	for (size_t i = 0; i < source->auth_n; i++) {
 		struct attempt a = {

@@ -27,7 +27,7 @@ void bind_settings(const struct directory *dir, const struct dir_source *source,
 	/* Of live audio there are other protocols, and no messages. */
 	s.dialect = dialect_find(source->dialect) ? source->dialect : SPAN("audio");
 	s.upstream = source->upstream_url.n > 0;
-	s.reconcile = source->private_key.value.n > 0;
+	s.reconcile = source->private_key.value.n > 0 || source->connect.on;
 	if (project) {
 		struct tool_rule *rules =
 			arena_alloc(&arena, (project->tools_n + 1) * sizeof(*rules));

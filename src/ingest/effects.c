@@ -6,7 +6,9 @@
  * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the
  * request surely never left - not_sent; no whole answer - unknown, and nothing here ever sends it
  * again; the process dies in between - the next start settles it the same way (ingest.c); the lane
- * is stopping - what has not begun is not_sent, so that the next start need not say unknown. */
+ * is stopping - what has not begun is not_sent, so that the next start need not say unknown; what
+ * goes by a session with the platform and its source has none (any more), or its turn does not come
+ * in time - not_sent. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -19,6 +21,8 @@
 enum {
 	CONTROL_TIMEOUT_MS = 10000,
 	RECONCILE_TIMEOUT_MS = 10000,
+	/* By a session, where it may have to wait for its turn; nobody waits for it. */
+	SESSION_RECONCILE_TIMEOUT_MS = 90000,
 	CONTROL_ANSWER_LIMIT = 64 * 1024,
 	TOOL_ANSWER_LIMIT = 256 * 1024,
 	MAX_HEADERS = 32,
@@ -33,6 +37,27 @@ static struct delivery *pending_delivery(struct call_entry *c, uint64_t webhook)
 			return p->delivery;
 	}
 	return NULL;
+}
+
+static void copy_where(struct arena *a, const struct command_where *from, struct command_where *out)
+{
+	*out = *from;
+	out->control_url = arena_copy(a, from->control_url);
+	out->provider_call_id = arena_copy(a, from->provider_call_id);
+	out->recording = arena_copy(a, from->recording);
+	out->kind = arena_copy(a, from->kind);
+	out->customer_number = arena_copy(a, from->customer_number);
+	out->phone_number = arena_copy(a, from->phone_number);
+	if (!from->party)
+		return;
+	/* What a request is made of; the rest of a party is the session's. */
+	struct call_party *party = arena_alloc(a, sizeof(*party));
+	party->id = arena_copy(a, from->party->id);
+	party->side = from->party->side;
+	party->state = from->party->state;
+	party->extension = arena_copy(a, from->party->extension);
+	party->number = arena_copy(a, from->party->number);
+	out->party = party;
 }
 
 struct effect_task *effect_task_new(struct lane *l, const struct effect *e, uint64_t webhook)
@@ -52,7 +77,7 @@ struct effect_task *effect_task_new(struct lane *l, const struct effect *e, uint
 	t->provider_call_id = arena_copy(&t->arena, session_provider_call_id(l->applying->session));
 	if (e->command)
 		command_write(e->command, &t->command);
-	t->control_url = arena_copy(&t->arena, e->control_url);
+	copy_where(&t->arena, &e->where, &t->where);
 	if (e->tool)
 		t->tool = e->tool->id;
 	t->tool_name = arena_copy(&t->arena, e->name);
@@ -103,11 +128,32 @@ static enum outcome_end end_of(enum client_end end)
 	return ends[end];
 }
 
-static void on_answer(void *user, const struct client_response *r)
+/* What may be journaled of it: with the platform's time, where the dialect wants that, and without
+ * what nobody may know. */
+static void clean_answer(const struct effect_task *t, struct span body, int64_t provider_us,
+			 struct buf *out)
 {
-	struct effect_task *t = user;
-	struct buf masked AUTO_BUF = { 0 };
+	struct envelope whole = { .keep_whole = true };
 	const struct dialect *dialect = dialect_find(t->dialect);
+	struct buf dated AUTO_BUF = { 0 };
+	bool dates = t->kind == EFFECT_RECONCILE && dialect->date_call;
+
+	if (dates)
+		dialect->date_call(t->provider_call_id, provider_us, body, &dated);
+	dialect->mask(dates ? buf_span(&dated) : body, &whole, out);
+}
+
+static bool is_of_a_call(const struct effect_task *t, const struct client_response *r)
+{
+	bool asked = t->kind == EFFECT_RECONCILE || t->request.done;
+
+	return asked && r->end == CLIENT_ANSWERED && r->status >= 200 && r->status <= 299 &&
+	       json_check(r->body, NULL) == 0;
+}
+
+static void take_answer(struct effect_task *t, const struct client_response *r, int64_t provider_us)
+{
+	struct buf clean AUTO_BUF = { 0 };
 	struct outcome o = {
 		.effect = t->id,
 		.end = end_of(r->end),
@@ -123,14 +169,22 @@ static void on_answer(void *user, const struct client_response *r)
 		metric_observe_us(METRIC_TOOL_SECONDS, r->duration_us);
 	if (t->kind == EFFECT_CONTROL)
 		metric_observe_us(METRIC_COMMAND_SECONDS, clock_monotonic_us() - t->started_us);
-	if (t->kind == EFFECT_RECONCILE && r->end == CLIENT_ANSWERED &&
-	    json_check(r->body, NULL) == 0) {
-		struct envelope whole = { .keep_whole = true };
-
-		dialect->mask(r->body, &whole, &masked);
-		o.body = buf_span(&masked);
+	if (is_of_a_call(t, r)) {
+		clean_answer(t, r->body, provider_us, &clean);
+		o.body = buf_span(&clean);
 	}
 	settle(t, &o);
+}
+
+static void on_answer(void *user, const struct client_response *r)
+{
+	take_answer(user, r, 0);
+}
+
+/* At a stop its mail may come when there are no calls any more: the next start settles it. */
+static void on_session_answer(struct connect_request *r)
+{
+	take_answer(CONTAINER_OF(r, struct effect_task, request), &r->response, r->provider_us);
 }
 
 /* --- doing it --- */
@@ -155,11 +209,47 @@ static void send_request(struct effect_task *t, struct client_request *rq)
 		settle_not_sent(t, f.text);
 }
 
-static void send_provider(struct effect_task *t, const struct provider_request *pr,
-			  int64_t timeout_ms, size_t limit)
+static enum http_method method_of(struct span name)
 {
-	const struct dir_source *s =
-		t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	for (enum http_method m = HTTP_GET; m <= HTTP_DELETE; m++) {
+		if (span_is(name, http_method_name(m)))
+			return m;
+	}
+	return HTTP_POST;
+}
+
+static const struct dir_source *source_of(const struct effect_task *t)
+{
+	return t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+}
+
+/* A command is urgent: somebody waits for it. */
+static void send_by_session(struct effect_task *t, const struct provider_request *pr,
+			    int64_t timeout_ms, size_t limit)
+{
+	const struct ingest *in = t->lane->in;
+
+	if (!in->connect_send) {
+		settle_not_sent(t, "this node has no sessions with platforms");
+		return;
+	}
+	t->started_us = clock_monotonic_us();
+	t->request = (struct connect_request){ .source = t->source,
+					       .method = method_of(pr->method),
+					       .url = pr->url,
+					       .body = pr->body,
+					       .group = pr->group,
+					       .urgent = t->kind == EFFECT_CONTROL,
+					       .timeout_ms = timeout_ms,
+					       .response_limit = limit,
+					       .done = on_session_answer };
+	in->connect_send(in->connect, t->lane->shard, &t->request);
+}
+
+static void send_by_key(struct effect_task *t, const struct provider_request *pr,
+			int64_t timeout_ms, size_t limit)
+{
+	const struct dir_source *s = source_of(t);
 	struct headers h = { 0 };
 	struct span key = { 0 };
 
@@ -172,7 +262,7 @@ static void send_provider(struct effect_task *t, const struct provider_request *
 		header(&h, "Authorization",
 		       span_of(arena_printf(&t->arena, "Bearer %.*s", SPAN_ARG(key))));
 	struct client_request rq = {
-		.method = span_is(pr->method, "GET") ? HTTP_GET : HTTP_POST,
+		.method = method_of(pr->method),
 		.url = pr->url,
 		.headers = h.items,
 		.headers_n = h.n,
@@ -183,6 +273,12 @@ static void send_provider(struct effect_task *t, const struct provider_request *
 	send_request(t, &rq);
 }
 
+static void send_provider(struct effect_task *t, const struct provider_request *pr,
+			  int64_t timeout_ms, size_t limit)
+{
+	(pr->needs_session ? send_by_session : send_by_key)(t, pr, timeout_ms, limit);
+}
+
 static int parse_command(struct effect_task *t, struct fault *f)
 {
 	return command_read(json_of(buf_span(&t->command)), &t->arena, &t->parsed, f);
@@ -191,11 +287,13 @@ static int parse_command(struct effect_task *t, struct fault *f)
 static void do_control(struct effect_task *t)
 {
 	const struct dialect *dialect = dialect_find(t->dialect);
+	const struct dir_source *s = source_of(t);
 	struct provider_request pr = { 0 };
 	struct fault f;
 
-	if (parse_command(t, &f) ||
-	    dialect->command(&t->parsed, t->control_url, &t->arena, &pr, &f))
+	if (s)
+		t->where.api_base = s->api_base;
+	if (parse_command(t, &f) || dialect->command(&t->parsed, &t->where, &t->arena, &pr, &f))
 		settle_not_sent(t, f.text);
 	else
 		send_provider(t, &pr, CONTROL_TIMEOUT_MS, CONTROL_ANSWER_LIMIT);
@@ -275,15 +373,16 @@ void effects_note_recording(struct lane *l, struct call_entry *c)
 static void do_reconcile(struct effect_task *t)
 {
 	const struct dialect *dialect = dialect_find(t->dialect);
-	const struct dir_source *s =
-		t->lane->dir ? directory_source_by_id(t->lane->dir, &t->source) : NULL;
+	const struct dir_source *s = source_of(t);
 	struct provider_request pr = { 0 };
 
 	if (!s || !dialect->reconcile ||
 	    dialect->reconcile(s->api_base, t->provider_call_id, &t->arena, &pr))
 		settle_not_sent(t, "this source cannot be asked");
 	else
-		send_provider(t, &pr, RECONCILE_TIMEOUT_MS, OUTCOME_BODY_LIMIT);
+		send_provider(t, &pr,
+			      pr.needs_session ? SESSION_RECONCILE_TIMEOUT_MS : RECONCILE_TIMEOUT_MS,
+			      OUTCOME_BODY_LIMIT);
 }
 
 /* GET tools: every argument becomes a query parameter, objects as JSON. */
@@ -308,15 +407,6 @@ static struct span with_query(struct arena *a, struct span url, struct span argu
 	struct span copy = arena_copy(a, buf_span(&out));
 	buf_free(&out);
 	return copy;
-}
-
-static enum http_method method_of(struct span name)
-{
-	for (enum http_method m = HTTP_GET; m <= HTTP_DELETE; m++) {
-		if (span_is(name, http_method_name(m)))
-			return m;
-	}
-	return HTTP_POST;
 }
 
 static void do_tool(struct effect_task *t)

@@ -453,7 +453,7 @@ void hear_message(struct hear *h, struct shard *here, const struct uuid *source,
 	const struct dir_source *s = l->dir ? directory_source_by_id(l->dir, source) : NULL;
 
 	if (s && !l->stopped)
-		webhook_take(l, s, json);
+		webhook_take(l, s, json, NULL);
 }
 
 /* --- what happens to calls --- */

@@ -7,6 +7,7 @@
 #ifndef CALLMEND_INGEST_H
 #define CALLMEND_INGEST_H
 
+#include "callmend/connect.h"
 #include "callmend/directory.h"
 #include "callmend/errand.h"
 #include "callmend/hear.h"
@@ -44,6 +45,10 @@ void ingest_set_store(struct ingest *, struct store *);
 /* Who carries out effects of this kind; before the shards start. Nobody: they are not sent. */
 void ingest_leave_to(struct ingest *, enum effect_kind, errand_fn *, void *user);
 
+/* Where requests go that need a source's session with its platform (connect_send); before the
+ * shards start. Nowhere: they are not sent. */
+void ingest_set_connect(struct ingest *, struct connect *, connect_send_fn *);
+
 /* In the start and stop hooks of each shard. */
 MUST int ingest_lane_start(struct ingest *, struct shard *, struct fault *f);
 void ingest_lane_stop(struct ingest *, struct shard *);
@@ -69,6 +74,8 @@ bool ingest_quiet(const struct ingest *, int64_t quiet_ms);
 struct journal *ingest_journal(struct ingest *);
 struct live *ingest_live(struct ingest *);
 struct hear *ingest_hear(struct ingest *);
+/* What sessions with platforms tell the calls and ask of them. */
+struct connect_calls ingest_connect_calls(struct ingest *);
 
 /* --- projector: durable records -> rows in PostgreSQL, on a thread of its own --- */
 struct projector;

@@ -33,10 +33,11 @@ struct delivery {
 	struct ingest *ingest;
 	struct shard *home; /* where the connection lives */
 	struct lane *owner;
-	struct exchange *exchange; /* touched at home only; NULL: nobody waits for an answer */
-	uv_work_t work;		   /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
-	atomic_bool handed_over;   /* to the pool and back: our own fence, libuv's is not seen by
-				      ThreadSanitizer */
+	struct exchange *exchange;    /* touched at home only; NULL: nobody waits for an answer */
+	struct connect_message *told; /* likewise: of a session with the platform */
+	uv_work_t work;		      /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
+	atomic_bool handed_over;      /* to the pool and back: our own fence, libuv's is not seen by
+					 ThreadSanitizer */
 	char *body;
 	size_t body_n;
 	struct arena arena;
@@ -182,6 +183,8 @@ struct ingest {
 	struct live live;
 	struct hear hear;
 	struct carrier carriers[EFFECT_KINDS];
+	struct connect *connect;
+	connect_send_fn *connect_send; /* NULL: there are no sessions with platforms */
 	char epoch[17];
 	unsigned max_calls, max_effects;
 	const char *ca_file;
@@ -254,8 +257,10 @@ MUST int step(struct session **, const struct record *, const struct call_host *
 	      unsigned slot, struct fault *f);
 
 /* --- webhook.c --- */
-/* A message that came otherwise than by POST, over a socket: nobody reads its answer. Copies. */
-void webhook_take(struct lane *home, const struct dir_source *, struct span json);
+/* A message that came otherwise than by POST, over a socket: nobody reads its answer, but `told`
+ * (or NULL) wants to know what became of it. Copies. */
+void webhook_take(struct lane *home, const struct dir_source *, struct span json,
+		  struct connect_message *told);
 /* Sends status and answer; from the owner's shard or from home. */
 void delivery_answer(struct delivery *);
 void delivery_unref(struct delivery *);
@@ -267,6 +272,10 @@ void delivery_answer_at(struct delivery *, struct lane *, uint64_t number);
 bool delivery_take_upstream(struct delivery *, const struct client_response *);
 /* Until an assistant-request must be answered; may be negative. */
 int64_t delivery_left_ms(const struct delivery *);
+
+/* --- told.c --- */
+/* At home: as a webhook this message would have got this status. */
+void told_answer(struct connect_message *, int status);
 
 /* --- auth.c --- */
 /* E_DENIED with what is wrong (never the secret); any one of the source's ways suffices. Constant

@@ -126,6 +126,17 @@ static void served_row(struct rows *rows, const struct event *e, const struct se
 	r->params[2] = event_json(rows, e);
 }
 
+static void insight_row(struct rows *rows, const struct event *e, const struct settings *s,
+			const struct session *session, uint64_t record)
+{
+	struct store_row *r = add(rows, STORE_ROW_INSIGHT, record);
+
+	(void)session;
+	r->params[0] = id_text(rows, &s->org);
+	r->params[1] = id_text(rows, &e->call);
+	r->params[2] = event_json(rows, e);
+}
+
 /* No row of its own: goes with the next row of its call. */
 static void keep_report(struct rows *rows, const struct event *e, const struct settings *s,
 			const struct session *session, uint64_t record)
@@ -154,10 +165,10 @@ static const struct {
 	void (*row)(struct rows *, const struct event *, const struct settings *,
 		    const struct session *, uint64_t);
 } more_rows[] = {
-	{ EVENT_MESSAGE, message_row },	    { EVENT_TOOL_REQUESTED, tool_row },
-	{ EVENT_TOOL_FINISHED, tool_row },  { EVENT_COMMAND, command_row },
-	{ EVENT_FACT, fact_row },	    { EVENT_SERVED, served_row },
-	{ EVENT_CALL_REPORT, keep_report },
+	{ EVENT_MESSAGE, message_row },	   { EVENT_TOOL_REQUESTED, tool_row },
+	{ EVENT_TOOL_FINISHED, tool_row }, { EVENT_COMMAND, command_row },
+	{ EVENT_FACT, fact_row },	   { EVENT_SERVED, served_row },
+	{ EVENT_INSIGHT, insight_row },	   { EVENT_CALL_REPORT, keep_report },
 };
 
 void rows_event(struct rows *rows, const struct event *e, const struct session *session,

@@ -8,6 +8,7 @@
  *
  * A body that cannot be read is kept whole (REFUSED record, later quarantine) before it is answered
  * 400; a message that belongs to no call is kept the same way and answered 200. */
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,7 +17,10 @@
 #include "base/metrics.h"
 #include "ingest/lane.h"
 
-enum { ASSISTANT_BUDGET_MS = 7000 }; /* the provider waits 7.5 s for it */
+enum {
+	ASSISTANT_BUDGET_MS = 7000, /* the provider waits 7.5 s for it */
+	ECHO_MAX = 512,		    /* the whole answer must stay below 1024 bytes */
+};
 
 /* --- the delivery's life --- */
 
@@ -43,6 +47,8 @@ static void send_answer(struct delivery *d)
 	metric_observe_us(METRIC_WEBHOOK_SECONDS, clock_monotonic_us() - d->received_us);
 	if (d->exchange)
 		exchange_answer(d->exchange, d->status, d->content_type, buf_span(&d->answer));
+	if (d->told)
+		told_answer(d->told, d->status);
 	delivery_unref(d);
 }
 
@@ -407,13 +413,15 @@ static void accept_delivery(struct exchange *x, struct lane *l, const struct dia
 	begin(d);
 }
 
-void webhook_take(struct lane *home, const struct dir_source *source, struct span json)
+void webhook_take(struct lane *home, const struct dir_source *source, struct span json,
+		  struct connect_message *told)
 {
 	const struct dialect *dialect = dialect_find(source->dialect);
 
 	if (!dialect)
 		return;
 	struct delivery *d = delivery_new(home, dialect, source, clock_monotonic_us());
+	d->told = told;
 	d->body = malloc(json.n + 1);
 	CHECK(d->body);
 	memcpy(d->body, json.p, json.n);
@@ -428,6 +436,37 @@ static void refuse(struct exchange *x, const char *result, int status, const cha
 	metric_add_label(METRIC_WEBHOOKS, result, 1);
 	http_put_problem(&body, status, detail);
 	exchange_answer(x, status, "application/problem+json", buf_span(&body));
+}
+
+static bool lower_header(const struct exchange *x, const char *name, struct span *value)
+{
+	char lower[64];
+	size_t n = 0;
+
+	while (name[n] && n < sizeof(lower) - 1) {
+		lower[n] = (char)tolower((unsigned char)name[n]);
+		n++;
+	}
+	lower[n] = 0;
+	return exchange_header(x, lower, value);
+}
+
+/* The provider wants to see that it is us: whoever sends this learns only what he has sent. */
+static bool shake_hands(struct exchange *x, const struct dialect *dialect)
+{
+	struct span token;
+
+	if (!dialect->echo_header || exchange_body(x).n ||
+	    !lower_header(x, dialect->echo_header, &token))
+		return false;
+	if (token.n > ECHO_MAX) {
+		refuse(x, "rejected", 400, "the token to be echoed is too long");
+		return true;
+	}
+	metric_add_label(METRIC_WEBHOOKS, "handshake", 1);
+	exchange_answer_header(x, dialect->echo_header, token);
+	exchange_answer(x, 200, "application/json", (struct span){ 0 });
+	return true;
 }
 
 void ingest_webhook(struct exchange *x)
@@ -453,6 +492,8 @@ void ingest_webhook(struct exchange *x)
 		refuse(x, "unknown_source", 404, "no source of this name is configured");
 		return;
 	}
+	if (shake_hands(x, dialect))
+		return;
 	if (auth_check(source, x, exchange_body(x), clock_now_us(), &f)) {
 		log_warn("webhook", "source %.*s: %s", SPAN_ARG(source->name), f.text);
 		refuse(x, "unauthorized", 401, f.text);

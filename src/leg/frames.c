@@ -110,6 +110,8 @@ static void tell_silent(struct leg *l, int64_t at_us)
 
 static void silence(struct leg *l, int64_t from_us, int64_t at_us)
 {
+	if (l->held)
+		return;
 	if (!l->silent_from_us) {
 		l->silent_from_us = from_us;
 		l->silent_due_ms = LEG_SILENT_MS;
@@ -306,4 +308,30 @@ void frames_gap(struct leg *l, int64_t n)
 	l->halve = (struct halve){ 0 };
 	if (l->c.vad != LEG_VAD_NONE)
 		vad_gap(&l->vad, n * 1000 / l->rate_hz);
+}
+
+void frames_floor(struct leg *l)
+{
+	l->level.level_db = l->level.peak_db = LEG_FLOOR_DB;
+}
+
+/* Digital silence that runs goes on behind it. */
+void frames_pause(struct leg *l, int64_t n)
+{
+	int64_t first = l->part_n ? l->frame_n - l->part_n : 0, us = n * SECOND_US / l->rate_hz;
+	if (first)
+		n -= (int64_t)fill_part(l, NULL, (size_t)(n < first ? n : first));
+	frames_stop_digit(l);
+	frames_stop_speech(l, l->framed);
+	frames_floor(l);
+	int64_t whole = n / l->frame_n;
+	l->framed += whole * l->frame_n;
+	ring_add_silence(&l->ring, whole * VAD_FRAME_8K);
+	if (l->silent_from_us)
+		l->silent_from_us += us;
+	if (n % l->frame_n)
+		fill_part(l, NULL, (size_t)(n % l->frame_n));
+	l->halve = (struct halve){ 0 };
+	if (l->c.vad != LEG_VAD_NONE)
+		vad_gap(&l->vad, us / MS_US);
 }

@@ -198,6 +198,19 @@ static void fill(struct leg *l, int64_t n)
 		silence(l, n);
 }
 
+/* What was there when it began has been heard. Whole frames: those that come stay in step. */
+static void pass_pause(struct leg *l, int64_t n)
+{
+	n -= n % l->frame_n;
+	if (n == 0)
+		return;
+	l->out_n = 0;
+	l->position += n;
+	l->out_at = l->position;
+	l->carries = false;
+	frames_pause(l, n);
+}
+
 static void fill_gap(struct leg *l, int64_t n)
 {
 	bool short_one = n <= (int64_t)l->rate_hz * LEG_FILL_MS / 1000;
@@ -292,7 +305,9 @@ void leg_take(struct leg *l, const struct arrival *a, int64_t missing)
 	l->sums.duplicates += gap == PLACE_TWICE;
 	if (gap < 0)
 		return;
-	if (gap > 0)
+	if (gap > 0 && l->c.pauses)
+		pass_pause(l, gap);
+	else if (gap > 0)
 		fill_gap(l, gap);
 	if (a->bytes.n)
 		decode(l, a->bytes);
@@ -347,8 +362,9 @@ size_t leg_tick(struct leg *l, int64_t now_us, struct heard *facts)
 		return l->facts_n;
 	frames_stop_digit(l);
 	frames_stop_speech(l, l->framed);
-	l->level.level_db = l->level.peak_db = LEG_FLOOR_DB;
-	frames_quiet(l, now_us);
+	frames_floor(l);
+	if (!l->c.pauses)
+		frames_quiet(l, now_us);
 	return l->facts_n;
 }
 
@@ -385,6 +401,26 @@ size_t leg_digit(struct leg *l, struct span digit, int64_t duration_ms, int64_t 
 	h->text = text;
 	h->ms = duration_ms > 0 ? duration_ms : 0;
 	h->name = SPAN("signalled");
+	return l->facts_n;
+}
+
+size_t leg_hold(struct leg *l, bool on, int64_t at_us, struct heard *facts)
+{
+	l->facts = facts;
+	l->facts_n = 0;
+	frames_settle(l);
+	if (on == l->held)
+		return l->facts_n;
+	if (on) {
+		frames_stop_digit(l);
+		frames_stop_speech(l, l->framed);
+		frames_floor(l);
+	}
+	leg_tell(l, HEARD_HELD, at_us)->name = on ? SPAN("held") : SPAN("resumed");
+	l->held = on;
+	l->silent = false;
+	l->silent_from_us = 0;
+	l->place.resumed = !on;
 	return l->facts_n;
 }
 

@@ -51,6 +51,7 @@ struct leg_config {
 	struct pool *ring; /* of LEG_RING_PIECE_BYTES, outlives the leg: keep LEG_RING_MS to listen
 			      back; NULL: keep nothing */
 	bool dtmf;	   /* listen for tones in the sound */
+	bool pauses; /* nothing for a while means that nobody sends: neither silence nor loss */
 };
 
 enum {
@@ -103,6 +104,9 @@ size_t leg_finish(struct leg *, int64_t now_us, struct heard *facts);
 /* A digit that the platform signalled. */
 size_t leg_digit(struct leg *, struct span digit, int64_t duration_ms, int64_t arrived_us,
 		 struct heard *facts);
+/* The platform holds this leg, or takes it back: meanwhile nothing that comes is digital silence,
+ * and what comes next has its place by arrival. Nothing, when it stands so already. */
+size_t leg_hold(struct leg *, bool on, int64_t at_us, struct heard *facts);
 
 /* --- what others may look at --- */
 struct leg_view {

@@ -41,6 +41,7 @@ struct leg_place {
 	int64_t window_us, least_us; /* lateness: since when is the least one looked for */
 	unsigned window_n;
 	int64_t owed; /* samples of a gap that has become certain */
+	bool resumed; /* the next frame ends a pause, however short */
 };
 int64_t place_us(const struct leg_place *, int64_t position);
 int64_t place_samples(const struct leg_place *, int64_t us);
@@ -138,7 +139,8 @@ struct leg {
 	float score; /* of that frame, when it has no place */
 
 	/* Digital silence, and no audio at all. */
-	bool silent;		/* SILENT has been told */
+	bool silent; /* SILENT has been told */
+	bool held;
 	int64_t silent_from_us; /* 0: there is sound */
 
 	struct heard *facts; /* of the running call */
@@ -178,10 +180,14 @@ void frames_settle(struct leg *);
 /* What is made of samples in their place. `ulaw`: the same, as they came; or NULL. */
 void frames_hear(struct leg *, const int16_t *samples, size_t n, const uint8_t *ulaw);
 void frames_gap(struct leg *, int64_t n);
+/* Nobody sent anything: n samples that are neither lost nor silent. */
+void frames_pause(struct leg *, int64_t n);
 void frames_stop_speech(struct leg *, int64_t end);
 void frames_stop_digit(struct leg *);
 void frames_tell_level(struct leg *);
 void frames_tell_quality(struct leg *, int64_t at_us);
+/* Levels are those of nothing. */
+void frames_floor(struct leg *);
 /* Nothing comes. */
 void frames_quiet(struct leg *, int64_t at_us);
 

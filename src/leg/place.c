@@ -68,8 +68,10 @@ static int64_t gap_by_arrival(struct leg_place *c, int64_t arrived_us, int64_t p
 {
 	int64_t gap = lost + c->owed;
 	int64_t late_us = arrived_us - place_us(c, position + gap + (int64_t)n);
+	int64_t least_us = c->resumed ? TOLERANCE_US : LEG_PAUSE_MS * MS_US;
 	c->owed = 0;
-	if (late_us < LEG_PAUSE_MS * MS_US)
+	c->resumed = false;
+	if (late_us < least_us)
 		return gap;
 	look_again(c, arrived_us);
 	return gap + place_samples(c, late_us);

@@ -74,7 +74,8 @@ void line_tell(struct media_line *l, const struct heard *facts, size_t n)
 			end_turn(l);
 		struct heard h = facts[i];
 		size_t text_n = l->text_n;
-		if (keep_text(l, &h.name) && keep_text(l, &h.text) && keep_text(l, &h.id)) {
+		if (keep_text(l, &h.name) && keep_text(l, &h.text) && keep_text(l, &h.id) &&
+		    keep_text(l, &h.party) && keep_text(l, &h.who)) {
 			l->facts[l->facts_n++] = h;
 			continue;
 		}
@@ -244,9 +245,29 @@ void line_dialled(struct media_line *l, const struct uuid *call)
 	found(l, call, LINE_BOUND);
 }
 
+/* The stream names its call and no other: there is nothing to look for. */
+static bool names_itself(const struct media_line *l)
+{
+	return l->dialect->tells_calls && l->call_id.n && !l->own_id.n;
+}
+
+/* What the stream says of its call, before its audio does. */
+static void tell_beginning(struct media_line *l)
+{
+	if (l->message.n)
+		hear_message(l->home->media->config.hear, l->home->shard, &l->source->id,
+			     l->message);
+}
+
 static void own_call(struct media_line *l, const struct hear_claim *c)
 {
 	found(l, &c->call, LINE_OWN);
+	if (c->way == HEAR_OWN)
+		tell_beginning(l);
+	if (names_itself(l) || c->way != HEAR_OWN) {
+		line_flush(l);
+		return;
+	}
 	if (l->facts_n)
 		end_turn(l); /* what it is told of begins with its audio */
 	unbound(l);
@@ -264,38 +285,50 @@ static void found_itself(struct media_line *l)
 	line_flush(l);
 }
 
+static void take_answer(struct media_line *l, const struct hear_claim *c)
+{
+	/* By its own name: made now, or when another stream of the same call came. */
+	bool named = c->way == HEAR_CALL_ID && l->dialect->tells_calls && c->make;
+	bool own = c->way == HEAR_OWN || named;
+
+	if (l->has_call && uuid_eq(&c->call, &l->call)) {
+		found_itself(l);
+		return;
+	}
+	metric_add_label(METRIC_MEDIA_BOUND, hear_way_name(c->way), 1);
+	if (l->bind == LINE_BOUND || l->moving || (own && l->bind == LINE_OWN))
+		hear_release(l->home->media->config.hear, &c->call); /* linked meanwhile */
+	else if (own)
+		own_call(l, c);
+	else
+		move_when_free(l, &c->call);
+}
+
+/* A line that is over goes when the answer has been taken, and once. */
 static void on_answer(struct hear_claim *c)
 {
 	struct media_line *l =
 		(struct media_line *)((char *)c - offsetof(struct media_line, claim));
 
 	l->claiming = false;
-	if (c->way == HEAR_NONE || c->way == HEAR_REFUSED) {
-		line_release_soon(l);
-		return;
-	}
-	if (l->has_call && uuid_eq(&c->call, &l->call)) {
-		found_itself(l);
-		return;
-	}
-	metric_add_label(METRIC_MEDIA_BOUND, hear_way_name(c->way), 1);
-	if (l->bind == LINE_BOUND || l->moving || (c->way == HEAR_OWN && l->bind == LINE_OWN))
-		hear_release(l->home->media->config.hear, &c->call); /* linked meanwhile */
-	else if (c->way == HEAR_OWN)
-		own_call(l, c);
-	else
-		move_when_free(l, &c->call);
+	l->asked_other |= c->way == HEAR_NONE;
+	l->held++;
+	if (c->way != HEAR_NONE && c->way != HEAR_REFUSED)
+		take_answer(l, c);
+	l->held--;
 	line_release_soon(l);
 }
 
 static void claim(struct media_line *l, bool make)
 {
+	struct span name = make && l->own_id.n ? l->own_id : l->call_id;
+
 	l->claiming = true;
 	l->claim = (struct hear_claim){
 		.org = l->source->org,
 		.source = l->source->id,
 		.token = l->token,
-		.call_id = l->call_id,
+		.call_id = name,
 		.only_one = l->only_one && l->bind == LINE_LOOKING,
 		.make = make,
 		.own_name = { l->stream, l->stream_n },
@@ -308,12 +341,12 @@ static void claim(struct media_line *l, bool make)
 /* An own call is looked beyond only by what can still name another. */
 static bool may_find(const struct media_line *l)
 {
-	return l->bind == LINE_LOOKING || (l->bind == LINE_OWN && l->call_id.n);
+	return l->bind == LINE_LOOKING || (l->bind == LINE_OWN && l->call_id.n && !names_itself(l));
 }
 
 void line_claim(struct media_line *l, int64_t now_us)
 {
-	if (!l->stream_n || l->claiming || l->moving || !may_find(l))
+	if (!l->stream_n || !l->legs_n || l->claiming || l->moving || !may_find(l))
 		return;
 	if (!l->grace_until_us)
 		l->grace_until_us = now_us + l->home->media->config.bind_grace_ms * MS_US;
@@ -321,5 +354,7 @@ void line_claim(struct media_line *l, int64_t now_us)
 		return;
 	l->claim_again_us =
 		now_us + (l->bind == LINE_OWN ? CLAIM_OWN_AGAIN_MS : CLAIM_AGAIN_MS) * MS_US;
-	claim(l, l->bind == LINE_LOOKING && (now_us >= l->grace_until_us || l->state == LINE_OVER));
+	bool waited = now_us >= l->grace_until_us || l->state == LINE_OVER || names_itself(l);
+	bool may_make = !l->own_id.n || l->asked_other; /* a claim is by one name */
+	claim(l, l->bind == LINE_LOOKING && waited && may_make);
 }

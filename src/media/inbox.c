@@ -21,6 +21,8 @@ static void settle(struct media_shard *s)
 		size_t n = leg_settle(g->leg, facts);
 
 		g->waits = false;
+		if (n && g->held)
+			line_leg_speaks(w->line, w->leg, facts, n, w->line->heard_us);
 		if (n)
 			line_tell(w->line, facts, n);
 	}

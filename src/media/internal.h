@@ -9,15 +9,18 @@
 #include "media/detect.h"
 #include "media/media.h"
 #include "net/client.h"
+#include "net/grpc.h"
 #include "net/ws_client.h"
 
 enum {
 	LINE_FACTS = 32,		/* of one turn of the loop */
 	LINE_TEXT_BYTES = 2048,		/* of their texts */
 	LINE_OUTBOX_BYTES = 256 * 1024, /* facts of a line that wait for its call */
+	LINE_TURN_BYTES = 16 * 1024,	/* of a turn's facts, as JSON: there from the start */
 	LINE_NAME_MAX = 40,
 	GROUP_MAX = 2 * MEDIA_LEGS_MAX, /* bytes of one sample of all channels */
 	MARKS_MAX = 64,
+	QUERIES_TOLD = 16,
 	INBOX_AUDIO = 128, /* messages of one turn that wait to be heard; their bytes */
 	INBOX_BYTES = 128 * 1024,
 	LEG_SIZES = 16, /* different ones, of which there is a pool each */
@@ -30,8 +33,8 @@ struct line_leg {
 	const struct codec *codec;
 	enum speaker speaker;
 	uint32_t announced_hz, rate_hz;
-	bool attached, waits; /* waits: for inbox_settle() */
-	unsigned carry_n;     /* bytes of a sample that is not whole yet */
+	bool attached, held, waits; /* waits: for inbox_settle() */
+	unsigned carry_n;	    /* bytes of a sample that is not whole yet */
 	char carry[GROUP_MAX];
 };
 
@@ -50,12 +53,15 @@ struct media_line {
 	/* What every message touches stands in front (LINE_FRONT). */
 	struct media_shard *home;
 	const struct media_dialect *dialect;
-	struct ws *ws;		  /* one of the two, until it is closed */
+	struct ws *ws;		  /* one of the three, until it is closed */
 	struct ws_client *client; /* we dialled */
+	struct grpc_stream *grpc;
 	enum line_state state;
 	unsigned unreadable;
 	int64_t heard_us; /* wall clock of the last message */
 	bool closing, gives_up;
+	bool ended;		 /* gRPC: the other side has sent everything */
+	bool noted, passed_over; /* said in the log, once */
 	bool legs_known;
 	unsigned channels; /* interleaved */
 	unsigned legs_n;
@@ -100,9 +106,10 @@ struct media_line {
 	struct uuid move_to; /* when the post that is under way is back */
 	struct hear_claim claim;
 	int64_t claim_again_us, grace_until_us; /* wall clock */
-	struct buf claim_text;			/* token, call id, name: of the claim */
-	struct span token, call_id;
+	struct buf claim_text;			/* token, ids, message: of the claim */
+	struct span token, call_id, own_id, message;
 	bool only_one;
+	bool asked_other; /* by call_id, which is not its own: nothing was found */
 
 	/* what we send */
 	struct line_mark marks[MARKS_MAX];
@@ -173,6 +180,8 @@ struct media_shard {
 	atomic_bool wants_levels; /* any thread */
 	struct listener_watch *watches;
 	bool stopped;
+	struct uuid query_told[QUERIES_TOLD]; /* sources; door.c */
+	unsigned queries_told;
 };
 
 struct media_sink_entry {
@@ -204,6 +213,11 @@ void line_end(struct media_line *, const char *why);
 struct pool *shard_leg_memory(struct media_shard *, size_t bytes);
 /* A line that must not pause begins (1) or ends (-1). */
 void shard_pace(struct media_shard *, int by);
+/* Its socket is there. */
+static inline bool line_is_open(const struct media_line *l)
+{
+	return l->ws || l->client || l->grpc;
+}
 /* When nothing is under way any more. */
 void line_release_soon(struct media_line *);
 
@@ -216,6 +230,26 @@ void line_finish(struct media_line *, int64_t now_us, const char *why);
 /* Closes its socket; `why` is the label of callmend_media_refused_total. */
 void line_refuse(struct media_line *, int code, const char *why, const char *reason);
 
+/* Opens the leg at its place; `joined` may be NULL. */
+MUST int line_open_leg(struct media_line *, unsigned leg, const struct media_joined *joined,
+		       int64_t now_us, struct fault *f);
+/* Tells what is left of it and its end; the leg stays. */
+void line_detach(struct media_line *, unsigned leg, int64_t now_us, const char *why);
+
+/* --- legs.c: participants who come and go --- */
+void line_leg_starts(struct media_line *, const struct media_event *, int64_t now_us);
+void line_leg_held(struct media_line *, const struct media_event *, int64_t now_us);
+void line_leg_stops(struct media_line *, const struct media_event *, int64_t now_us);
+/* Who speaks is not held, whatever the platform has forgotten to say. */
+void line_leg_speaks(struct media_line *, unsigned leg, const struct heard *facts, size_t n,
+		     int64_t now_us);
+/* The stream of a call that lasts as long as its audio ends while nobody takes part. */
+void line_end_empty(struct media_line *, int64_t now_us, const char *why);
+
+/* --- door.c, door_grpc.c: who comes in --- */
+/* Does this text prove that it is the source? By the value of an `authorization`, all ways. */
+bool door_knows(const struct dir_source *, struct span given);
+void door_finish(struct media_line *, int close_code, const char *reason);
 /* Audio whose turn it is. */
 void line_hear(struct media_line *, const struct line_audio *, struct span bytes);
 
@@ -269,6 +303,8 @@ void listen_feed_line(struct media_line *);
 /* It runs, and is of a call: those who listen to that hear it, too. */
 void listen_line_begun(struct media_line *);
 void listen_line_over(struct media_line *);
+/* Five times a second: time passes for listeners, too, while nobody sends. */
+void listen_pauses_tick(struct media_shard *);
 /* Forgets listeners that are gone; `all`: all of them. */
 void listen_watches_tick(struct media_shard *, bool all);
 void listen_levels_tick(struct media_shard *, int64_t now_us);

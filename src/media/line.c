@@ -23,6 +23,7 @@ enum {
 	CLOSE_POLICY = 1008,
 	CLOSE_SILENT = 4408,
 	CLOSE_CODEC = 4415,
+	PAUSE_PATIENCE = 60,  /* times silence_ms, where audio pauses on hold */
 	PIECE_SAMPLES = 4000, /* of a leg's audio at a time: leg_last() holds that at any rate */
 };
 
@@ -35,6 +36,8 @@ static void close_socket(struct media_line *l, int code, const char *reason)
 		ws_close(l->ws, code, reason);
 	else if (l->client)
 		ws_client_disconnect(l->client);
+	else if (l->grpc)
+		door_finish(l, code, reason);
 }
 
 void line_refuse(struct media_line *l, int code, const char *why, const char *reason)
@@ -56,7 +59,8 @@ static void unreadable(struct media_line *l, const struct fault *f)
 
 /* --- legs --- */
 
-static void attached(struct media_line *l, unsigned i, int64_t at_us)
+static void attached(struct media_line *l, unsigned i, const struct media_joined *joined,
+		     int64_t at_us)
 {
 	struct heard h = {
 		.kind = HEARD_ATTACHED,
@@ -67,6 +71,8 @@ static void attached(struct media_line *l, unsigned i, int64_t at_us)
 		.text = span_of(l->legs[i].codec->name),
 		.value = l->legs[i].rate_hz,
 		.id = { l->stream, l->stream_n },
+		.party = joined ? joined->leg.label : (struct span){ 0 },
+		.who = joined ? joined->who : (struct span){ 0 },
 	};
 
 	l->legs[i].attached = true;
@@ -79,7 +85,8 @@ static enum leg_vad vad_of(const struct media_line *l)
 								    : LEG_VAD_STANDARD;
 }
 
-static int open_leg(struct media_line *l, unsigned i, int64_t now_us, struct fault *f)
+int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *joined,
+		  int64_t now_us, struct fault *f)
 {
 	struct line_leg *g = &l->legs[i];
 	struct leg_config c = {
@@ -94,6 +101,7 @@ static int open_leg(struct media_line *l, unsigned i, int64_t now_us, struct fau
 		.rule = vad_rule_default,
 		.ring = l->project && l->project->audio.listen ? l->home->ring_memory : NULL,
 		.dtmf = true,
+		.pauses = l->dialect->pauses,
 	};
 	struct leg_view view;
 	size_t bytes;
@@ -109,7 +117,7 @@ static int open_leg(struct media_line *l, unsigned i, int64_t now_us, struct fau
 	leg_view(g->leg, &view);
 	g->speaker = c.speaker;
 	g->rate_hz = view.rate_hz;
-	attached(l, i, now_us);
+	attached(l, i, joined, now_us);
 	return 0;
 }
 
@@ -145,13 +153,15 @@ static void begin_sinks(struct media_line *l)
 	}
 }
 
-/* The format is known. Legs that may or may not come begin with their first frame. */
+/* The format is known, or each leg's will be. Legs that may or may not come begin with their first
+ * frame. */
 static int open_legs(struct media_line *l, struct span encoding, uint32_t rate_hz, int64_t now_us,
 		     struct fault *f)
 {
-	TRY(choose_codec(l, encoding, rate_hz, f));
+	if (l->legs_n)
+		TRY(choose_codec(l, encoding, rate_hz, f));
 	for (unsigned i = 0; l->legs_known && i < l->legs_n; i++)
-		TRY(open_leg(l, i, now_us, f));
+		TRY(line_open_leg(l, i, NULL, now_us, f));
 	begin_sinks(l);
 	return 0;
 }
@@ -181,16 +191,20 @@ static void keep_claim(struct media_line *l, const struct media_start *s)
 
 	buf_add(&text, token);
 	buf_add(&text, call);
+	buf_add(&text, s->own_id);
+	buf_add(&text, s->message);
 	buf_free(&l->claim_text);
 	l->claim_text = text;
 	l->token = (struct span){ text.p, token.n };
 	l->call_id = (struct span){ text.p ? text.p + token.n : NULL, call.n };
+	l->own_id = (struct span){ l->call_id.p ? l->call_id.p + call.n : NULL, s->own_id.n };
+	l->message = (struct span){ l->own_id.p ? l->own_id.p + l->own_id.n : NULL, s->message.n };
 }
 
 static void keep_legs(struct media_line *l, const struct media_start *s)
 {
 	l->channels = s->channels ? s->channels : 1;
-	l->legs_n = s->legs_n ? s->legs_n : 1;
+	l->legs_n = s->legs_n;
 	if (l->legs_n > MEDIA_LEGS_MAX)
 		l->legs_n = MEDIA_LEGS_MAX;
 	l->legs_known = s->legs_known || l->channels > 1;
@@ -289,6 +303,8 @@ static void leg_hears(struct media_line *l, unsigned i, struct span payload,
 	size_t n = leg_frame(g->leg, payload, a->chunk, a->at_ms, a->arrived_us, facts);
 	if (n) {
 		inbox_settle(l->home);
+		if (g->held)
+			line_leg_speaks(l, i, facts, n, a->arrived_us);
 		line_tell(l, facts, n);
 	}
 	if (leg_waits(g->leg))
@@ -440,12 +456,14 @@ static bool leg_is_there(struct media_line *l, unsigned i, int64_t now_us)
 {
 	struct fault f = { 0 };
 
-	if (i >= l->legs_n)
+	if (i >= l->legs_n || l->closing)
 		return false;
 	if (l->legs[i].leg || l->detect)
 		return true;
+	if (!l->legs[i].codec)
+		return false;
 	inbox_hear(l->home);
-	if (!open_leg(l, i, now_us, &f))
+	if (!line_open_leg(l, i, NULL, now_us, &f))
 		return true;
 	line_refuse(l, CLOSE_CODEC, "codec", f.text);
 	return false;
@@ -467,6 +485,8 @@ static void audio_in(struct media_line *l, const struct media_event *e, int64_t 
 		unreadable(l, &f);
 		return;
 	}
+	if (e->joined)
+		line_leg_starts(l, e, now_us);
 	if (!leg_is_there(l, l->channels > 1 ? 0 : e->leg, now_us)) {
 		metric_add_label(METRIC_MEDIA_MESSAGES, "unreadable", 1);
 		return;
@@ -485,17 +505,56 @@ static void on_audio(struct media_line *l, const struct media_event *e, int64_t 
 
 /* --- the rest --- */
 
-static void on_nothing(struct media_line *l, const struct media_event *e, int64_t now_us)
+static void note(const struct media_line *l, bool *done, struct span text)
+{
+	if (text.n && !*done)
+		log_info("media", "%s of source %.*s: %.*s (told once)", l->dialect->title,
+			 SPAN_ARG(l->source->name), SPAN_ARG(text));
+	*done |= text.n > 0;
+}
+
+static void on_other(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
 	(void)l, (void)e, (void)now_us;
 	metric_add_label(METRIC_MEDIA_MESSAGES, "other", 1);
+}
+
+static void on_nothing(struct media_line *l, const struct media_event *e, int64_t now_us)
+{
+	on_other(l, e, now_us);
+	note(l, &l->noted, e->text);
+}
+
+static void on_passed(struct media_line *l, const struct media_event *e, int64_t now_us)
+{
+	(void)now_us;
+	metric_add_label(METRIC_MEDIA_MESSAGES, "passed", 1);
+	note(l, &l->passed_over, e->text);
+}
+
+static void on_leg_start(struct media_line *l, const struct media_event *e, int64_t now_us)
+{
+	on_other(l, e, now_us);
+	line_leg_starts(l, e, now_us);
+}
+
+static void on_leg_held(struct media_line *l, const struct media_event *e, int64_t now_us)
+{
+	on_other(l, e, now_us);
+	line_leg_held(l, e, now_us);
+}
+
+static void on_leg_stop(struct media_line *l, const struct media_event *e, int64_t now_us)
+{
+	on_other(l, e, now_us);
+	line_leg_stops(l, e, now_us);
 }
 
 static void on_dtmf(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
 	struct heard facts[LEG_FACTS_MAX];
 
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	if (l->state != LINE_RUNNING || l->detect || !leg_is_there(l, e->leg, now_us))
 		return;
 	size_t n = leg_digit(l->legs[e->leg].leg, e->text, e->duration_ms, now_us, facts);
@@ -504,40 +563,44 @@ static void on_dtmf(struct media_line *l, const struct media_event *e, int64_t n
 
 static void on_mark(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	line_marked(l, e->text, now_us);
 }
 
 static void on_cleared(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	line_cleared(l, now_us);
 }
 
 static void on_message(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	hear_message(l->home->media->config.hear, l->home->shard, &l->source->id, e->payload);
 }
 
 static void on_error(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	log_warn("media", "%s of source %.*s says: %.*s", l->dialect->title,
 		 SPAN_ARG(l->source->name), SPAN_ARG(e->text));
 }
 
 static void on_stop(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
-	on_nothing(l, e, now_us);
+	on_other(l, e, now_us);
 	line_finish(l, now_us, "stop");
 	close_socket(l, CLOSE_NORMAL, "");
 }
 
 static void (*const on_kind[])(struct media_line *, const struct media_event *, int64_t) = {
-	[MEDIA_NOTHING] = on_nothing, [MEDIA_START] = on_start, [MEDIA_AUDIO] = on_audio,
-	[MEDIA_DTMF] = on_dtmf,	      [MEDIA_MARK] = on_mark,	[MEDIA_CLEARED] = on_cleared,
-	[MEDIA_MESSAGE] = on_message, [MEDIA_ERROR] = on_error, [MEDIA_STOP] = on_stop,
+	[MEDIA_NOTHING] = on_nothing,	[MEDIA_START] = on_start,
+	[MEDIA_AUDIO] = on_audio,	[MEDIA_DTMF] = on_dtmf,
+	[MEDIA_MARK] = on_mark,		[MEDIA_CLEARED] = on_cleared,
+	[MEDIA_MESSAGE] = on_message,	[MEDIA_ERROR] = on_error,
+	[MEDIA_STOP] = on_stop,		[MEDIA_LEG_START] = on_leg_start,
+	[MEDIA_LEG_HELD] = on_leg_held, [MEDIA_LEG_STOP] = on_leg_stop,
+	[MEDIA_PASSED] = on_passed,
 };
 
 void line_open(struct media_line *l, const struct media_about *about)
@@ -603,11 +666,14 @@ void line_tick(struct media_line *l, int64_t now_us)
 			line_tell(l, facts, n);
 		held_to_sinks(l, i);
 	}
-	if (now_us - l->heard_us > l->home->media->config.silence_ms * MS_US)
+	int64_t patience_ms = l->home->media->config.silence_ms;
+
+	patience_ms *= l->dialect->pauses ? PAUSE_PATIENCE : 1;
+	if (now_us - l->heard_us > patience_ms * MS_US)
 		line_refuse(l, CLOSE_SILENT, "silent", "no message for too long");
 }
 
-static void detached(struct media_line *l, unsigned i, int64_t now_us, const char *why)
+void line_detach(struct media_line *l, unsigned i, int64_t now_us, const char *why)
 {
 	struct heard facts[LEG_FACTS_MAX];
 	struct leg_view view;
@@ -640,7 +706,9 @@ void line_finish(struct media_line *l, int64_t now_us, const char *why)
 	l->state = LINE_OVER;
 	for (unsigned i = 0; ran && i < l->legs_n; i++)
 		if (l->legs[i].leg)
-			detached(l, i, now_us, why);
+			line_detach(l, i, now_us, why);
+	if (ran)
+		line_end_empty(l, now_us, why);
 	l->detached_told = ran;
 	for (unsigned k = 0; k < m->sinks_n; k++)
 		if (l->sinks[k])

@@ -23,6 +23,7 @@ enum {
 	MIX_WAIT_SAMPLES = 80 * SAMPLES_PER_MS, /* for a leg that is behind */
 	UNDER_WAY_MAX = 2 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
 	LEVEL_FLOOR_DB = -90,
+	PAUSE_LAG_MS = 400, /* what has not come by then is a pause, where audio pauses */
 };
 
 static const char *const leg_names[] = { "customer", "assistant", "mix" };
@@ -245,18 +246,30 @@ static int64_t begin_of(const struct leg *leg)
 	return v.start_us / 1000 * SAMPLES_PER_MS + v.start_us % 1000 * SAMPLES_PER_MS / 1000;
 }
 
-/* The ends of the wanted legs: the first and the last of them. False: there is no audio yet. */
-static bool ends_of(const struct media_line *l, enum listen_leg leg, int64_t *first, int64_t *last)
+/* Where audio pauses on hold, listeners hear silence meanwhile: legs are taken to have come so far.
+ */
+static int64_t passed(const struct media_line *l)
 {
+	return l->dialect->pauses ? (clock_now_us() / 1000 - PAUSE_LAG_MS) * SAMPLES_PER_MS : 0;
+}
+
+/* The ends of the wanted legs: the first and the last of them. False: there is no audio yet. */
+static bool ends_of(const struct media_line *l, const struct listener_feed *f, int64_t *first,
+		    int64_t *last)
+{
+	int64_t least = passed(l);
+
 	*first = INT64_MAX;
-	*last = 0;
+	*last = f->at ? least : 0; /* also when all have left */
 	for (unsigned i = 0; i < l->legs_n; i++) {
-		if (!is_wanted(l, i, leg) || !leg_ring_end(l->legs[i].leg))
+		if (!is_wanted(l, i, f->listener->leg) || !leg_ring_end(l->legs[i].leg))
 			continue;
 		int64_t end = begin_of(l->legs[i].leg) + leg_ring_end(l->legs[i].leg);
+		end = end > least ? end : least;
 		*first = end < *first ? end : *first;
 		*last = end > *last ? end : *last;
 	}
+	*first = *first < *last ? *first : *last;
 	return *last > 0;
 }
 
@@ -316,7 +329,7 @@ static void pump(const struct media_line *l, struct listener_feed *f)
 {
 	int64_t first, last;
 
-	if (!ends_of(l, f->listener->leg, &first, &last))
+	if (!ends_of(l, f, &first, &last))
 		return;
 	if (!f->at) { /* the same pieces of time for all lines */
 		f->at = last + f->from_ms * SAMPLES_PER_MS;
@@ -348,6 +361,13 @@ void listen_feed_line(struct media_line *l)
 		pump(l, f);
 		p = &f->next;
 	}
+}
+
+void listen_pauses_tick(struct media_shard *s)
+{
+	for (struct media_line *l = s->lines; l; l = l->next)
+		if (l->feeds && l->state == LINE_RUNNING && l->dialect->pauses)
+			listen_feed_line(l);
 }
 
 void listen_line_over(struct media_line *l)

@@ -10,7 +10,13 @@
 #include "base/metrics.h"
 #include "media/internal.h"
 
-enum { TICK_MS = 1000, QUICK_MS = 200, CLOSE_RESTART = 1012, PLACING_MAX = 16 };
+enum {
+	TICK_MS = 1000,
+	QUICK_MS = 200,
+	CLOSE_RESTART = 1012,
+	PLACING_MAX = 16,
+	MESSAGE_ARENA = 64 * 1024, /* what is kept of it: a frame of protobuf is unpacked here */
+};
 
 struct media_shard *media_at(struct media *m, struct shard *s)
 {
@@ -33,7 +39,11 @@ struct media_line *line_new(struct media_shard *s)
 	l->out = out;
 	l->play = play;
 	buf_clear(&l->outbox);
+	buf_clear(&l->posted);
 	buf_clear(&l->play);
+	/* How many facts a turn brings depends on how busy the machine is. */
+	buf_reserve(&l->outbox, LINE_TURN_BYTES);
+	buf_reserve(&l->posted, LINE_TURN_BYTES);
 	l->home = s;
 	DL_APPEND(s->lines, l);
 	s->lines_n++;
@@ -88,7 +98,7 @@ void line_release_soon(struct media_line *l)
 {
 	bool waits = l->claiming || l->posting || l->moving || l->dirty || l->telling || l->held;
 
-	if (l->ws || l->client || l->state != LINE_OVER || waits)
+	if (line_is_open(l) || l->state != LINE_OVER || waits)
 		return;
 	if (is_told(l) || l->gives_up)
 		give_back(l);
@@ -134,7 +144,7 @@ static void on_turn_end(uv_prepare_t *p)
 /* Over, and nobody takes what it has to say: the node is full, or its journal. */
 static void give_up(struct media_line *l)
 {
-	if (l->state != LINE_OVER || l->ws || l->client || l->has_call || l->claiming)
+	if (l->state != LINE_OVER || line_is_open(l) || l->has_call || l->claiming)
 		return;
 	if (++l->tries > 5)
 		l->gives_up = true;
@@ -150,7 +160,7 @@ static void on_tick(uv_timer_t *t)
 	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
 	{
-		if (l->ws || l->client)
+		if (line_is_open(l))
 			line_tick(l, now_us);
 		else
 			give_up(l);
@@ -170,6 +180,7 @@ static void on_quick(uv_timer_t *t)
 	DL_FOREACH_SAFE(s->lines, l, next)
 	line_claim(l, now_us);
 	dials_tick(s, clock_monotonic_us());
+	listen_pauses_tick(s);
 	listen_levels_tick(s, now_us);
 	listen_watches_tick(s, false);
 }
@@ -237,6 +248,8 @@ int media_shard_start(struct media *m, struct shard *shard, struct fault *f)
 		memset(l, 0, sizeof(*l));
 		DL_PREPEND(s->spare, l);
 	}
+	arena_alloc(&s->arena, MESSAGE_ARENA);
+	arena_reset(&s->arena);
 	start_timers(s);
 	m->shards[shard_index(shard)] = s;
 	return 0;
@@ -260,6 +273,9 @@ void media_shard_stop(struct media *m, struct shard *shard)
 		line_finish(l, now_us, "node stops");
 		if (l->ws)
 			ws_close(l->ws, CLOSE_RESTART, "the node stops");
+		if (l->grpc)
+			door_finish(l, CLOSE_RESTART, "the node stops");
+		l->closing = true;
 		line_flush(l);
 	}
 	ws_dialer_free(s->dialer);

@@ -1,5 +1,5 @@
-/* Sockets of live audio: accepted at /in/{dialect}/{source} and dialled, one `line` each, on the
- * shard of their socket.
+/* Sockets of live audio: accepted at /in/{dialect}/{source}, as streams of gRPC, and dialled, one
+ * `line` each, on the shard of their socket.
  *
  *   message ─► dialect (callmend/media.h) ─► base64, channels ─► leg (src/leg)
  *                ├─► facts, a record each loop turn ─► whose call? (callmend/hear.h) ─► its owner
@@ -21,6 +21,7 @@
 
 struct media;
 struct media_line;
+struct grpc_method;
 
 struct media_config {
 	unsigned shards;
@@ -40,6 +41,8 @@ MUST int media_shard_start(struct media *, struct shard *, struct fault *f);
 void media_shard_stop(struct media *, struct shard *);
 /* The routes of sockets; returns how many there are, writes at most cap. */
 size_t media_routes(struct media *, struct http_route *out, size_t cap);
+/* Likewise the methods of gRPC, for servers whose `user` is this media. */
+size_t media_methods(struct media *, struct grpc_method *out, size_t cap);
 struct listen *media_listen(struct media *);
 /* An errand_fn of EFFECT_SOCKET; `user` is the media. */
 void media_command(void *user, struct errand *);
@@ -70,6 +73,9 @@ struct media_sink {
 	void (*frame)(void *user, const struct media_frame *);
 	/* Last call; the line is gone afterwards. */
 	void (*end)(void *user, const char *why);
+	/* The participant of this leg has left; another may come to its place, with a format of its
+	 * own and frames whose positions begin anew. NULL: no matter. */
+	void (*leg_over)(void *user, unsigned leg);
 	bool wants_speech; /* else a frame's `speaking` may be that of the one before */
 };
 enum { MEDIA_SINKS_MAX = 4 };

@@ -1,7 +1,7 @@
 /* Accepts on all listening sockets and deals each connection to the server with the fewest.
  *
  * Failure modes: out of descriptors (a spare one is given up to accept and close the waiting
- * connection: otherwise the loop would spin on it); every server full (503 and closed). */
+ * connection: otherwise the loop would spin on it); every server full (told so, and closed). */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -24,7 +24,9 @@ struct listener {
 };
 
 struct acceptor {
-	struct http_server **servers;
+	const struct acceptor_kind *kind;
+	struct shards *shards;
+	void **servers; /* one per shard */
 	size_t servers_n;
 	size_t next; /* where the search starts, so that equals take turns */
 	int spare_fd;
@@ -37,7 +39,8 @@ struct acceptor {
 
 struct dealt {
 	struct mail mail;
-	struct http_server *server;
+	const struct acceptor_kind *kind;
+	void *server;
 	int fd;
 };
 
@@ -46,47 +49,45 @@ static void on_dealt(struct mail *m, struct shard *here)
 	struct dealt *d = (struct dealt *)((char *)m - offsetof(struct dealt, mail));
 
 	(void)here;
-	http_server_adopt_reserved(d->server, d->fd);
+	d->kind->adopt(d->server, d->fd);
 	free(d);
 }
 
-static struct http_server *least_loaded(struct acceptor *a)
+static size_t least_loaded(struct acceptor *a)
 {
-	struct http_server *best = NULL;
+	size_t from = a->next++, best = from % a->servers_n;
 
-	for (size_t i = 0; i < a->servers_n; i++) {
-		struct http_server *s = a->servers[(a->next + i) % a->servers_n];
-		if (!best || http_server_connections(s) < http_server_connections(best))
-			best = s;
+	for (size_t i = 1; i < a->servers_n; i++) {
+		size_t at = (from + i) % a->servers_n;
+		if (a->kind->connections(a->servers[at]) < a->kind->connections(a->servers[best]))
+			best = at;
 	}
-	a->next++;
 	return best;
 }
 
-static void refuse(int fd)
+static void refuse(int fd, struct span why)
 {
-	static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\n"
-				     "Content-Length: 0\r\nConnection: close\r\n\r\n";
-
-	(void)!send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!send(fd, why.p, why.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	shutdown(fd, SHUT_WR);
 	close(fd);
 }
 
 static void deal(struct acceptor *a, int fd)
 {
-	struct http_server *server = least_loaded(a);
+	size_t to = least_loaded(a);
 
-	if (!http_server_reserve(server)) {
-		refuse(fd);
+	if (!a->kind->reserve(a->servers[to])) {
+		refuse(fd, a->kind->refusal);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	struct dealt *d = calloc(1, sizeof(*d));
 	CHECK(d);
-	*d = (struct dealt){ .mail = { .run = on_dealt }, .server = server, .fd = fd };
+	*d = (struct dealt){
+		.mail = { .run = on_dealt }, .kind = a->kind, .server = a->servers[to], .fd = fd
+	};
 	/* Their number is bounded by the places reserved above. */
-	shard_post_sure(http_server_shard(server), &d->mail);
+	shard_post_sure(shards_at(a->shards, (unsigned)to), &d->mail);
 }
 
 /* False when nobody was waiting (accept4 wants a descriptor before it looks). */
@@ -150,16 +151,19 @@ static int start(struct acceptor *a, struct listener *l, uv_loop_t *loop, int fd
 }
 
 int acceptor_new(struct acceptor **out, uv_loop_t *loop, const int *listen_fds, size_t n,
-		 struct http_server *const *servers, struct shards *shards, struct fault *f)
+		 const struct acceptor_kind *kind, void *const *servers, struct shards *shards,
+		 struct fault *f)
 {
 	struct acceptor *a = calloc(1, sizeof(*a) + n * sizeof(a->listeners[0]));
 	int rc = 0;
 
 	CHECK(a);
+	a->kind = kind;
+	a->shards = shards;
 	a->servers_n = shards_count(shards);
-	a->servers = calloc(a->servers_n, sizeof(struct http_server *));
+	a->servers = calloc(a->servers_n, sizeof(void *));
 	CHECK(a->servers);
-	memcpy(a->servers, servers, a->servers_n * sizeof(struct http_server *));
+	memcpy(a->servers, servers, a->servers_n * sizeof(void *));
 	a->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = start(a, &a->listeners[i], loop, listen_fds[i], f);
@@ -187,6 +191,33 @@ void acceptor_free(struct acceptor *a)
 	a->freed = true;
 	free_when_closed(a);
 }
+
+/* --- to HTTP servers --- */
+
+static unsigned http_connections(const void *server)
+{
+	return http_server_connections(server);
+}
+
+static bool http_reserve(void *server)
+{
+	return http_server_reserve(server);
+}
+
+static void http_adopt(void *server, int fd)
+{
+	http_server_adopt_reserved(server, fd);
+}
+
+static const char http_refusal[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\n"
+				   "Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+const struct acceptor_kind acceptor_http = {
+	.connections = http_connections,
+	.reserve = http_reserve,
+	.adopt = http_adopt,
+	.refusal = { http_refusal, sizeof(http_refusal) - 1 },
+};
 
 /* --- listening --- */
 

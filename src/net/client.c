@@ -43,7 +43,8 @@ struct transfer {
 	int64_t started_us, deadline_us;
 	size_t limit;
 	bool truncated;
-	bool head_read;	  /* curl takes a head without its end for an answer */
+	bool head_read; /* curl takes a head without its end for an answer */
+	struct buf head;
 	bool sent_before; /* the pre-request callback stopped a repetition */
 	struct buf response;
 	char error[CURL_ERROR_SIZE];
@@ -116,6 +117,7 @@ static void transfer_free(struct transfer *t)
 	curl_slist_free_all(t->headers);
 	buf_free(&t->body);
 	buf_free(&t->response);
+	buf_free(&t->head);
 	free(t->url);
 	free(t);
 }
@@ -145,11 +147,30 @@ static size_t on_head_line(char *p, size_t size, size_t n, void *user)
 	struct transfer *t = user;
 
 	n *= size;
-	if (n > 5 && memcmp(p, "HTTP/", 5) == 0)
+	if (n > 5 && memcmp(p, "HTTP/", 5) == 0) {
 		t->head_read = false; /* of a 1xx that came before */
+		buf_clear(&t->head);
+	}
 	if (n && n <= 2 && p[n - 1] == '\n')
 		t->head_read = true;
+	if (t->head.n + n <= CLIENT_HEAD_MAX)
+		buf_add(&t->head, (struct span){ p, n });
 	return n;
+}
+
+bool client_head_line(struct span head, const char *name, struct span *value)
+{
+	size_t n = strlen(name);
+
+	while (head.n) {
+		struct span line = span_line(&head);
+
+		if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n) != 0)
+			continue;
+		*value = span_trim(span_from(line, n + 1));
+		return true;
+	}
+	return false;
 }
 
 static int on_prerequest(void *user, char *peer, char *local, int peer_port, int local_port)
@@ -217,6 +238,7 @@ static void report(struct transfer *t, struct client_response *r)
 	if (r->end == CLIENT_ANSWERED) {
 		curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
 		r->content_type = span_of(type);
+		r->head = buf_span(&t->head);
 		r->body = buf_span(&t->response);
 		r->error = NULL;
 	}

@@ -50,10 +50,14 @@ struct client_response {
 	bool truncated;
 	int status;		  /* with CLIENT_ANSWERED */
 	struct span content_type; /* may be empty */
+	struct span head; /* its header lines as they came, at most CLIENT_HEAD_MAX bytes of them */
 	struct span body;
 	int64_t duration_us;
 	const char *error; /* one line for people, NULL when answered */
 };
+enum { CLIENT_HEAD_MAX = 16 * 1024 };
+/* The first line of this name, any case; without the name and blanks around its value. */
+bool client_head_line(struct span head, const char *name, struct span *value);
 
 typedef void client_done_fn(void *user, const struct client_response *);
 

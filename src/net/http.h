@@ -108,12 +108,22 @@ unsigned http_server_connections(const struct http_server *); /* any thread */
 /* Draining: answers carry "Connection: close", idle keep-alive connections are closed. */
 void http_server_drain(struct http_server *);
 
+/* What an acceptor deals to. */
+struct acceptor_kind {
+	unsigned (*connections)(const void *server); /* any thread */
+	bool (*reserve)(void *server);		     /* any thread: a place; false: all are taken */
+	void (*adopt)(void *server, int fd); /* on its shard: the socket for a reserved place */
+	struct span refusal; /* for a client when all places of all servers are taken */
+};
+extern const struct acceptor_kind acceptor_http; /* http_servers; the refusal is a 503 */
+
 /* The acceptor: watches listening sockets on a loop of its own thread and deals each accepted
- * socket to the least loaded shard; when all are full the client gets 503. `servers` has one per
- * shard, in their order. */
+ * socket to the server with the fewest. `servers` has one of that kind per shard, in their order.
+ */
 struct acceptor;
 MUST int acceptor_new(struct acceptor **out, uv_loop_t *loop, const int *listen_fds, size_t n,
-		      struct http_server *const *servers, struct shards *shards, struct fault *f);
+		      const struct acceptor_kind *kind, void *const *servers, struct shards *shards,
+		      struct fault *f);
 /* Both on the acceptor's own thread, and before the shards are stopped. */
 void acceptor_stop(struct acceptor *); /* stops accepting, leaves the listening sockets open */
 void acceptor_free(struct acceptor *); /* done when its loop has closed the handles */
@@ -140,9 +150,9 @@ char *exchange_take_body(struct exchange *, size_t *n);
  * content-type, idempotency-key, user-agent, accept, accept-encoding, last-event-id,
  * x-forwarded-for, x-forwarded-proto, x-forwarded-host, x-call-id, x-vapi-secret, x-vapi-signature,
  * x-signature, x-timestamp, webhook-id, webhook-timestamp, webhook-signature, svix-id,
- * validation-token, host, origin, cookie, if-match, if-none-match, if-modified-since,
- * range, if-range, sec-websocket-protocol (the names a client offers; the first one is accepted)
- * and what http_server_capture names. */
+ * validation-token, verification-token, host, origin, cookie, if-match, if-none-match,
+ * if-modified-since, range, if-range, sec-websocket-protocol (the names a client offers; the first
+ * one is accepted) and what http_server_capture names. */
 bool exchange_header(const struct exchange *, const char *name, struct span *out);
 /* In the start hook, after http_server_new: further header names to capture for every request; at
  * most HTTP_MAX_HEADERS in all. */

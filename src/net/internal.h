@@ -171,6 +171,5 @@ bool http_server_reserve(struct http_server *s);
 void http_server_release(struct http_server *s);
 /* This shard's thread: a connection whose place was reserved. */
 void http_server_adopt_reserved(struct http_server *s, int fd);
-struct shard *http_server_shard(const struct http_server *s);
 
 #endif

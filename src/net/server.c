@@ -58,6 +58,7 @@ static const char *const standard_captures[] = {
 	"x-forwarded-proto",
 	"x-forwarded-host",
 	"validation-token",
+	"verification-token",
 };
 
 /* Only reasons that belong to one real connection: protocol-level ones come with a fake wsi. */
@@ -274,11 +275,6 @@ void http_server_free(struct http_server *s)
 void *http_server_user(const struct http_server *s)
 {
 	return s->config.user;
-}
-
-struct shard *http_server_shard(const struct http_server *s)
-{
-	return s->shard;
 }
 
 /* --- connections --- */

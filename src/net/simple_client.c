@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HEAD_MAX = 64 * 1024 };
+
 static char *trusted; /* NULL: curl's own */
 
 void simple_client_trust(const char *ca_file)
@@ -29,6 +31,18 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *user)
 		return 0;
 	}
 	buf_add(s->out, (struct span){ p, size * n });
+	return size * n;
+}
+
+/* A redirection, or a "100 Continue", has a head of its own before it. */
+static size_t on_header(char *p, size_t size, size_t n, void *user)
+{
+	struct buf *head = user;
+
+	if (size * n > 5 && memcmp(p, "HTTP/", 5) == 0)
+		buf_clear(head);
+	if (head->n + size * n <= HEAD_MAX)
+		buf_add(head, (struct span){ p, size * n });
 	return size * n;
 }
 
@@ -62,6 +76,10 @@ static void set_up(CURL *h, const struct simple_request *r, struct sink *sink, c
 	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, sink);
+	if (r->head) {
+		curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
+		curl_easy_setopt(h, CURLOPT_HEADERDATA, r->head);
+	}
 	if (trusted) /* the system's folder of them (CAPATH) stays */
 		curl_easy_setopt(h, CURLOPT_CAINFO, trusted);
 	if (r->body.p) {

@@ -23,6 +23,7 @@ struct simple_request {
 	size_t response_limit;	   /* bytes */
 	const char *wanted_header; /* of the answer; NULL: none */
 	struct buf *wanted;	   /* gets its value; stays empty without it */
+	struct buf *head;	   /* gets the answer's lines, for client_head_line(); NULL: none */
 };
 
 /* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the

@@ -24,7 +24,7 @@ enum {
 	KEPT_BYTES = 32 * 1024,
 	HEADER_BYTES = 1024,
 	HOST_MAX = 256,
-	PATH_BYTES_MAX = 1024,
+	PATH_BYTES_MAX = 4096, /* a query may carry tokens */
 	TOKEN_MAX = 512,
 	PING_SECONDS = 10,
 	HANG_UP_SECONDS = 20,

@@ -20,6 +20,7 @@
 #include "healing/detect.h"
 #include "healing/suggest.h"
 #include "node/database.h"
+#include "node/followup.h"
 #include "node/hangup.h"
 #include "node/orphans.h"
 #include "node/pull.h"
@@ -49,6 +50,7 @@ static const struct work deliveries_works[] = {
 
 static const struct work pulls_works[] = {
 	{ "pull", .handler = pull_job, .leases = 10 }, /* the provider may have it wait */
+	{ "followup", .handler = followup_job, .leases = 10 },
 };
 static const struct work recordings_works[] = {
 	{ "recording", .handler = recordings_job, .leases = 5 }, /* and longer, bit by bit */

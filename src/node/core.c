@@ -21,9 +21,11 @@
 #include "base/container.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "connect/connect.h"
 #include "ingest/ingest.h"
 #include "media/media.h"
 #include "net/client.h"
+#include "net/grpc.h"
 #include "node/database.h"
 #include "node/hangup.h"
 #include "node/pidfile.h"
@@ -39,6 +41,8 @@ enum {
 	STOP_STORE_MS = 5000,
 	MAX_CONNECTIONS = 20000,
 	OPEN_FILES = 65536, /* as in config/callmend.service */
+	GRPC_WINDOW_BYTES = 256 * 1024,
+	GRPC_IDLE_MS = 300000,
 };
 
 struct core;
@@ -47,6 +51,7 @@ struct core_shard {
 	struct core *core;
 	struct shard *shard;
 	struct http_server *server;
+	struct grpc_server *grpc; /* NULL: not wanted */
 	struct api *api;
 	struct mail drain;
 };
@@ -56,6 +61,7 @@ struct core {
 	struct buf database;
 	struct ingest *ingest;
 	struct media *media;
+	struct connect *connect;
 	struct record_sink *recordings;
 	struct transcribe_sink *words;
 	struct store *store;
@@ -63,12 +69,14 @@ struct core {
 	struct api_common *api;
 	struct shards *shards;
 	struct core_shard *parts;
-	struct http_server **servers;
+	void **servers, **grpc_servers; /* of the shards, in their order */
 	unsigned parts_n;
 	struct http_route *routes;
 	size_t routes_n;
-	struct acceptor *acceptor;
-	int listen_fd;
+	struct grpc_method *methods;
+	size_t methods_n;
+	struct acceptor *acceptor, *grpc_acceptor;
+	int listen_fd, grpc_fd;
 	uv_loop_t loop; /* of the main thread: acceptor, signals, lifeline */
 	uv_signal_t term, intr, hup;
 	uv_async_t failed, loaded;
@@ -82,6 +90,12 @@ struct core {
 	atomic_bool has_directory;
 };
 
+/* Of what all shards together may have. */
+static int64_t share(int64_t all, unsigned shards)
+{
+	return (all + shards - 1) / shards;
+}
+
 /* --- per shard --- */
 
 struct api *api_of(struct http_server *s)
@@ -94,6 +108,7 @@ static void shard_end(struct shard *s, void *user)
 	struct core *c = user;
 	struct core_shard *part = &c->parts[shard_index(s)];
 
+	connect_shard_stop(c->connect, s);
 	media_shard_stop(c->media, s); /* what it hears last is still told */
 	transcribe_sink_stop(c->words, s);
 	ingest_lane_finish(c->ingest, s);
@@ -101,9 +116,34 @@ static void shard_end(struct shard *s, void *user)
 		api_stop(part->api);
 	if (part->server)
 		http_server_free(part->server);
+	grpc_server_free(part->grpc);
 	ingest_lane_stop(c->ingest, s);
 	part->api = NULL;
 	part->server = NULL;
+	part->grpc = NULL;
+}
+
+static int start_grpc(struct core_shard *part, struct fault *f)
+{
+	const struct core *c = part->core;
+	const struct config *k = c->config;
+	const struct grpc_config gc = {
+		.methods = c->methods,
+		.methods_n = c->methods_n,
+		.user = c->media,
+		.max_connections = (unsigned)share(k->grpc_max_connections, c->parts_n),
+		.max_streams = (unsigned)k->grpc_max_streams,
+		.window_bytes = GRPC_WINDOW_BYTES,
+		.idle_ms = GRPC_IDLE_MS,
+		.certificate = k->grpc_certificate_file,
+		.key = k->grpc_key_file,
+	};
+
+	if (k->grpc_listen_port == 0)
+		return 0;
+	TRY(grpc_server_new(&part->grpc, part->shard, &gc, f));
+	c->grpc_servers[shard_index(part->shard)] = part->grpc;
+	return 0;
 }
 
 static int shard_begin(struct shard *s, void *user, struct fault *f)
@@ -125,7 +165,11 @@ static int shard_begin(struct shard *s, void *user, struct fault *f)
 	if (!rc)
 		rc = media_shard_start(c->media, s, f);
 	if (!rc)
+		rc = connect_shard_start(c->connect, s, f);
+	if (!rc)
 		rc = http_server_new(&part->server, s, &hc, f);
+	if (!rc)
+		rc = start_grpc(part, f);
 	if (!rc)
 		rc = api_start(&part->api, c->api, s, f);
 	if (rc) { /* nothing may keep the loop of this shard alive */
@@ -169,7 +213,7 @@ static void lanes_are_ready(struct core *c)
 		ingest_set_directory(c->ingest, dir);
 }
 
-/* Signature headers that sources name must be kept by the servers. */
+/* Signature headers that sources name must be kept by the servers; sessions begin and end. */
 static void on_lane_directory(void *user, struct shard *s, const struct directory *dir)
 {
 	struct core *c = user;
@@ -184,6 +228,7 @@ static void on_lane_directory(void *user, struct shard *s, const struct director
 			http_server_capture_span(server, a->id_header);
 		}
 	}
+	connect_directory(c->connect, s, dir);
 }
 
 /* --- notifications --- */
@@ -289,6 +334,8 @@ static void run_drain(struct mail *m, struct shard *here)
 	(void)here;
 	if (part->server)
 		http_server_drain(part->server);
+	if (part->grpc)
+		grpc_server_drain(part->grpc);
 }
 
 static void on_term(uv_signal_t *s, int number)
@@ -374,6 +421,10 @@ static void make_routes(struct core *c)
 	};
 	media_routes(c->media, c->routes + 1, sockets);
 	c->routes_n = 1 + sockets + api_routes(c->routes + 1 + sockets, n);
+	c->methods_n = media_methods(c->media, NULL, 0);
+	c->methods = calloc(c->methods_n + 1, sizeof(*c->methods));
+	CHECK(c->methods);
+	media_methods(c->media, c->methods, c->methods_n);
 }
 
 static int start_ingest(struct core *c, struct fault *f)
@@ -424,10 +475,9 @@ static int start_store(struct core *c, struct fault *f)
 
 static int start_media(struct core *c, struct fault *f)
 {
-	unsigned all = (unsigned)c->config->core_max_media;
 	struct media_config mc = {
 		.shards = c->parts_n,
-		.max_lines = (all + c->parts_n - 1) / c->parts_n,
+		.max_lines = (unsigned)share(c->config->core_max_media, c->parts_n),
 		.hear = ingest_hear(c->ingest),
 		.ca_file = c->config->tls_ca_file,
 		.bind_grace_ms = c->config->media_bind_grace_ms,
@@ -436,6 +486,21 @@ static int start_media(struct core *c, struct fault *f)
 
 	TRY(media_new(&c->media, &mc, f));
 	ingest_leave_to(c->ingest, EFFECT_SOCKET, media_command, c->media);
+	return 0;
+}
+
+static int start_connect(struct core *c, struct fault *f)
+{
+	const struct connect_config cc = {
+		.shards = c->parts_n,
+		.state_dir = c->config->state_dir,
+		.ca_file = c->config->tls_ca_file,
+		.public_url = c->config->public_url,
+		.calls = ingest_connect_calls(c->ingest),
+	};
+
+	TRY(connect_new(&c->connect, &cc, f));
+	ingest_set_connect(c->ingest, c->connect, connect_send);
 	return 0;
 }
 
@@ -470,6 +535,9 @@ static int start_shards(struct core *c, struct fault *f)
 		.readiness = readiness,
 		.user = c,
 		.recordings_folder = c->config->recording_folder,
+		.connect = c->connect,
+		.session = connect_look,
+		.sessions = connect_look_all,
 		.rate_per_s = (unsigned)c->config->api_rate_per_s,
 		.rate_burst = (unsigned)c->config->api_rate_burst,
 		.watcher_queue_bytes = (size_t)c->config->core_watcher_queue_bytes,
@@ -496,6 +564,20 @@ static int start_projector(struct core *c, struct fault *f)
 	return projector_start(&c->projector, &cfg, f);
 }
 
+static int listen_for_grpc(struct core *c, struct fault *f)
+{
+	unsigned port = (unsigned)c->config->grpc_listen_port;
+
+	if (port == 0)
+		return 0;
+	if (getenv("CALLMEND_INHERITED_SOCKET"))
+		c->grpc_fd = CORE_GRPC_FD;
+	else
+		TRY(net_listen(c->config->grpc_listen_host, &port, &c->grpc_fd, f));
+	return acceptor_new(&c->grpc_acceptor, &c->loop, &c->grpc_fd, 1, &acceptor_grpc,
+			    c->grpc_servers, c->shards, f);
+}
+
 static int start_listening(struct core *c, struct fault *f)
 {
 	unsigned port = (unsigned)c->config->listen_port;
@@ -504,7 +586,9 @@ static int start_listening(struct core *c, struct fault *f)
 		c->listen_fd = CORE_LISTEN_FD;
 	else
 		TRY(net_listen(c->config->listen_host, &port, &c->listen_fd, f));
-	TRY(acceptor_new(&c->acceptor, &c->loop, &c->listen_fd, 1, c->servers, c->shards, f));
+	TRY(listen_for_grpc(c, f));
+	TRY(acceptor_new(&c->acceptor, &c->loop, &c->listen_fd, 1, &acceptor_http, c->servers,
+			 c->shards, f));
 	log_info("core", "ready on %s:%u with %u shard%s", c->config->listen_host, port, c->parts_n,
 		 c->parts_n == 1 ? "" : "s");
 	return 0;
@@ -580,9 +664,12 @@ static int start(struct core *c, struct fault *f)
 	TRY(database_url(c->config, &c->database, f));
 	if (http_client_check_ca(c->config->tls_ca_file, f))
 		return fault_wrap(f, "tls.ca_file");
+	if (grpc_check_certificate(c->config->grpc_certificate_file, c->config->grpc_key_file, f))
+		return fault_wrap(f, "grpc.certificate_file");
 	TRY(start_ingest(c, f));
 	TRY(start_store(c, f));
 	TRY(start_media(c, f));
+	TRY(start_connect(c, f));
 	TRY(start_recordings(c, f));
 	start_words(c);
 	TRY(start_shards(c, f));
@@ -604,9 +691,8 @@ static void close_handle(uv_handle_t *h, void *unused)
 
 static void stop(struct core *c)
 {
-	if (c->acceptor)
-		acceptor_stop(c->acceptor);
 	acceptor_free(c->acceptor);
+	acceptor_free(c->grpc_acceptor);
 	store_close(c->store);
 	if (c->shards)
 		shards_stop(c->shards);
@@ -616,6 +702,7 @@ static void stop(struct core *c)
 	store_free(c->store);
 	api_common_free(c->api);
 	media_free(c->media);
+	connect_free(c->connect);
 	record_sink_free(c->recordings);
 	transcribe_sink_free(c->words);
 	ingest_free(c->ingest);
@@ -624,22 +711,27 @@ static void stop(struct core *c)
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&c->loop);
 	free(c->routes);
+	free(c->methods);
 	free(c->parts);
 	free(c->servers);
+	free(c->grpc_servers);
 	buf_free(&c->database);
 	pthread_mutex_destroy(&c->lock);
 }
 
 int core_main(const struct config *config)
 {
-	struct core c = { .config = config, .listen_fd = -1, .parts_n = shard_count(config) };
+	struct core c = {
+		.config = config, .listen_fd = -1, .grpc_fd = -1, .parts_n = shard_count(config)
+	};
 	struct fault f = { 0 };
 
 	log_thread("core");
 	pthread_mutex_init(&c.lock, NULL);
 	c.parts = calloc(c.parts_n, sizeof(*c.parts));
-	c.servers = calloc(c.parts_n, sizeof(struct http_server *));
-	CHECK(c.parts && c.servers);
+	c.servers = calloc(c.parts_n, sizeof(void *));
+	c.grpc_servers = calloc(c.parts_n, sizeof(void *));
+	CHECK(c.parts && c.servers && c.grpc_servers);
 	start_loop(&c);
 	if (start(&c, &f)) {
 		log_error("core", "cannot start: %s", f.text);

@@ -425,7 +425,7 @@ static int import_verb_files(const struct verb_call *v)
 	if (!v->words_n)
 		return verb_misused(v, "which FILE?");
 	if (format && !(im.format = format_find(span_of(format))))
-		return verb_misused(v, "no format `%s`; there are vapi, openai, transcript",
+		return verb_misused(v, "no format `%s`; there are vapi, openai, ringcentral, transcript",
 				    format);
 	if (!read_channels(&im, verb_option(v, "--channels")))
 		return verb_misused(v, "--channels is customer,assistant or assistant,customer");

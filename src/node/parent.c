@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "callmend/store.h"
 #include "net/client.h"
+#include "net/grpc.h"
 #include "net/http.h"
 #include "node/analysts.h"
 #include "node/database.h"
@@ -46,8 +47,9 @@ struct parent {
 	uv_timer_t bind, restart, postgres, migrate_again;
 	int64_t bind_until_ms;
 	bool said_waiting;
-	int lock_fd, listen_fd;
-	unsigned port;
+	int lock_fd;
+	int listen_fds[2]; /* of HTTP, of gRPC if it is wanted */
+	unsigned port, grpc_port;
 	struct cluster *cluster; /* NULL: the database is somebody else's */
 	pid_t postgres_pid;	 /* as in its pid file */
 	bool postgres_runs;
@@ -187,7 +189,8 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 static int core_start(struct parent *p, struct fault *f)
 {
 	static const char *const words[] = { "core", NULL };
-	struct child_spec spec = { .pass_fds = &p->listen_fd, .pass_fds_n = 1 };
+	struct child_spec spec = { .pass_fds = p->listen_fds,
+				   .pass_fds_n = p->listen_fds[1] < 0 ? 1 : 2 };
 
 	TRY(start_role(p, &p->core, words, &spec, on_core_exit, f));
 	p->core_since_ms = now_ms();
@@ -325,6 +328,10 @@ static int start_all(struct parent *p, struct fault *f)
 	const struct config *c = p->config;
 
 	log_info("parent", "listening on %s:%u", c->listen_host, p->port);
+	if (p->grpc_port)
+		log_info("parent", "listening on %s:%u for gRPC%s", c->grpc_listen_host,
+			 p->grpc_port,
+			 *c->grpc_certificate_file ? "" : ", without TLS: a proxy adds it");
 	TRY(find_database(p, f));
 	pidfile_write(c->state_dir, "parent", getpid());
 	TRY(core_start(p, f));
@@ -341,7 +348,11 @@ static int take_place(struct parent *p, struct fault *f)
 {
 	if (p->lock_fd < 0)
 		TRY(pidfile_lock(p->config->state_dir, "parent", &p->lock_fd, f));
-	return net_listen(p->config->listen_host, &p->port, &p->listen_fd, f);
+	if (p->listen_fds[0] < 0)
+		TRY(net_listen(p->config->listen_host, &p->port, &p->listen_fds[0], f));
+	return p->grpc_port ? net_listen(p->config->grpc_listen_host, &p->grpc_port,
+					 &p->listen_fds[1], f)
+			    : 0;
 }
 
 /* A predecessor that is still stopping, or a core whose parent was killed, keeps its place until it
@@ -370,8 +381,11 @@ static void on_bind(uv_timer_t *t)
 static int begin(struct parent *p, struct fault *f)
 {
 	p->port = (unsigned)p->config->listen_port;
+	p->grpc_port = (unsigned)p->config->grpc_listen_port;
 	if (http_client_check_ca(p->config->tls_ca_file, f))
 		return fault_wrap(f, "tls.ca_file");
+	if (grpc_check_certificate(p->config->grpc_certificate_file, p->config->grpc_key_file, f))
+		return fault_wrap(f, "grpc.certificate_file");
 	TRY(file_make_dir(p->config->state_dir, 0711, f));
 	p->bind_until_ms = now_ms() + BIND_WAIT_MS;
 	uv_timer_start(&p->bind, on_bind, 0, 0);
@@ -397,8 +411,9 @@ static void end(struct parent *p)
 		pidfile_remove(p->config->state_dir, "parent");
 		close(p->lock_fd);
 	}
-	if (p->listen_fd >= 0)
-		close(p->listen_fd);
+	for (size_t i = 0; i < 2; i++)
+		if (p->listen_fds[i] >= 0)
+			close(p->listen_fds[i]);
 	uv_walk(&p->loop, close_handle, NULL);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&p->loop);
@@ -411,7 +426,7 @@ int parent_main(const struct config *config, const char *config_file)
 	struct parent p = { .config = config,
 			    .config_file = config_file,
 			    .lock_fd = -1,
-			    .listen_fd = -1,
+			    .listen_fds = { -1, -1 },
 			    .postgres_pause_ms = POSTGRES_PAUSE_MIN_MS,
 			    .pause_ms = PAUSE_MIN_MS };
 	struct fault f = { 0 };

@@ -1,10 +1,11 @@
-/* Happy path: the time since the last pull is walked in windows of a day; an answer as long as the
- * limit may leave something out, so its window is halved and asked again; what has ended goes into
- * a batch.
+/* Happy path: the time since the last pull is walked as the provider wants it; what has ended goes
+ * into a batch. Platforms with sessions: pull_ringcentral.c. Vapi: in windows of a day; an answer
+ * as long as the limit may leave something out, so its window is halved and asked again.
  *
- * The API has no pages: it gives a plain array in no order. Windows overlap with those of the last
- * pull by OVERLAP_US, for calls that had not ended then; what came before is a duplicate. Calls
- * that ended within the last minute are left for the next pull: their analysis is not there yet.
+ * Vapi's API has no pages: it gives a plain array in no order. Windows overlap with those of the
+ * last pull by OVERLAP_US, for calls that had not ended then; what came before is a duplicate.
+ * Calls that ended within the last minute are left for the next pull: their analysis is not there
+ * yet.
  *
  * Failure modes
  *   429, 5xx, no answer       again, after Retry-After or a growing pause, TRIES times
@@ -22,39 +23,27 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/simple_client.h"
-#include "node/intake.h"
+#include "node/pull_parts.h"
 
 enum {
 	PAGE = 100,
 	RATE = 60,
+	AGAIN_MS = 5000,
 	TRIES = 8,
 	TIMEOUT_MS = 60000,
+	LEASE_MS = 2 * TIMEOUT_MS,
 	ANSWER_LIMIT = 64 * 1024 * 1024,
 	PAUSE_MIN_MS = 1000,
 	PAUSE_MAX_MS = 60000,
 	RETRY_AFTER_MAX_S = 300,
 	WINDOWS_MAX = 64 /* a day halved down to a millisecond takes 27 */
 };
-#define DAY_US (INT64_C(24) * 3600 * SECOND_US)
-#define OVERLAP_US DAY_US
-#define FIRST_US (14 * DAY_US)
+#define OVERLAP_US PULL_DAY_US
+#define FIRST_US (14 * PULL_DAY_US)
 #define SETTLED_US (INT64_C(60) * SECOND_US)
 
 struct window {
 	int64_t from_us, to_us;
-};
-
-struct pull {
-	struct intake intake;
-	int64_t since_us, until_us, pace_us, asked_us;
-	bool (*stopping)(void *user);
-	int (*alive)(void *user, struct fault *f); /* between requests; NULL: nothing to do */
-	void (*mistake)(void *, uint64_t, size_t, struct span, const char *);
-	void *user;
-	struct uuid id;
-	struct batch *batch;
-	struct batch_counts counts;
-	uint64_t requests, unsettled;
 };
 
 /* --- asking --- */
@@ -273,7 +262,7 @@ static int open_batch(struct pull *p, struct fault *f)
 	const struct batch_config bc = { .url = buf_z(&p->intake.url),
 					 .id = p->id,
 					 .name = "pull",
-					 .format = format_find(p->intake.source->dialect),
+					 .format = format_find(span_of(p->way->format)),
 					 .directory = p->intake.directory,
 					 .source = p->intake.source,
 					 .resume = BATCH_NEW_RECORDS,
@@ -287,14 +276,10 @@ static int open_batch(struct pull *p, struct fault *f)
 	return batch_open(&p->batch, &bc, f);
 }
 
-static int check_source(const struct pull *p, struct fault *f)
+static int check_vapi(const struct pull *p, struct fault *f)
 {
 	const struct dir_source *s = p->intake.source;
 
-	if (!span_is(s->dialect, "vapi"))
-		return fault(f, E_INVALID, "calls of %.*s cannot be pulled", SPAN_ARG(s->dialect));
-	if (!s->api_base.n)
-		return fault(f, E_INVALID, "the source has no api_base");
 	if (!s->private_key.value.n)
 		return fault(f, E_INVALID, "the source has no private key%s%.*s",
 			     s->private_key.missing.n ? ": " : "",
@@ -302,13 +287,38 @@ static int check_source(const struct pull *p, struct fault *f)
 	return 0;
 }
 
-static int walk(struct pull *p, struct fault *f)
+static int walk_vapi(struct pull *p, struct fault *f)
 {
-	for (int64_t from = p->since_us; from < p->until_us; from += DAY_US) {
-		int64_t to = from + DAY_US < p->until_us ? from + DAY_US : p->until_us;
+	for (int64_t from = p->since_us; from < p->until_us; from += PULL_DAY_US) {
+		int64_t to = from + PULL_DAY_US < p->until_us ? from + PULL_DAY_US : p->until_us;
 
 		TRY(walk_window(p, (struct window){ from, to }, f));
 	}
+	return 0;
+}
+
+/* --- whatever the provider --- */
+
+static const struct pull_way vapi = { "vapi", "vapi", check_vapi, walk_vapi };
+static const struct pull_way *const ways[] = { &vapi, &pull_ringcentral, &pull_ringcx };
+
+static int find_way(struct pull *p, struct fault *f)
+{
+	const struct dir_source *s = p->intake.source;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (span_is(s->dialect, ways[i]->dialect))
+			p->way = ways[i];
+	if (!p->way)
+		return fault(f, E_INVALID, "calls of %.*s cannot be pulled", SPAN_ARG(s->dialect));
+	if (!s->api_base.n)
+		return fault(f, E_INVALID, "the source has no api_base");
+	return p->way->check(p, f);
+}
+
+static int walk(struct pull *p, struct fault *f)
+{
+	TRY(p->way->walk(p, f));
 	return batch_finish(p->batch, f);
 }
 
@@ -316,7 +326,7 @@ static int pull(struct pull *p, struct fault *f)
 {
 	int64_t now = clock_now_us();
 
-	TRY(check_source(p, f));
+	TRY(find_way(p, f));
 	if (!p->until_us || p->until_us > now) /* else the next pull would begin too late */
 		p->until_us = now;
 	p->until_us = whole_ms(p->until_us);
@@ -335,6 +345,7 @@ static int pull(struct pull *p, struct fault *f)
 
 static void pull_fini(struct pull *p)
 {
+	platform_close(p->platform);
 	batch_free(p->batch);
 	intake_fini(&p->intake);
 }
@@ -344,7 +355,7 @@ static bool read_time(const char *text, int64_t *us)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
-	int64_t unit = *end == 'd' ? DAY_US : *end == 'h' ? DAY_US / 24 : 0;
+	int64_t unit = *end == 'd' ? PULL_DAY_US : *end == 'h' ? PULL_DAY_US / 24 : 0;
 
 	if (unit && end != text && !end[1] && n > 0 && n < 100000) {
 		*us = clock_now_us() - n * unit;
@@ -380,7 +391,9 @@ static int run_verb(const struct verb_call *v, struct pull *p)
 
 int pull_verb(const struct verb_call *v)
 {
-	struct pull p = { .stopping = intake_stopping, .mistake = intake_mistake };
+	struct pull p = { .lease_ms = LEASE_MS,
+			  .stopping = intake_stopping,
+			  .mistake = intake_mistake };
 	const char *since = verb_option(v, "--since"), *until = verb_option(v, "--until"),
 		   *rate = verb_option(v, "--rate");
 	int64_t per_minute = RATE;
@@ -446,10 +459,22 @@ static int read_payload(struct pull *p, struct json payload, struct fault *f)
 	return good ? 0 : fault(f, E_INVALID, "since, until: expected times");
 }
 
+/* Somebody else asks the platform just now. */
+static int later(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	struct buf out AUTO_BUF = { 0 };
+	char delay[24];
+	const char *params[] = { job->kind.p, job->key.p, ctx->owner, delay };
+
+	snprintf(delay, sizeof(delay), "%d", AGAIN_MS);
+	return store_link_query(ctx->db, "job_later", params, 4, &out, f);
+}
+
 int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
 {
 	struct running_job running = { ctx, job };
-	struct pull p = { .stopping = job_stopping,
+	struct pull p = { .lease_ms = ctx->lease_ms,
+			  .stopping = job_stopping,
 			  .alive = job_alive,
 			  .mistake = job_mistake,
 			  .user = &running };
@@ -461,11 +486,14 @@ int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
 		rc = read_payload(&p, job->payload, f);
 	if (!rc)
 		rc = pull(&p, f);
-	if (rc == E_DENIED) /* again would be the same */
+	if (rc == E_DENIED || rc == E_CLOSED) /* again would be the same */
 		rc = f->code = E_INVALID;
+	bool busy = rc == E_CONFLICT && p.busy;
 	if (!rc)
 		log_info("pull", "%" PRIu64 " calls, %" PRIu64 " duplicates, %" PRIu64 " bad",
 			 p.counts.imported, p.counts.duplicates, p.counts.bad);
 	pull_fini(&p);
+	if (busy)
+		return later(ctx, job, f);
 	return rc ? rc : job_done(ctx, job, f);
 }

@@ -15,6 +15,13 @@
 #include "base/clock.h"
 #include "base/container.h"
 
+/* Legs that are over stay open for a while: their call may be found, or another, later on. */
+enum { LEFT_MAX = 16 };
+struct left_leg {
+	struct recording *recording;
+	int64_t start_us;
+};
+
 struct line_record {
 	struct record_sink *sink;
 	struct media_line *line;
@@ -22,6 +29,9 @@ struct line_record {
 	struct recording *legs[HEARD_LEGS_MAX];
 	int64_t start_us[HEARD_LEGS_MAX];
 	bool raw[HEARD_LEGS_MAX]; /* frames go into the file as they come */
+	int64_t most_ms;	  /* of legs that are over */
+	struct left_leg left[LEFT_MAX];
+	unsigned left_n;
 	bool started, failed, paused;
 	struct line_record *prev, *next;
 };
@@ -48,7 +58,7 @@ struct record_sink {
 
 static int64_t recorded_ms(const struct line_record *l)
 {
-	int64_t ms = 0;
+	int64_t ms = l->most_ms;
 
 	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
 		if (l->legs[i] && recorder_ms(l->legs[i]) > ms)
@@ -69,8 +79,17 @@ static void tell(struct line_record *l, const char *what, const char *why)
 
 /* --- a leg --- */
 
+static void close_oldest(struct line_record *l)
+{
+	recorder_close(l->left[0].recording, l->left[0].start_us);
+	l->left_n--;
+	memmove(l->left, l->left + 1, l->left_n * sizeof(l->left[0]));
+}
+
 static void close_all(struct line_record *l)
 {
+	while (l->left_n)
+		close_oldest(l);
 	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
 		if (l->legs[i])
 			recorder_close(take(l->legs[i]), l->start_us[i]);
@@ -265,6 +284,8 @@ static void on_bound(void *user, struct media_line *line)
 	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
 		if (l->legs[i])
 			recorder_move(l->legs[i], &call);
+	for (unsigned i = 0; i < l->left_n; i++)
+		recorder_move(l->left[i].recording, &call);
 	if (find_paused(at(l->sink, media_line_shard(line)), &call))
 		pause_line(l, true);
 }
@@ -285,6 +306,18 @@ static void on_frame(void *user, const struct media_frame *f)
 	close_all(l);
 }
 
+static void on_leg_over(void *user, unsigned leg)
+{
+	struct line_record *l = user;
+
+	if (leg >= HEARD_LEGS_MAX || !l->legs[leg])
+		return;
+	l->most_ms = recorded_ms(l);
+	if (l->left_n == LEFT_MAX)
+		close_oldest(l);
+	l->left[l->left_n++] = (struct left_leg){ take(l->legs[leg]), l->start_us[leg] };
+}
+
 static void on_end(void *user, const char *why)
 {
 	struct line_record *l = user;
@@ -297,7 +330,11 @@ static void on_end(void *user, const char *why)
 }
 
 static const struct media_sink functions = {
-	.begin = on_begin, .bound = on_bound, .frame = on_frame, .end = on_end
+	.begin = on_begin,
+	.bound = on_bound,
+	.frame = on_frame,
+	.end = on_end,
+	.leg_over = on_leg_over,
 };
 
 /* --- life --- */

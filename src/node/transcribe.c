@@ -3,6 +3,8 @@
  * what the call was told before, in one transaction. So a call with words is what it would have
  * been had it been imported with them.
  *
+ * A recording that was fetched from the platform has all voices in one, and its call was told more
+ * than its sound: those words are put beside the call, without a speaker.
  * A call that was followed live was told more than its sound: of what is heard then, only what the
  * words mean (what was said, turns, sentiment, signals, facts) is added to it.
  *
@@ -25,8 +27,12 @@
 #include "record/sound_file.h"
 #include "stt/whole.h"
 
+enum { LEFT_FRAMES = 1024 };
+
 struct transcribing {
 	struct job_context *ctx;
+	bool aside; /* fetched from the platform, all voices in one: words are put beside the call
+		     */
 	const struct job *job;
 	struct intake intake;
 	struct arena arena;
@@ -43,6 +49,22 @@ struct transcribing {
 static int read_file(void *user, int16_t *samples, size_t frames, size_t *got, struct fault *f)
 {
 	return sound_file_read(((struct transcribing *)user)->file, samples, frames, got, f);
+}
+
+/* What was one channel is kept as two that are the same. */
+static int read_left(void *user, int16_t *samples, size_t frames, size_t *got, struct fault *f)
+{
+	int16_t stereo[2 * LEFT_FRAMES];
+	size_t n = 1;
+
+	for (*got = 0; *got < frames && n; *got += n) {
+		size_t want = frames - *got < LEFT_FRAMES ? frames - *got : LEFT_FRAMES;
+
+		TRY(read_file(user, stereo, want, &n, f));
+		for (size_t i = 0; i < n; i++)
+			samples[*got + i] = stereo[2 * i];
+	}
+	return 0;
 }
 
 static int alive(void *user, struct fault *f)
@@ -75,11 +97,11 @@ static int find_words(struct transcribing *t, const struct dir_stt *s,
 		.provider = provider,
 		.setup = { s->url, same ? s->model : (struct span){ 0 }, s->language,
 			   s->key.value },
-		.channels = sound_file_channels(t->file),
-		.speakers = { SPEAKER_USER, SPEAKER_AI },
+		.channels = t->aside ? 1 : sound_file_channels(t->file),
+		.speakers = { t->aside ? SPEAKER_NONE : SPEAKER_USER, SPEAKER_AI },
 		.rate_hz = sound_file_rate_hz(t->file),
 		.start_us = t->start_us,
-		.read = read_file,
+		.read = t->aside ? read_left : read_file,
 		.alive = alive,
 		.user = t,
 	};
@@ -130,6 +152,34 @@ static int make_anew(struct transcribing *t, struct fault *f)
 	return batch_finish(batch, f);
 }
 
+/* --- beside the call --- */
+
+static void put_word(const struct heard *w, struct json_out *o)
+{
+	char at[CLOCK_ISO + 1];
+
+	clock_format(w->at_us, at);
+	json_begin(o, NULL);
+	json_put_z(o, "role", "unknown");
+	json_put_text(o, "text", w->text);
+	json_put_z(o, "at", at);
+	json_end(o);
+}
+
+/* Stored also when there are none: nobody has to look again. */
+static int put_beside(const struct transcribing *t, struct fault *f)
+{
+	struct buf words AUTO_BUF = { 0 }, out AUTO_BUF = { 0 };
+	struct json_out o = { .b = &words };
+
+	json_begin_array(&o, NULL);
+	for (size_t i = 0; i < t->words.n; i++)
+		put_word(&t->words.facts[i], &o);
+	json_end_array(&o);
+	const char *params[] = { t->job->key.p, t->ctx->owner, buf_z(&words) };
+	return store_link_query(t->ctx->db, "transcribe_beside", params, 3, &out, f);
+}
+
 /* --- the job --- */
 
 static int end_job(struct job_context *ctx, const struct job *job, struct fault *f)
@@ -177,6 +227,8 @@ static int transcribe(struct transcribing *t, struct json doc, struct fault *f)
 	TRY(find_words(t, &p->audio.stt, provider, f));
 	log_info("transcribe", "recording %s: %zu texts in %u requests", t->job->key.p, t->words.n,
 		 t->words.requests);
+	if (t->aside)
+		return put_beside(t, f);
 	return t->words.n ? make_anew(t, f) : 0;
 }
 
@@ -200,6 +252,7 @@ int transcribe_job(struct job_context *ctx, const struct job *job, struct fault 
 		return end_job(ctx, job, f);
 	TRY(rc);
 	struct json doc = json_of(buf_span(&known));
+	t.aside = json_true(json_get(doc, "aside"));
 	if (!json_true(json_get(doc, "spoken")))
 		rc = transcribe(&t, doc, f);
 	transcribing_fini(&t);

@@ -1,5 +1,5 @@
-/* Happy path: a leg's first frame begins a session, its last words are waited for when the line has
- * ended, which stays so long.
+/* Happy path: a leg's first frame begins a session; its last words are waited for when the leg is
+ * over, while another may begin at its place, or the line, which stays so long.
  *
  * Failure modes: the key cannot be read - told as "failed", nothing is sent; whatever else -
  * src/stt. */
@@ -13,18 +13,18 @@ struct line_words;
 
 struct leg_words {
 	struct line_words *line;
-	struct stt_leg *stt; /* NULL: none yet, or over */
-	bool begun;
+	struct stt_leg *stt;
+	unsigned leg;
 };
 
 struct line_words {
 	struct media_line *line;
 	struct stt *stt;
 	const struct stt_provider *provider;
-	struct leg_words legs[HEARD_LEGS_MAX];
-	unsigned running;
-	bool always; /* the project's calls have no speech detector */
-	bool ended;
+	struct leg_words *legs[HEARD_LEGS_MAX]; /* NULL: none (yet), or its leg is over */
+	unsigned running;			/* also those that wait for last words */
+	bool always;				/* the project's calls have no speech detector */
+	bool ended, closed; /* closed: sessions end by themselves, none begins */
 };
 
 struct transcribe_sink {
@@ -55,10 +55,15 @@ static void end_if_over(struct line_words *w)
 static void on_over(void *user)
 {
 	struct leg_words *l = user;
+	struct line_words *w = l->line;
 
-	l->stt = NULL;
-	l->line->running--;
-	end_if_over(l->line);
+	if (w->legs[l->leg] == l) {
+		w->legs[l->leg] = NULL;
+		w->closed = true;
+	}
+	free(l);
+	w->running--;
+	end_if_over(w);
 }
 
 /* --- what media calls --- */
@@ -96,7 +101,7 @@ static void *on_begin(void *owner, struct media_line *line)
 
 static void begin_leg(struct line_words *w, const struct media_frame *f)
 {
-	struct leg_words *l = &w->legs[f->leg];
+	struct leg_words *l = calloc(1, sizeof(*l));
 	const struct dir_stt *s = &media_line_project(w->line)->audio.stt;
 	const struct stt_leg_config c = {
 		.provider = w->provider,
@@ -110,19 +115,21 @@ static void begin_leg(struct line_words *w, const struct media_frame *f)
 		.user = l,
 	};
 
+	CHECK(l);
 	l->line = w;
-	l->begun = true;
-	l->stt = stt_leg_new(w->stt, &c);
+	l->leg = f->leg;
+	w->legs[f->leg] = l;
 	w->running++;
+	l->stt = stt_leg_new(w->stt, &c);
 }
 
 static void on_frame(void *user, const struct media_frame *f)
 {
 	struct line_words *w = user;
 
-	if (f->leg >= HEARD_LEGS_MAX || !f->pcm.n)
+	if (f->leg >= HEARD_LEGS_MAX || !f->pcm.n || w->closed)
 		return;
-	if (!w->legs[f->leg].begun)
+	if (!w->legs[f->leg])
 		begin_leg(w, f);
 	const struct stt_audio a = {
 		.samples = f->pcm.samples,
@@ -130,8 +137,16 @@ static void on_frame(void *user, const struct media_frame *f)
 		.at_us = f->start_us + f->pcm.at * SECOND_US / f->rate_hz,
 		.speaking = f->speaking || w->always,
 	};
-	if (w->legs[f->leg].stt)
-		stt_leg_audio(w->legs[f->leg].stt, &a);
+	stt_leg_audio(w->legs[f->leg]->stt, &a);
+}
+
+static void on_leg_over(void *user, unsigned leg)
+{
+	struct line_words *w = user;
+	struct leg_words *l = leg < HEARD_LEGS_MAX ? take(w->legs[leg]) : NULL;
+
+	if (l)
+		stt_leg_finish(l->stt);
 }
 
 static void on_end(void *user, const char *why)
@@ -142,14 +157,15 @@ static void on_end(void *user, const char *why)
 	media_line_hold(w->line);
 	w->ended = true;
 	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
-		if (w->legs[i].stt)
-			stt_leg_finish(w->legs[i].stt);
+		on_leg_over(w, i);
 	end_if_over(w);
 }
 
-static const struct media_sink functions = {
-	.begin = on_begin, .frame = on_frame, .end = on_end, .wants_speech = true
-};
+static const struct media_sink functions = { .begin = on_begin,
+					     .frame = on_frame,
+					     .end = on_end,
+					     .leg_over = on_leg_over,
+					     .wants_speech = true };
 
 /* --- life --- */
 

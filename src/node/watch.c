@@ -104,7 +104,8 @@ static void announce(struct watch *w)
 	w->announced = true;
 	for (size_t i = 0; i < n && w->mode == MODE_PLAIN; i++) {
 		struct buf line AUTO_BUF = { 0 };
-		watch_plain_call(&line, list[i], clock_now_us());
+		watch_plain_call(&line, list[i], watch_model_source(&w->model, list[i]),
+				 clock_now_us());
 		print_line(w, buf_span(&line));
 	}
 	free(list);
@@ -134,7 +135,7 @@ static void send_wish(struct watch *w, const struct watch_wish *wish)
 	json_put_z(&o, "type", "command");
 	json_put_z(&o, "call", wish->call);
 	json_put_z(&o, "verb", command_verb_name(wish->verb));
-	if (wish->verb == COMMAND_SAY)
+	if (wish->verb == COMMAND_SAY || wish->verb == COMMAND_SEND_TEXT)
 		json_put_z(&o, "text", wish->text);
 	if (wish->verb == COMMAND_TRANSFER)
 		write_destination(&o, wish->text);
@@ -307,6 +308,21 @@ static void on_signal(uv_signal_t *s, int number)
 
 /* --- life --- */
 
+/* Whom calls come from is shown by name and platform. Without an answer watch says itself what is
+ * the matter. */
+static void learn_sources(struct watch *w)
+{
+	struct remote_answer a = { 0 };
+	struct fault f;
+
+	if (w->mode != MODE_JSON &&
+	    remote_send(&w->remote, HTTP_GET, "/api/v1/sources", (struct span){ 0 }, NULL, &a,
+			&f) == 0 &&
+	    a.status == 200)
+		watch_model_sources(&w->model, json_of(buf_span(&a.text)));
+	remote_answer_fini(&a);
+}
+
 static int read_limits(struct watch *w)
 {
 	const char *seconds = verb_option(w->v, "--for"), *calls = verb_option(w->v, "--calls");
@@ -398,6 +414,7 @@ int verb_watch(const struct verb_call *v)
 		w.status = remote_init(&w.remote, v);
 	if (!w.status) {
 		speak_utf8();
+		learn_sources(&w);
 		run(&w);
 	}
 	watch_page_fini(&w.page);

@@ -264,13 +264,23 @@ static void put_command_text(struct buf *b, struct json command, size_t row)
 	put_clipped(b, json_get(command, "actor"), WATCH_TEXT_MAX);
 }
 
-static void note_mute(struct watch_call *c, struct json command)
+/* What stays so until another command takes it back. */
+static void note_switch(struct watch_call *c, struct json command)
 {
-	bool mute = json_is_text(json_get(command, "verb"), "mute");
 	bool customer = json_is_text(json_get(command, "target"), "customer");
+	struct {
+		const char *on, *off;
+		bool *state;
+	} switches[] = {
+		{ "mute", "unmute", customer ? &c->customer_muted : &c->assistant_muted },
+		{ "record-pause", "record-resume", &c->recording_paused },
+	};
 
-	if (mute || json_is_text(json_get(command, "verb"), "unmute"))
-		*(customer ? &c->customer_muted : &c->assistant_muted) = mute;
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		bool on = json_is_text(json_get(command, "verb"), switches[i].on);
+		if (on || json_is_text(json_get(command, "verb"), switches[i].off))
+			*switches[i].state = on;
+	}
 }
 
 static enum watch_line_kind command_kind(struct json command)
@@ -297,7 +307,7 @@ static void put_command(struct watch_call *c, struct json command, int64_t offse
 	set_text(l, b.p);
 	l->state = command_states[row].line;
 	if (json_has(json_get(command, "accepted_at")))
-		note_mute(c, command);
+		note_switch(c, command);
 }
 
 static void set_signal(struct watch_call *c, const char *name, bool raised)
@@ -334,11 +344,39 @@ static void clear_lines(struct watch_call *c)
 	set_partial(c, SPEAKER_USER, NULL);
 }
 
+static void doubt(struct watch_call *c, enum command_verb verb)
+{
+	free(c->cannot[verb]);
+	c->cannot[verb] = NULL;
+}
+
+/* As of the snapshot; what has to do with how the call stands is not known any more when that
+ * changes. Whether words can be spoken or sent is the platform's nature. */
+static void doubt_all(struct watch_call *c)
+{
+	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+		if (i != COMMAND_SAY && i != COMMAND_SEND_TEXT)
+			doubt(c, (enum command_verb)i);
+	}
+}
+
+static void snapshot_can(struct watch_call *c, struct json can)
+{
+	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+		enum command_verb verb = (enum command_verb)i;
+		doubt(c, verb);
+		if (json_get(can, command_verb_name(verb)).kind == JSON_STRING)
+			c->cannot[verb] = text_of(can, command_verb_name(verb));
+	}
+}
+
 static void forget(struct watch_model *m, struct watch_call *c)
 {
 	HASH_DEL(m->calls, c);
 	clear_lines(c);
 	watch_checklist_fini(&c->checklist);
+	watch_parties_fini(&c->parties);
+	snapshot_can(c, (struct json){ 0 });
 	free(c->lines);
 	free(c);
 }
@@ -346,9 +384,64 @@ static void forget(struct watch_model *m, struct watch_call *c)
 void watch_model_fini(struct watch_model *m)
 {
 	struct watch_call *c, *next;
+	struct watch_source *s, *following;
 
 	HASH_ITER (hh, m->calls, c, next)
 		forget(m, c);
+	HASH_ITER (hh, m->sources, s, following) {
+		HASH_DEL(m->sources, s);
+		free(s);
+	}
+}
+
+/* --- sources --- */
+
+static struct watch_source *source_of(struct watch_model *m, struct json object, const char *name)
+{
+	char id[UUID_TEXT + 1];
+	struct watch_source *s;
+
+	get_id(object, name, id);
+	HASH_FIND_STR(m->sources, id, s);
+	if (!s && id[0]) {
+		s = calloc(1, sizeof(*s));
+		CHECK(s);
+		memcpy(s->id, id, sizeof(id));
+		HASH_ADD_STR(m->sources, id, s);
+	}
+	return s;
+}
+
+void watch_model_sources(struct watch_model *m, struct json answer)
+{
+	struct json_iter it = json_iter(json_get(answer, "sources"));
+	struct span key;
+	struct json item;
+
+	while (json_next(&it, &key, &item)) {
+		struct watch_source *s = source_of(m, item, "id");
+		if (!s)
+			continue;
+		GET_TEXT(item, "name", s->name);
+		GET_TEXT(item, "dialect", s->dialect);
+	}
+}
+
+const struct watch_source *watch_model_source(const struct watch_model *m,
+					      const struct watch_call *c)
+{
+	struct watch_source *s;
+
+	HASH_FIND_STR(m->sources, c->source, s);
+	return s;
+}
+
+static void learn_source(struct watch_model *m, struct json started)
+{
+	struct watch_source *s = source_of(m, started, "source_id");
+
+	if (s)
+		GET_TEXT(started, "source", s->name);
 }
 
 struct watch_call *watch_model_find(const struct watch_model *m, const char *id)
@@ -389,6 +482,10 @@ static void put_people(struct watch_call *c, struct json object)
 	GET_TEXT(assistant, "name", c->assistant);
 	if (!c->assistant[0])
 		GET_TEXT(assistant, "id", c->assistant);
+	if (json_has(json_get(object, "source_id")))
+		get_id(object, "source_id", c->source);
+	if (json_has(json_get(object, "kind")))
+		c->is_text = json_is_text(json_get(object, "kind"), "sms");
 }
 
 /* --- snapshots --- */
@@ -503,6 +600,9 @@ static void put_snapshot(struct watch_model *m, struct json s)
 	c->interventions = get_i64(counts, "interventions", 0);
 	snapshot_signals(c, json_get(s, "signals"));
 	watch_checklist_snapshot(&c->checklist, s);
+	watch_parties_snapshot(&c->parties, s);
+	snapshot_can(c, json_get(s, "can"));
+	c->recording_paused = json_is_text(json_path(s, "audio.recording.state"), "paused");
 	c->escalated = json_true(json_get(s, "escalated"));
 	put_levels(c, json_path(s, "audio.legs"), "level_db");
 	snapshot_lines(c, s);
@@ -562,6 +662,7 @@ static void on_updated(struct watch_call *c, const struct news *n)
 static void on_status(struct watch_call *c, const struct news *n)
 {
 	GET_TEXT(n->data, "status", c->status);
+	doubt_all(c);
 }
 
 static void on_ended(struct watch_call *c, const struct news *n)
@@ -711,9 +812,74 @@ static void on_escalation(struct watch_call *c, const struct news *n)
 	c->lines[c->lines_n - 1].state = WATCH_LINE_BAD;
 }
 
+static void on_party(struct watch_call *c, const struct news *n)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	doubt_all(c);
+	if (!watch_parties_party(&c->parties, n->data))
+		return;
+	watch_party_news(n->data, &b);
+	note(c, n, buf_z(&b));
+}
+
+static void on_attached(struct watch_call *c, const struct news *n)
+{
+	watch_parties_attached(&c->parties, n->event);
+}
+
+static void on_held(struct watch_call *c, const struct news *n)
+{
+	bool held = json_true(json_get(n->data, "held"));
+
+	watch_parties_held(&c->parties, n->event);
+	if (n->who == SPEAKER_USER)
+		note(c, n, held ? "the caller is put on hold" : "the caller is taken back");
+}
+
 static void on_detached(struct watch_call *c, const struct news *n)
 {
+	watch_parties_detached(&c->parties, n->event);
 	c->levels[n->who] = (struct watch_level){ 0 };
+}
+
+static void on_recording(struct watch_call *c, const struct news *n)
+{
+	c->recording_paused = json_is_text(json_get(n->data, "state"), "paused");
+	doubt(c, COMMAND_RECORD_PAUSE);
+	doubt(c, COMMAND_RECORD_RESUME);
+}
+
+/* One line for a text, whatever becomes of it. */
+static void on_delivery(struct watch_call *c, const struct news *n)
+{
+	char id[UUID_TEXT + 1];
+	struct buf b = { 0 };
+	bool failed = json_has(json_get(n->data, "error"));
+
+	get_id(n->data, "message_id", id);
+	struct watch_line *l = keyed_line(c, WATCH_LINE_NOTE, id, n->offset_ms);
+	buf_addz(&b, "the text is ");
+	put_clipped(&b, json_get(n->data, "state"), RESULT_SHOWN);
+	if (failed) {
+		buf_addz(&b, ": ");
+		put_clipped(&b, json_get(n->data, "error"), RESULT_SHOWN);
+	}
+	buf_z(&b);
+	set_text(l, b.p);
+	l->state = failed ? WATCH_LINE_BAD : WATCH_LINE_DONE;
+}
+
+static void on_insight(struct watch_call *c, const struct news *n)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct json insight = json_get(n->data, "insight"), value = json_get(insight, "value");
+
+	buf_addz(&b, "insight ");
+	put_clipped(&b, json_get(n->data, "kind"), WATCH_TEXT_MAX / 4);
+	buf_addz(&b, ": ");
+	put_clipped(&b, json_has(value) ? value : insight, RESULT_SHOWN);
+	note(c, n, buf_z(&b));
 }
 
 static void on_level(struct watch_call *c, const struct news *n)
@@ -746,7 +912,13 @@ static void (*const on_event[EVENT_COUNT])(struct watch_call *, const struct new
 	[EVENT_CONTEXT] = on_context,
 	[EVENT_ESCALATION] = on_escalation,
 	[EVENT_AUDIO_LEVEL] = on_level,
+	[EVENT_AUDIO_ATTACHED] = on_attached,
 	[EVENT_AUDIO_DETACHED] = on_detached,
+	[EVENT_AUDIO_HELD] = on_held,
+	[EVENT_PARTY] = on_party,
+	[EVENT_RECORDING] = on_recording,
+	[EVENT_DELIVERY] = on_delivery,
+	[EVENT_INSIGHT] = on_insight,
 };
 
 static bool event_type_of(struct json event, enum event_type *type)
@@ -783,6 +955,8 @@ static void apply_event(struct watch_model *m, struct json event, int64_t now_us
 	bool known = event_type_of(event, &type);
 	struct watch_call *c = call_of(m, event, "call_id", known && type == EVENT_CALL_STARTED);
 	bool ended = c && c->ended;
+	if (known && type == EVENT_CALL_STARTED)
+		learn_source(m, n.data);
 	if (c && known)
 		apply_news(c, type, &n);
 	m->ended += c && c->ended && !ended;
@@ -970,10 +1144,16 @@ static int compare(const void *a, const void *b, void *sort)
 	return sorts[*(enum watch_sort *)sort].compare(*x, *y);
 }
 
-static bool matches(const struct watch_call *c, const char *filter)
+const char *watch_call_our_side(const struct watch_call *c)
 {
-	const char *texts[] = { c->id,	      c->customer, c->customer_name,
-				c->assistant, c->status,   c->mood };
+	return c->is_text || c->parties.n ? "us" : "AI";
+}
+
+static bool matches(const struct watch_model *m, const struct watch_call *c, const char *filter)
+{
+	const struct watch_source *s = watch_model_source(m, c);
+	const char *texts[] = { c->id,	   c->customer, c->customer_name, c->assistant,
+				c->status, c->mood,	s ? s->name : "", s ? s->dialect : "" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (strcasestr(texts[i], filter))
@@ -994,7 +1174,7 @@ const struct watch_call **watch_model_list(const struct watch_model *m, enum wat
 
 	CHECK(list);
 	for (const struct watch_call *c = m->calls; c; c = c->hh.next) {
-		if (!*filter || matches(c, filter))
+		if (!*filter || matches(m, c, filter))
 			list[count++] = c;
 	}
 	qsort_r(list, count, sizeof(*list), compare, &sort);

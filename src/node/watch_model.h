@@ -10,9 +10,11 @@
 #include <uthash.h>
 
 #include "base/json.h"
+#include "callmend/command.h"
 #include "callmend/input.h"
 #include "callmend/uuid.h"
 #include "node/watch_checklist.h"
+#include "node/watch_parties.h"
 
 enum {
 	WATCH_LINES_MAX = 400, /* of one call's transcript; the oldest go */
@@ -41,8 +43,17 @@ struct watch_line {
 	char *text;
 };
 
+/* Whom a call comes from. The dialect is empty where only the name is known. */
+struct watch_source {
+	char id[UUID_TEXT + 1];
+	char name[WATCH_TEXT_MAX], dialect[WATCH_TEXT_MAX];
+	UT_hash_handle hh;
+};
+
 struct watch_call {
 	char id[UUID_TEXT + 1];
+	char source[UUID_TEXT + 1]; /* watch_model_source */
+	bool is_text;		    /* a conversation by text, no voice */
 	char customer[WATCH_TEXT_MAX], customer_name[WATCH_TEXT_MAX], assistant[WATCH_TEXT_MAX];
 	char status[WATCH_TEXT_MAX];
 	char ended_reason[WATCH_TEXT_MAX];
@@ -58,6 +69,9 @@ struct watch_call {
 	bool assistant_muted, customer_muted;
 	bool ended, escalated; /* escalated: somebody should look after it */
 	struct watch_checklist checklist;
+	struct watch_parties parties;
+	char *cannot[COMMAND_COUNT]; /* why the provider cannot; NULL: it can, or we do not know */
+	bool recording_paused;
 	int64_t started_us, ended_us; /* our clock for ended_us */
 	int64_t duration_ms;	      /* of an ended call; -1: unknown */
 	int64_t tools, tool_errors, interventions;
@@ -70,6 +84,7 @@ struct watch_call {
 
 struct watch_model {
 	struct watch_call *calls;
+	struct watch_source *sources;
 	unsigned generation; /* of snapshots */
 	bool owner_done[WATCH_OWNERS_MAX];
 	unsigned owners, owners_done;
@@ -79,6 +94,11 @@ struct watch_model {
 };
 
 void watch_model_fini(struct watch_model *);
+/* The API's list of sources; others become known, by name alone, when their calls start. */
+void watch_model_sources(struct watch_model *, struct json answer);
+/* NULL: not known. */
+const struct watch_source *watch_model_source(const struct watch_model *,
+					      const struct watch_call *);
 /* A new connection: what is not in its snapshots has ended unseen, and goes when they are complete.
  */
 void watch_model_restart(struct watch_model *);
@@ -106,6 +126,8 @@ enum watch_sort {
 const char *watch_sort_name(enum watch_sort);
 /* How much a call needs somebody: raised signals, the caller's mood, failed tools. 0: nothing. */
 unsigned watch_call_attention(const struct watch_call *);
+/* Our side of this call: "AI", or "us" where people talk. */
+const char *watch_call_our_side(const struct watch_call *);
 /* The calls that match `filter` (part of any shown text, in either case), ended ones last.
  * malloc'ed; *n of them. */
 const struct watch_call **watch_model_list(const struct watch_model *, enum watch_sort,

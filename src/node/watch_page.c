@@ -4,12 +4,14 @@
  *	names of columns
  *	calls                  a third of what is left, at least 4
  *	title of transcript
+ *	parties                who is in a call of several, those who are gone last
  *	checklist              what the project wants to know; what is known of the caller
  *	transcript
  *	footer                 keys, prompt or notice
  */
 #include "node/watch_page.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +109,9 @@ struct cell {
 };
 
 struct moment {
+	const struct watch_model *model;
 	int64_t now_us;
+	int width; /* of the cell */
 	bool pulse;
 };
 
@@ -115,6 +119,36 @@ static void cell_id(struct cell *c, const struct watch_call *call, const struct 
 {
 	(void)m;
 	buf_printf(&c->text, "%.8s", call->id);
+}
+
+static const struct {
+	const char *dialect, *code;
+} dialect_codes[] = { { "vapi", "VA" }, { "ringcentral", "RC" }, { "ringcx", "CX" } };
+
+static void put_code(struct buf *b, const char *dialect)
+{
+	for (size_t i = 0; i < sizeof(dialect_codes) / sizeof(dialect_codes[0]); i++) {
+		if (strcmp(dialect_codes[i].dialect, dialect) == 0) {
+			buf_addz(b, dialect_codes[i].code);
+			return;
+		}
+	}
+	for (size_t i = 0; i < 2 && dialect[i]; i++)
+		buf_addc(b, (char)toupper((unsigned char)dialect[i]));
+}
+
+/* Two letters for the platform; where there is room, the source's name. */
+static void cell_source(struct cell *c, const struct watch_call *call, const struct moment *m)
+{
+	enum { ROOM_FOR_NAME = 8 };
+	const struct watch_source *s = watch_model_source(m->model, call);
+
+	c->style = WATCH_NOTE;
+	if (!s)
+		return;
+	put_code(&c->text, s->dialect[0] ? s->dialect : s->name);
+	if (m->width >= ROOM_FOR_NAME)
+		buf_printf(&c->text, " %s", s->name);
 }
 
 static void cell_customer(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -131,17 +165,19 @@ static void cell_assistant(struct cell *c, const struct watch_call *call, const 
 
 static void cell_status(struct cell *c, const struct watch_call *call, const struct moment *m)
 {
-	bool plain = strcmp(call->status, "in-progress") == 0;
+	bool plain = strcmp(call->status, "in-progress") == 0,
+	     hold = watch_parties_hold(&call->parties);
 
 	(void)m;
 	buf_addz(&c->text, call->ended		   ? "ended"
 			   : call->assistant_muted ? "MUTED"
-			   : plain		   ? "live"
+			   : hold		   ? "HOLD"
+			   : plain		   ? (call->is_text ? "text" : "live")
 						   : call->status);
-	c->style = call->ended		   ? WATCH_DIM
-		   : call->assistant_muted ? WATCH_WARN
-		   : plain		   ? WATCH_GOOD
-					   : WATCH_PLAIN;
+	c->style = call->ended			   ? WATCH_DIM
+		   : call->assistant_muted || hold ? WATCH_WARN
+		   : plain			   ? WATCH_GOOD
+						   : WATCH_PLAIN;
 }
 
 static void cell_time(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -193,7 +229,7 @@ static void cell_speaking(struct cell *c, const struct watch_call *call, const s
 		return;
 	if (!heard)
 		buf_printf(&c->text, "%s ", m->pulse ? "●" : "○");
-	buf_addz(&c->text, ai ? "AI" : "user");
+	buf_addz(&c->text, ai ? watch_call_our_side(call) : "user");
 	c->style = ai ? WATCH_AI : WATCH_USER;
 }
 
@@ -203,9 +239,9 @@ static const struct {
 	enum watch_style style;
 } moods[] = {
 	{ "positive", "good", WATCH_GOOD },
-	{ "neutral", "neutral", WATCH_PLAIN },
+	{ "neutral", "ok", WATCH_PLAIN },
 	{ "negative", "bad", WATCH_WARN },
-	{ "frustrated", "FRUSTR.", WATCH_BAD },
+	{ "frustrated", "FRUST", WATCH_BAD },
 };
 
 static void cell_mood(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -272,15 +308,16 @@ static const struct column {
 	int width, share; /* share: of the room above 80 columns, in tenths */
 } table[] = {
 	{ "CALL", cell_id, 8, 0 },
+	{ "BY", cell_source, 2, 2 },
 	{ "CUSTOMER", cell_customer, 12, 2 },
-	{ "ASSISTANT", cell_assistant, 9, 4 },
+	{ "ASSIST", cell_assistant, 8, 4 },
 	{ "STATUS", cell_status, 7, 0 },
 	{ "TIME", cell_time, 5, 0 },
 	{ "SPEAKS", cell_speaking, 6, 0 },
-	{ "MOOD", cell_mood, 7, 0 },
+	{ "MOOD", cell_mood, 5, 0 },
 	{ "TOOL", cell_tools, 4, 0 },
 	{ "IV", cell_interventions, 2, 0 },
-	{ "SIGNALS", cell_signals, 10, 4 },
+	{ "SIGNALS", cell_signals, 10, 2 },
 };
 enum { COLUMNS = sizeof(table) / sizeof(table[0]), TABLE_COLUMNS = 80 };
 
@@ -304,13 +341,14 @@ static void build_names(struct watch_page *p)
 }
 
 static void build_call(struct watch_page *p, int row, const struct watch_call *call, bool chosen,
-		       const struct moment *m)
+		       struct moment *m)
 {
 	put_row(p, row, chosen ? WATCH_CHOSEN : WATCH_PLAIN, chosen ? SPAN("▸") : SPAN(""));
 	int at = 1;
 	for (size_t i = 0; i < COLUMNS && at < p->columns; i++) {
 		struct cell cell = { .style = WATCH_PLAIN };
 		int width = column_width(p, i);
+		m->width = width;
 		table[i].fill(&cell, call, m);
 		enum watch_style style = chosen	       ? WATCH_CHOSEN
 					 : call->ended ? WATCH_DIM
@@ -346,7 +384,9 @@ static void build_table(struct watch_page *p, const struct watch_model *m,
 			const struct watch_ui *ui, const struct watch_state *s,
 			const struct view *v)
 {
-	struct moment moment = { .now_us = s->now_us, .pulse = s->now_us / PULSE_US % 2 == 0 };
+	struct moment moment = { .model = m,
+				 .now_us = s->now_us,
+				 .pulse = s->now_us / PULSE_US % 2 == 0 };
 
 	for (size_t i = v->top; i < v->n && i < v->top + v->rows; i++)
 		build_call(p, TABLE_TOP + (int)(i - v->top), v->list[i], i == v->chosen, &moment);
@@ -411,6 +451,13 @@ static void show_wrapped(struct shown *s, enum watch_style style, int64_t offset
 	}
 }
 
+static const char *prefix_of(const struct watch_call *c, enum watch_line_kind kind)
+{
+	bool people = kind == WATCH_LINE_AI && strcmp(watch_call_our_side(c), "AI") != 0;
+
+	return people ? "us   " : line_looks[kind].prefix;
+}
+
 static void show_partial(struct shown *s, const struct watch_call *c, enum speaker who, int width)
 {
 	struct buf b AUTO_BUF = { 0 };
@@ -419,7 +466,7 @@ static void show_partial(struct shown *s, const struct watch_call *c, enum speak
 		return;
 	buf_printf(&b, "%s …", c->partial[who]);
 	show_wrapped(s, who == SPEAKER_AI ? WATCH_PARTIAL_AI : WATCH_PARTIAL_USER, -1,
-		     line_looks[who == SPEAKER_AI ? WATCH_LINE_AI : WATCH_LINE_USER].prefix,
+		     prefix_of(c, who == SPEAKER_AI ? WATCH_LINE_AI : WATCH_LINE_USER),
 		     buf_span(&b), width);
 }
 
@@ -428,16 +475,17 @@ static void show_all(struct shown *s, const struct watch_call *c, int width)
 	for (unsigned i = 0; i < c->lines_n; i++) {
 		const struct watch_line *l = &c->lines[i];
 		show_wrapped(s, line_looks[l->kind].style[l->state], l->offset_ms,
-			     line_looks[l->kind].prefix, span_of(l->text), width);
+			     prefix_of(c, l->kind), span_of(l->text), width);
 	}
 	show_partial(s, c, SPEAKER_AI, width);
 	show_partial(s, c, SPEAKER_USER, width);
 }
 
-static void build_title(struct watch_page *p, int row, const struct watch_call *c,
-			const struct watch_ui *ui)
+static void build_title(struct watch_page *p, int row, const struct watch_model *m,
+			const struct watch_call *c, const struct watch_ui *ui)
 {
 	struct buf b AUTO_BUF = { 0 };
+	const struct watch_source *by = watch_model_source(m, c);
 
 	buf_printf(&b, "── %.8s%s%s%s  %s%s%s", c->id,
 		   ui->scrolled ? "  (scrolled: End follows)" : "",
@@ -450,10 +498,84 @@ static void build_title(struct watch_page *p, int row, const struct watch_call *
 		buf_printf(&b, "  %s", c->signals[i]);
 	if (c->escalated)
 		buf_addz(&b, "  ESCALATED");
+	if (c->recording_paused)
+		buf_addz(&b, "  RECORDING PAUSED");
 	put_bar(&b, "caller", &c->levels[SPEAKER_USER]);
-	put_bar(&b, "AI", &c->levels[SPEAKER_AI]);
-	buf_printf(&b, "  %s", c->assistant);
+	put_bar(&b, watch_call_our_side(c), &c->levels[SPEAKER_AI]);
+	buf_printf(&b, "  %s%s%s", c->assistant, by ? "  by " : "", by ? by->name : "");
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
+}
+
+/* --- parties --- */
+
+enum { FACT_INDENT = 1, FACT_GAP = 2, FACT_COLUMNS = 36, PARTY_ROWS = 3 };
+
+static const enum watch_style stand_styles[] = {
+	[WATCH_RINGING] = WATCH_NOTE, [WATCH_TALKING] = WATCH_GOOD, [WATCH_HELD] = WATCH_WARN,
+	[WATCH_PARKED] = WATCH_WARN,  [WATCH_LEFT] = WATCH_DIM,	    [WATCH_MOVED] = WATCH_DIM,
+};
+
+/* Cells side by side, as many to a row as fit. */
+struct flow {
+	struct watch_page *page;
+	int top, most; /* rows */
+	int row, column;
+	bool any;
+};
+
+/* False: there is no room. */
+static bool flow_put(struct flow *f, enum watch_style style, struct span text, size_t columns)
+{
+	struct buf cell AUTO_BUF = { 0 };
+	int width = (int)text_clip(&cell, text, columns);
+
+	if (f->column > FACT_INDENT && f->column + width >= f->page->columns) {
+		f->row++;
+		f->column = FACT_INDENT;
+	}
+	if (f->row >= f->most)
+		return false;
+	if (f->column == FACT_INDENT)
+		put_row(f->page, f->top + f->row, WATCH_PLAIN, SPAN(""));
+	int room = f->page->columns - f->column;
+	put_cell(f->page, f->top + f->row, f->column, width < room ? width : room, style,
+		 buf_span(&cell));
+	f->column += width + FACT_GAP;
+	return f->any = true;
+}
+
+static int flow_rows(const struct flow *f)
+{
+	return !f->any ? 0 : f->row < f->most ? f->row + 1 : f->most;
+}
+
+static void flow_parties(struct flow *f, const struct watch_parties *parties, bool gone)
+{
+	enum { PARTY_COLUMNS = 48 };
+
+	for (unsigned i = 0; i < parties->n; i++) {
+		const struct watch_party *one = &parties->items[i];
+		struct buf b AUTO_BUF = { 0 };
+		if (watch_party_is_gone(one) != gone || !watch_party_counts(parties, one))
+			continue;
+		watch_party_text(one, &b);
+		if (!flow_put(f, stand_styles[one->stand], buf_span(&b), PARTY_COLUMNS))
+			return;
+	}
+}
+
+/* Returns the rows taken. */
+static int build_parties(struct watch_page *p, int top, int most,
+			 const struct watch_parties *parties)
+{
+	struct flow f = { .page = p,
+			  .top = top,
+			  .most = most < PARTY_ROWS ? most : PARTY_ROWS,
+			  .column = FACT_INDENT };
+
+	flow_parties(&f, parties, false);
+	flow_parties(&f, parties, true);
+	return flow_rows(&f);
 }
 
 /* --- checklist --- */
@@ -465,31 +587,18 @@ static const enum watch_style mark_styles[] = {
 	[CHECKLIST_CAPTURED] = WATCH_GOOD,
 };
 
-enum { FACT_INDENT = 1, FACT_GAP = 2, FACT_COLUMNS = 36 };
-
-/* Side by side, as many to a row as fit. Returns the rows taken. */
+/* Returns the rows taken. */
 static int build_fields(struct watch_page *p, int top, int most, const struct watch_checklist *l)
 {
-	int row = 0, column = FACT_INDENT;
+	struct flow f = { .page = p, .top = top, .most = most, .column = FACT_INDENT };
 
 	for (unsigned i = 0; i < l->fields_n; i++) {
-		struct buf b AUTO_BUF = { 0 }, cell AUTO_BUF = { 0 };
+		struct buf b AUTO_BUF = { 0 };
 		watch_checklist_text(&l->fields[i], &b);
-		int width = (int)text_clip(&cell, buf_span(&b), FACT_COLUMNS);
-		if (column > FACT_INDENT && column + width >= p->columns) {
-			row++;
-			column = FACT_INDENT;
-		}
-		if (row >= most)
+		if (!flow_put(&f, mark_styles[l->fields[i].mark], buf_span(&b), FACT_COLUMNS))
 			break;
-		if (column == FACT_INDENT)
-			put_row(p, top + row, WATCH_PLAIN, SPAN(""));
-		int room = p->columns - column;
-		put_cell(p, top + row, column, width < room ? width : room,
-			 mark_styles[l->fields[i].mark], buf_span(&cell));
-		column += width + FACT_GAP;
 	}
-	return l->fields_n == 0 ? 0 : row < most ? row + 1 : most;
+	return flow_rows(&f);
 }
 
 static int build_context(struct watch_page *p, int top, int most, const struct watch_checklist *l)
@@ -522,8 +631,9 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 
 	if (!c || height < 2)
 		return;
-	build_title(p, top, c, ui);
-	int list = build_checklist(p, top + 1, height - 1, &c->checklist);
+	build_title(p, top, m, c, ui);
+	int list = build_parties(p, top + 1, height / 4, &c->parties);
+	list += build_checklist(p, top + 1 + list, height - 1 - list, &c->checklist);
 	top += list;
 	height -= list;
 	show_all(&s, c, p->columns - 1);
@@ -543,18 +653,42 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 
 static const char *const prompts[] = {
 	[WATCH_SAY] = "say: ",
+	[WATCH_TEXT] = "text: ",
 	[WATCH_TRANSFER] = "transfer to (+1... or sip:...): ",
 	[WATCH_FILTER] = "filter: ",
 	[WATCH_END] = "end call",
 };
 
-static void build_prompt(struct watch_page *p, const struct watch_ui *ui, int row)
+static enum command_verb verb_of(enum watch_prompt prompt)
+{
+	static const enum command_verb verbs[] = { [WATCH_SAY] = COMMAND_SAY,
+						   [WATCH_TEXT] = COMMAND_SEND_TEXT,
+						   [WATCH_TRANSFER] = COMMAND_TRANSFER,
+						   [WATCH_END] = COMMAND_END };
+
+	return verbs[prompt];
+}
+
+/* Why it would be of no use, before anything is typed. */
+static void build_hint(struct watch_page *p, const struct watch_model *m, const struct watch_ui *ui,
+		       int row, int column)
+{
+	const struct watch_call *c = watch_model_find(m, ui->prompt_call);
+	const char *why = c && ui->prompt != WATCH_FILTER ? c->cannot[verb_of(ui->prompt)] : NULL;
+
+	if (why && !ui->input[0])
+		put_cell(p, row, column, p->columns - column, WATCH_BAD, span_of(why));
+}
+
+static void build_prompt(struct watch_page *p, const struct watch_model *m,
+			 const struct watch_ui *ui, int row)
 {
 	struct buf b AUTO_BUF = { 0 };
 
 	if (ui->prompt == WATCH_END) {
 		buf_printf(&b, " end call %.8s? y/n", ui->prompt_call);
 		put_row(p, row, WATCH_WARN, buf_span(&b));
+		build_hint(p, m, ui, row, (int)b.n + 2);
 		return;
 	}
 	bool about = ui->prompt != WATCH_FILTER;
@@ -569,21 +703,45 @@ static void build_prompt(struct watch_page *p, const struct watch_ui *ui, int ro
 	put_row(p, row, WATCH_PLAIN, buf_span(&b));
 	p->cursor_row = row;
 	p->cursor_column = (int)text_width(buf_span(&b));
+	build_hint(p, m, ui, row, p->cursor_column + 2);
 }
 
-static void build_footer(struct watch_page *p, const struct watch_ui *ui,
-			 const struct watch_state *s)
+/* What cannot be done in this call stands in parentheses. */
+static void build_call_keys(struct watch_page *p, const struct watch_call *c, int row)
+{
+	struct buf b AUTO_BUF = { 0 };
+	const struct {
+		const char *text;
+		enum command_verb verb;
+	} shown[] = {
+		{ c->is_text ? "i text" : "i say", c->is_text ? COMMAND_SEND_TEXT : COMMAND_SAY },
+		{ "m mute", c->assistant_muted ? COMMAND_UNMUTE : COMMAND_MUTE },
+		{ "e end", COMMAND_END },
+		{ "t transfer", COMMAND_TRANSFER },
+		{ "r record", c->recording_paused ? COMMAND_RECORD_RESUME : COMMAND_RECORD_PAUSE },
+	};
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		bool cannot = c->cannot[shown[i].verb];
+		buf_printf(&b, "%s%s%s%s", i ? " " : "", cannot ? "(" : " ", shown[i].text,
+			   cannot ? ")" : "");
+	}
+	buf_addz(&b, "  Enter close  ? help  q quit");
+	put_row(p, row, WATCH_BAR, buf_span(&b));
+}
+
+static void build_footer(struct watch_page *p, const struct watch_model *m,
+			 const struct watch_ui *ui, const struct watch_state *s)
 {
 	int row = p->rows - 1;
+	const struct watch_call *chosen = watch_model_find(m, ui->chosen);
 
 	if (ui->prompt != WATCH_NO_PROMPT && ui->prompt != WATCH_HELP)
-		build_prompt(p, ui, row);
+		build_prompt(p, m, ui, row);
 	else if (ui->notice_until_us > s->now_us)
 		put_row(p, row, ui->notice_style, span_of(ui->notice));
-	else if (ui->transcript_open)
-		put_row(p, row, WATCH_BAR,
-			SPAN(" i say  m mute  e end  t transfer  PgUp/PgDn scroll  Enter close  ? "
-			     "help  q quit"));
+	else if (ui->transcript_open && chosen)
+		build_call_keys(p, chosen, row);
 	else
 		put_row(p, row, WATCH_BAR,
 			SPAN(" ↑↓ choose  Enter open  i say  m mute  e end  s sort  / filter  ? "
@@ -594,21 +752,22 @@ static const char *const help_lines[] = {
 	"↑ ↓ j k     choose a call",
 	"Enter Space open or close its transcript",
 	"PgUp PgDn   scroll the transcript (or the table); End follows again",
-	"i           say: the assistant speaks your text to the caller",
+	"i           say: the assistant speaks your text to the caller; or send a text",
 	"m           mute the assistant, or unmute it",
 	"e           end the call (asks)",
 	"t           transfer the call to a number or SIP address",
+	"r           leave out of the recording what comes; again: record on",
 	"s           sort by attention, longest, newest, customer",
 	"/           show only calls with this text (number, name, status, mood, signal)",
 	"q           quit",
 	"",
 	"live 3 ms   the connection, and how long to the node and back",
+	"BY    VA Vapi   RC RingCentral   CX RingCX    ( ) the provider cannot do it",
 	"TOOL  tool calls, and after ! those that failed    IV  interventions",
 	"✓ captured  ✗ refused  ? asked  · not asked: what the project wants to know",
 	"SIGNALS  angry: frustration   lost: the caller is confused   AI-lost: the",
 	"  assistant is   loop: it repeats itself   no-answer: a question of the",
 	"  caller is open   not-done: it said done, but the tool failed",
-	"",
 	"any key closes this",
 };
 
@@ -671,7 +830,7 @@ void watch_page_build(struct watch_page *p, const struct watch_model *m, struct 
 		build_help(p);
 	else
 		build_body(p, m, ui, s, &v);
-	build_footer(p, ui, s);
+	build_footer(p, m, ui, s);
 	free(v.list);
 }
 
@@ -798,9 +957,11 @@ static void ask(struct watch_ui *ui, enum watch_prompt prompt)
 
 static void ask_say(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
 {
+	const struct watch_call *c = running(ui, m);
+
 	(void)w;
-	if (running(ui, m))
-		ask(ui, WATCH_SAY);
+	if (c)
+		ask(ui, c->is_text ? WATCH_TEXT : WATCH_SAY);
 }
 
 static void ask_transfer(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
@@ -848,6 +1009,15 @@ static void toggle_mute(struct watch_ui *ui, const struct watch_model *m, struct
 		wish(w, c->assistant_muted ? COMMAND_UNMUTE : COMMAND_MUTE, c->id, "");
 }
 
+static void toggle_recording(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	const struct watch_call *c = running(ui, m);
+
+	if (c)
+		wish(w, c->recording_paused ? COMMAND_RECORD_RESUME : COMMAND_RECORD_PAUSE, c->id,
+		     "");
+}
+
 static const struct {
 	uint32_t key;
 	void (*run)(struct watch_ui *, const struct watch_model *, struct watch_wish *);
@@ -871,6 +1041,7 @@ static const struct {
 	{ 't', ask_transfer },
 	{ 'e', ask_end },
 	{ 'm', toggle_mute },
+	{ 'r', toggle_recording },
 	{ '/', ask_filter },
 	{ '?', show_help },
 	{ 'h', show_help },
@@ -901,8 +1072,7 @@ static void answer_prompt(struct watch_ui *ui, struct watch_wish *w)
 	if (ui->prompt == WATCH_FILTER)
 		snprintf(ui->filter, sizeof(ui->filter), "%.*s", WATCH_FILTER_MAX, ui->input);
 	else if (ui->input[0])
-		wish(w, ui->prompt == WATCH_SAY ? COMMAND_SAY : COMMAND_TRANSFER, ui->prompt_call,
-		     ui->input);
+		wish(w, verb_of(ui->prompt), ui->prompt_call, ui->input);
 	ui->prompt = WATCH_NO_PROMPT;
 }
 

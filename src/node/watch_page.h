@@ -41,6 +41,7 @@ struct watch_page {
 enum watch_prompt {
 	WATCH_NO_PROMPT,
 	WATCH_SAY,
+	WATCH_TEXT,
 	WATCH_TRANSFER,
 	WATCH_FILTER,
 	WATCH_END,
@@ -99,7 +100,7 @@ struct watch_wish {
 	bool wished;
 	enum command_verb verb;
 	char call[UUID_TEXT + 1];
-	char text[WATCH_INPUT_MAX + 1]; /* say: the words; transfer: number or SIP URI */
+	char text[WATCH_INPUT_MAX + 1]; /* the words; transfer: number or SIP URI */
 };
 /* `key`: a code point or WATCH_KEY_*. */
 void watch_page_key(struct watch_ui *, const struct watch_model *, uint32_t key,

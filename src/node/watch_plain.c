@@ -35,12 +35,21 @@ static void put_text(struct buf *out, struct json event, const char *who_else, c
 
 static void put_started(struct buf *out, struct json event)
 {
-	buf_addz(out, "call started: ");
+	struct json assistant = of(event, json_has(of(event, "assistant.name")) ? "assistant.name"
+										: "assistant.id");
+
+	buf_addz(out,
+		 json_is_text(of(event, "kind"), "sms") ? "texts started: " : "call started: ");
 	put(out, of(event,
 		    json_has(of(event, "customer.number")) ? "customer.number" : "customer.name"));
-	buf_addz(out, " with ");
-	put(out,
-	    of(event, json_has(of(event, "assistant.name")) ? "assistant.name" : "assistant.id"));
+	if (json_has(assistant)) {
+		buf_addz(out, " with ");
+		put(out, assistant);
+	}
+	if (json_has(of(event, "source"))) {
+		buf_addz(out, " by ");
+		put(out, of(event, "source"));
+	}
 }
 
 static void put_status(struct buf *out, struct json event)
@@ -210,6 +219,57 @@ static void put_speech(struct buf *out, struct json event)
 		 json_is_text(json_get(event, "type"), "speech.started") ? " speaks" : " stops");
 }
 
+static void put_party(struct buf *out, struct json event)
+{
+	watch_party_news(json_get(event, "data"), out);
+	if (json_true(of(event, "late")))
+		buf_addz(out, " (late news)");
+}
+
+static void put_held(struct buf *out, struct json event)
+{
+	put(out, json_get(event, "speaker"));
+	buf_addz(out, json_true(of(event, "held")) ? " is on hold" : " is off hold");
+}
+
+static void put_delivery(struct buf *out, struct json event)
+{
+	buf_addz(out, "text ");
+	put(out, of(event, "message_id"));
+	buf_addz(out, ": ");
+	put(out, of(event, "state"));
+	if (json_has(of(event, "error"))) {
+		buf_addz(out, " - ");
+		put(out, of(event, "error"));
+	}
+}
+
+static void put_insight(struct buf *out, struct json event)
+{
+	struct json value = of(event, "insight.value");
+
+	buf_addz(out, "insight ");
+	put(out, of(event, "kind"));
+	buf_addz(out, ": ");
+	put(out, json_has(value) ? value : of(event, "insight"));
+}
+
+/* Of texts these are what is said; of voice calls the model's history. */
+static bool is_a_text(struct json event)
+{
+	return json_has(of(event, "message_id"));
+}
+
+static void put_any(struct buf *, struct json event);
+
+static void put_message(struct buf *out, struct json event)
+{
+	if (is_a_text(event))
+		put_text(out, event, "?", ": ");
+	else
+		put_any(out, event);
+}
+
 /* Events without a row are shown as they are: type, text, data. */
 static const struct {
 	void (*put)(struct buf *, struct json event);
@@ -224,7 +284,7 @@ static const struct {
 	[EVENT_TURN] = { put_turn, WATCH_ALL },
 	[EVENT_SPEECH_STARTED] = { put_speech, WATCH_ALL },
 	[EVENT_SPEECH_STOPPED] = { put_speech, WATCH_ALL },
-	[EVENT_MESSAGE] = { NULL, WATCH_ALL },
+	[EVENT_MESSAGE] = { put_message, WATCH_ALL },
 	[EVENT_MODEL_OUTPUT] = { NULL, WATCH_ALL },
 	[EVENT_VOICE_INPUT] = { NULL, WATCH_ALL },
 	[EVENT_QUESTION] = { NULL, WATCH_ALL },
@@ -240,6 +300,10 @@ static const struct {
 	[EVENT_AUDIO_QUALITY] = { NULL, WATCH_ALL },
 	[EVENT_AUDIO_PLAYED] = { NULL, WATCH_ALL },
 	[EVENT_RESPONSE] = { NULL, WATCH_ALL },
+	[EVENT_PARTY] = { put_party, WATCH_SETTLED },
+	[EVENT_AUDIO_HELD] = { put_held, WATCH_SETTLED },
+	[EVENT_DELIVERY] = { put_delivery, WATCH_SETTLED },
+	[EVENT_INSIGHT] = { put_insight, WATCH_SETTLED },
 	[EVENT_PROVIDER_WARNING] = { put_warning, WATCH_SETTLED },
 };
 
@@ -274,7 +338,8 @@ bool watch_plain_event(struct buf *out, struct json event, enum watch_detail det
 	int64_t at_us = 0;
 	bool known = event_from(json_text(json_get(event, "type"), &a), &type);
 
-	bool shown = !known || rows[type].detail <= detail;
+	bool shown = !known || rows[type].detail <= detail ||
+		     (type == EVENT_MESSAGE && is_a_text(event));
 	if (shown) {
 		if (clock_parse(json_text(json_get(event, "at"), &a), &at_us))
 			put_time(out, at_us);
@@ -286,10 +351,28 @@ bool watch_plain_event(struct buf *out, struct json event, enum watch_detail det
 	return shown;
 }
 
-void watch_plain_call(struct buf *out, const struct watch_call *c, int64_t now_us)
+static void put_present(struct buf *out, const struct watch_parties *parties)
+{
+	for (unsigned i = 0; i < parties->n; i++) {
+		const struct watch_party *one = &parties->items[i];
+		if (watch_party_is_gone(one) || !watch_party_counts(parties, one))
+			continue;
+		buf_addz(out, "; ");
+		watch_party_text(one, out);
+	}
+}
+
+void watch_plain_call(struct buf *out, const struct watch_call *c, const struct watch_source *by,
+		      int64_t now_us)
 {
 	put_time(out, now_us);
-	buf_printf(out, "%.*s is live: %s with %s, ", ID_SHOWN, c->id,
-		   c->customer[0] ? c->customer : c->customer_name, c->assistant);
+	buf_printf(out, "%.*s is live: %s", ID_SHOWN, c->id,
+		   c->customer[0] ? c->customer : c->customer_name);
+	if (c->assistant[0])
+		buf_printf(out, " with %s", c->assistant);
+	if (by)
+		buf_printf(out, " by %s (%s)", by->name, by->dialect);
+	buf_addz(out, ", ");
 	text_duration(out, watch_call_duration_ms(c, now_us));
+	put_present(out, &c->parties);
 }

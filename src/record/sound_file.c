@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mpg123.h>
 #include <opusfile.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct sound_file {
 	struct wav wav; /* raw µ-law, too */
 	uint64_t at;
 	OggOpusFile *ogg;
+	mpg123_handle *mpeg;
 	int16_t piece[OGG_PIECE]; /* stereo, decoded and not yet given */
 	size_t piece_at, piece_n; /* frames */
 };
@@ -140,6 +142,54 @@ static int read_ogg(struct sound_file *s, int16_t *out, size_t frames, size_t *g
 	return 0;
 }
 
+/* --- MPEG audio (MP3), whole or behind ID3 tags --- */
+
+static int refuse_mpeg(const struct sound_file *s, struct fault *f)
+{
+	return fault(f, E_INVALID, "it is no MPEG audio that can be read (%s)",
+		     mpg123_strerror(s->mpeg));
+}
+
+static int open_mpeg(struct sound_file *s, const char *path, struct fault *f)
+{
+	int channels = 0, encoding = 0;
+	long rate = 0;
+
+	(void)path;
+	s->mpeg = mpg123_new(NULL, NULL);
+	CHECK(s->mpeg);
+	mpg123_param(s->mpeg, MPG123_ADD_FLAGS, MPG123_QUIET, 0);
+	if (mpg123_open_fd(s->mpeg, s->fd) != MPG123_OK ||
+	    mpg123_getformat(s->mpeg, &rate, &channels, &encoding) != MPG123_OK)
+		return refuse_mpeg(s, f);
+	/* What follows in another format is made like the beginning. */
+	if (mpg123_format_none(s->mpeg) != MPG123_OK ||
+	    mpg123_format(s->mpeg, rate, channels, MPG123_ENC_SIGNED_16) != MPG123_OK)
+		return refuse_mpeg(s, f);
+	s->channels = (unsigned)channels;
+	s->rate_hz = (uint32_t)rate;
+	return 0;
+}
+
+/* A part that is damaged ends it: what came before is there. */
+static int read_mpeg(struct sound_file *s, int16_t *out, size_t frames, size_t *got,
+		     struct fault *f)
+{
+	size_t width = s->channels * sizeof(int16_t), n = 0;
+	int code = MPG123_OK;
+
+	(void)f;
+	for (*got = 0; *got < frames && code != MPG123_DONE; *got += n / width) {
+		code = mpg123_read(s->mpeg, (unsigned char *)out + *got * width,
+				   (frames - *got) * width, &n);
+		if (code == MPG123_OK || code == MPG123_DONE || code == MPG123_NEW_FORMAT)
+			continue;
+		s->damaged++;
+		code = MPG123_DONE;
+	}
+	return 0;
+}
+
 /* --- kinds --- */
 
 static const char *const wav_ends[] = { ".wav", ".wave", NULL };
@@ -147,10 +197,12 @@ static const char *const wav_magics[] = { "RIFF", "RF64", "BW64", "RIFX", NULL }
 static const char *const ogg_ends[] = { ".ogg", ".oga", ".opus", NULL };
 static const char *const ogg_magics[] = { "OggS", NULL };
 static const char *const ulaw_ends[] = { ".ulaw", ".ul", NULL };
+static const char *const mpeg_ends[] = { ".mp3", NULL };
 static const char *const no_magics[] = { NULL };
 static const struct kind kinds[] = {
 	{ "wav", wav_ends, wav_magics, open_wav, read_wav },
 	{ "ogg", ogg_ends, ogg_magics, open_ogg, read_ogg },
+	{ "mp3", mpeg_ends, no_magics, open_mpeg, read_mpeg },
 	{ "ulaw", ulaw_ends, no_magics, open_ulaw, read_wav },
 };
 
@@ -205,7 +257,7 @@ int sound_file_open(struct sound_file **out, const char *path, struct fault *f)
 		return fault(f, E_IO, "%s", strerror(errno));
 	s->kind = kind_of(path);
 	if (!s->kind)
-		return fault(f, E_INVALID, "it is no WAV, Ogg Opus or raw µ-law file");
+		return fault(f, E_INVALID, "it is no WAV, Ogg Opus, MP3 or raw µ-law file");
 	TRY(s->kind->open(s, path, f));
 	if (s->channels > 2)
 		return fault(f, E_INVALID, "%u channels: a call has one or two", s->channels);
@@ -219,6 +271,8 @@ void sound_file_free(struct sound_file *s)
 		return;
 	if (s->ogg)
 		op_free(s->ogg);
+	if (s->mpeg)
+		mpg123_delete(s->mpeg);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
@@ -246,7 +300,9 @@ int sound_file_read(struct sound_file *s, int16_t *out, size_t frames, size_t *g
 
 uint64_t sound_file_frames(const struct sound_file *s)
 {
-	ogg_int64_t n = s->ogg ? op_pcm_total(s->ogg, -1) : (ogg_int64_t)s->wav.frames;
+	int64_t n = s->ogg    ? op_pcm_total(s->ogg, -1)
+		    : s->mpeg ? (int64_t)mpg123_length(s->mpeg)
+			      : (int64_t)s->wav.frames;
 
 	return n > 0 ? (uint64_t)n : 0;
 }

@@ -1,5 +1,5 @@
-/* Sound files of others, for import: WAV (record/wav.h), Ogg Opus (libopusfile, RFC 7845), and raw
- * µ-law of 8000 bytes a second. One thread; blocks on the disk. */
+/* Sound files of others, for import: WAV (record/wav.h), Ogg Opus (libopusfile, RFC 7845), MP3
+ * (libmpg123), and raw µ-law of 8000 bytes a second. One thread; blocks on the disk. */
 #ifndef CALLMEND_RECORD_SOUND_FILE_H
 #define CALLMEND_RECORD_SOUND_FILE_H
 
@@ -10,14 +10,14 @@
 
 struct sound_file;
 
-/* By name (.wav .wave .ogg .oga .opus .ulaw .ul) or by its first bytes: is this for us? */
+/* By name (.wav .wave .ogg .oga .opus .mp3 .ulaw .ul) or by its first bytes: is this for us? */
 bool sound_file_is(const char *path);
 /* E_INVALID: what is wrong with it. E_IO. Neither names the path. */
 MUST int sound_file_open(struct sound_file **out, const char *path, struct fault *f);
 void sound_file_free(struct sound_file *);
 DEFINE_SCOPED(sound_file)
 
-const char *sound_file_format(const struct sound_file *); /* "wav", "ogg", "ulaw" */
+const char *sound_file_format(const struct sound_file *); /* "wav", "ogg", "mp3", "ulaw" */
 unsigned sound_file_channels(const struct sound_file *);  /* 1 or 2; others are refused */
 uint32_t sound_file_rate_hz(const struct sound_file *);	  /* Ogg Opus: always 48000 */
 /* As its head says, 0: not known. */

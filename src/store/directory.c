@@ -240,6 +240,45 @@ static const void *read_rows(struct reading *r, struct json rows, const char *ki
 	return items;
 }
 
+static int read_filter(struct reading *r, struct json row, void *out, struct fault *f)
+{
+	struct span *filter = out;
+	*filter = json_text(row, r->a);
+	return filter->n ? 0 : fault(f, E_INVALID, "not a text");
+}
+
+/* Absent or unreadable: no session. */
+static void read_connect(struct reading *r, struct json row, struct dir_source *s)
+{
+	struct json c = json_get(row, "connect");
+	struct fault why = { 0 };
+	if (!json_has(c))
+		return;
+	if (directory_check_connect(c, "connect", r->a, &why)) {
+		log_warn("directory", "source %.*s has no session with its platform: %s",
+			 SPAN_ARG(s->name), why.text);
+		return;
+	}
+	s->connect = (struct dir_connect){
+		.on = true,
+		.client_id = text(r, c, "client_id"),
+		.client_secret = secret_of(r, json_get(c, "client_secret")),
+		.jwt = secret_of(r, json_get(c, "jwt")),
+		.events = text_or(r, c, "events", "websocket"),
+		.address = text(r, c, "address"),
+		.verification = optional_secret(r, json_get(c, "verification")),
+		.from_number = text(r, c, "from_number"),
+		.account = text(r, c, "account"),
+		.platform = text(r, c, "platform"),
+		.recordings = !json_has(json_get(c, "recordings")) ||
+			      json_true(json_get(c, "recordings")),
+		.insights = json_true(json_get(c, "insights")),
+		.after_s = number_of(c, "after_s", DIRECTORY_AFTER_S),
+	};
+	s->connect.filters = read_rows(r, json_get(c, "filters"), "filter of a source",
+				       sizeof(struct span), read_filter, &s->connect.filters_n);
+}
+
 /* A way in that cannot be read must not become another, wider one: the others stay, this one is
  * gone. */
 static int read_source(struct reading *r, struct json row, void *out, struct fault *f)
@@ -266,6 +305,7 @@ static int read_source(struct reading *r, struct json row, void *out, struct fau
 	s->variable_values = object_of(row, "variable_values");
 	s->failure = object_of(row, "failure");
 	s->settings = settings_of(r, row, "source");
+	read_connect(r, row, s);
 	return 0;
 }
 

@@ -407,6 +407,7 @@ static const struct directory_rule source_rules[] = {
 	{ "assistant_mode", check_mode },
 	{ "variable_values", directory_check_object },
 	{ "failure", check_failure },
+	{ "connect", directory_check_connect },
 	{ "settings", directory_check_settings },
 	DIRECTORY_WRITTEN_BY_US,
 	{ NULL, NULL },

@@ -59,6 +59,7 @@ MUST int directory_check_service_url(struct json v, const char *at, struct arena
 MUST int directory_check_secret(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_id(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_headers(struct json v, const char *at, struct arena *a, struct fault *f);
+MUST int directory_check_connect(struct json v, const char *at, struct arena *a, struct fault *f);
 MUST int directory_check_settings(struct json v, const char *at, struct arena *a, struct fault *f);
 
 #endif

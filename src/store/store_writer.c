@@ -42,6 +42,7 @@ static const struct row_kind {
 	[STORE_ROW_COMMAND] = { "row_command", 4, 1, -1 },
 	[STORE_ROW_FACT] = { "row_fact", 6, 2, -1 },
 	[STORE_ROW_SERVED] = { "row_served", 3, -1, -1 },
+	[STORE_ROW_INSIGHT] = { "row_insight", 3, 1, -1 },
 	[STORE_ROW_IMPORT] = { "row_import", 2, -1, -1 },
 	[STORE_ROW_IMPORT_CALL] = { "row_import_call", 2, 1, -1 },
 	[STORE_ROW_ANEW] = { "row_anew", 1, 0, -1 },

@@ -141,6 +141,30 @@ static void readiness(void *user, struct api_readiness *out)
 	out->journal_failed = atomic_load(&k->journal_failed);
 }
 
+#define WHY "token: 400 invalid_grant"
+
+static bool session(struct connect *c, const struct uuid *source, enum connect_state *state,
+		    int64_t *since_us, char *why)
+{
+	(void)source;
+	*state = CONNECT_DENIED;
+	*since_us = 0;
+	strcpy(why, WHY);
+	return atomic_load(&((struct kit *)c)->denied);
+}
+
+static void sessions(struct connect *c,
+		     void (*each)(void *user, const struct uuid *source, enum connect_state,
+				  int64_t since_us, const char *why),
+		     void *user)
+{
+	struct uuid id = kit_uuid(KIT_SOURCE), other = kit_uuid(KIT_PROJECT);
+	if (!atomic_load(&((struct kit *)c)->denied))
+		return;
+	each(user, &id, CONNECT_DENIED, 0, WHY);
+	each(user, &other, CONNECT_LIVE, 0, "");
+}
+
 static void on_start(struct rig *r, struct shard *s)
 {
 	struct kit *k = kit_of(r);
@@ -183,6 +207,9 @@ void kit_start(struct kit *k)
 		.store = k->store,
 		.readiness = readiness,
 		.user = k,
+		.connect = (struct connect *)k,
+		.session = session,
+		.sessions = sessions,
 		.rate_per_s = k->rate_per_s,
 		.rate_burst = k->rate_burst,
 		.watcher_queue_bytes = k->ws_queue_bytes ? k->ws_queue_bytes : 256 * 1024,

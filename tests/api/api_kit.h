@@ -36,6 +36,7 @@ struct kit {
 	struct http_route *routes;
 	size_t routes_n;
 	_Atomic bool draining, journal_failed;
+	_Atomic bool denied; /* every source has a session, which stands so */
 	char state_dir[64];
 	struct reply openapi;				      /* fetched once */
 	const struct directory *directories[KIT_DIRECTORIES]; /* from the store */

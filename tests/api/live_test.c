@@ -127,12 +127,12 @@ static int64_t number(struct json v, const char *path)
 }
 
 /* Reads until "ready"; counts the calls of the snapshots and notes the last seq of each owner. */
-struct seen {
+struct came {
 	size_t calls, snapshots, resumed_events;
 	int64_t last_seq[FAKE_OWNERS];
 };
 
-static void note_events(struct watch *w, struct seen *s)
+static void note_events(struct watch *w, struct came *s)
 {
 	struct json_iter it = json_iter(json_get(w->message, "events"));
 	struct span key;
@@ -141,9 +141,9 @@ static void note_events(struct watch *w, struct seen *s)
 		s->resumed_events++;
 }
 
-static struct seen until_ready(struct watch *w)
+static struct came until_ready(struct watch *w)
 {
-	struct seen s = { 0 };
+	struct came s = { 0 };
 	for (;;) {
 		watch_next(w);
 		if (is_type(w, "ready"))
@@ -162,7 +162,7 @@ static struct seen until_ready(struct watch *w)
 	}
 }
 
-static struct seen subscribe(struct watch *w, const char *text)
+static struct came subscribe(struct watch *w, const char *text)
 {
 	watch_send(w, text);
 	return until_ready(w);
@@ -341,7 +341,7 @@ static void test_subscribe_all(void **state)
 	unsigned of_foreign = kit_add_call(k, KIT_ORG_2, KIT_PROJECT, "foreign", 0, &foreign);
 	watch_open(k, &w, KIT_VIEWER);
 	kit_publish(k, of_a, &a, EVENT_TRANSCRIPT_FINAL, SPEAKER_USER, "before");
-	struct seen s = subscribe(&w, "{\"type\":\"subscribe\",\"id\":\"s\",\"all\":true}");
+	struct came s = subscribe(&w, "{\"type\":\"subscribe\",\"id\":\"s\",\"all\":true}");
 	assert_int_equal(2, s.calls);
 	assert_int_equal(2, s.snapshots); /* one per owner */
 	assert_int_equal(1, s.last_seq[of_a]);
@@ -369,7 +369,7 @@ static void test_subscribe_project_and_calls(void **state)
 	unsigned of_c = kit_add_call(k, KIT_ORG, KIT_PROJECT, "c", 0, &c);
 	unsigned of_d = kit_add_call(k, KIT_ORG, KIT_PROJECT, "d", 0, &d);
 	watch_open(k, &w, KIT_VIEWER);
-	struct seen s = subscribe(&w, "{\"type\":\"subscribe\",\"project\":\"" KIT_PROJECT_2 "\"}");
+	struct came s = subscribe(&w, "{\"type\":\"subscribe\",\"project\":\"" KIT_PROJECT_2 "\"}");
 	assert_int_equal(1, s.calls);
 	/* our id and the provider's */
 	uuid_format(&c, id);
@@ -404,7 +404,7 @@ static void test_subscribe_ahead(void **state)
 	struct uuid id;
 	struct watch w;
 	watch_open(k, &w, KIT_VIEWER);
-	struct seen s = subscribe(&w, "{\"type\":\"subscribe\",\"calls\":[\"tomorrow\"]}");
+	struct came s = subscribe(&w, "{\"type\":\"subscribe\",\"calls\":[\"tomorrow\"]}");
 	assert_int_equal(0, s.calls);
 	unsigned owner = kit_add_call(k, KIT_ORG, KIT_PROJECT, "tomorrow", 0, &id);
 	kit_publish(k, owner, &id, EVENT_TURN, SPEAKER_AI, "first");
@@ -525,7 +525,7 @@ static void test_resume(void **state)
 	for (int i = 0; i < 10; i++)
 		kit_publish(k, (unsigned)i % 2, &calls[i % 2], EVENT_TURN, SPEAKER_AI, "x");
 	watch_open(k, &w, KIT_VIEWER);
-	struct seen s = subscribe(
+	struct came s = subscribe(
 		&w,
 		"{\"type\":\"subscribe\",\"all\":true,\"resume\":{\"epoch\":\"0123456789abcdef\","
 		"\"after\":{\"0\":2,\"1\":\"4\"}}}");
@@ -626,7 +626,7 @@ static void test_slow_watcher(void **state)
 	watch_open(k, &slow, KIT_VIEWER);
 	watch_open(k, &quick, KIT_VIEWER);
 	subscribe(&slow, "{\"type\":\"subscribe\",\"all\":true}");
-	struct seen s = subscribe(&quick, "{\"type\":\"subscribe\",\"all\":true}");
+	struct came s = subscribe(&quick, "{\"type\":\"subscribe\",\"all\":true}");
 	int64_t drops = metric_value(METRIC_WATCHER_DROPS),
 		next[2] = { s.last_seq[0] + 1, s.last_seq[1] + 1 };
 	int published = 0;

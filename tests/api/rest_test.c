@@ -56,6 +56,17 @@ static void test_readyz(void **state)
 	assert_int_equal(0, json_count(json_get(kit_json(&r), "reasons")));
 	/* Nobody answered, so there is no error to tell. */
 	assert_int_equal(0, json_count(json_get(kit_json(&r), "troubles")));
+	/* A session that does not stand is told, and no reason to send nothing here; why is
+	 * nobody's business without a token. */
+	atomic_store(&k->denied, true);
+	assert_int_equal(200, kit_ask(k, "GET", "/readyz", NULL, NULL, &r));
+	kit_expect_promised(k, &r, "GET", "/readyz");
+	struct json session = json_first(json_get(kit_json(&r), "sessions"));
+	assert_true(json_is_text(json_get(session, "source"), KIT_SOURCE));
+	assert_true(json_is_text(json_get(session, "state"), "denied"));
+	assert_int_equal(1, json_count(json_get(kit_json(&r), "sessions")));
+	assert_false(reply_has(&r, "invalid_grant"));
+	atomic_store(&k->denied, false);
 	atomic_store(&k->draining, true);
 	assert_int_equal(503, kit_ask(k, "GET", "/readyz", NULL, NULL, &r));
 	kit_expect_promised(k, &r, "GET", "/readyz");

@@ -577,6 +577,23 @@ static void test_sources(void **state)
 	struct json warning = item(json_get(v, "warnings"), 0);
 	assert_true(path_is(warning, "advice", "add it to serverMessages"));
 	assert_int_equal(1, json_count(json_get(v, "warnings")));
+	/* how its session with the platform stands */
+	assert_int_equal(json_get(v, "session").kind, JSON_NULL);
+	atomic_store(&kit->denied, true);
+	v = ask(&r, "GET", path, pattern, KIT_VIEWER, NULL, 200);
+	atomic_store(&kit->denied, false);
+	assert_true(path_is(v, "session.state", "denied"));
+	assert_true(path_is(v, "session.why", "token: 400 invalid_grant"));
+	kit_ask(kit, "PATCH", path, KIT_ADMIN,
+		"{\"connect\":{\"client_id\":\"c\",\"client_secret\":\"hunter3\"}}", &r);
+	kit_expect_problem(&r, 422, "invalid-body");
+	assert_true(reply_has(&r, "connect.client_secret"));
+	assert_false(reply_has(&r, "hunter3"));
+	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN,
+		"{\"connect\":{\"client_id\":\"c\",\"client_secret\":{\"file\":\"s\"},"
+		"\"jwt\":{\"file\":\"j\"},\"events\":\"webhook\"}}",
+		200);
+	assert_true(path_is(v, "connect.jwt.file", "j"));
 	v = ask(&r, "PATCH", path, pattern, KIT_ADMIN,
 		"{\"upstream_url\":null,\"name\":\"renamed\"}", 200);
 	assert_true(path_is(v, "upstream_url", ""));

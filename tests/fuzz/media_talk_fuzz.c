@@ -25,7 +25,8 @@ static void touch(struct span s)
 
 static void touch_start(const struct media_start *s)
 {
-	must(s->legs_n > 0 && s->legs_n <= MEDIA_LEGS_MAX && s->channels > 0);
+	must(s->legs_n <= MEDIA_LEGS_MAX && s->channels > 0);
+	must(s->own_id.n <= MEDIA_ID_MAX && (!s->message.n || !json_check(s->message, NULL)));
 	must(s->stream_id.n <= MEDIA_ID_MAX && s->call_id.n <= MEDIA_ID_MAX);
 	must(s->token.n <= MEDIA_ID_MAX && s->encoding.n <= MEDIA_ID_MAX);
 	must(s->custom.kind == JSON_NONE || json_check(s->custom.raw, NULL) == 0);
@@ -37,8 +38,9 @@ static void touch_start(const struct media_start *s)
 
 static void check_event(const struct media_event *e, unsigned legs)
 {
-	must(e->kind <= MEDIA_STOP && (e->kind == MEDIA_START) == (e->start != NULL));
+	must((unsigned)e->kind <= MEDIA_STOP && (e->kind == MEDIA_START) == (e->start != NULL));
 	must(e->leg < MEDIA_LEGS_MAX && (e->kind != MEDIA_AUDIO || e->leg < legs));
+	must(e->joined || e->kind != MEDIA_LEG_START);
 	must(e->chunk >= -1 && e->at_ms >= -1);
 	must(e->kind != MEDIA_DTMF || e->text.n == 1);
 	must(e->kind != MEDIA_MARK || (e->text.n > 0 && e->text.n <= MEDIA_ID_MAX));
@@ -65,6 +67,8 @@ static unsigned hear(reader *read, char *state, struct span message, unsigned le
 		touch_start(e.start);
 		legs = e.start->legs_n;
 	}
+	if (rc == 0 && e.joined && e.leg >= legs)
+		legs = e.leg + 1;
 	if (rc == 0)
 		check_event(&e, legs);
 	arena_fini(&arena);

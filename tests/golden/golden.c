@@ -26,6 +26,33 @@ static void put_flag(struct json_out *o, const char *key, bool v)
 		json_put_bool(o, key, v);
 }
 
+static void put_party(struct json_out *o, const struct call_party *p)
+{
+	json_begin(o, "party");
+	put_text(o, "id", p->id);
+	json_put_i64(o, "sequence", p->sequence);
+	json_put_z(o, "side", party_side_name(p->side));
+	json_put_z(o, "state", party_state_name(p->state));
+#define TEXT(name) put_text(o, #name, p->name);
+	TEXT(code)
+	TEXT(reason)
+	TEXT(ends_as)
+	TEXT(number)
+	TEXT(name)
+	TEXT(extension)
+	TEXT(peer_number)
+	TEXT(peer_name)
+	TEXT(moved_to)
+	TEXT(recording)
+#undef TEXT
+	put_flag(o, "outbound", p->outbound);
+	put_flag(o, "peer_inside", p->peer_inside);
+	put_flag(o, "recording_on", p->recording_on);
+	if (p->muted_known)
+		json_put_bool(o, "muted", p->muted);
+	json_end(o);
+}
+
 /* On one line, whatever the body looked like. */
 static void put_json(struct json_out *o, const char *key, struct json v)
 {
@@ -118,6 +145,8 @@ static void write_input(const struct input *in, struct buf *out)
 		put_facts(&o, in->facts);
 	if (in->report)
 		put_report(&o, in->report);
+	if (in->party)
+		put_party(&o, in->party);
 	snprintf(key, sizeof(key), "%016" PRIx64, in->key);
 	if (in->key)
 		json_put_z(&o, "key", key);

@@ -67,6 +67,7 @@ static void put_start(struct json_out *o, const struct media_start *s)
 	json_begin(o, "start");
 	put_text(o, "stream", s->stream_id);
 	put_text(o, "call", s->call_id);
+	put_text(o, "own", s->own_id);
 	put_text(o, "account", s->account_id);
 	put_text(o, "from", s->from);
 	put_text(o, "to", s->to);
@@ -77,6 +78,19 @@ static void put_start(struct json_out *o, const struct media_start *s)
 	put_legs(o, s);
 	if (s->custom.kind != JSON_NONE)
 		json_put_raw(o, "custom", s->custom.raw);
+	if (s->message.n)
+		json_put_raw(o, "message", s->message);
+	json_end(o);
+}
+
+static void put_joined(struct json_out *o, const struct media_joined *j)
+{
+	json_begin(o, "joined");
+	put_text(o, "speaker", span_of(speaker_name(j->leg.speaker)));
+	put_text(o, "label", j->leg.label);
+	put_text(o, "who", j->who);
+	put_text(o, "encoding", j->encoding);
+	put_number(o, "rate", j->rate_hz, 0);
 	json_end(o);
 }
 
@@ -96,9 +110,13 @@ static void put_payload(struct json_out *o, const struct media_event *e)
 static void put_event(struct buf *out, const struct media_event *e)
 {
 	static const char *const names[] = {
-		[MEDIA_NOTHING] = "nothing", [MEDIA_START] = "start", [MEDIA_AUDIO] = "audio",
-		[MEDIA_DTMF] = "dtmf",	     [MEDIA_MARK] = "mark",   [MEDIA_CLEARED] = "cleared",
-		[MEDIA_MESSAGE] = "message", [MEDIA_ERROR] = "error", [MEDIA_STOP] = "stop",
+		[MEDIA_NOTHING] = "nothing",   [MEDIA_START] = "start",
+		[MEDIA_AUDIO] = "audio",       [MEDIA_DTMF] = "dtmf",
+		[MEDIA_MARK] = "mark",	       [MEDIA_CLEARED] = "cleared",
+		[MEDIA_MESSAGE] = "message",   [MEDIA_ERROR] = "error",
+		[MEDIA_STOP] = "stop",	       [MEDIA_LEG_START] = "leg_start",
+		[MEDIA_LEG_HELD] = "leg_held", [MEDIA_LEG_STOP] = "leg_stop",
+		[MEDIA_PASSED] = "passed",
 	};
 	struct json_out o = { .b = out };
 	json_begin(&o, NULL);
@@ -109,6 +127,10 @@ static void put_event(struct buf *out, const struct media_event *e)
 	put_number(&o, "at_ms", e->at_ms, -1);
 	put_number(&o, "duration_ms", e->duration_ms, 0);
 	put_text(&o, "text", e->text);
+	if (e->kind == MEDIA_LEG_HELD)
+		json_put_bool(&o, "on", e->on);
+	if (e->joined)
+		put_joined(&o, e->joined);
 	if (e->start)
 		put_start(&o, e->start);
 	if (e->kind == MEDIA_MESSAGE)
@@ -165,7 +187,7 @@ static void come_in(struct talk *t, reader *read, struct span message)
 		put_event(&t->out, &e);
 		buf_addc(&t->out, '\n');
 		CHECK(e.kind != MEDIA_AUDIO || arena.total == 0 ||
-		      memchr(message.p, '\\', message.n));
+		      memchr(message.p, '\\', message.n) || t->d->grpc_path);
 	} else {
 		buf_printf(&t->out, "refused: %s\n", f.text);
 		CHECK(f.code == E_INVALID && f.text[0]);

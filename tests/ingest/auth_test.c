@@ -116,6 +116,35 @@ static void a_bearer_token_needs_its_prefix(void **state)
 		E_DENIED);
 }
 
+/* The token of a webhook subscription, under both names that RingCentral uses. */
+static void a_verification_token_is_one_more_way(void **state)
+{
+	struct dir_source s = { .connect = { .on = true,
+					     .verification = { .value = SPAN("v1") } } };
+	struct fault f;
+	(void)state;
+	assert_int_equal(auth_check(&s, &(struct exchange){ { { "verification-token", "v1" } } },
+				    BODY, NOW, &f),
+			 0);
+	assert_int_equal(auth_check(&s, &(struct exchange){ { { "validation-token", "v1" } } },
+				    BODY, NOW, &f),
+			 0);
+	assert_int_equal(auth_check(&s, &(struct exchange){ { { "verification-token", "v" } } },
+				    BODY, NOW, &f),
+			 E_DENIED);
+	assert_non_null(strstr(f.text, "Verification-Token"));
+	s.connect.verification.value.n = 0; /* could not be read: nobody, not everybody */
+	assert_int_equal(auth_check(&s, &(struct exchange){ { { "verification-token", "" } } },
+				    BODY, NOW, &f),
+			 E_DENIED);
+	s.connect.verification.value.n = 2;
+	s.auth = &secret;
+	s.auth_n = 1;
+	assert_int_equal(auth_check(&s, &(struct exchange){ { { "x-vapi-secret", "s3cret" } } },
+				    BODY, NOW, &f),
+			 0);
+}
+
 static void nobody_is_let_in_without_configuration(void **state)
 {
 	const struct dir_auth open = { .mode = AUTH_OPEN };
@@ -413,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_shared_secret_fits_only_itself),
 		cmocka_unit_test(a_bearer_token_needs_its_prefix),
+		cmocka_unit_test(a_verification_token_is_one_more_way),
 		cmocka_unit_test(nobody_is_let_in_without_configuration),
 		cmocka_unit_test(any_one_of_several_suffices),
 		cmocka_unit_test(the_default_signature_covers_time_and_body),

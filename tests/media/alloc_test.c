@@ -1,5 +1,5 @@
-/* The way of a media frame - socket, JSON, base64, leg with detector and ring, facts - allocates
- * nothing once it has warmed up. */
+/* The way of a media frame - socket, JSON, base64 or protobuf, leg with detector and ring, facts -
+ * allocates nothing once it has warmed up. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,8 +31,11 @@ static void watch(struct shard *s, void *on)
 
 static void wait_audio(int64_t least)
 {
-	while (metric_value(METRIC_MEDIA_MESSAGES) < least)
+	for (int i = 0; metric_value(METRIC_MEDIA_MESSAGES) < least; i++) {
+		if (i > 3 * RIG_WAIT_MS)
+			fail_msg("the frames do not arrive");
 		usleep(1000);
+	}
 }
 
 static void count(int fd, void (*send)(int fd, unsigned first, unsigned n))
@@ -88,6 +91,39 @@ static void odd_stereo_frames_allocate_nothing(void **state)
 	close(fd);
 }
 
+/* 100 ms of two participants a time. */
+static void grpc_frames_allocate_nothing(void **state)
+{
+	(void)state;
+	enum { LONG = 300 };
+	struct grpc_client *c = grpc_client_new(lines.rig.grpc_port, IN_CLEAR);
+	struct call *k = lines_stream(c, LINES_KEY);
+	int64_t before = metric_value(METRIC_MEDIA_MESSAGES);
+
+	client_wait_settings(c);
+	lines_init(c, k, "s1", "d1", "");
+	lines_join(c, k, "g1", 1, "p1", 3);
+	lines_join(c, k, "g2", 2, "p2", 3);
+	for (unsigned part = 0; part < 2; part++) {
+		if (part) {
+			rig_on_shard(&lines.rig, 0, watch, &lines);
+			allocations_seen();
+		}
+		for (unsigned i = part * LONG; i < (part + 1) * LONG; i++) {
+			lines_media(c, k, "g1", i, 1);
+			lines_media(c, k, "g2", i, 1);
+			if (i % 30 == 29) /* windows are opened again */
+				wait_audio(before + 2 + 2 * (int64_t)(i + 1));
+		}
+		wait_audio(before + 2 + (part + 1) * 2 * LONG);
+	}
+	rig_on_shard(&lines.rig, 0, watch, NULL);
+	assert_int_equal(0, allocations_seen());
+	call_end(c, k);
+	call_wait(c, k);
+	grpc_client_free(c);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -108,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_frames_allocate_nothing),
 		cmocka_unit_test(odd_stereo_frames_allocate_nothing),
+		cmocka_unit_test(grpc_frames_allocate_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

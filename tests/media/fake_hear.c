@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "ringcx.pb-c.h"
 
 /* --- the fake --- */
 
@@ -59,6 +60,9 @@ void hear_bind(struct hear *h, struct shard *here, struct hear_claim *c)
 {
 	enum hear_way way = atomic_load(&h->way);
 
+	pthread_mutex_lock(&h->lock);
+	buf_printf(&h->asked, "%.*s|%.*s|%d\n", SPAN_ARG(c->token), SPAN_ARG(c->call_id), c->make);
+	pthread_mutex_unlock(&h->lock);
 	c->way = way == HEAR_OWN && !c->make   ? HEAR_NONE
 		 : way == HEAR_NONE && c->make ? HEAR_OWN
 					       : way;
@@ -119,7 +123,10 @@ void hear_tell(struct hear *h, struct shard *here, struct hear_post *p)
 
 void hear_message(struct hear *h, struct shard *here, const struct uuid *source, struct span json)
 {
-	(void)h, (void)here, (void)source, (void)json;
+	(void)here, (void)source;
+	pthread_mutex_lock(&h->lock);
+	buf_printf(&h->told, "message %.*s\n", SPAN_ARG(json));
+	pthread_mutex_unlock(&h->lock);
 }
 
 void hear_watch(struct hear *h, const struct hear_calls *calls)
@@ -132,6 +139,14 @@ void fake_told(struct hear *h, struct buf *out)
 	buf_clear(out);
 	pthread_mutex_lock(&h->lock);
 	buf_add(out, buf_span(&h->told));
+	pthread_mutex_unlock(&h->lock);
+}
+
+void fake_asked(struct hear *h, struct buf *out)
+{
+	buf_clear(out);
+	pthread_mutex_lock(&h->lock);
+	buf_add(out, buf_span(&h->asked));
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -148,6 +163,12 @@ size_t fake_count(struct hear *h, const char *part)
 
 /* --- lines --- */
 
+#define RINGCX(id, name, auth)                                                             \
+	",{\"id\":\"00000000-0000-7000-8000-0000000000" id "\",\"org_id\":"                \
+	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":"                         \
+	"\"00000000-0000-7000-8000-0000000000a1\",\"dialect\":\"ringcx\",\"name\":\"" name \
+	"\",\"auth\":[" auth "]}"
+
 static const char document[] =
 	"{\"version\":1,\"tokens\":[],\"projects\":[{\"id\":\"00000000-0000-7000-8000-"
 	"0000000000a1\","
@@ -163,7 +184,25 @@ static const char document[] =
 	"\"main\","
 	"\"auth\":[]},{\"id\":\"00000000-0000-7000-8000-0000000000b3\",\"org_id\":"
 	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":\"00000000-0000-7000-8000-"
-	"0000000000a1\",\"dialect\":\"telnyx\",\"name\":\"overtaken\",\"auth\":[]}]}";
+	"0000000000a1\",\"dialect\":\"telnyx\",\"name\":\"overtaken\",\"auth\":[]}" RINGCX(
+		"b4", "centre",
+		"{\"type\":\"basic\",\"user\":\"rc\",\"secret\":{\"env\":\"CALLMEND_SECRET_RC\"}}")
+		RINGCX("b5", "second",
+		       "{\"type\":\"open\"},{\"type\":\"secret\",\"secret\":{\"env\":"
+		       "\"CALLMEND_SECRET_KEY\"}}")
+			RINGCX("b6", "twin",
+			       "{\"type\":\"bearer\",\"secret\":{\"env\":"
+			       "\"CALLMEND_SECRET_TWIN\"}}")
+				RINGCX("b7", "other twin",
+				       "{\"type\":\"bearer\",\"secret\":{\"env\":"
+				       "\"CALLMEND_SECRET_TWIN\"}}") "]}";
+
+static void set_secrets(void)
+{
+	setenv("CALLMEND_SECRET_RC", "s3cret", 1);
+	setenv("CALLMEND_SECRET_KEY", "key-2", 1);
+	setenv("CALLMEND_SECRET_TWIN", "same", 1);
+}
 
 static void start_part(struct rig *r, struct shard *s)
 {
@@ -191,6 +230,7 @@ void lines_start(struct lines *l)
 				  .silence_ms = l->silence_ms };
 
 	pthread_mutex_init(&l->hear.lock, NULL);
+	set_secrets();
 	if (directory_new(&d, SPAN(document), "", &f))
 		fail_msg("%s", f.text);
 	l->hear.directory = d;
@@ -201,6 +241,14 @@ void lines_start(struct lines *l)
 	if (l->more.pattern)
 		l->routes[n++] = l->more;
 	l->rig.user = l;
+	assert_int_equal(1, media_methods(l->media, l->methods, 2));
+	l->rig.grpc = (struct grpc_config){ .methods = l->methods,
+					    .methods_n = 1,
+					    .user = l->media,
+					    .max_connections = 64,
+					    .max_streams = 64,
+					    .window_bytes = 4 << 20,
+					    .idle_ms = 60000 };
 	l->rig.config.ws_queue_bytes = 1 << 20;
 	l->rig.on_start = start_part;
 	l->rig.on_stop = stop_part;
@@ -213,6 +261,7 @@ void lines_stop(struct lines *l)
 	media_free(l->media);
 	directory_unref(l->hear.directory);
 	buf_free(&l->hear.told);
+	buf_free(&l->hear.asked);
 	pthread_mutex_destroy(&l->hear.lock);
 }
 
@@ -304,4 +353,132 @@ void lines_twilio_audio(int fd, unsigned first, unsigned n)
 		buf_addz(&b, "\"},\"streamSid\":\"MZ1\"}");
 		wsc_send(fd, 0x81, b.p, b.n);
 	}
+}
+
+/* --- RingCX over gRPC --- */
+
+struct call *lines_stream(struct grpc_client *c, const char *authorization)
+{
+	const char *path = "/ringcentral.ringcx.streaming.v1beta2.Streaming/Stream";
+
+	return authorization ? call_new(c, path, "authorization", authorization, NULL)
+			     : call_new(c, path, NULL);
+}
+
+static void add(struct buf *b, Ringcx__StreamEvent *e)
+{
+	size_t n = ringcx__stream_event__get_packed_size(e);
+	uint8_t bytes[8192];
+
+	assert_true(n <= sizeof(bytes));
+	ringcx__stream_event__pack(e, bytes);
+	put_grpc_message(b, 0, bytes, n);
+}
+
+static void send_event(struct grpc_client *c, struct call *k, Ringcx__StreamEvent *e)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	add(&b, e);
+	call_piece(c, k, b.p, b.n);
+}
+
+void lines_init(struct grpc_client *c, struct call *k, const char *session, const char *dialog,
+		const char *attributes)
+{
+	Ringcx__StreamEvent e = RINGCX__STREAM_EVENT__INIT;
+	Ringcx__DialogInit init = RINGCX__DIALOG_INIT__INIT;
+	Ringcx__Dialog d = RINGCX__DIALOG__INIT;
+	Ringcx__Account a = RINGCX__ACCOUNT__INIT;
+	Ringcx__Dialog__AttributesEntry entries[8], *list[8];
+	char *copy = strdup(attributes), *rest = copy, *pair;
+
+	while ((pair = strsep(&rest, ";")) && *pair) {
+		Ringcx__Dialog__AttributesEntry *x = &entries[d.n_attributes];
+
+		ringcx__dialog__attributes_entry__init(x);
+		x->key = strsep(&pair, "=");
+		x->value = pair;
+		list[d.n_attributes++] = x;
+	}
+	d.attributes = list;
+	d.id = (char *)(uintptr_t)dialog;
+	d.ani = (char *)(uintptr_t) "+1555";
+	d.type = 1;
+	a.sub_account_id = (char *)(uintptr_t) "2";
+	init.dialog = &d;
+	init.account = &a;
+	e.session_id = (char *)(uintptr_t)session;
+	e.event_case = RINGCX__STREAM_EVENT__EVENT_DIALOG_INIT;
+	e.dialog_init = &init;
+	send_event(c, k, &e);
+	free(copy);
+}
+
+void lines_join(struct grpc_client *c, struct call *k, const char *segment, int type,
+		const char *participant, int codec)
+{
+	Ringcx__StreamEvent e = RINGCX__STREAM_EVENT__INIT;
+	Ringcx__SegmentStart start = RINGCX__SEGMENT_START__INIT;
+	Ringcx__Participant p = RINGCX__PARTICIPANT__INIT;
+	Ringcx__AudioFormat f = RINGCX__AUDIO_FORMAT__INIT;
+
+	p.id = (char *)(uintptr_t)participant;
+	p.type = type;
+	f.codec = codec;
+	f.rate = 8000;
+	start.segment_id = (char *)(uintptr_t)segment;
+	start.participant = &p;
+	start.audio_format = &f;
+	e.event_case = RINGCX__STREAM_EVENT__EVENT_SEGMENT_START;
+	e.segment_start = &start;
+	send_event(c, k, &e);
+}
+
+void lines_media(struct grpc_client *c, struct call *k, const char *segment, unsigned first,
+		 unsigned n)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	for (unsigned i = first; i < first + n; i++) {
+		Ringcx__StreamEvent e = RINGCX__STREAM_EVENT__INIT;
+		Ringcx__SegmentMedia media = RINGCX__SEGMENT_MEDIA__INIT;
+		Ringcx__AudioContent content = RINGCX__AUDIO_CONTENT__INIT;
+		char bytes[800];
+
+		for (unsigned m = 0; m < 5; m++)
+			fill(i * 5 + m, bytes + m * 160);
+		content.payload = (ProtobufCBinaryData){ sizeof(bytes), (uint8_t *)bytes };
+		content.seq = i;
+		content.duration = 100;
+		media.segment_id = (char *)(uintptr_t)segment;
+		media.audio_content = &content;
+		e.event_case = RINGCX__STREAM_EVENT__EVENT_SEGMENT_MEDIA;
+		e.segment_media = &media;
+		add(&b, &e);
+	}
+	call_piece(c, k, b.p, b.n);
+}
+
+void lines_info(struct grpc_client *c, struct call *k, const char *segment, const char *event)
+{
+	Ringcx__StreamEvent e = RINGCX__STREAM_EVENT__INIT;
+	Ringcx__SegmentInfo info = RINGCX__SEGMENT_INFO__INIT;
+
+	info.segment_id = (char *)(uintptr_t)segment;
+	info.event = (char *)(uintptr_t)event;
+	e.event_case = RINGCX__STREAM_EVENT__EVENT_SEGMENT_INFO;
+	e.segment_info = &info;
+	send_event(c, k, &e);
+}
+
+void lines_leave(struct grpc_client *c, struct call *k, const char *segment)
+{
+	Ringcx__StreamEvent e = RINGCX__STREAM_EVENT__INIT;
+	Ringcx__SegmentStop stop = RINGCX__SEGMENT_STOP__INIT;
+
+	stop.segment_id = (char *)(uintptr_t)segment;
+	e.event_case = RINGCX__STREAM_EVENT__EVENT_SEGMENT_STOP;
+	e.segment_stop = &stop;
+	send_event(c, k, &e);
 }

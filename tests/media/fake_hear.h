@@ -23,13 +23,15 @@ struct hear {
 	void (*after_tell)(void);
 	struct hear_calls calls;
 	pthread_mutex_t lock;
-	struct buf told; /* lines: call id, space, body */
+	struct buf told;  /* lines: call id, space, body; or "message", space, JSON */
+	struct buf asked; /* claims, a line each: token|call id|make */
 };
 
 /* The calls of every answer: by way. */
 struct uuid fake_call(enum hear_way);
-/* Copies what was told until now. */
+/* Copies what was told until now, or asked. */
 void fake_told(struct hear *, struct buf *out);
+void fake_asked(struct hear *, struct buf *out);
 size_t fake_count(struct hear *, const char *part);
 
 struct lines {
@@ -37,6 +39,7 @@ struct lines {
 	struct hear hear;
 	struct media *media;
 	struct http_route routes[4];
+	struct grpc_method methods[2];
 	unsigned max_lines; /* before lines_start; 0: 8 */
 	int64_t grace_ms, silence_ms;
 	const struct media_sink *sink;
@@ -54,5 +57,22 @@ void lines_twilio_audio(int fd, unsigned first, unsigned n);
 /* The same at Telnyx, whose frames may overtake each other: the nth frame, numbered from 1. */
 void lines_telnyx_start(int fd);
 void lines_telnyx_audio(int fd, unsigned nth);
+
+/* --- RingCX over gRPC, at rig.grpc_port; the source's credential is LINES_KEY --- */
+#include "tests/net/grpc_client.h"
+#define LINES_KEY "Basic cmM6czNjcmV0" /* rc:s3cret */
+/* NULL: none. */
+struct call *lines_stream(struct grpc_client *, const char *authorization);
+/* attributes: "k=v;k2=v2" */
+void lines_init(struct grpc_client *, struct call *, const char *session, const char *dialog,
+		const char *attributes);
+/* type: 1 contact, 2 agent; codec: 3 PCMU. */
+void lines_join(struct grpc_client *, struct call *, const char *segment, int type,
+		const char *participant, int codec);
+/* n frames of 100 ms, from the first on, of the sound of lines_twilio_audio. */
+void lines_media(struct grpc_client *, struct call *, const char *segment, unsigned first,
+		 unsigned n);
+void lines_info(struct grpc_client *, struct call *, const char *segment, const char *event);
+void lines_leave(struct grpc_client *, struct call *, const char *segment);
 
 #endif

@@ -262,6 +262,32 @@ static void a_link_wins_over_a_claim(void **state)
 	lines_stop(&l);
 }
 
+/* All is told in that moment: the line goes, once. */
+static void an_answer_after_the_end(void **state)
+{
+	(void)state;
+	static const enum hear_way ways[] = { HEAR_CALL_ID, HEAR_TOKEN, HEAR_OWN };
+	struct lines l = { .grace_ms = 1 };
+	int status;
+
+	lines_start(&l);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int claims = atomic_load(&l.hear.claims);
+
+		atomic_store(&l.hear.way, ways[i]);
+		atomic_store(&l.hear.keep_claims, true);
+		int fd = lines_open(&l, "/in/twilio/phone", &status);
+		lines_twilio_start(fd, "CA1");
+		rig_wait(&l.hear.claims, claims + 1);
+		close(fd);
+		rig_wait_connections(&l.rig, 0);
+		rig_on_shard(&l.rig, 0, answer_now, &l);
+		wait_told(&l, "detached", i + 1);
+		wait_value(&l.hear.held, 0);
+	}
+	lines_stop(&l);
+}
+
 static void a_node_that_takes_no_calls(void **state)
 {
 	(void)state;
@@ -343,8 +369,8 @@ static void take_end(void *user, const char *why)
 static void sinks_get_what_is_heard(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_begin, take_bound, take_frame, take_end,
-						false };
+	static const struct media_sink sink = { take_begin, take_bound, take_frame,
+						take_end,   NULL,	false };
 	struct taker t = { .wants = true };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
 	int status;
@@ -400,7 +426,7 @@ static void audio_is_heard_before_the_end(void **state)
 {
 	(void)state;
 	static const struct media_sink sink = { take_any, NULL, take_frame, take_all_before_the_end,
-						false };
+						NULL,	  false };
 	for (int stop = 0; stop < 2; stop++) {
 		struct taker t = { 0 };
 		struct lines l = { .sink = &sink, .sink_owner = &t };
@@ -463,7 +489,7 @@ static void take_no_end(void *user, const char *why)
 static void what_was_held_back_reaches_sinks_too(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_any, NULL, take_frame, take_end, false };
+	static const struct media_sink sink = { take_any, NULL, take_frame, take_end, NULL, false };
 	struct taker t = { 0 };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
 	int status;
@@ -492,7 +518,8 @@ static void what_was_held_back_reaches_sinks_too(void **state)
 static void what_was_measured_reaches_sinks_too(void **state)
 {
 	(void)state;
-	static const struct media_sink sink = { take_any, NULL, take_measured, take_no_end, false };
+	static const struct media_sink sink = { take_any,    NULL, take_measured,
+						take_no_end, NULL, false };
 	static char bytes[3200];
 	struct taker t = { 0 };
 	struct lines l = { .sink = &sink, .sink_owner = &t };
@@ -529,6 +556,7 @@ static void a_stop_ends_what_runs(void **state)
 	media_free(l.media);
 	directory_unref(l.hear.directory);
 	buf_free(&l.hear.told);
+	buf_free(&l.hear.asked);
 	close(fd);
 }
 
@@ -542,6 +570,7 @@ int main(void)
 		cmocka_unit_test(a_link_tells_everything_again),
 		cmocka_unit_test(its_own_call_is_never_linked_to_itself),
 		cmocka_unit_test(a_link_wins_over_a_claim),
+		cmocka_unit_test(an_answer_after_the_end),
 		cmocka_unit_test(a_node_that_takes_no_calls),
 		cmocka_unit_test(sinks_get_what_is_heard),
 		cmocka_unit_test(audio_is_heard_before_the_end),

@@ -4,10 +4,13 @@
 #define TESTS_NET_ALLOCATIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Of the calling thread, from now on or no longer. Under a sanitizer, which has an allocator of its
  * own, nothing is ever counted. */
 void allocations_watch(bool on);
 long allocations_seen(void); /* by all watched threads; forgets them */
+/* malloc that is never counted: for a library whose business it is. */
+void *allocations_uncounted(size_t n);
 
 #endif

@@ -111,7 +111,7 @@ struct call {
 	int rc;
 	struct fault fault;
 	struct client_response r;
-	char content_type[100], error[300];
+	char content_type[100], location[50], error[300];
 	struct buf body;
 	sem_t done;
 	atomic_int times;
@@ -123,6 +123,9 @@ static void on_done(void *user, const struct client_response *r)
 
 	c->r = *r;
 	snprintf(c->content_type, sizeof(c->content_type), "%.*s", SPAN_ARG(r->content_type));
+	struct span location = { 0 };
+	client_head_line(r->head, "LOCATION", &location);
+	snprintf(c->location, sizeof(c->location), "%.*s", SPAN_ARG(location));
 	snprintf(c->error, sizeof(c->error), "%s", r->error ? r->error : "");
 	buf_clear(&c->body);
 	buf_add(&c->body, r->body);
@@ -521,6 +524,8 @@ static void redirects_are_not_followed(void **state)
 	call_run(&c);
 	assert_int_equal(CLIENT_ANSWERED, c.r.end);
 	assert_int_equal(307, c.r.status);
+	assert_string_equal("/hold",
+			    c.location); /* the head is there, whatever the case of a name */
 	assert_int_equal(0, atomic_load(&held_n));
 	call_fini(&c);
 }

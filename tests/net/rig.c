@@ -21,6 +21,8 @@ static int start_hook(struct shard *s, void *user, struct fault *f)
 
 	TRY(http_server_new(&r->servers[i], s, &r->config, f));
 	http_server_capture(r->servers[i], r->captures, r->captures_n);
+	if (r->grpc.methods)
+		TRY(grpc_server_new(&r->grpc_servers[i], s, &r->grpc, f));
 	if (r->on_start)
 		r->on_start(r, s);
 	return 0;
@@ -33,6 +35,8 @@ static void stop_hook(struct shard *s, void *user)
 	if (r->on_stop)
 		r->on_stop(r, s);
 	http_server_free(r->servers[shard_index(s)]);
+	grpc_server_free(r->grpc_servers[shard_index(s)]);
+	r->grpc_servers[shard_index(s)] = NULL;
 }
 
 static void acceptor_thread(void *arg)
@@ -48,7 +52,19 @@ static void on_stop(uv_async_t *a)
 
 	acceptor_stop(r->acceptor);
 	acceptor_free(r->acceptor);
+	acceptor_free(r->grpc_acceptor);
 	uv_close((uv_handle_t *)a, NULL);
+}
+
+static void rig_start_grpc(struct rig *r)
+{
+	struct fault f = { 0 };
+
+	r->grpc_port = 0;
+	if (net_listen("127.0.0.1", &r->grpc_port, &r->grpc_fd, &f) ||
+	    acceptor_new(&r->grpc_acceptor, &r->loop, &r->grpc_fd, 1, &acceptor_grpc,
+			 (void *const *)r->grpc_servers, r->shards, &f))
+		fail_msg("gRPC: %s", f.text);
 }
 
 void rig_start(struct rig *r, unsigned shards, const struct http_route *routes, size_t n)
@@ -72,8 +88,11 @@ void rig_start(struct rig *r, unsigned shards, const struct http_route *routes, 
 	assert_int_equal(0, uv_loop_init(&r->loop));
 	assert_int_equal(0, uv_async_init(&r->loop, &r->stop, on_stop));
 	r->stop.data = r;
-	if (acceptor_new(&r->acceptor, &r->loop, &r->listen_fd, 1, r->servers, r->shards, &f))
+	if (acceptor_new(&r->acceptor, &r->loop, &r->listen_fd, 1, &acceptor_http,
+			 (void *const *)r->servers, r->shards, &f))
 		fail_msg("acceptor_new: %s", f.text);
+	if (r->grpc.methods)
+		rig_start_grpc(r);
 	assert_int_equal(0, uv_thread_create(&r->thread, acceptor_thread, r));
 }
 
@@ -83,6 +102,8 @@ void rig_stop(struct rig *r)
 	uv_thread_join(&r->thread);
 	assert_int_equal(0, uv_loop_close(&r->loop));
 	close(r->listen_fd);
+	if (r->grpc.methods)
+		close(r->grpc_fd);
 	shards_stop(r->shards);
 }
 

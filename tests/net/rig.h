@@ -1,5 +1,5 @@
-/* What the network tests share: a process with shards, HTTP servers and an acceptor in it, and a
- * plain blocking client. */
+/* What the network tests share: a process with shards, HTTP servers and an acceptor in it (and the
+ * same for gRPC, where it is asked for), and a plain blocking client. */
 #ifndef TESTS_NET_RIG_H
 #define TESTS_NET_RIG_H
 
@@ -12,6 +12,7 @@
 #include <cmocka.h> /* wants the ones above */
 
 #include "base/buf.h"
+#include "net/grpc.h"
 #include "net/http.h"
 #include "rt/shard.h"
 
@@ -21,6 +22,11 @@ struct rig {
 	struct shards *shards;
 	struct http_server *servers[RIG_MAX_SHARDS];
 	struct http_server_config config;
+	struct grpc_server *grpc_servers[RIG_MAX_SHARDS];
+	struct grpc_config grpc; /* without methods: no gRPC */
+	unsigned grpc_port;
+	int grpc_fd;
+	struct acceptor *grpc_acceptor;
 	const char *const *captures;
 	size_t captures_n;
 	void (*on_start)(struct rig *, struct shard *); /* on the shard, after its server */

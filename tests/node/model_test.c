@@ -344,6 +344,135 @@ static void test_levels(void **state)
 	apply("{\"type\":\"levels\",\"call\":\"" A "\",\"legs\":[1,{\"level\":\"loud\"}]}");
 }
 
+static const char *party(unsigned i)
+{
+	static struct buf b;
+
+	buf_clear(&b);
+	watch_party_text(&a()->parties.items[i], &b);
+	return buf_z(&b);
+}
+
+/* A call of several parties: from the snapshot, and as they come and go. */
+static void test_parties(void **state)
+{
+	(void)state;
+	snapshot(0,
+		 "{\"id\":\"" A "\",\"live\":true,\"parties\":[{\"party_id\":\"p-1\",\"side\":"
+		 "\"outside\",\"state\":\"talking\",\"number\":\"+1555\",\"name\":null}]}",
+		 "false");
+	assert_string_equal(party(0), "+1555 (outside) talks");
+	assert_string_equal(watch_call_our_side(a()), "us");
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-2\",\"side\":\"inside\",\"state\":"
+		 "\"ringing\",\"name\":\"Ann Lee\",\"muted\":false}");
+	assert_string_equal(last_line(), "Ann Lee (inside) rings");
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-2\",\"side\":\"inside\",\"state\":"
+		 "\"held\",\"name\":\"Ann Lee\",\"muted\":true}");
+	assert_string_equal(party(1), "Ann Lee (inside) is on hold, muted");
+	assert_true(watch_parties_hold(&a()->parties));
+	/* Late news changes nothing, nor does what is known. */
+	unsigned lines = a()->lines_n;
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-2\",\"side\":\"inside\",\"state\":"
+		 "\"talking\",\"name\":\"Ann Lee\",\"late\":true}");
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-2\",\"side\":\"inside\",\"state\":"
+		 "\"held\",\"name\":\"Ann Lee\",\"muted\":true}");
+	assert_int_equal(a()->lines_n, lines);
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-2\",\"side\":\"inside\",\"state\":"
+		 "\"moved\",\"name\":\"Ann Lee\",\"reason\":\"BlindTransfer\"}");
+	assert_string_equal(last_line(), "Ann Lee (inside) was handed on: BlindTransfer");
+	assert_false(watch_parties_hold(&a()->parties));
+	/* Never more than there is room for: who is gone makes room first. */
+	for (unsigned i = 0; i < 2 * WATCH_PARTIES_MAX; i++) {
+		char more[160];
+		snprintf(
+			more, sizeof(more),
+			"\"type\":\"party\",\"data\":{\"party_id\":\"q-%u\",\"state\":\"talking\"}",
+			i);
+		event(A, more);
+	}
+	assert_int_equal(a()->parties.n, WATCH_PARTIES_MAX);
+	assert_string_equal(a()->parties.items[1].id, "q-0");
+}
+
+/* Where nobody tells of parties, who sends audio is in the call. */
+static void test_heard_parties(void **state)
+{
+	(void)state;
+	snapshot(
+		0,
+		"{\"id\":\"" A "\",\"live\":true,\"audio\":{\"recording\":{\"state\":\"paused\"},"
+		"\"legs\":[{\"stream\":\"s\",\"leg\":0,\"speaker\":\"user\",\"party\":\"+1555\","
+		"\"who\":\"Customer\",\"attached\":true,\"held\":true},{\"stream\":\"s\",\"leg\":1,"
+		"\"speaker\":\"ai\",\"who\":null,\"party\":null,\"attached\":true}]}}",
+		"false");
+	assert_int_equal(a()->parties.n, 1);
+	assert_string_equal(party(0), "Customer (outside) is on hold");
+	assert_true(a()->recording_paused);
+	event(A,
+	      "\"type\":\"audio.held\",\"speaker\":\"user\",\"data\":{\"stream\":\"s\",\"leg\":0,"
+	      "\"held\":false}");
+	assert_string_equal(last_line(), "the caller is taken back");
+	assert_false(watch_parties_hold(&a()->parties));
+	event(A,
+	      "\"type\":\"audio.attached\",\"speaker\":\"ai\",\"data\":{\"stream\":\"s\",\"leg\":2,"
+	      "\"who\":\"Ann Lee\"}");
+	event(A, "\"type\":\"audio.detached\",\"speaker\":\"ai\",\"data\":{\"stream\":\"s\","
+		 "\"leg\":2}");
+	assert_string_equal(party(1), "Ann Lee (inside) has left");
+	/* Her leg is given to somebody else. */
+	event(A,
+	      "\"type\":\"audio.attached\",\"speaker\":\"ai\",\"data\":{\"stream\":\"s\",\"leg\":2,"
+	      "\"who\":\"Bob Stone\"}");
+	assert_string_equal(party(1), "Ann Lee (inside) has left");
+	assert_string_equal(party(2), "Bob Stone (inside) talks");
+	event(A, "\"type\":\"recording\",\"data\":{\"state\":\"resumed\"}");
+	assert_false(a()->recording_paused);
+	/* Told of by the platform as well, they are the same people. */
+	event(A, "\"type\":\"party\",\"data\":{\"party_id\":\"p-1\",\"state\":\"talking\"}");
+	assert_false(watch_party_counts(&a()->parties, &a()->parties.items[2]));
+	assert_true(watch_party_counts(&a()->parties, &a()->parties.items[3]));
+}
+
+/* Whose call it is; texts; what the provider cannot do, as long as that is known. */
+static void test_platforms(void **state)
+{
+	(void)state;
+	watch_model_sources(&model, json_of(SPAN("{\"sources\":[{\"id\":\"s-1\",\"name\":\"main\","
+						 "\"dialect\":\"ringcentral\"},7]}")));
+	snapshot(0,
+		 "{\"id\":\"" A "\",\"live\":true,\"source_id\":\"s-1\",\"kind\":\"sms\",\"can\":{"
+		 "\"say\":\"no voice\",\"mute\":\"a text\",\"send-text\":true}}",
+		 "false");
+	assert_string_equal(watch_model_source(&model, a())->dialect, "ringcentral");
+	assert_true(a()->is_text);
+	assert_string_equal(a()->cannot[COMMAND_SAY], "no voice");
+	assert_string_equal(a()->cannot[COMMAND_MUTE], "a text");
+	assert_null(a()->cannot[COMMAND_SEND_TEXT]);
+	assert_null(a()->cannot[COMMAND_END]);
+	event(A, "\"type\":\"text.delivery\",\"data\":{\"message_id\":\"7\",\"state\":\"queued\","
+		 "\"error\":null}");
+	unsigned lines = a()->lines_n;
+	event(A, "\"type\":\"text.delivery\",\"data\":{\"message_id\":\"7\",\"state\":\"failed\","
+		 "\"error\":\"SMS-CAR-411\"}");
+	assert_int_equal(a()->lines_n, lines);
+	assert_string_equal(last_line(), "the text is failed: SMS-CAR-411");
+	event(A, "\"type\":\"insight\",\"data\":{\"kind\":\"summary\",\"insight\":{\"value\":\"A "
+		 "table "
+		 "was moved.\"}}");
+	assert_string_equal(last_line(), "insight summary: A table was moved.");
+	event(A, "\"type\":\"call.status\",\"data\":{\"status\":\"in-progress\"}");
+	assert_null(a()->cannot[COMMAND_MUTE]);
+	assert_string_equal(a()->cannot[COMMAND_SAY], "no voice");
+	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"record-pause\","
+		 "\"state\":\"effect_seen\",\"accepted_at\":\"x\"}");
+	assert_true(a()->recording_paused);
+	event(B, "\"type\":\"call.started\",\"data\":{\"source\":\"new\",\"source_id\":\"s-2\"}");
+	assert_string_equal(watch_model_source(&model, watch_model_find(&model, B))->name, "new");
+	size_t n;
+	free(watch_model_list(&model, WATCH_BY_AGE, "ringcent", &n));
+	assert_int_equal(n, 1);
+}
+
 static void test_list(void **state)
 {
 	size_t n;
@@ -420,6 +549,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_resync, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parties, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_heard_parties, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_platforms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense, set_up, tear_down),

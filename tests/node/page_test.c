@@ -247,6 +247,103 @@ static void test_levels(void **state)
 		build(24, columns);
 }
 
+static int title_row(void)
+{
+	int row = 0;
+
+	while (row < 24 && !row_has(row, "── 00000006"))
+		row++;
+	return row;
+}
+
+static void open_call(unsigned i)
+{
+	ui.transcript_open = true;
+	snprintf(ui.chosen, sizeof(ui.chosen), "%08x-0000-5000-8000-000000000000", i);
+}
+
+/* Who is in the call stands under its title, those who are gone last; a call on hold is marked. */
+static void test_parties(void **state)
+{
+	(void)state;
+	watch_model_sources(&model, json_of(SPAN("{\"sources\":[{\"id\":\"s-1\",\"name\":\"desk\","
+						 "\"dialect\":\"ringcx\"}]}")));
+	add_call(6,
+		 ",\"source_id\":\"s-1\",\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello\","
+		 "\"turn\":0}],\"parties\":[{\"party_id\":\"1\",\"name\":\"Menu\",\"side\":"
+		 "\"system\","
+		 "\"state\":\"left\"},{\"party_id\":\"2\",\"name\":\"Ann Lee\",\"side\":\"inside\","
+		 "\"state\":\"held\"}]");
+	open_call(6);
+	build(24, 80);
+	int title = title_row();
+	assert_true(row_has(title, "by desk"));
+	assert_true(row_has(title + 1, "Ann Lee (inside) is on hold"));
+	assert_true(row_has(title + 1, "Menu (system) has left"));
+	assert_true(row_has(title + 2, "us   Hello"));
+	bool marked = false, named = false;
+	for (int row = 2; row < title; row++)
+		marked |= row_has(row, "CX") && row_has(row, "HOLD");
+	assert_true(marked);
+	build(24, 120);
+	for (int row = 2; row < title; row++)
+		named |= row_has(row, "CX desk");
+	assert_true(named);
+	for (int rows = 8; rows < 60; rows++)
+		for (int columns = 40; columns < 200; columns += 17)
+			build(rows, columns);
+}
+
+/* What cannot be done is told before anybody types; the key still asks the node. */
+static void test_what_cannot_be_done(void **state)
+{
+	(void)state;
+	add_call(6, ",\"can\":{\"say\":\"nobody can speak into it\",\"mute\":true,\"end\":\"not "
+		    "now\"}");
+	open_call(6);
+	build(24, 80);
+	assert_true(row_has(23, "(i say)  m mute (e end)  t transfer  r record"));
+	assert_true(row_has(23, "q quit"));
+	key('i');
+	build(24, 80);
+	assert_true(row_has(23, "nobody can speak into it"));
+	key('x');
+	build(24, 80);
+	assert_false(row_has(23, "nobody can speak into it"));
+	assert_int_equal(key(WATCH_KEY_ENTER).verb, COMMAND_SAY);
+	key('e');
+	build(24, 80);
+	assert_true(row_has(23, "not now"));
+	assert_int_equal(key('y').verb, COMMAND_END);
+}
+
+static void test_texts_are_answered_by_text(void **state)
+{
+	(void)state;
+	add_call(6, ",\"kind\":\"sms\"");
+	open_call(6);
+	build(24, 80);
+	assert_true(row_has(23, "i text"));
+	bool shown = false;
+	for (int row = 2; row < title_row(); row++)
+		shown |= row_has(row, "text");
+	assert_true(shown);
+	key('i');
+	key('x');
+	struct watch_wish w = key(WATCH_KEY_ENTER);
+	assert_int_equal(w.verb, COMMAND_SEND_TEXT);
+	assert_string_equal(w.text, "x");
+}
+
+static void test_pause_turns_to_resume(void **state)
+{
+	(void)state;
+	build(24, 80);
+	assert_int_equal(key('r').verb, COMMAND_RECORD_PAUSE);
+	watch_model_find(&model, ui.chosen)->recording_paused = true;
+	assert_int_equal(key('r').verb, COMMAND_RECORD_RESUME);
+}
+
 static void test_mute_turns_to_unmute(void **state)
 {
 	(void)state;
@@ -281,6 +378,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_input_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parties, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_cannot_be_done, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_texts_are_answered_by_text, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_pause_turns_to_resume, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_connection, set_up, tear_down),
 	};
 

@@ -55,10 +55,10 @@ class Terminal {
   }
 }
 
-async function open(t, calls, columns = 80, rows = 24) {
+async function open(t, calls, columns = 80, rows = 24, answers = {}) {
   const server = await new StandIn().start();
   t.after(() => server.stop());
-  server.calls = calls;
+  Object.assign(server, { calls, answers });
   const terminal = new Terminal(t, columns, rows);
   terminal.start(server.url);
   await terminal.shows(calls.length ? /▸/ : /no live calls/);
@@ -70,10 +70,10 @@ test('40 calls on 80 x 24: who needs somebody stands first', async (t) => {
   await terminal.shows(/ live \d+ ms/);
   const lines = terminal.lines();
   assert.match(lines[0], /^ callmend {2}40 live \(1-21\) {2}\d+ ev\/s {2}by attention +127\.0\.0\.1:\d+ {2}live \d+ ms$/);
-  assert.match(lines[1], /^ CALL +CUSTOMER +ASSISTANT +STATUS +TIME +SPEAKS MOOD +TOOL IV SIGNALS/);
-  assert.match(lines[2], /^▸21111111 \+14155551017 Order de… live +23:\d\d [●○] AI +FRUSTR\. 3!1 +1 +angry,loop/);
-  assert.match(lines[3], /^ 10000000 \+14155551000 Anna +live +40:\d\d/);
-  assert.match(lines[4], /^ 11010101 \+14155551001 Zoë 客服/);
+  assert.match(lines[1], /^ CALL +BY CUSTOMER +ASSIST +STATUS +TIME +SPEAKS MOOD +TOOL IV SIGNALS/);
+  assert.match(lines[2], /^▸21111111 {4}\+14155551017 Order d… live +23:\d\d [●○] AI +FRUST 3!1 +1 +angry,loop/);
+  assert.match(lines[3], /^ 10000000 {4}\+14155551000 Anna +live +40:\d\d/);
+  assert.match(lines[4], /^ 11010101 {4}\+14155551001 Zoë 客服/);
   assert.match(lines[23], /choose .* q quit$/);
   for (const line of lines) assert.ok([...line].length <= 80);
 });
@@ -166,6 +166,7 @@ test('keys choose, filter, sort and steer', async (t) => {
   await terminal.shows(/by longest/);
   terminal.keys('?');
   await terminal.shows(/angry: frustration/);
+  await terminal.shows(/any key closes this/);
   terminal.keys('x', 'q');
   await terminal.shows(/^ended with 0$/);
 });
@@ -174,12 +175,51 @@ test('calls come and go; the ended one fades at the bottom', async (t) => {
   const { server, terminal } = await open(t, []);
   server.send(eventOf(ids.bert, 'call.started', { data: { customer: { number: '+49301234' }, assistant: { name: 'Mia' } } }),
     eventOf(ids.bert, 'call.status', { data: { status: 'ringing' } }));
-  await terminal.shows(/^▸3f2a77d1 \+49301234 +Mia +ringing/);
+  await terminal.shows(/^▸3f2a77d1 +\+49301234 +Mia +ringing/);
   server.send(eventOf(ids.bert, 'call.status', { data: { status: 'in-progress' } }), eventOf(ids.bert, 'speech.started', { speaker: 'user' }));
   await terminal.shows(/live +1:\d\d [●○] user/);
   server.send(eventOf(ids.bert, 'call.ended', { data: { reason: 'customer-ended-call', duration_ms: 61000 } }), eventOf(ids.anna, 'call.started'));
   await terminal.shows((lines) => /^[ ▸]3f2a91c8/.test(lines[2]) && /3f2a77d1 .* ended +1:01/.test(lines[3]));
   assert.match(terminal.lines()[0], / 1 live/);
+});
+
+const sources = [{ id: 's-v', name: 'demo', dialect: 'vapi' }, { id: 's-r', name: 'ringcentral', dialect: 'ringcentral' }, { id: 's-x', name: 'ringcx', dialect: 'ringcx' }];
+
+test('calls of Vapi and RingCentral side by side', async (t) => {
+  const { server, terminal } = await open(t, [
+    snapshotOf(ids.anna, { source_id: 's-v' }),
+    snapshotOf(ids.bert, { source_id: 's-r', assistant: null, customer: { number: '+15550100021' }, parties: [
+      { party_id: '1', side: 'outside', state: 'talking', number: '+15550100021', name: null }, { party_id: '2', side: 'inside', state: 'held', name: 'Ann Lee' }],
+    can: { say: 'RingCentral has no way to speak', mute: true } }),
+    snapshotOf(ids.cleo, { source_id: 's-r', kind: 'sms', customer: { number: '+15550100022' }, turns: [turn('user', 'A table for four?', 0, 0)] }),
+  ], 80, 24, { 'GET /api/v1/sources': () => [200, { sources }] });
+  server.onCommand = (m, reply) => reply({ type: 'command', status: 200, command: { verb: m.verb, state: 'accepted' } });
+  await terminal.shows(/3f2a91c8 VA \+14155550123 Anna +live /);
+  await terminal.shows(/3f2a77d1 RC \+15550100021 +HOLD /);
+  await terminal.shows(/9c11aa00 RC \+15550100022 +\S* +text /);
+  terminal.type('/0021');
+  terminal.keys('Enter', 'Enter');
+  await terminal.shows(/── 3f2a77d1 .* by ringcentral/);
+  await terminal.shows(/^ \+15550100021 \(outside\) talks {2}Ann Lee \(inside\) is on hold/);
+  await terminal.shows(/^\(i say\) {2}m mute {2}e end {2}t transfer {2}r record .* q quit/);
+  server.send(eventOf(ids.bert, 'party', { data: { party_id: '2', side: 'inside', state: 'moved', name: 'Ann Lee', reason: 'BlindTransfer' } }),
+    eventOf(ids.bert, 'party', { data: { party_id: '3', side: 'inside', state: 'ringing', name: 'Bob Stone' } }));
+  await terminal.shows(/\(outside\) talks {2}Bob Stone \(inside\) rings/);
+  await terminal.shows(/Ann Lee \(inside\) was handed on: BlindTransfer/);
+  terminal.keys('r');
+  await until('record-pause', () => server.asked.some((m) => m.verb === 'record-pause'));
+  terminal.keys('/', 'BSpace', 'BSpace', 'BSpace', 'BSpace');
+  terminal.type('0022');
+  terminal.keys('Enter');
+  await terminal.shows(/ user A table for four\?/);
+  terminal.keys('i');
+  terminal.type('At eight.');
+  await terminal.shows(/9c11aa00 text: At eight\.$/);
+  terminal.keys('Enter');
+  await until('the text', () => server.asked.some((m) => m.verb === 'send-text' && m.text === 'At eight.'));
+  server.send(eventOf(ids.cleo, 'turn', { speaker: 'ai', text: 'At eight.', data: { turn: 1 } }), eventOf(ids.cleo, 'text.delivery', { data: { message_id: '7', state: 'delivered' } }));
+  await terminal.shows(/us {3}At eight\./);
+  await terminal.shows(/the text is delivered/);
 });
 
 test('follows the window, and says when it is too small', async (t) => {

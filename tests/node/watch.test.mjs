@@ -62,6 +62,39 @@ test('facts, what is known of the caller, escalations (A8, A9)', async (t) => {
   ]);
 });
 
+test('whose call it is, who is in it, texts', async (t) => {
+  const server = await node(t);
+  Object.assign(server.calls[0], { source_id: 's-x', parties: [{ party_id: '1', side: 'inside', state: 'talking', name: 'Ann Lee', muted: true }, { party_id: '2', state: 'left' }] });
+  server.answers['GET /api/v1/sources'] = () => [200, { sources: [{ id: 's-x', name: 'centre', dialect: 'ringcx' }] }];
+  const run = watch(server, '--calls', '1');
+  await subscribed(server);
+  const party = (data) => eventOf(ids.anna, 'party', { data: { party_id: '1', side: 'inside', name: 'Ann Lee', ...data } });
+  server.send(
+    eventOf(ids.bert, 'call.started', { data: { kind: 'sms', source: 'main', customer: { number: '+1555' } } }),
+    eventOf(ids.bert, 'message', { speaker: 'user', text: 'A table?', data: { role: 'user', message_id: '7' } }),
+    eventOf(ids.anna, 'message', { speaker: 'user', text: 'model', data: { role: 'user' } }),
+    eventOf(ids.bert, 'text.delivery', { speaker: 'ai', data: { message_id: '8', state: 'failed', error: 'SMS-CAR-411' } }),
+    party({ state: 'held' }), party({ state: 'talking', late: true }), party({ state: 'moved', reason: 'BlindTransfer' }),
+    eventOf(ids.anna, 'audio.held', { speaker: 'user', data: { leg: 0, held: true } }),
+    eventOf(ids.anna, 'audio.held', { speaker: 'user', data: { leg: 0, held: false } }),
+    eventOf(ids.anna, 'insight', { data: { kind: 'summary', insight: { value: 'A table was moved.' } } }),
+    ended(ids.anna));
+  const r = await run.ended;
+  const [live, ...lines] = r.out.trim().split('\n');
+  assert.match(live, /is live: \+14155550123 with Anna by centre \(ringcx\), 1:0\d; Ann Lee \(inside\) talks, muted$/);
+  assert.deepEqual(lines.slice(0, -1).map((l) => l.slice(22)), [
+    'texts started: +1555 by main',
+    'user: A table?',
+    'text 8: failed - SMS-CAR-411',
+    'Ann Lee (inside) is on hold',
+    'Ann Lee (inside) talks (late news)',
+    'Ann Lee (inside) was handed on: BlindTransfer',
+    'user is on hold',
+    'user is off hold',
+    'insight summary: A table was moved.',
+  ]);
+});
+
 test('--all shows partial transcripts too', async (t) => {
   const server = await node(t);
   const run = watch(server, '--plain', '--all', '--calls', '1');

@@ -98,6 +98,26 @@ static void raw_mulaw(void **state)
 	refused("b.ulaw", "empty");
 }
 
+/* tone.mp3: two seconds at 8 kHz, 440 Hz for half a second, then none, and again. */
+static void mp3(void **state)
+{
+	struct buf good AUTO_BUF = { 0 };
+	unsigned damaged;
+
+	(void)state;
+	assert_int_equal(file_read(GOLDEN_DIR "/audio/tone.mp3", 1 << 20, &good, &oops), 0);
+	write_file("a.mp3", buf_span(&good));
+	size_t whole = frames_of("a.mp3", &damaged);
+	assert_in_range(whole, 16000, 16000 + 4 * 1152);
+	assert_int_equal(damaged, 0);
+	write_file("cut.mp3", (struct span){ good.p, good.n / 2 });
+	assert_in_range(frames_of("cut.mp3", &damaged), whole / 4, whole * 3 / 4);
+	write_file("text.mp3", SPAN("not at all"));
+	refused("text.mp3", "no MPEG audio");
+	write_file("empty.mp3", SPAN(""));
+	refused("empty.mp3", "no MPEG audio");
+}
+
 /* By its bytes when they say something, else by its name. */
 static void what_is_ours(void **state)
 {
@@ -158,9 +178,8 @@ static void damaged_ogg(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(raw_mulaw),
-		cmocka_unit_test(what_is_ours),
-		cmocka_unit_test(wav_of_several_channels),
+		cmocka_unit_test(raw_mulaw),	cmocka_unit_test(mp3),
+		cmocka_unit_test(what_is_ours), cmocka_unit_test(wav_of_several_channels),
 		cmocka_unit_test(damaged_ogg),
 	};
 	return cmocka_run_group_tests(tests, folder_with_sound, remove_folder);

@@ -353,7 +353,9 @@ static void pausing_what_is_not_recorded(void **state)
 	begin_heard(&sim);
 	sim_command(&sim, 1, "'verb':'record-pause'");
 	sim_ended(&sim, 0, OUTCOME_NOT_SENT);
-	assert_int_equal(sim_count(&sim, "'state':'rejected'", "'error':'connection reset'", NULL),
+	assert_int_equal(sim_count(&sim, "'state':'rejected'",
+				   "'error':'the provider gave no control URL; connection reset'",
+				   NULL),
 			 1);
 	assert_false(session_recording_paused(sim.s));
 	sim_check_replay(&sim);

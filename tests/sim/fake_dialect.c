@@ -57,6 +57,31 @@ static const struct call_report *report_of(struct json v, struct arena *a)
 	return r;
 }
 
+static unsigned index_of(struct json v, const char *const *names)
+{
+	unsigned i = 0;
+	while (names[i] && !json_is_text(v, names[i]))
+		i++;
+	return names[i] ? i : 0;
+}
+
+static const struct call_party *party_of(struct json v, struct arena *a)
+{
+	static const char *const sides[] = { "outside", "inside", "system", "supervisor", NULL };
+	static const char *const states[] = { "ringing", "talking", "held", "parked",
+					      "moved",	 "left",    NULL };
+	struct call_party *p = arena_alloc(a, sizeof(*p));
+	p->id = json_text(json_get(v, "id"), a);
+	json_i64(json_get(v, "seq"), &p->sequence);
+	p->side = (enum party_side)index_of(json_get(v, "side"), sides);
+	p->state = (enum party_state)index_of(json_get(v, "state"), states);
+	p->reason = json_text(json_get(v, "reason"), a);
+	p->number = json_text(json_get(v, "number"), a);
+	p->ends_as = json_text(json_get(v, "ends"), a);
+	p->moved_to = json_text(json_get(v, "to"), a);
+	return p;
+}
+
 static bool type_of(struct span name, enum input_type *out)
 {
 	for (unsigned i = 0; i < INPUT_COUNT; i++) {
@@ -92,6 +117,7 @@ static int read_input(struct json v, struct arena *a, struct inputs *out, struct
 	in->data = json_get(v, "data");
 	in->facts = facts_of(json_get(v, "facts"), a);
 	in->report = report_of(json_get(v, "result"), a);
+	in->party = party_of(json_get(v, "party"), a);
 	return 0;
 }
 
@@ -156,10 +182,18 @@ static int fake_reconcile(struct span base, struct span call, struct arena *a,
 	return 0;
 }
 
+static const char *fake_cannot(enum command_verb verb, const struct command_where *where)
+{
+	(void)verb;
+	bool socket = where && span_is(where->kind, "socket");
+	return where && !where->control_url.n && !socket ? "the provider gave no control URL"
+							 : NULL;
+}
+
 static const struct dialect fake = {
 	.name = "sim",
 	.title = "Simulation",
-	.can = (1u << COMMAND_COUNT) - 1,
+	.cannot = fake_cannot,
 	.socket_kind = "socket",
 	.classify = fake_classify,
 	.read = fake_read,
@@ -169,9 +203,22 @@ static const struct dialect fake = {
 	.read_call = fake_read,
 };
 
-const struct dialect *const dialects[] = { &fake, NULL };
+/* Whose calls last as long as their audio. */
+static const struct dialect fake_heard = {
+	.name = "sim-heard",
+	.title = "Simulation, by audio",
+	.lasts_by_audio = true,
+	.cannot = fake_cannot,
+	.classify = fake_classify,
+	.read = fake_read,
+};
+
+const struct dialect *const dialects[] = { &fake, &fake_heard, NULL };
 
 const struct dialect *dialect_find(struct span name)
 {
-	return span_is(name, fake.name) ? &fake : NULL;
+	for (const struct dialect *const *d = dialects; *d; d++)
+		if (span_is(name, (*d)->name))
+			return *d;
+	return NULL;
 }

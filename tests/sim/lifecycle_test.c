@@ -545,10 +545,37 @@ static void classes_of_reasons(void **state)
 				 status_class_name(status_class(span_of(rows[i].reason))));
 }
 
+/* Parties say when and why; a report of the whole adds to that what they cannot. */
+static void a_report_of_a_call_of_parties(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "");
+	sim_webhook(&sim, CALL ",{'t':'party','at':0,'key':1,'party':{'id':'a','seq':1,'state':"
+			       "'talking'}},{'t':'party','at':0,'key':2,'party':{'id':'b','seq':2,"
+			       "'side':'inside','state':'talking'}}");
+	sim_pass(&sim, 9000);
+	sim_webhook(&sim,
+		    "{'t':'party','at':8000,'key':3,'party':{'id':'a','seq':3,'state':"
+		    "'left'}},{'t':'party','at':9000,'key':4,'party':{'id':'b','seq':4,'side':"
+		    "'inside','state':'left'}}");
+	sim_pass(&sim, 3000);
+	assert_true(sim_shows(&sim, "'duration_ms':9000,'ended_reason':'customer-hung-up'"));
+	sim_webhook(&sim, "{'t':'report','key':8,'result':{'reason':'completed','start':1000,'end':"
+			  "8500,'cost':0.12,'summary':'Booked.'}}");
+	assert_true(sim_shows(&sim, "'duration_ms':9000,'ended_reason':'customer-hung-up'"));
+	assert_true(sim_shows(&sim, "'summary':'Booked.'"));
+	assert_int_equal(sim_count(&sim, "'type':'call.report'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(happy_call),
+		cmocka_unit_test(a_report_of_a_call_of_parties),
 		cmocka_unit_test(facts_learned_later),
 		cmocka_unit_test(duplicates_are_counted),
 		cmocka_unit_test(late_status_changes_nothing),

@@ -52,7 +52,17 @@ static void random_input(struct buf *b, const struct sim *sim)
 					     "",
 					     "hello there madam" };
 	const char *who = ONE_OF("ai", "user"), *text = words[pick(13)];
-	switch (pick(12)) {
+	switch (pick(14)) {
+	case 12:
+		buf_printf(b, "{'t':'party','party':{'id':'p%u','seq':%d,'side':'%s','state':'%s'}",
+			   pick(40), (int)pick(60) - 5,
+			   ONE_OF("outside", "inside", "inside", "system", "supervisor"),
+			   ONE_OF("ringing", "talking", "held", "parked", "moved", "left", "left"));
+		break;
+	case 13:
+		buf_printf(b, "{'t':'%s','name':'%s','id':'m%u','data':{}",
+			   ONE_OF("delivery", "insight"), ONE_OF("delivered", "summary"), pick(3));
+		break;
 	case 0:
 		buf_printf(b, "{'t':'status','name':'%s','reason':'customer-ended-call'",
 			   pick(12) ? ONE_OF("queued", "ringing", "in-progress", "forwarding")
@@ -119,8 +129,8 @@ static void random_webhook(struct sim *sim)
 static void random_command(struct sim *sim)
 {
 	struct buf b AUTO_BUF = { 0 };
-	const char *verb = ONE_OF("say", "add-message", "mute", "unmute", "end", "record-pause",
-				  "record-resume");
+	const char *verb = ONE_OF("say", "add-message", "mute", "unmute", "end", "hold", "unhold",
+				  "send-text", "record-pause", "record-resume");
 	buf_printf(&b, "'verb':'%s','text':'%s'", verb, ONE_OF("hello there madam", "yes"));
 	if (pick(3) == 0)
 		buf_printf(&b, ",'key':'k%u'", pick(3));

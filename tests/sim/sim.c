@@ -32,7 +32,8 @@ static void on_effect(void *self, const struct effect *e)
 	if (e->command) {
 		x->command = e->command->id;
 		snprintf(x->what, sizeof(x->what), "%s", command_verb_name(e->command->verb));
-		assert_true(e->control_url.n > 0 || e->kind != EFFECT_CONTROL);
+		assert_true(e->where.control_url.n > 0 || e->where.provider_call_id.n > 0 ||
+			    e->kind != EFFECT_CONTROL);
 	}
 	if (e->kind == EFFECT_TOOL) {
 		assert_non_null(e->tool);
@@ -94,10 +95,11 @@ void sim_init(struct sim *sim, const char *settings)
 	sim->s = session_new(&sim->call);
 	struct buf b AUTO_BUF = { 0 };
 	buf_printf(&b,
-		   "{'dialect':'sim','source':'11111111-1111-4111-8111-111111111111',"
+		   "{%s'source':'11111111-1111-4111-8111-111111111111',"
 		   "'project':'22222222-2222-4222-8222-222222222222','source_name':'main',"
 		   "'project_name':'demo'%s%s}",
-		   *settings ? "," : "", settings);
+		   strstr(settings, "'dialect'") ? "" : "'dialect':'sim',", *settings ? "," : "",
+		   settings);
 	char *json = sim_json(buf_z(&b));
 	if (sim_apply(sim, RECORD_BIND, span_of(json)))
 		fail_msg("bind: %s", sim->fault.text);

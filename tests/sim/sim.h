@@ -4,7 +4,8 @@
  * "{'t':'transcript','s':'user','final':true,'text':'hello'}"). Members of an input: t (type), s
  * (ai user), name, id, text, reason, final, here (answer_here), report (from_report), turn, key, at
  * and end (ms after the start of the simulation; absent: no provider time), data, facts {..},
- * result {reason,start,end,cost,summary,ok,data}. */
+ * result {reason,start,end,cost,summary,ok,data}, party {id,seq,side,state,reason,number,ends,to}.
+ */
 #ifndef CALLMEND_TESTS_SIM_H
 #define CALLMEND_TESTS_SIM_H
 
@@ -41,7 +42,8 @@ struct sim {
 	int key;	    /* of the next sim_said() */
 };
 
-/* settings: members besides source, project and dialect, as JSON with ' for "; may be "". */
+/* settings: members besides source and project, as JSON with ' for "; may be "". Without a dialect
+ * it is "sim". */
 void sim_init(struct sim *, const char *settings);
 void sim_fini(struct sim *);
 /* The same, with a call in progress that can be controlled. */

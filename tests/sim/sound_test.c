@@ -352,6 +352,175 @@ static void audio_alone_is_a_call(void **state)
 	}
 }
 
+/* --- legs that come, are held, and go --- */
+
+static void hold(struct sim *sim, unsigned leg, bool on, int64_t ms)
+{
+	struct heard h = fact(HEARD_HELD, leg, ms);
+	h.name = on ? SPAN("held") : SPAN("resumed");
+	if (h.at_us > sim->now_us)
+		sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	hear_all(sim, "s1", &h, 1);
+}
+
+static void who_is_held_is_neither_dead_nor_one_way(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	speak(&sim, 1, 1000, 2000);
+	speak(&sim, 0, 2500, 3000);
+	hold(&sim, 0, true, 4000);
+	hold(&sim, 0, true, 4100); /* told twice */
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'held':true", "'state':'two_way'");
+	speak(&sim, 1, 20000, 21000); /* the agent goes on with a colleague */
+	hear_silent(&sim, 0, 22000, 15000);
+	hold(&sim, 0, false, 44000);
+	speak(&sim, 0, 45000, 46000);
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'dead_air':{'count':0,'ms':0,'longest_ms':0}", "'state':'two_way'",
+	      "'one_way_ms':0", "'silent_ms':0", "'response':{'count':0",
+	      /* 2000-2500, 3000-4000, 44000-45000 */
+	      "'silence_ms':2500");
+	assert_int_equal(sim_count(&sim, "'type':'audio.held'", "'held':true", "'leg':0", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'audio.held'", "'held':false", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'dead_air'", NULL), 0);
+	speak(&sim, 1, 52000, 53000); /* and after it silence counts again */
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'dead_air':{'count':1,'ms':6000,'longest_ms':6000}");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Who goes while held takes the hold along. */
+static void the_end_of_a_leg_ends_its_hold(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	speak(&sim, 1, 1000, 2000);
+	hold(&sim, 0, true, 3000);
+	hear(&sim, HEARD_DETACHED, 0, 10000);
+	speak(&sim, 1, 20000, 21000);
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'dead_air':{'count':1,'ms':10000,'longest_ms':10000}");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void join(struct sim *sim, const char *stream, unsigned leg, const char *party, int64_t ms)
+{
+	struct heard h = fact(HEARD_ATTACHED, leg, ms);
+	h.name = SPAN("ringcx-grpc"), h.text = SPAN("pcmu"), h.value = 8000;
+	h.party = span_of(party), h.who = SPAN("Ann");
+	if (h.at_us > sim->now_us)
+		sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	hear_all(sim, stream, &h, 1);
+}
+
+static void part(struct sim *sim, const char *stream, unsigned leg, const char *why, int64_t ms)
+{
+	struct heard h = fact(HEARD_DETACHED, leg, ms);
+	h.name = span_of(why);
+	if (h.at_us > sim->now_us)
+		sim_pass(sim, (h.at_us - sim->now_us) / MS_US);
+	hear_all(sim, stream, &h, 1);
+}
+
+static void a_place_that_is_given_again_is_another_leg(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	join(&sim, "s1", 0, "contact", 0);
+	join(&sim, "s1", 1, "agent-1", 0);
+	hold(&sim, 1, true, 1000);
+	part(&sim, "s1", 1, "left", 2000);
+	join(&sim, "s1", 1, "agent-2", 3000);
+	speak(&sim, 1, 4000, 5000);
+	sim_pass(&sim, 2000);
+	assert_true(sim_shows(&sim, "'party':'agent-1'") && sim_shows(&sim, "'party':'agent-2'"));
+	assert_false(sim_shows(&sim, "'held':true"));
+	SHOWS(&sim, "'talk_ms':{'ai':1000,'user':0}", "'who':'Ann'");
+	assert_int_equal(sim_count(&sim, "'type':'audio.attached'", "'party':'agent-2'", NULL), 1);
+	for (int i = 0; i < 20; i++) { /* as often as one likes */
+		part(&sim, "s1", 1, "left", 8000 + i * 1000);
+		join(&sim, "s1", 1, "agent-3", 8500 + i * 1000);
+	}
+	assert_false(sim_shows(&sim, "audio_legs_full"));
+	assert_true(sim_shows(&sim, "'party':'contact'"));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Two streams of one call; the last participant goes; then the call is transferred and one comes.
+ */
+static void a_call_lasts_as_long_as_its_audio(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "'dialect':'sim-heard'");
+	sim_webhook(&sim, "{'t':'call','facts':{'id':'d1'}}");
+	join(&sim, "s1", 0, "contact", 0);
+	join(&sim, "s2", 1, "agent-1", 100);
+	SHOWS(&sim, "'status':'in-progress'");
+	part(&sim, "s1", 0, "closed", 5000);
+	sim_pass(&sim, 10000);
+	assert_false(session_ended(sim.s));
+	part(&sim, "s2", 1, "left", 20000); /* its stream is open */
+	sim_pass(&sim, 60000);
+	assert_false(session_ended(sim.s));
+	part(&sim, "s2", 1, "closed", 81000);
+	assert_false(session_ended(sim.s)); /* another may come */
+	join(&sim, "s3", 0, "contact", 82000);
+	sim_pass(&sim, 60000);
+	assert_false(session_ended(sim.s));
+	part(&sim, "s3", 0, "closed", 150000);
+	sim_pass(&sim, 5000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'closed'", "'duration_ms':150000");
+	join(&sim, "s4", 0, "contact", 170000); /* late, but it is the call */
+	assert_false(session_ended(sim.s));
+	SHOWS(&sim, "'status':'in-progress'");
+	part(&sim, "s4", 0, "lost", 180000);
+	sim_pass(&sim, 5000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'lost'", "'duration_ms':180000");
+	assert_int_equal(sim_count(&sim, "'type':'call.started'", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Nobody tells of parties: holds and the end show in the audio alone. */
+static void commands_show_in_the_audio(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "'dialect':'sim-heard'");
+	sim_webhook(&sim, "{'t':'call','facts':{'id':'d1','control':'https://x.example/c'}}");
+	join(&sim, "s1", 0, "contact", 0);
+	sim_pass(&sim, 1000);
+	sim_command(&sim, 1, "'verb':'hold'");
+	sim_answered(&sim, 0, 200, "{}");
+	assert_true(sim_command_is(&sim, 1, "accepted"));
+	hold(&sim, 0, true, 2000);
+	assert_true(sim_command_is(&sim, 1, "effect_seen"));
+	sim_command(&sim, 2, "'verb':'unhold'");
+	sim_answered(&sim, 1, 200, "{}");
+	hold(&sim, 0, false, 3000);
+	assert_true(sim_command_is(&sim, 2, "effect_seen"));
+	sim_command(&sim, 3, "'verb':'end'");
+	sim_answered(&sim, 2, 200, "{}");
+	part(&sim, "s1", 0, "closed", 4000);
+	sim_pass(&sim, 5000);
+	assert_true(sim_command_is(&sim, 3, "effect_seen"));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 /* --- order --- */
 
 static uint64_t seed;
@@ -495,6 +664,11 @@ int main(void)
 		cmocka_unit_test(words_come_from_one_side),
 		cmocka_unit_test(every_fact_has_its_event),
 		cmocka_unit_test(audio_alone_is_a_call),
+		cmocka_unit_test(who_is_held_is_neither_dead_nor_one_way),
+		cmocka_unit_test(the_end_of_a_leg_ends_its_hold),
+		cmocka_unit_test(a_place_that_is_given_again_is_another_leg),
+		cmocka_unit_test(a_call_lasts_as_long_as_its_audio),
+		cmocka_unit_test(commands_show_in_the_audio),
 		cmocka_unit_test(the_order_of_facts_does_not_matter),
 		cmocka_unit_test(lists_are_bounded),
 		cmocka_unit_test(refused_and_odd),

@@ -518,6 +518,40 @@ static void tokens_are_known_until_they_expire(void **state)
 	directory_unref(d);
 }
 
+static void sessions_with_platforms_are_read(void **state)
+{
+	static const char
+		text[] = "{\"version\":1,\"sources\":[{\"id\":\"" ID(8) "\",\"org_id\":\"" ID(1) "\",\"project_id\":\"" ID(
+			4) "\",\"dialect\":\"ringcentral\",\"name\":"
+			   "\"main\",\"connect\":{\"client_id\":\"c\",\"client_secret\":{\"file\":"
+			   "\"hook\"},"
+			   "\"jwt\":{\"file\":\"nowhere\"},\"filters\":[\"/a\",\"/"
+			   "b\"],\"from_number\":"
+			   "\"+1555\"}},{\"id\":\"" ID(9) "\",\"org_id\":\"" ID(
+				   1) "\",\"project_id\":\"" ID(4) "\",\"dialect\":\"ringcentral\","
+								   "\"name\":\"other\",\"connect\":"
+								   "{"
+								   "\"client_id\":5}}]}";
+	struct directory *d;
+	(void)state;
+	directory_unref(read_document()); /* writes the file */
+	assert_ok(directory_new(&d, span_of(text), fixture.dir, &oops));
+	assert_int_equal(d->sources_n, 2);
+	const struct dir_connect *c = &d->sources[0].connect;
+	assert_true(c->on);
+	assert_span(c->client_id, "c");
+	assert_span(c->client_secret.value, "from a file");
+	assert_true(c->jwt.missing.n > 0);
+	assert_span(c->events, "websocket");
+	assert_int_equal(c->filters_n, 2);
+	assert_span(c->filters[1], "/b");
+	assert_span(c->from_number, "+1555");
+	assert_true(c->verification.value.n == 0 && c->verification.missing.n == 0);
+	/* What cannot be read is no session; the source stays. */
+	assert_false(d->sources[1].connect.on);
+	directory_unref(d);
+}
+
 static void references_are_counted(void **state)
 {
 	(void)state;
@@ -670,6 +704,8 @@ static void run_cases(const struct check_case *cases, size_t n,
 }
 
 #define SECRET "{\"env\":\"CALLMEND_SECRET_X\"}"
+#define CONNECT(more) \
+	"{\"client_id\":\"c\",\"client_secret\":" SECRET ",\"jwt\":{\"file\":\"jwt\"}" more "}"
 
 static void sources_are_checked(void **state)
 {
@@ -688,6 +724,29 @@ static void sources_are_checked(void **state)
 		  NULL },
 		{ "{\"settings\":{\"silence_ms\":1}}", NULL },
 		{ "{\"settings\":{\"silence_ms\":31536000000,\"loop_count\":0}}", NULL },
+		{ "{\"connect\":null}", NULL },
+		{ "{\"connect\":" CONNECT("") "}", NULL },
+		{ "{\"connect\":" CONNECT(
+			  ",\"events\":\"webhook\",\"address\":\"https://h/in\","
+			  "\"verification\":" SECRET
+			  ",\"filters\":[\"/restapi/x?y=1\"],\"from_number\":\"+15550100\","
+			  "\"account\":\"9\",\"platform\":\"https://p\"") "}",
+		  NULL },
+		{ "{\"connect\":\"x\"}", "connect:" },
+		{ "{\"connect\":{\"client_id\":\"c\"}}", "connect.client_secret:" },
+		{ "{\"connect\":{\"client_id\":\"c d\"}}", "connect.client_id:" },
+		{ "{\"connect\":{\"client_id\":\"c\",\"client_secret\":\"plain\"}}",
+		  "connect.client_secret:" },
+		{ "{\"connect\":{\"client_id\":\"c\",\"client_secret\":" SECRET ",\"jwt\":\"ey\"}}",
+		  "connect.jwt:" },
+		{ "{\"connect\":" CONNECT(",\"events\":\"push\"") "}", "connect.events:" },
+		{ "{\"connect\":" CONNECT(",\"address\":\"h\"") "}", "connect.address:" },
+		{ "{\"connect\":" CONNECT(",\"filters\":[\"/a\",\"b\"]") "}",
+		  "connect.filters[1]:" },
+		{ "{\"connect\":" CONNECT(",\"filters\":\"/a\"") "}", "connect.filters:" },
+		{ "{\"connect\":" CONNECT(",\"from_number\":\"5550100\"") "}",
+		  "connect.from_number:" },
+		{ "{\"connect\":" CONNECT(",\"secret\":1") "}", "connect.secret:" },
 		{ "[]", "must be an object" },
 		{ "{\"nmae\":\"x\"}", "nmae:" },
 		{ "{\"name\":\"a/b\"}", "name:" },
@@ -711,8 +770,7 @@ static void sources_are_checked(void **state)
 		  ",\"signature_header\":\"a b\"}]}",
 		  "auth[0].signature_header:" },
 		{ "{\"auth\":[{\"type\":\"open\",\"foo\":1}]}", "auth[0].foo:" },
-		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET
-		  ",\"public_url\":\"wss://"
+		{ "{\"auth\":[{\"type\":\"twilio\",\"secret\":" SECRET ",\"public_url\":\"wss://"
 		  "gw.example.com:8443\"},{\"type\":\"path\",\"secret\":" SECRET
 		  "},{\"type\":\"basic\",\"user\":\"u\",\"secret\":" SECRET "}]}",
 		  NULL },
@@ -1152,6 +1210,7 @@ int main(void)
 		cmocka_unit_test(sources_are_read),
 		cmocka_unit_test(projects_and_tools_are_read),
 		cmocka_unit_test(tokens_are_known_until_they_expire),
+		cmocka_unit_test(sessions_with_platforms_are_read),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(useless_documents_are_refused),
 		cmocka_unit_test(settings_out_of_range_are_left_out),

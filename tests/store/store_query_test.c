@@ -561,7 +561,24 @@ static void sources_live_and_go(void **state)
 	expect("sources", "[]");
 	/* The name is free again. */
 	expect_ok(ask("api_sources_create", DEFAULT_ORG, "cli", body, NULL));
-	expect_ok(ask("api_sources_delete", DEFAULT_ORG, "cli", keep(at("id")), NULL));
+	expect("connect", "null");
+	/* A session with the platform, whose API is its dialect's unless said otherwise. */
+	expect_ok(ask("api_sources_create", DEFAULT_ORG, "cli",
+		      arena_printf(&arena,
+				   "{\"name\":\"main\",\"dialect\":\"ringcentral\",\"project_id\":"
+				   "\"%s\",\"connect\":{\"client_id\":\"c\"}}",
+				   project),
+		      NULL));
+	const char *other = keep(at("id"));
+	expect("api_base", "https://platform.ringcentral.com");
+	expect("connect.client_id", "c");
+	expect_ok(ask("api_sources_update", DEFAULT_ORG, "cli", other, "{\"name\":\"b\"}", NULL));
+	expect("connect.client_id", "c");
+	expect_ok(ask("api_sources_update", DEFAULT_ORG, "cli", other, "{\"connect\":null}", NULL));
+	expect("connect", "null");
+	expect_ok(ask("api_sources_delete", DEFAULT_ORG, "cli", other, NULL));
+	expect_ok(ask("api_sources_list", DEFAULT_ORG, NULL));
+	expect_ok(ask("api_sources_delete", DEFAULT_ORG, "cli", keep(at("sources.0.id")), NULL));
 }
 
 static void tools_live_and_go(void **state)

@@ -17,6 +17,7 @@ export const FOLDERS = {
   'src/record': { may: ['src/record', 'codecs', ...BELOW] },
   'src/stt': { may: ['src/stt', 'src/net', 'src/rt', 'codecs', ...BELOW] },
   'src/media': { may: ['src/media', 'src/leg', 'src/net', 'src/rt', ...BELOW] },
+  'src/connect': { may: ['src/connect', 'src/net', 'src/rt', ...BELOW] },
   'src/ingest': { may: ['src/ingest', 'src/journal', 'src/net', 'src/rt', 'src/call', ...BELOW] },
   'src/notify': { may: ['src/notify', 'src/net', 'src/rt', ...BELOW] },
   'src/analysis': { may: ['src/analysis', 'src/call', ...BELOW] },
@@ -31,8 +32,9 @@ export const FOLDERS = {
 export const OWNERS = [
   [/^(libwebsockets|lws-|curl\/|nghttp2\/)/, ['src/net']],
   [/^(libpq-fe|postgresql\/)/, ['src/store']],
-  [/^uv\.h/, ['src/rt', 'src/net', 'src/stt', 'src/media', 'src/node']],
-  [/^(openssl|sodium|xxhash)/, ['src/base']],
+  [/^uv\.h/, ['src/rt', 'src/net', 'src/stt', 'src/media', 'src/connect', 'src/node']],
+  [/^(sodium|xxhash)/, ['src/base']],
+  [/^openssl/, ['src/base', 'src/net']],
   [/^yaml/, ['src/base']],
   [/^(opus\.h|opus\/|opus_|spandsp|speex)/, ['codecs']],
   [/^(opusenc|opusfile)/, ['src/record']],
@@ -45,7 +47,7 @@ const IMPURE = /^(uv\.h|time\.h|sys\/(time|socket|epoll|stat|mman|wait)\.h|netin
 const IMPURE_CALLS = /\b(clock_now_us|clock_monotonic_us|crypto_random|log_line|metric_add|metric_observe_us|fopen|getenv|rand|random)\s*\(/;
 // Contracts that belong to layer 3 and above, although they stand among the contracts.
 const UPPER_CONTRACTS = ['include/callmend/live.h', 'include/callmend/store.h', 'include/callmend/directory.h', 'include/callmend/bus.h', 'include/callmend/hear.h',
-  'include/callmend/listen.h'];
+  'include/callmend/listen.h', 'include/callmend/connect.h'];
 
 export const folderOf = (file) => Object.keys(FOLDERS).find((folder) => file.startsWith(`${folder}/`));
 

@@ -200,12 +200,13 @@ static void test_masking_twice_changes_nothing(void **state)
 
 /* --- commands (A6) --- */
 #define URL "https://monitor.example.com/c/control"
+static const struct command_where nowhere, at_url = { .control_url = { URL, sizeof(URL) - 1 } };
 
 static void expect_command(const struct command *c, const char *body)
 {
 	struct provider_request r;
-	assert_int_equal(vapi_dialect.command(c, SPAN(URL), &arena, &r, NULL), 0);
-	assert_true(vapi_dialect.can & 1u << c->verb);
+	assert_int_equal(vapi_dialect.command(c, &at_url, &arena, &r, NULL), 0);
+	assert_null(vapi_dialect.cannot(c->verb, NULL));
 	assert_true(span_is(r.method, "POST"));
 	assert_true(span_is(r.url, URL));
 	assert_true(r.needs_control_key);
@@ -268,12 +269,15 @@ static void test_refused_commands(void **state)
 	struct fault f = { 0 };
 	struct command say = { .verb = COMMAND_SAY, .text = SPAN("x") };
 	(void)state;
-	assert_int_equal(vapi_dialect.command(&say, (struct span){ 0 }, &arena, &r, &f), E_INVALID);
+	assert_int_equal(vapi_dialect.command(&say, &nowhere, &arena, &r, &f), E_INVALID);
 	assert_non_null(strstr(f.text, "control URL"));
-	assert_int_equal(vapi_dialect.command(&say, SPAN("file:///etc/passwd"), &arena, &r, &f),
-			 E_INVALID);
+	assert_int_equal(
+		vapi_dialect.command(
+			&say, &(struct command_where){ .control_url = SPAN("file:///etc/passwd") },
+			&arena, &r, &f),
+		E_INVALID);
 	assert_int_equal(vapi_dialect.command(&(struct command){ .verb = COMMAND_TRANSFER },
-					      SPAN(URL), &arena, &r, &f),
+					      &at_url, &arena, &r, &f),
 			 E_INVALID);
 	assert_non_null(strstr(f.text, "destination"));
 }

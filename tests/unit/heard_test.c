@@ -25,7 +25,9 @@ static struct heard sample(void)
 			       .damaged = 8,
 			       .name = SPAN("deepgram"),
 			       .text = SPAN("say \"hi\"\n\xC3\xA9"),
-			       .id = SPAN("r1") };
+			       .id = SPAN("r1"),
+			       .party = SPAN("+15550001"),
+			       .who = SPAN("Ann") };
 }
 
 static void same(const struct heard *a, const struct heard *b)
@@ -37,11 +39,12 @@ static void same(const struct heard *a, const struct heard *b)
 #define X(member) assert_true(a->member == b->member);
 	X(at_us)
 	X(ms)
-	X(value) X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered)
+	X(value)
+	X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered)
 		X(damaged)
 #undef X
 #define X(member) assert_true(span_eq(a->member, b->member));
-			X(name) X(text) X(id)
+			X(name) X(text) X(id) X(party) X(who)
 #undef X
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // What `./dev run` and `callmend demo` play: the product with its private PostgreSQL, sample calls at human pace, two of them steered, one with a tool
-// that fails, three that can be heard (sound.mjs), all found again; then many quick ones whose instructions lack something, until that is put right
+// that fails, three that can be heard (sound.mjs), RingCentral's beside them (ringcentral.mjs), all found again; then many quick ones whose instructions lack something, until that is put right
 // (loop.mjs) - and for each step the command to do it oneself. Exit status 0 only if every step was really observed.
 import { spawn, execFile } from 'node:child_process';
 import { createServer } from 'node:net';
@@ -15,6 +15,7 @@ import { LiveClient } from '../lib/live.mjs';
 import { until } from '../lib/wait.mjs';
 import { Screen } from './screen.mjs';
 import { LoopPlay } from './loop.mjs';
+import { RingCentralPlay } from './ringcentral.mjs';
 import { SoundPlay } from './sound.mjs';
 
 const HELP = `usage: ./dev run [options]        (or: callmend demo [options])
@@ -65,7 +66,8 @@ async function step(title, how, action) {
     screen.observed(entry.seen);
   } catch (error) {
     entry.error = error.message;
-    screen.failed(error.message);
+    entry.ok = entry.passedOver = Boolean(error.passedOver);
+    screen[entry.ok ? 'passedOver' : 'failed'](error.message);
   }
   return entry.ok;
 }
@@ -77,8 +79,7 @@ const portIsFree = (port) => new Promise((done) => {
   server.listen(port, '127.0.0.1');
 });
 
-async function choosePort() {
-  const wanted = Number(options.port ?? 8080);
+async function choosePort(wanted) {
   for (let port = wanted; port < wanted + 50; port++)
     if (await portIsFree(port))
       return port;
@@ -88,12 +89,13 @@ async function choosePort() {
 class Node {
   async start() {
     mkdirSync(join(stateDir, 'secrets'), { recursive: true, mode: 0o711 });
-    this.port = await choosePort();
+    this.port = await choosePort(Number(options.port ?? 8080));
+    this.grpcPort = await choosePort(this.port + 1000);
     this.config = join(stateDir, 'demo.yaml');
     this.logFile = join(stateDir, 'demo.log');
-    for (const [name, secret] of Object.entries({ 'demo-webhook': SECRET, ...SoundPlay.secrets }))
+    for (const [name, secret] of Object.entries({ 'demo-webhook': SECRET, ...SoundPlay.secrets, ...RingCentralPlay.secrets }))
       writeFileSync(join(stateDir, 'secrets', name), secret, { mode: 0o600 });
-    writeFileSync(this.config, `# Written by the demo.\nstate_dir: ${JSON.stringify(stateDir)}\nlisten:\n  port: ${this.port}\ncore:\n  drain_limit_ms: 2s\n`);
+    writeFileSync(this.config, `# Written by the demo.\nstate_dir: ${JSON.stringify(stateDir)}\nlisten:\n  port: ${this.port}\ngrpc:\n  listen_port: ${this.grpcPort}\ncore:\n  drain_limit_ms: 2s\n`);
     const log = openSync(this.logFile, 'a');
     this.child = spawn(binary, ['up', '--config', this.config], { stdio: ['ignore', log, log] });
     closeSync(log);
@@ -169,18 +171,20 @@ async function configure(node, toolServer) {
   await ensure(node, '/api/v1/sources', '/api/v1/sources', { ...SoundPlay.source, project_id: project.id });
   await until('the source is known', async () => (await fetch(`${node.url}/in/vapi/demo`, { method: 'POST', body: '{}' })).status !== 404);
   await SoundPlay.known(node);
+  return project;
 }
 
 // --- the play ------------------------------------------------------------------------------------------------------------------------------
 
 const node = new Node();
-let sim, tools, live, loop, interrupted = false;
+let sim, tools, live, loop, ringcentral, interrupted = false;
 const patience = { timeoutMs: 30000 + 120000 / speed };
 
 async function cleanUp() {
   live?.close();
   await sim?.close();
   await loop?.close();
+  await ringcentral?.close();
   await tools?.close();
   if (node.child)
     await node.stop();
@@ -209,7 +213,7 @@ const curl = (method, path, body) => `curl -X ${method} ${node.url}${path} -H "A
   (body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : '');
 
 // Sends a command and waits for its effect, as the live view tells it.
-async function steer(call, path, body) {
+async function steer(path, body) {
   const id = (await node.api('POST', path, body)).command_id;
   const seen = await live.event('command', (e) => e.data.command_id === id && ['effect_seen', 'timed_out', 'rejected', 'not_observable', 'unknown'].includes(e.data.state), patience);
   if (seen.data.state !== 'effect_seen')
@@ -223,19 +227,24 @@ async function play() {
     return `${node.url} is ready after ${((performance.now() - started) / 1000).toFixed(1)} s; log: ${node.logFile}`;
   }) || fail();
   tools = await new ToolServer().listen();
+  let project;
   await step('Set up a project, its tools, a source for Vapi and one for the audio of Twilio', `export CALLMEND_TOKEN=$(cat ${join(stateDir, 'demo.token')}); ${curl('GET', '/api/v1/sources')}`, async () => {
     await node.findToken();
-    await configure(node, tools);
+    project = await configure(node, tools);
     return `webhooks go to ${node.url}/in/vapi/demo, audio to ${SoundPlay.url(node)}`;
   }) || fail();
 
   live = await LiveClient.connect(node, { subscribe: { type: 'subscribe', all: true, levels: true } });
   await live.ready();
   const sound = new SoundPlay({ node, step, curl, live, screen, patience });
+  ringcentral = new RingCentralPlay({ node, step, curl, live, screen, patience, speed, grpcPort: node.grpcPort });
+  const connected = await ringcentral.setUp(project, ensure);
   sim = await new Simulator({ target: `${node.url}/in/vapi/demo`, auth: { mode: 'secret', secret: SECRET }, speed, seed: Date.now(), retries: 3, line: (call) => sound.line(call) }).listen();
   const scenarios = CALLERS.map((name) => loadScenario(join(SCENARIOS_DIR, `${name}.json`)));
   const calls = Object.fromEntries(sim.start(scenarios, scenarios.length).map((call) => [call.scenario.name, call]));
-  screen.follow(live, Object.values(calls));
+  screen.follow(live, [...Object.values(calls), ...ringcentral.followed]);
+  if (connected)
+    ringcentral.begin();
   const ours = (call) => until('the call is known', () => live.events.find((e) => e.type === 'call.started' && screen.nameOf(e.call_id) === call.scenario.name), patience);
 
   await step(`${scenarios.length} calls stream in, live`, `callmend watch   (or: websocat ws://127.0.0.1:${node.port}/api/v1/live -H "Authorization: Bearer $CALLMEND_TOKEN", then {"type":"subscribe","all":true})`, async () => {
@@ -243,6 +252,8 @@ async function play() {
     await live.event('transcript.final', () => true, patience);
     return 'transcripts arrive';
   });
+  if (connected)
+    await ringcentral.arrived();
 
   await sound.levels(calls);
   await sound.listen();
@@ -254,11 +265,14 @@ async function play() {
     const begun = () => live.events.filter((e) => e.type === 'speech.started' && e.speaker === 'ai' && screen.nameOf(e.call_id) === 'booking').length;
     const before = begun();
     await until('the assistant speaks', () => begun() > before, { ...patience, everyMs: 5 });
-    return steer(booking, path(booking, 'mute'), { reason: 'demo' });
+    return steer(path(booking, 'mute'), { reason: 'demo' });
   });
-  await step('... and give it its voice back', curl('POST', path(booking, 'unmute'), { reason: 'demo' }), () => steer(booking, path(booking, 'unmute'), { reason: 'demo' }));
+  await step('... and give it its voice back', curl('POST', path(booking, 'unmute'), { reason: 'demo' }), () => steer(path(booking, 'unmute'), { reason: 'demo' }));
   const words = { message: 'This is the supervisor: I will take care of your refund personally.', type: 'say' };
-  await step('Inject words into the call of the angry customer', curl('POST', path(angry, 'inject'), words), () => steer(angry, path(angry, 'inject'), words));
+  await step('Inject words into the call of the angry customer', curl('POST', path(angry, 'inject'), words), () => steer(path(angry, 'inject'), words));
+
+  if (connected)
+    await ringcentral.text(steer);
 
   await step('A tool that fails', curl('GET', `/api/v1/calls/${calls['tool-failing'].id}/tools`), async () => {
     const failed = await live.event('tool.finished', (e) => e.data.success === false && e.data.fallback, patience);
@@ -266,12 +280,17 @@ async function play() {
   });
 
   await sound.turns();
+  for (const next of connected ? ['levels', 'held', 'parties'] : [])
+    await ringcentral[next]();
 
   await step('All calls end', curl('GET', '/api/v1/calls?status=ended'), async () => {
     await until('every call has ended', () => Object.values(calls).every((call) => live.events.some((e) => e.type === 'call.ended' && screen.nameOf(e.call_id) === call.scenario.name)), patience);
     await sim.finished(Object.values(calls));
     return Object.values(calls).map((call) => `${call.scenario.name}: ${call.endReason}`).join(', ');
   });
+
+  if (connected)
+    await ringcentral.ends();
 
   await step('Find a call again', curl('GET', `/api/v1/calls/${booking.id}/transcript`), async () => {
     const row = await until('the call is stored', async () => {
@@ -286,6 +305,8 @@ async function play() {
   });
 
   await sound.recordings();
+  if (connected)
+    await ringcentral.recording();
 
   loop = new LoopPlay({ node, step, curl, live, screen, tools, speed, secret: SECRET });
   await loop.play();

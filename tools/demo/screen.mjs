@@ -25,6 +25,10 @@ export class Screen {
     this.#line(this.#paint(32, `  ✓ ${what}`));
   }
 
+  passedOver(why) {
+    this.#line(this.#paint(33, `  – passed over: ${why}`));
+  }
+
   failed(why) {
     this.#line(this.#paint(31, `  ✗ ${why}`));
   }
@@ -50,10 +54,13 @@ export class Screen {
 
   summary(steps) {
     this.#line();
-    for (const { title, ok, error } of steps)
-      this.#line(`  ${ok ? this.#paint(32, 'observed    ') : this.#paint(31, 'NOT OBSERVED')} ${title}${error ? ` (${error})` : ''}`);
+    for (const { title, ok, error, passedOver } of steps)
+      this.#line(`  ${passedOver ? this.#paint(33, 'passed over ') : ok ? this.#paint(32, 'observed    ') : this.#paint(31, 'NOT OBSERVED')} ${title}${error ? ` (${error})` : ''}`);
   }
 }
+
+const STANDS = { ringing: 'rings', talking: 'talks', held: 'is on hold', parked: 'is parked', left: 'has left', moved: 'was handed on' };
+export const partyLine = ({ data }) => `${data.name ?? data.number ?? data.party_id} (${data.side}) ${STANDS[data.state]}`;
 
 const LINES = {
   'transcript.final': (e) => `${e.speaker === 'ai' ? 'assistant' : 'caller   '}  ${e.text}`,
@@ -64,6 +71,11 @@ const LINES = {
   'signal': (e) => `· signal ${e.data.signal} ${e.data.state} (${e.data.score})`,
   'sentiment': (e) => `· ${e.speaker || 'call'} is ${e.data.sentiment}`,
   'command': (e) => `· command ${e.data.verb}: ${e.data.state}`,
+  'party': (e) => (e.data.late || e.data.code === 'Proceeding' ? null : `· ${partyLine(e)}`),
+  'audio.attached': (e) => (e.data.who ? `· ${e.data.who} can be heard` : null),
+  'audio.held': (e) => (e.speaker === 'user' ? `· the customer is ${e.data.held ? 'on hold' : 'taken back'}` : null),
+  'message': (e) => (e.data.message_id ? `${e.speaker === 'ai' ? 'agent    ' : 'customer '}  ${e.text}` : null),
+  'text.delivery': (e) => `· the text is ${e.data.state}`,
   'fact': (e) => (e.data.state === 'captured' ? `· captured ${e.data.label ?? e.data.field}: ${e.data.value}` : null),
   'call.ended': (e) => `· ended: ${e.data.reason}`,
 };

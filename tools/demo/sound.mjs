@@ -13,10 +13,33 @@ const NAMES = { user: 'caller', ai: 'assistant' };
 
 // As `callmend watch` draws them.
 const BARS = [...'·▁▂▃▄▅▆▇█'];
-const bar = (db) => BARS[Math.round(8 * Math.max(0, Math.min(1, (db + 60) / 54)))];
+export const bar = (db) => BARS[Math.round(8 * Math.max(0, Math.min(1, (db + 60) / 54)))];
 const LOUD_DB = -35, QUIET_DB = -50;
 
 const seconds = (ms) => (ms / 1000).toFixed(1);
+
+// Of a side, as the live view has told them so far.
+export const levelsOf = (live, screen, name, speaker) => live.messages.filter((m) => m.type === 'levels' && screen.nameOf(m.call) === name)
+  .flatMap((m) => m.legs.filter((leg) => leg.speaker === speaker).map((leg) => leg.level));
+export const hasMoved = (levels) => Math.max(...levels) > LOUD_DB && Math.min(...levels) < QUIET_DB;
+
+// Waits for a call's recording (`waiting`: as until()), fetches it, looks at it.
+export async function recordingOf(node, id, name, waiting = until) {
+  const ready = await waiting(`the recording of ${name} is ready`, async () => {
+    const [recording] = (await node.api('GET', `/api/v1/calls/${id}/recordings`)).recordings;
+    if (recording?.state === 'failed')
+      throw Object.assign(new Error(`the recording of ${name} has failed: ${recording.error}`), { fatal: true });
+    return recording?.state === 'ready' && recording;
+  }, { timeoutMs: 90000, everyMs: 200, fatal: (error) => error.fatal });
+  const answer = await fetch(`${node.url}/api/v1/recordings/${ready.id}/audio`, { headers: { authorization: `Bearer ${node.token}` } });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  const isStereoOpus = bytes.toString('latin1', 0, 4) === 'OggS' && bytes.toString('latin1', 28, 36) === 'OpusHead' && bytes[37] === 2;
+  const peaks = await node.api('GET', `/api/v1/recordings/${ready.id}/peaks`);
+  const silent = ['left', 'right'].find((side) => Math.max(...peaks[side]) - Math.min(...peaks[side]) < 32);
+  if (!answer.ok || bytes.length !== ready.bytes || !isStereoOpus || silent)
+    throw new Error(`the recording of ${name} is not what it should be: ${answer.status}, ${bytes.length} bytes${silent ? `, nothing on the ${silent}` : ''}`);
+  return ready;
+}
 
 export class SoundPlay {
   static secrets = { 'demo-twilio': AUTH_TOKEN };
@@ -46,8 +69,7 @@ export class SoundPlay {
   }
 
   #levels(name, speaker) {
-    return this.live.messages.filter((m) => m.type === 'levels' && this.screen.nameOf(m.call) === name)
-      .flatMap((m) => m.legs.filter((leg) => leg.speaker === speaker).map((leg) => leg.level));
+    return levelsOf(this.live, this.screen, name, speaker);
   }
 
   // First those who would wait in vain say why.
@@ -64,9 +86,8 @@ export class SoundPlay {
     this.calls = HEARD.map((name) => calls[name]);
     return this.step(`${HEARD.length} of them can be heard: a media stream with the CallSid of each, levels that move`,
       `callmend watch --url ${this.node.url}   (two bars before who SPEAKS; Enter opens a call, with longer ones)`, async () => {
-        const moves = (levels) => Math.max(...levels) > LOUD_DB && Math.min(...levels) < QUIET_DB;
         await this.#until('both sides of each are loud at times and quiet at times', this.calls, () => HEARD.every((name) =>
-          Object.keys(NAMES).every((speaker) => this.#events(name, (e) => e.type === 'audio.attached' && e.speaker === speaker).length && moves(this.#levels(name, speaker)))));
+          Object.keys(NAMES).every((speaker) => this.#events(name, (e) => e.type === 'audio.attached' && e.speaker === speaker).length && hasMoved(this.#levels(name, speaker)))));
         return HEARD.map((name) => `${name.padEnd(8)} ${Object.entries(NAMES).map(([speaker, who]) => `${who} ${this.#levels(name, speaker).slice(-32).map(bar).join('')}`).join('   ')}`).join('\n    ');
       });
   }
@@ -120,30 +141,11 @@ export class SoundPlay {
   recordings() {
     const [call] = this.calls;
     return this.step('The calls that were heard are recorded', this.curl('GET', `/api/v1/calls/${call.id}/recordings`), async () => {
-      const found = await Promise.all(this.calls.map((one) => this.#recording(one)));
+      const found = await Promise.all(this.calls.map((one) => recordingOf(this.node, one.id, one.scenario.name, (what, condition, patience) => this.#until(what, this.calls, condition, patience))));
       const [first] = found;
       const url = `${this.node.url}/api/v1/recordings/${first.id}/audio`;
       return `${this.calls.map((one, i) => `${one.scenario.name} ${seconds(found[i].duration_ms)} s`).join(', ')}: Ogg Opus, left the caller, right the assistant\n` +
         `    ${url}\n    curl -o ${call.scenario.name}.ogg ${url} -H "Authorization: Bearer $CALLMEND_TOKEN"`;
     });
-  }
-
-  // Waits for it, fetches it, looks at it.
-  async #recording(call) {
-    const { name } = call.scenario;
-    const ready = await this.#until(`the recording of ${name} is ready`, this.calls, async () => {
-      const [recording] = (await this.node.api('GET', `/api/v1/calls/${call.id}/recordings`)).recordings;
-      if (recording?.state === 'failed')
-        throw Object.assign(new Error(`the recording of ${name} has failed: ${recording.error}`), { fatal: true });
-      return recording?.state === 'ready' && recording;
-    }, { timeoutMs: 90000, everyMs: 200 });
-    const answer = await fetch(`${this.node.url}/api/v1/recordings/${ready.id}/audio`, { headers: { authorization: `Bearer ${this.node.token}` } });
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    const isStereoOpus = bytes.toString('latin1', 0, 4) === 'OggS' && bytes.toString('latin1', 28, 36) === 'OpusHead' && bytes[37] === 2;
-    const peaks = await this.node.api('GET', `/api/v1/recordings/${ready.id}/peaks`);
-    const silent = ['left', 'right'].find((side) => Math.max(...peaks[side]) - Math.min(...peaks[side]) < 32);
-    if (!answer.ok || bytes.length !== ready.bytes || !isStereoOpus || silent)
-      throw new Error(`the recording of ${name} is not what it should be: ${answer.status}, ${bytes.length} bytes${silent ? `, nothing on the ${silent}` : ''}`);
-    return ready;
   }
 }

@@ -10,7 +10,7 @@ with call as (
 	order by e.data->>'turn', e.speaker, e.seq desc
 ), said as (
 	select m.* from messages m
-	where m.call_id = (select id from call) and m.role in ('user', 'assistant') and coalesce(m.text, '') <> ''
+	where m.call_id = (select id from call) and m.role in ('user', 'assistant', 'unknown') and coalesce(m.text, '') <> ''
 		and not exists (select from turns)
 )
 select json_build_object('call_id', call.id,
@@ -23,7 +23,7 @@ select json_build_object('call_id', call.id,
 			order by case when jsonb_typeof(t.data->'turn') = 'number' then (t.data->>'turn')::numeric end, t.seq)
 			from turns t),
 		(select json_agg(json_build_object('turn', null, 'revision', null,
-			'speaker', coalesce(m.speaker, case m.role when 'user' then 'user' else 'ai' end), 'text', m.text,
+			'speaker', coalesce(m.speaker, case m.role when 'user' then 'user' when 'assistant' then 'ai' else '' end), 'text', m.text,
 			'started_at', null, 'ended_at', null, 'at', callmend_time(m.at), 'offset_ms', null,
 			'seq', m.seq) order by m.seq)
 			from said m),

@@ -21,6 +21,7 @@ with old as (
 		variable_values = case when b ? 'variable_values'
 			then coalesce(nullif(b->'variable_values', 'null'), '{}') else s.variable_values end,
 		failure = case when b ? 'failure' then nullif(b->'failure', 'null') else s.failure end,
+		connect = case when b ? 'connect' then nullif(b->'connect', 'null') else s.connect end,
 		settings = case when b ? 'settings' then coalesce(nullif(b->'settings', 'null'), '{}') else s.settings end,
 		updated_at = now()
 	from old, (select $4::jsonb as b) given where s.id = old.id

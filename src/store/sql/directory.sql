@@ -8,7 +8,7 @@
 --                           "timeout_ms","fallback","success": {},"result_path","search_argument"}]}],
 --  "sources": [{"id","org_id","project_id","dialect","name","auth": [],"private_key","control_key","api_base",
 --               "upstream_url","upstream_timeout_ms","answers": {},"assistant","assistant_id","assistant_mode",
---               "variable_values": {},"failure","settings": {}}]}
+--               "variable_values": {},"failure","connect","settings": {}}]}
 select json_build_object(
 	'version', (select version from directory_version),
 	'tokens', (select coalesce(json_agg(json_build_object('id', t.id, 'org_id', t.org_id, 'name', t.name,

@@ -1,7 +1,8 @@
 -- write: a call, and its conversation, from session_summary (call/session.h).
 -- $1 the summary  $2 the final report as it was told (data of call.report), or null
 -- The row never goes back (last_seq). A call whose session was forgotten and then heard of again (a late report) is told by a
--- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended.
+-- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended. But a
+-- conversation by text goes on whenever somebody writes: it is live again, and what its end was is forgotten.
 with given as (
 	select s.*, s.customer->>'number' as number, coalesce(s.started_at, now()) as start,
 		(select jsonb_build_object('success_evaluation', r->'success_evaluation', 'structured_data', r->'structured_data',
@@ -47,19 +48,19 @@ on conflict (id) do update set
 	provider_call_id = coalesce(excluded.provider_call_id, c.provider_call_id),
 	kind = coalesce(excluded.kind, c.kind),
 	status = case when excluded.event_count < c.event_count
-			and (excluded.status = 'unknown' or (c.ended_at is not null and excluded.live))
+			and (excluded.status = 'unknown' or (c.ended_at is not null and excluded.live and excluded.kind is distinct from 'sms'))
 		then c.status else excluded.status end,
-	live = case when excluded.event_count < c.event_count and c.ended_at is not null
+	live = case when excluded.event_count < c.event_count and c.ended_at is not null and excluded.kind is distinct from 'sms'
 		then false else excluded.live end,
 	transcript_live = c.transcript_live or excluded.transcript_live,
 	started_at = case when excluded.event_count < c.event_count
 		then least(c.started_at, excluded.started_at) else excluded.started_at end,
-	ended_at = case when excluded.event_count < c.event_count
+	ended_at = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_at, c.ended_at) else excluded.ended_at end,
 	duration_ms = coalesce(excluded.duration_ms, c.duration_ms),
-	ended_reason = case when excluded.event_count < c.event_count
+	ended_reason = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_reason, c.ended_reason) else excluded.ended_reason end,
-	ended_class = case when excluded.event_count < c.event_count
+	ended_class = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_class, c.ended_class) else excluded.ended_class end,
 	customer = coalesce(c.customer, '{}') || coalesce(jsonb_strip_nulls(excluded.customer), '{}'),
 	customer_number = coalesce(excluded.customer_number, c.customer_number),

@@ -106,15 +106,21 @@ static int read(struct span body, struct arena *arena, struct inputs *out, struc
 	return 0;
 }
 
-static int command(const struct command *c, struct span perch, struct arena *arena,
+static const char *cannot(enum command_verb verb, const struct command_where *where)
+{
+	if (verb != COMMAND_SAY && verb != COMMAND_END)
+		return "parrots only speak and fly off";
+	return where && !where->control_url.n ? "the parrot has no perch" : NULL;
+}
+
+static int command(const struct command *c, const struct command_where *where, struct arena *arena,
 		   struct provider_request *out, struct fault *f)
 {
 	struct buf body AUTO_BUF = { 0 };
 	struct json_out o = { .b = &body };
-	if (c->verb != COMMAND_SAY && c->verb != COMMAND_END)
-		return fault(f, E_INVALID, "parrots only speak and fly off");
-	if (perch.n == 0)
-		return fault(f, E_INVALID, "the parrot has no perch");
+	const char *why = cannot(c->verb, where);
+	if (why)
+		return fault(f, E_INVALID, "%s", why);
 	json_begin(&o, NULL);
 	if (c->verb == COMMAND_SAY)
 		json_put_text(&o, "squawk", c->text);
@@ -122,7 +128,7 @@ static int command(const struct command *c, struct span perch, struct arena *are
 		json_put_bool(&o, "fly", true);
 	json_end(&o);
 	*out = (struct provider_request){ .method = SPAN("POST"),
-					  .url = arena_copy(arena, perch),
+					  .url = arena_copy(arena, where->control_url),
 					  .body = arena_copy(arena, buf_span(&body)) };
 	return 0;
 }
@@ -158,7 +164,7 @@ static void default_answer(struct span type, struct span body, struct buf *out,
 const struct dialect parrot_dialect = {
 	.name = "parrot",
 	.title = "Parrot Telecom",
-	.can = 1u << COMMAND_SAY | 1u << COMMAND_END,
+	.cannot = cannot,
 	.classify = classify,
 	.mask = mask,
 	.reduce = reduce,

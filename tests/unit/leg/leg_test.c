@@ -1014,9 +1014,139 @@ static void anything_may_come(void **state)
 	free_bytes(bytes);
 }
 
+/* --- platforms whose audio pauses --- */
+
+enum { LONG = 800, LONG_MS = 100 };
+
+/* From the n-th 100 ms of the sound on, sent at so many ms after its time. */
+static void send_long(struct kit *k, struct span bytes, size_t from, size_t to, int64_t later_ms)
+{
+	for (size_t i = from; i < to; i++)
+		kit_frame(k, (struct span){ bytes.p + i * LONG, LONG }, -1, -1,
+			  us_at((int64_t)(i + 1) * LONG_MS + later_ms));
+}
+
+static void tick_through(struct kit *k, int64_t from_ms, int64_t to_ms)
+{
+	for (int64_t ms = from_ms; ms < to_ms; ms += 1000)
+		kit_tick(k, us_at(ms));
+}
+
+static void long_frames_are_heard_like_short_ones(void **state)
+{
+	struct span bytes = conversation();
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit a, b;
+	(void)state;
+	c.pauses = true;
+	kit_init(&a, &c);
+	kit_init(&b, &c);
+	for (size_t i = 0; i < bytes.n / FRAME; i++)
+		kit_frame(&a, frame_of(bytes, i), -1, -1, arrival(i));
+	send_long(&b, bytes, 0, bytes.n / LONG, 0);
+	kit_finish(&a, us_at(10000));
+	kit_finish(&b, us_at(10000));
+	assert_int_equal(a.n, b.n);
+	for (size_t i = 0; i < a.n; i++) {
+		assert_int_equal(a.facts[i].kind, b.facts[i].kind);
+		assert_true(a.facts[i].at_us == b.facts[i].at_us);
+		assert_true(a.facts[i].ms == b.facts[i].ms);
+		assert_true(a.facts[i].value == b.facts[i].value);
+	}
+	kit_fini(&a);
+	kit_fini(&b);
+	free_bytes(bytes);
+}
+
+static void nothing_is_no_silence_and_no_loss(void **state)
+{
+	enum { PAUSE_MS = 70000 };
+	struct span bytes = conversation();
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit k;
+	struct leg_view v;
+	(void)state;
+	c.pauses = true;
+	kit_init(&k, &c);
+	send_long(&k, bytes, 0, 30, 0); /* into the middle of a word */
+	tick_through(&k, 3100, 5000);
+	leg_view(k.leg, &v);
+	assert_false(v.speaking);
+	assert_true(v.level_db <= LEG_FLOOR_DB && v.peak_db <= LEG_FLOOR_DB);
+	tick_through(&k, 5000, 3000 + PAUSE_MS);
+	send_long(&k, bytes, 30, 100, PAUSE_MS);
+	kit_finish(&k, us_at(10000 + PAUSE_MS));
+	assert_int_equal(kit_count(&k, HEARD_SILENT), 0);
+	assert_int_equal(kit_count(&k, HEARD_SOUND), 0);
+	assert_int_equal(kit_count(&k, HEARD_QUALITY), 0);
+	assert_int_equal(kit_count(&k, HEARD_LEVEL), 2); /* of the ten seconds that were sent */
+	near(kit_fact(&k, HEARD_SPEECH_STOPPED, 0)->at_us, us_at(3000), 60);
+	/* what was said afterwards has its true time, and its place in ring and recording */
+	near(kit_fact(&k, HEARD_SPEECH_STARTED, 2)->at_us, us_at(6000 + PAUSE_MS), 150);
+	leg_view(k.leg, &v);
+	near(v.start_us + v.position * 125, us_at(10000 + PAUSE_MS), 20);
+	assert_true(leg_ring_end(k.leg) == v.position);
+	kit_fini(&k);
+	free_bytes(bytes);
+}
+
+static void a_held_leg_is_not_silent(void **state)
+{
+	struct sound s = sound_new(8000, 40000);
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit k;
+	struct heard facts[LEG_FACTS_MAX];
+	struct leg_view v;
+	(void)state;
+	sound_zero(&s, 1000, 40000);
+	struct span bytes = sound_bytes(&s, "pcmu");
+	c.pauses = true;
+	kit_init(&k, &c);
+	send_long(&k, bytes, 0, 30, 0);
+	assert_int_equal(1, leg_hold(k.leg, true, us_at(3000), facts));
+	assert_int_equal(HEARD_HELD, facts[0].kind);
+	assert_true(span_is(facts[0].name, "held") && facts[0].at_us == us_at(3000));
+	assert_int_equal(0, leg_hold(k.leg, true, us_at(3000), facts)); /* told once */
+	leg_view(k.leg, &v);
+	assert_true(v.level_db <= LEG_FLOOR_DB);
+	send_long(&k, bytes, 30, 200, 0); /* music that nobody plays */
+	assert_int_equal(kit_count(&k, HEARD_SILENT), 0);
+	assert_int_equal(1, leg_hold(k.leg, false, us_at(20000), facts));
+	assert_true(span_is(facts[0].name, "resumed"));
+	send_long(&k, bytes, 200, 270, 0);
+	assert_int_equal(kit_count(&k, HEARD_SILENT), 1); /* now it counts */
+	kit_fini(&k);
+	free_bytes(bytes);
+	sound_free(&s);
+}
+
+/* Shorter than what would be taken for a pause: the platform has said that it was one. */
+static void a_short_hold_has_its_length(void **state)
+{
+	struct span bytes = conversation();
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit k;
+	struct heard facts[LEG_FACTS_MAX];
+	(void)state;
+	c.pauses = true;
+	kit_init(&k, &c);
+	send_long(&k, bytes, 0, 15, 0);
+	(void)leg_hold(k.leg, true, us_at(1500), facts);
+	(void)leg_hold(k.leg, false, us_at(1900), facts);
+	send_long(&k, bytes, 15, 30, 400);
+	near(kit_fact(&k, HEARD_SPEECH_STARTED, 0)->at_us, us_at(2400), 150);
+	assert_int_equal(kit_count(&k, HEARD_QUALITY), 0);
+	kit_fini(&k);
+	free_bytes(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(long_frames_are_heard_like_short_ones),
+		cmocka_unit_test(nothing_is_no_silence_and_no_loss),
+		cmocka_unit_test(a_held_leg_is_not_silent),
+		cmocka_unit_test(a_short_hold_has_its_length),
 		cmocka_unit_test(speech_is_told_when_it_was),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(losses_leave_everything_in_its_place),

@@ -1,0 +1,20 @@
+#include "dialect/ringcentral.h"
+
+#include "dialect/ringcentral_parts.h"
+
+const struct dialect ringcentral_dialect = {
+	.name = "ringcentral",
+	.title = "RingCentral",
+	.cannot = rc_cannot,
+	.echo_header = "Validation-Token",
+	.classify = rc_classify,
+	.mask = rc_mask,
+	.reduce = rc_reduce,
+	.read = rc_read,
+	.command = rc_command,
+	.read_answer = rc_read_answer,
+	.explain = rc_explain,
+	.reconcile = rc_reconcile,
+	.read_call = rc_read_call,
+	.date_call = rc_date_call,
+};

@@ -1,0 +1,109 @@
+/* Texts: messages of the message store. `subject` is the text, conversation.id the thread. */
+#include "dialect/ringcentral_parts.h"
+
+struct span rc_conversation_id(const struct rc_view *v)
+{
+	struct span id = rc_text_at(v->body, "conversation.id", v->arena);
+	return id.n ? id : rc_text_at(v->body, "conversationId", v->arena);
+}
+
+static bool is_outbound(struct json message, struct arena *a)
+{
+	return rc_same(rc_text_at(message, "direction", a), "Outbound");
+}
+
+/* Of several receivers the one whose message store this is. */
+static struct json receiver(struct json message)
+{
+	struct json list = json_get(message, "to"), one, chosen = json_first(list);
+	struct json_iter it = json_iter(list);
+	struct span none;
+	while (list.kind == JSON_ARRAY && json_next(&it, &none, &one))
+		if (json_true(json_get(one, "target")))
+			chosen = one;
+	return chosen;
+}
+
+static struct span number_of(struct json who, struct arena *a)
+{
+	struct span number = rc_text_at(who, "phoneNumber", a);
+	return number.n ? number : rc_text_at(who, "extensionNumber", a);
+}
+
+void rc_text_facts(const struct rc_view *v, struct call_facts *f)
+{
+	bool ours = is_outbound(v->body, v->arena);
+	struct json from = json_get(v->body, "from"), to = receiver(v->body);
+	struct json customer = ours ? to : from;
+	f->kind = SPAN("sms");
+	f->session_id = v->call_id;
+	f->customer_number = number_of(customer, v->arena);
+	f->customer_name = rc_text_at(customer, "name", v->arena);
+	f->phone_number = number_of(ours ? from : to, v->arena);
+}
+
+/* The text itself is an attachment, too. */
+static struct span text_of(struct json message, struct arena *a)
+{
+	struct span text = rc_text_at(message, "subject", a);
+	struct json list = json_get(message, "attachments"), one;
+	struct json_iter it = json_iter(list);
+	struct span none;
+	while (!text.n && list.kind == JSON_ARRAY && json_next(&it, &none, &one)) {
+		struct span type = rc_text_at(one, "contentType", a);
+		if (type.n && !rc_same(rc_text_at(one, "type", a), "Text"))
+			text = span_of(arena_printf(a, "[%.*s]", SPAN_ARG(type)));
+	}
+	return text;
+}
+
+static void add_entry(struct json message, struct span id, int64_t at_us, struct arena *a,
+		      struct inputs *out)
+{
+	bool ours = is_outbound(message, a);
+	struct input *in = inputs_add(out, a, INPUT_HISTORY);
+	in->name = ours ? SPAN("assistant") : SPAN("user");
+	in->speaker = ours ? SPEAKER_AI : SPEAKER_USER;
+	in->text = text_of(message, a);
+	in->id = id;
+	in->at_us = at_us;
+	in->key = key_end(key_text(key_start("text"), id));
+}
+
+static struct span state_of(struct span status, struct arena *a)
+{
+	bool failed = rc_same(status, "DeliveryFailed") || rc_same(status, "SendingFailed");
+	return failed ? SPAN("failed") : rc_lower(status, a);
+}
+
+static void add_delivery(struct json message, struct span id, int64_t at_us, struct arena *a,
+			 struct inputs *out)
+{
+	int64_t changed_us = rc_time(json_get(message, "lastModifiedTime"), a);
+	struct span state = state_of(rc_text_at(message, "messageStatus", a), a);
+	if (!state.n)
+		return;
+	struct input *in = inputs_add(out, a, INPUT_DELIVERY);
+	in->id = id;
+	in->name = state;
+	in->reason = rc_text_at(message, "deliveryErrorCode", a);
+	in->at_us = changed_us ? changed_us : at_us;
+	in->key = key_end(key_text(key_text(key_start("delivery"), id), state));
+}
+
+bool rc_read_message(struct json message, struct arena *a, struct inputs *out)
+{
+	struct span id = rc_text_at(message, "id", a);
+	int64_t at_us = rc_time(json_get(message, "creationTime"), a);
+	if (!id.n || !rc_text_at(message, "direction", a).n)
+		return false;
+	add_entry(message, id, at_us, a, out);
+	if (is_outbound(message, a))
+		add_delivery(message, id, at_us, a, out);
+	return true;
+}
+
+bool rc_read_text(const struct rc_view *v, struct inputs *out)
+{
+	return rc_read_message(v->body, v->arena, out);
+}

@@ -1,0 +1,107 @@
+/* The calls' side of sessions with platforms (callmend/connect.h): what a session is told by its
+ * platform goes the way of a webhook, and which calls are live is asked lane by lane.
+ *
+ * Failure modes: the journal takes nothing, or the node is full - E_FULL, as a webhook would get
+ * 503; it cannot be read - kept in quarantine, E_INVALID; the lane has stopped, or the source is
+ * gone - E_CLOSED. */
+#include <stdlib.h>
+
+#include "base/container.h"
+#include "ingest/lane.h"
+
+enum { HTTP_OK = 200, HTTP_BAD = 400 };
+
+/* --- a message --- */
+
+static void run_done(struct mail *m, struct shard *here)
+{
+	struct connect_message *cm = CONTAINER_OF(m, struct connect_message, mail);
+
+	(void)here;
+	cm->done(cm);
+}
+
+/* Never from within: who asks may hold a list of many. */
+static void settle(struct connect_message *m, int code)
+{
+	m->code = code;
+	m->mail.run = run_done;
+	shard_post_sure(m->home, &m->mail);
+}
+
+void told_answer(struct connect_message *m, int status)
+{
+	settle(m, status == HTTP_OK ? 0 : status == HTTP_BAD ? E_INVALID : E_FULL);
+}
+
+static void take_message(void *user, struct shard *here, struct connect_message *m)
+{
+	struct lane *l = lane_of(user, here);
+	const struct dir_source *s = l->dir ? directory_source_by_id(l->dir, &m->source) : NULL;
+
+	m->home = here;
+	if (s && !l->stopped && dialect_find(s->dialect))
+		webhook_take(l, s, m->json, m);
+	else
+		settle(m, E_CLOSED);
+}
+
+/* --- live calls --- */
+
+struct asking {
+	struct mail mail;
+	struct ingest *in;
+	struct connect_live *live;
+};
+
+static void run_asked(struct mail *m, struct shard *here)
+{
+	struct asking *k = CONTAINER_OF(m, struct asking, mail);
+
+	(void)here;
+	k->live->done(k->live);
+	free(k);
+}
+
+static bool is_asked_for(const struct connect_live *live, const struct call_entry *e)
+{
+	const struct settings *s = e->session ? session_settings(e->session) : NULL;
+
+	return s && uuid_eq(&s->source, &live->source) && !session_ended(e->session) &&
+	       session_telephony_id(e->session).n > 0;
+}
+
+static void run_ask_lane(struct mail *m, struct shard *here)
+{
+	struct asking *k = CONTAINER_OF(m, struct asking, mail);
+	struct connect_live *live = k->live;
+	struct ingest *in = k->in;
+
+	for (struct call_entry *e = lane_of(in, here)->calls; e; e = e->hh.next) {
+		if (!is_asked_for(live, e))
+			continue;
+		buf_add(&live->ids, session_telephony_id(e->session));
+		buf_addc(&live->ids, '\n');
+	}
+	bool last = ++live->lane == in->lanes_n;
+	k->mail.run = last ? run_asked : run_ask_lane;
+	shard_post_sure(last ? live->home : in->lanes[live->lane]->shard, &k->mail);
+}
+
+static void ask_live(void *user, struct shard *here, struct connect_live *live)
+{
+	struct asking *k = calloc(1, sizeof(*k));
+
+	CHECK(k);
+	k->in = user;
+	k->live = live;
+	live->home = here;
+	live->lane = 0;
+	k->mail.run = run_ask_lane;
+	shard_post_sure(k->in->lanes[0]->shard, &k->mail);
+}
+
+struct connect_calls ingest_connect_calls(struct ingest *in)
+{
+	return (struct connect_calls){ .message = take_message, .live = ask_live, .user = in };
+}

@@ -1,0 +1,14 @@
+/* RingCX's reports of segments, for the job and for pulls. */
+#ifndef CALLMEND_NODE_FOLLOWUP_CX_H
+#define CALLMEND_NODE_FOLLOWUP_CX_H
+
+#include "base/json.h"
+#include "node/platform.h"
+
+/* Segments that ended within the hour from then on: an array of rows; nothing: there are none. */
+MUST int followup_cx_segments(struct platform *, const struct dir_source *, int64_t from_us,
+			      struct platform_answer *, struct fault *f);
+/* Member "segments" [{id, name, started_at, ended_at}] of one dialog; *n counts them. */
+void followup_cx_put(struct json rows, struct span dialog, struct json_out *, size_t *n);
+
+#endif

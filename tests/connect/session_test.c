@@ -1,0 +1,1150 @@
+/* Sessions against a small platform: what goes wrong there, and that no event is lost which it
+ * still offers. The sessions' clock is the test's: it passes when the test says so. */
+#include "tests/connect/platform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "connect/connect.h"
+
+#define SOURCE "33333333-3333-7333-8333-000000000001"
+enum { SHARDS = 2, TOLD_MAX = 4000, FAST = 10 };
+
+struct node {
+	struct connect *connect;
+	struct shards *shards;
+	const struct directory *dir;
+	char folder[64];
+	/* the calls' side */
+	pthread_mutex_t lock;
+	char *told[TOLD_MAX];
+	atomic_int told_n;
+	atomic_int full; /* so many messages find the journal full; negative: all */
+	atomic_int refused;
+	atomic_bool keep; /* the next message is never durable */
+	struct connect_message *kept;
+	const char *live; /* ids, each with \n */
+	atomic_int asked_live;
+	long answered_before;
+};
+
+static struct platform p;
+static struct node n;
+static _Atomic int64_t skipped_us;
+
+static int64_t now(void)
+{
+	return clock_monotonic_us() + atomic_load(&skipped_us);
+}
+
+static void skip_ms(int64_t ms)
+{
+	atomic_fetch_add(&skipped_us, ms * MS_US);
+}
+
+static void nap(void)
+{
+	usleep(1000);
+}
+
+/* Waits for a condition; `fast`: the sessions' clock runs FAST times as fast meanwhile. */
+#define AWAIT_AT(speed, condition)                                             \
+	do {                                                                   \
+		int64_t until_us_ = clock_monotonic_us() + 30 * SECOND_US;     \
+		while (!(condition)) {                                         \
+			if (clock_monotonic_us() > until_us_)                  \
+				fail_msg("waited in van for: %s", #condition); \
+			skip_ms((speed)-1);                                    \
+			nap();                                                 \
+		}                                                              \
+	} while (0)
+#define AWAIT(condition) AWAIT_AT(1, condition)
+#define AWAIT_FAST(condition) AWAIT_AT(FAST, condition)
+
+/* The platform's members belong to its shard, too. */
+#define READ(expression)                       \
+	({                                     \
+		pthread_mutex_lock(&p.lock);   \
+		__auto_type v_ = (expression); \
+		pthread_mutex_unlock(&p.lock); \
+		v_;                            \
+	})
+#define SET(member, value)                     \
+	do {                                   \
+		pthread_mutex_lock(&p.lock);   \
+		p.member = (value);            \
+		pthread_mutex_unlock(&p.lock); \
+	} while (0)
+
+/* --- the calls' side --- */
+
+static int code_of(void)
+{
+	int full = atomic_load(&n.full);
+
+	if (full == 0)
+		return 0;
+	if (full > 0)
+		atomic_fetch_sub(&n.full, 1);
+	atomic_fetch_add(&n.refused, 1);
+	return E_FULL;
+}
+
+static void take_message(void *user, struct shard *here, struct connect_message *m)
+{
+	(void)user, (void)here;
+	if (atomic_exchange(&n.keep, false)) {
+		n.kept = m;
+		return;
+	}
+	m->code = code_of();
+	if (m->code == 0) {
+		pthread_mutex_lock(&n.lock);
+		assert_true(n.told_n < TOLD_MAX);
+		n.told[n.told_n] = strndup(m->json.p, m->json.n);
+		atomic_fetch_add(&n.told_n, 1);
+		pthread_mutex_unlock(&n.lock);
+	}
+	m->done(m);
+}
+
+static void take_live(void *user, struct shard *here, struct connect_live *l)
+{
+	(void)user, (void)here;
+	buf_addz(&l->ids, n.live);
+	atomic_fetch_add(&n.asked_live, 1);
+	l->done(l);
+}
+
+/* How many of the told hold this text. */
+static int told(const char *text)
+{
+	int count = 0;
+
+	pthread_mutex_lock(&n.lock);
+	for (int i = 0; i < n.told_n; i++)
+		count += strstr(n.told[i], text) != NULL;
+	pthread_mutex_unlock(&n.lock);
+	return count;
+}
+
+static int place_of(const char *text)
+{
+	int at = -1;
+
+	pthread_mutex_lock(&n.lock);
+	for (int i = 0; i < n.told_n && at < 0; i++)
+		at = strstr(n.told[i], text) ? i : -1;
+	pthread_mutex_unlock(&n.lock);
+	return at;
+}
+
+/* --- the node --- */
+
+static int begin_shard(struct shard *s, void *user, struct fault *f)
+{
+	(void)user;
+	return connect_shard_start(n.connect, s, f);
+}
+
+static void end_shard(struct shard *s, void *user)
+{
+	(void)user;
+	connect_shard_stop(n.connect, s);
+}
+
+static void start_node(void)
+{
+	struct connect_config cc = {
+		.shards = SHARDS,
+		.state_dir = n.folder,
+		.ca_file = "",
+		.public_url = "https://node.example.com/",
+		.calls = { take_message, take_live, NULL },
+		.now_us = now,
+	};
+	struct shard_hooks hooks = { begin_shard, end_shard, NULL };
+	struct fault f = { 0 };
+
+	if (connect_new(&n.connect, &cc, &f) || shards_start(&n.shards, SHARDS, 1000, &hooks, &f))
+		fail_msg("%s", f.text);
+}
+
+static void stop_node(void)
+{
+	if (!n.shards)
+		return;
+	shards_stop(n.shards);
+	connect_free(n.connect);
+	n.shards = NULL;
+	n.connect = NULL;
+}
+
+static struct span with_quotes(struct buf *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->p[i] = b->p[i] == '\'' ? '"' : b->p[i];
+	return buf_span(b);
+}
+
+static void run_directory(struct shard *here, void *arg)
+{
+	(void)arg;
+	connect_directory(n.connect, here, n.dir);
+}
+
+struct visit {
+	struct mail mail;
+	atomic_int done;
+};
+
+static void on_visit(struct mail *m, struct shard *here)
+{
+	struct visit *v = (struct visit *)m;
+
+	run_directory(here, NULL);
+	atomic_store(&v->done, 1);
+}
+
+static void put_directory(void)
+{
+	for (unsigned i = 0; i < SHARDS; i++) {
+		struct visit v = { .mail.run = on_visit };
+
+		shard_post_sure(shards_at(n.shards, i), &v.mail);
+		rig_wait(&v.done, 1);
+	}
+}
+
+/* `connect`: the member of the source, "" for none. */
+static void configure(const char *dialect, const char *connect)
+{
+	struct buf b AUTO_BUF = { 0 };
+	struct directory *d = NULL;
+	struct fault f = { 0 };
+	char url[64];
+
+	platform_url(&p, url);
+	buf_printf(&b,
+		   "{'version':1,'tokens':[],'projects':[],'sources':[{'id':'" SOURCE
+		   "','org_id':'" SOURCE "','project_id':'" SOURCE
+		   "','dialect':'%s','name':'main','auth':[],'api_base':'%s'%s%s}]}",
+		   dialect, url, *connect ? ",'connect':" : "", connect);
+	if (directory_new(&d, with_quotes(&b), n.folder, &f))
+		fail_msg("%s", f.text);
+	directory_unref(n.dir);
+	n.dir = d;
+	put_directory();
+}
+
+#define WITH(more) "{'client_id':'c','client_secret':{'file':'s'},'jwt':{'file':'j'}" more "}"
+#define GATEWAY WITH(",'events':'websocket'")
+#define HOOK WITH(",'events':'webhook','verification':{'file':'v'}")
+#define NO_EVENTS WITH(",'events':'none'")
+
+static void put_secret(const char *name, const char *value)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/%s", n.folder, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(value, file);
+	fclose(file);
+}
+
+static long answered(void);
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&p, 0, sizeof(p));
+	memset(&n, 0, sizeof(n));
+	p.now_us = now;
+	n.live = "";
+	n.answered_before = answered();
+	pthread_mutex_init(&n.lock, NULL);
+	snprintf(n.folder, sizeof(n.folder), "/tmp/connect-test-XXXXXX");
+	assert_non_null(mkdtemp(n.folder));
+	put_secret("s", "secret");
+	put_secret("j", "jwt");
+	put_secret("v", "verify");
+	platform_start(&p);
+	start_node();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stop_node();
+	platform_stop(&p);
+	for (int i = 0; i < n.told_n; i++)
+		free(n.told[i]);
+	directory_unref(n.dir);
+	pthread_mutex_destroy(&n.lock);
+	assert_int_equal(shell(&(struct buf){ 0 }, "rm -rf %s", n.folder), 0);
+	return 0;
+}
+
+static bool is(enum connect_state state, char *why)
+{
+	struct uuid id;
+	enum connect_state now_is;
+	int64_t since_us;
+	char text[CONNECT_WHY_MAX];
+
+	assert_int_equal(uuid_parse(&id, SPAN(SOURCE)), 0);
+	bool known = connect_look(n.connect, &id, &now_is, &since_us, text);
+	if (known && why)
+		memcpy(why, text, sizeof(text));
+	return known && now_is == state;
+}
+
+static void go_live(void)
+{
+	configure("ringcentral", GATEWAY);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+}
+
+/* Requests that have had their answer, or were given up after they had been sent. */
+static long answered(void)
+{
+	static const char name[] = "callmend_connect_requests_total{result=\"";
+	struct buf text AUTO_BUF = { 0 };
+	long sum = 0;
+
+	metrics_write(&text);
+	for (const char *at = buf_z(&text); (at = strstr(at, name)); at++) {
+		const char *label = at + sizeof(name) - 1;
+		sum += strncmp(label, "not_sent", 8) ? strtol(strchr(label, ' '), NULL, 10) : 0;
+	}
+	return sum;
+}
+
+/* Waits until every answer of the platform has been read. */
+static void settle(void)
+{
+	AWAIT(READ(p.seen_n) - platform_count(&p, "GET /ws", 0) == answered() - n.answered_before);
+}
+
+static bool resynced(unsigned times)
+{
+	return platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0) >= times &&
+	       atomic_load(&n.asked_live) >= (int)times;
+}
+
+/* Half a minute of the sessions' clock, in which everything that is due happens. */
+static void let_pass(int64_t ms)
+{
+	int64_t until_us = now() + ms * MS_US;
+
+	AWAIT_FAST(now() > until_us);
+}
+
+/* --- requests of others --- */
+
+struct asked {
+	struct connect_request r;
+	struct shard *here;
+	atomic_int done;
+	int status;
+	enum client_end end;
+	char error[200];
+	int64_t provider_us;
+};
+
+static void on_answer(struct connect_request *r)
+{
+	struct asked *a = (struct asked *)((char *)r - offsetof(struct asked, r));
+
+	a->status = r->response.status;
+	a->end = r->response.end;
+	a->provider_us = r->provider_us;
+	snprintf(a->error, sizeof(a->error), "%s", r->response.error ? r->response.error : "");
+	if (!shard_here(a->here))
+		snprintf(a->error, sizeof(a->error), "answered on another shard");
+	atomic_store(&a->done, 1);
+}
+
+struct ask_mail {
+	struct mail mail;
+	struct asked *a;
+	atomic_int done;
+};
+
+static void run_ask(struct mail *m, struct shard *here)
+{
+	struct ask_mail *am = (struct ask_mail *)m;
+
+	am->a->here = here;
+	connect_send(n.connect, here, &am->a->r);
+	atomic_store(&am->done, 1);
+}
+
+static void post_ask(struct asked *a, const char *source, const char *url, enum api_group group,
+		     int64_t timeout_ms)
+{
+	struct ask_mail m = { .mail.run = run_ask, .a = a };
+
+	memset(a, 0, sizeof(*a));
+	assert_int_equal(uuid_parse(&a->r.source, span_of(source)), 0);
+	a->r.url = span_of(url);
+	a->r.group = group;
+	a->r.urgent = true;
+	a->r.timeout_ms = timeout_ms;
+	a->r.response_limit = 10000;
+	a->r.done = on_answer;
+	static unsigned turn;
+	shard_post_sure(shards_at(n.shards, turn++ % SHARDS), &m.mail);
+	rig_wait(&m.done, 1);
+}
+
+static struct asked ask(const char *url, enum api_group group, int64_t timeout_ms)
+{
+	struct asked a;
+
+	post_ask(&a, SOURCE, url, group, timeout_ms);
+	AWAIT_FAST(atomic_load(&a.done));
+	return a;
+}
+
+/* In any minute, as the platform has seen them. */
+static unsigned most_in_a_minute(const char *path)
+{
+	unsigned most = 0;
+
+	pthread_mutex_lock(&p.lock);
+	for (unsigned i = 0; i < p.seen_n; i++) {
+		unsigned within = 0;
+		for (unsigned k = i; k < p.seen_n; k++)
+			within += strstr(p.seen[k].line, path) &&
+				  p.seen[k].at_us - p.seen[i].at_us < 60 * SECOND_US;
+		most = within > most ? within : most;
+	}
+	pthread_mutex_unlock(&p.lock);
+	return most;
+}
+
+/* --- tokens --- */
+
+static void a_session_goes_live(void **state)
+{
+	(void)state;
+	go_live();
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 1);
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/wstoken", 0), 1);
+	assert_string_equal(READ(p.seen[0]).authorization, "Basic YzpzZWNyZXQ=");
+	AWAIT_FAST(resynced(1));
+	platform_event(&p, "u1", "s-1");
+	platform_event(&p, "u1", "s-1");
+	platform_event(&p, "u2", "s-1");
+	AWAIT_FAST(told("'u2'") || told("\"u2\""));
+	assert_int_equal(told("\"u1\""), 1);
+}
+
+static void tokens_are_renewed_before_their_end(void **state)
+{
+	(void)state;
+	SET(refresh, true);
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	skip_ms(3400 * 1000);
+	let_pass(1000);
+	assert_int_equal(READ(p.tokens), 1);
+	skip_ms(90 * 1000); /* two minutes before its end */
+	AWAIT_FAST(platform_count(&p, "POST /restapi/oauth/token", 0) == 2);
+	settle();
+	/* A refresh token that does not hold gives way to the JWT. */
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/oauth/token",
+						  .times = 1,
+						  .status = 400,
+						  .body = "{'error':'invalid_grant'}" });
+	skip_ms(3500 * 1000);
+	AWAIT_FAST(platform_count(&p, "POST /restapi/oauth/token", 0) == 4);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(ask("/test/x", API_GROUP_LIGHT, 10000).status, 200);
+	assert_int_equal(platform_count(&p, "GET /test", 0), 1);
+}
+
+static void a_401_renews_once(void **state)
+{
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(ask("/test/a", API_GROUP_LIGHT, 10000).status, 200);
+	SET(good_from, 2);
+	assert_int_equal(ask("/test/b", API_GROUP_LIGHT, 10000).status, 200);
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 2);
+	/* It is not the token: no other is asked for again and again. */
+	platform_rule(&p, (struct platform_rule){ .path = "/test", .times = 100, .status = 401 });
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ask("/test/c", API_GROUP_LIGHT, 10000).status, 401);
+	assert_true(platform_count(&p, "POST /restapi/oauth/token", 0) <= 3);
+}
+
+static void wrong_credentials_are_not_hammered(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	platform_rule(&p,
+		      (struct platform_rule){ .path = "/restapi/oauth/token",
+					      .times = 100,
+					      .status = 400,
+					      .body = "{'error':'invalid_grant',"
+						      "'error_description':'JWT is revoked'}" });
+	configure("ringcentral", GATEWAY);
+	AWAIT_FAST(is(CONNECT_DENIED, why));
+	assert_non_null(strstr(why, "JWT is revoked"));
+	skip_ms(590 * 1000);
+	let_pass(2000);
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 1);
+	assert_int_equal(ask("/test/x", API_GROUP_LIGHT, 30000).end, CLIENT_NOT_SENT);
+	skip_ms(10 * 1000);
+	AWAIT_FAST(platform_count(&p, "POST /restapi/oauth/token", 0) == 2);
+	/* Other credentials are tried at once. */
+	pthread_mutex_lock(&p.lock);
+	p.rules[0].times = 0;
+	pthread_mutex_unlock(&p.lock);
+	put_secret("j", "another");
+	configure("ringcentral", GATEWAY);
+	AWAIT(is(CONNECT_LIVE, NULL));
+}
+
+static void a_secret_that_is_missing_is_named(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	configure("ringcentral",
+		  "{'client_id':'c','client_secret':{'file':'s'},'jwt':{'file':'nowhere'}}");
+	AWAIT_FAST(is(CONNECT_DENIED, why));
+	assert_non_null(strstr(why, "jwt: "));
+	assert_int_equal(READ(p.seen_n), 0);
+}
+
+static void a_platform_that_fails_is_tried_again(void **state)
+{
+	(void)state;
+	platform_rule(&p, (struct platform_rule){
+				  .path = "/restapi/oauth/token", .times = 2, .status = 503 });
+	int64_t begun_us = now();
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_WAITING, NULL));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 3);
+	assert_true(now() - begun_us >= 20 * SECOND_US); /* 10 s each */
+}
+
+/* --- budgets --- */
+
+static void a_penalty_is_sat_out(void **state)
+{
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	platform_rule(&p, (struct platform_rule){ .path = "/test/heavy",
+						  .times = 1,
+						  .status = 429,
+						  .headers = "X-Rate-Limit-Group: heavy\n"
+							     "X-Rate-Limit-Limit: 10\n"
+							     "Retry-After: 40\n" });
+	assert_int_equal(ask("/test/heavy", API_GROUP_HEAVY, 5000).status, 429);
+	int64_t from_us = now();
+	/* Light ones go on; heavy ones are refused at once when they cannot come in time ... */
+	assert_int_equal(ask("/test/light", API_GROUP_LIGHT, 5000).status, 200);
+	assert_int_equal(ask("/test/heavy", API_GROUP_HEAVY, 5000).end, CLIENT_NOT_SENT);
+	/* ... and wait for their turn when they can. */
+	struct asked a;
+	post_ask(&a, SOURCE, "/test/heavy", API_GROUP_HEAVY, 100 * 1000);
+	skip_ms(38 * 1000);
+	let_pass(1000);
+	assert_int_equal(platform_count(&p, "GET /test/heavy", from_us), 0);
+	AWAIT_FAST(atomic_load(&a.done));
+	assert_int_equal(a.status, 200);
+	assert_true(now() - from_us >= 40 * SECOND_US);
+}
+
+static void a_penalty_without_a_group_stops_all(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	platform_rule(&p,
+		      (struct platform_rule){ .path = "/test/heavy", .times = 1, .status = 429 });
+	/* What can wait goes again by itself. */
+	int64_t from_us = now();
+	post_ask(&a, SOURCE, "/test/heavy", API_GROUP_HEAVY, 60 * 1000);
+	AWAIT(platform_count(&p, "GET /test/heavy", 0) == 1);
+	int64_t penalty_us = now();
+	struct asked b;
+	post_ask(&b, SOURCE, "/test/light", API_GROUP_LIGHT, 60 * 1000);
+	skip_ms(28 * 1000);
+	let_pass(1000);
+	assert_int_equal(platform_count(&p, "GET /test/", penalty_us), 0);
+	AWAIT_FAST(atomic_load(&a.done) && atomic_load(&b.done));
+	assert_int_equal(a.status, 200);
+	assert_int_equal(b.status, 200);
+	assert_true(now() - from_us >= 30 * SECOND_US);
+}
+
+static void a_budget_is_never_passed(void **state)
+{
+	enum { N = 40 };
+	static struct asked asks[N];
+
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	int64_t from_us = now();
+	for (int i = 0; i < N; i++)
+		post_ask(&asks[i], SOURCE, "/test/heavy", API_GROUP_HEAVY, 600 * 1000);
+	for (int i = 0; i < N; i++) {
+		while (!atomic_load(&asks[i].done)) {
+			skip_ms(50);
+			nap();
+		}
+		assert_int_equal(asks[i].status, 200);
+	}
+	assert_true(now() - from_us >= 180 * SECOND_US);
+	assert_true(most_in_a_minute("/test/heavy") <= 10);
+}
+
+static void requests_that_cannot_go_are_refused(void **state)
+{
+	struct asked a;
+	char url[100];
+
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	a = ask("https://evil.example.com/x", API_GROUP_LIGHT, 5000);
+	assert_int_equal(a.end, CLIENT_NOT_SENT);
+	assert_non_null(strstr(a.error, "platform"));
+	assert_int_equal(ask("https://evil.com/.ringcentral.com", API_GROUP_LIGHT, 5000).end,
+			 CLIENT_NOT_SENT);
+	assert_int_equal(ask("https://a@b.ringcentral.com/", API_GROUP_LIGHT, 5000).end,
+			 CLIENT_NOT_SENT);
+	platform_url(&p, url);
+	strcat(url, "/test/whole");
+	a = ask(url, API_GROUP_NONE, 5000);
+	assert_int_equal(a.status, 200);
+	assert_true(llabs(a.provider_us - clock_now_us()) < 30 * SECOND_US);
+	post_ask(&a, "33333333-3333-7333-8333-000000000009", "/test", API_GROUP_LIGHT, 5000);
+	AWAIT_FAST(atomic_load(&a.done));
+	assert_int_equal(a.end, CLIENT_NOT_SENT);
+}
+
+/* --- the gateway --- */
+
+static void a_lost_socket_is_recovered(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	platform_event(&p, "u1", "s-1");
+	AWAIT_FAST(told("\"u1\""));
+	platform_drop(&p);
+	platform_event(&p, "u2", "s-1"); /* nobody is there, or not any more */
+	platform_event(&p, "u3", "s-2");
+	AWAIT_FAST(told("\"u2\"") && told("\"u3\""));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	platform_event(&p, "u4", "s-1");
+	AWAIT_FAST(told("\"u4\""));
+	assert_int_equal(n.told_n, 4);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 1);
+}
+
+static void what_cannot_be_recovered_is_asked_for(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	SET(no_recovery, true);
+	SET(skew_us, -600 * SECOND_US);
+	SET(presence, "{'extension':{'id':1},'activeCalls':[{'telephonySessionId':'s-1'},"
+		      "{'telephonySessionId':'s-2'}]},{'activeCalls':[]}");
+	SET(calls, " s-1 s-2 ");
+	n.live = "s-2\ns-gone\n";
+	platform_drop(&p);
+	AWAIT_FAST(resynced(2) && atomic_load(&n.told_n) == 3);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+	assert_int_equal(told("\"callmend\":\"resync\""), 3);
+	assert_int_equal(told("\"found\":true"), 2);
+	assert_int_equal(told("telephony/sessions\",\"id\":\"s-gone\""), 1);
+	assert_int_equal(told("\"found\":false,\"body\":{\"id\":\"s-gone\"}"), 1);
+	/* The platform's clock, not ours. */
+	struct json one = json_of(span_of(n.told[0]));
+	struct arena a = { 0 };
+	int64_t date_us = 0;
+	assert_true(clock_parse(json_text(json_get(one, "date"), &a), &date_us));
+	assert_true(llabs(date_us - (clock_now_us() - 600 * SECOND_US)) < 30 * SECOND_US);
+	arena_fini(&a);
+	platform_event(&p, "u9", "s-2");
+	AWAIT_FAST(told("\"u9\""));
+}
+
+static void a_resync_survives_trouble(void **state)
+{
+	(void)state;
+	SET(presence,
+	    "{'activeCalls':[{'telephonySessionId':'s-1'},{'telephonySessionId':'s-2'}]}");
+	SET(calls, " s-1 s-2 s-3 ");
+	n.live = "s-3\n";
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/presence",
+						  .times = 2,
+						  .status = 502 });
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/telephony",
+						  .times = 1,
+						  .status = 429,
+						  .headers = "X-Rate-Limit-Group: light\n"
+							     "Retry-After: 20\n" });
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/telephony",
+						  .times = 2,
+						  .status = 500 });
+	go_live();
+	AWAIT_FAST(atomic_load(&n.told_n) == 3);
+	let_pass(5000);
+	assert_int_equal(n.told_n, 3);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 3);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0), 6);
+}
+
+static void presence_may_be_forbidden(void **state)
+{
+	(void)state;
+	n.live = "s-3\n";
+	platform_rule(&p, (struct platform_rule){
+				  .path = "/restapi/v1.0/account/~/presence",
+				  .times = 100,
+				  .status = 403,
+				  .body = "{'errors':[{'errorCode':'CMN-401','message':'x'}]}" });
+	go_live();
+	AWAIT_FAST(told("\"found\":false"));
+}
+
+static void a_restart_goes_on_where_it_was(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	platform_event(&p, "u1", "s-1");
+	AWAIT_FAST(told("\"u1\""));
+	/* This one does not become durable: it was not told when the node comes back. */
+	atomic_store(&n.keep, true);
+	platform_event(&p, "u2", "s-1");
+	AWAIT(!atomic_load(&n.keep));
+	platform_event(&p, "u3", "s-2");
+	AWAIT_FAST(told("\"u3\""));
+	let_pass(3000);
+	/* The node stops, and its calls say so last of all. */
+	shards_stop(n.shards);
+	n.kept->code = E_CLOSED;
+	n.kept->done(n.kept);
+	n.kept = NULL;
+	connect_free(n.connect);
+	n.shards = NULL;
+	platform_event(&p, "u4", "s-1");
+	skip_ms(100 * 1000);
+	start_node();
+	put_directory();
+	AWAIT_FAST(told("\"u2\"") && told("\"u4\""));
+	assert_int_equal(told("\"u2\""), 1);
+	assert_int_equal(told("\"u1\""), 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 1);
+}
+
+static void a_late_restart_asks_for_everything(void **state)
+{
+	char text[200];
+
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	platform_event(&p, "u1", "s-1");
+	AWAIT_FAST(told("\"u1\""));
+	let_pass(2000);
+	stop_node();
+	/* The file's clock is the wall's: made to look old. */
+	snprintf(text, sizeof(text),
+		 "sed -i 's/\"at\":\"20[0-9][0-9]/\"at\":\"2019/' %s/connect/" SOURCE ".json",
+		 n.folder);
+	assert_int_equal(shell(&(struct buf){ 0 }, "%s", text), 0);
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(2));
+	assert_int_equal(platform_count(&p, "GET /ws?access_token=W&wsc", 0), 0);
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+}
+
+/* The socket's frames come in order: with this one, everything sent before is here. */
+static void read_all(const char *uuid)
+{
+	char quoted_uuid[32];
+
+	snprintf(quoted_uuid, sizeof(quoted_uuid), "\"%s\"", uuid);
+	platform_event(&p, uuid, "s-1");
+	AWAIT(told(quoted_uuid));
+}
+
+static void silence_is_probed(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	skip_ms(31 * 1000);
+	AWAIT(atomic_load(&p.heartbeats) == 1);
+	read_all("u1");
+	skip_ms(31 * 1000);
+	AWAIT(atomic_load(&p.heartbeats) == 2);
+	read_all("u2");
+	assert_int_equal(atomic_load(&p.sockets), 1);
+	SET(no_echo, true);
+	AWAIT_AT(100, atomic_load(&p.heartbeats) >= 3);
+	AWAIT_AT(100, atomic_load(&p.sockets) == 2);
+	SET(no_echo, false);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+}
+
+static void the_platforms_time_limit_is_met_ahead(void **state)
+{
+	(void)state;
+	SET(absolute_s, 100);
+	go_live();
+	AWAIT_FAST(resynced(1));
+	for (int i = 0; i < 3; i++) {
+		skip_ms(28 * 1000);
+		let_pass(500);
+	}
+	assert_int_equal(atomic_load(&p.sockets), 1);
+	skip_ms(7 * 1000);
+	AWAIT_FAST(atomic_load(&p.sockets) == 2);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+}
+
+static void an_announced_end_is_followed(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	platform_frame(&p, "[{'type':'Error','messageId':'e','status':400},{'errorCode':'WSG-902',"
+			   "'message':'idle'}]");
+	AWAIT_FAST(atomic_load(&p.sockets) == 2);
+	platform_frame(&p, "nonsense");
+	platform_event(&p, "u1", "s-1");
+	AWAIT_FAST(told("\"u1\""));
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+}
+
+static void a_missing_permission_is_no_loop(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	SET(reply, "403 {'errorCode':'SUB-528','message':'Not allowed'}");
+	configure("ringcentral", GATEWAY);
+	AWAIT_FAST(is(CONNECT_DENIED, why));
+	assert_non_null(strstr(why, "SUB-528"));
+	assert_non_null(strstr(why, "WebSocket"));
+	skip_ms(580 * 1000);
+	let_pass(5000);
+	assert_int_equal(atomic_load(&p.sockets), 1);
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/wstoken", 0), 1);
+	SET(reply, NULL);
+	skip_ms(20 * 1000);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+}
+
+static void refused_filters_are_told(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	SET(reply, "200 {'id':'sub-1','status':'Active','eventFilters':[],'disabledFilters':[{"
+		   "'filter':'/restapi/x','reason':'r','message':'no licence'}]}");
+	configure("ringcentral", GATEWAY);
+	AWAIT_FAST(is(CONNECT_LIVE, why));
+	assert_non_null(strstr(why, "/restapi/x"));
+	assert_non_null(strstr(why, "no licence"));
+}
+
+static void refused_sockets_spare_the_auth_budget(void **state)
+{
+	(void)state;
+	platform_rule(&p, (struct platform_rule){ .path = "/ws", .times = 12, .status = 503 });
+	int64_t from_us = now();
+	configure("ringcentral", GATEWAY);
+	AWAIT_AT(50, is(CONNECT_LIVE, NULL));
+	assert_true(now() - from_us > 120 * SECOND_US);
+	assert_true(most_in_a_minute("/restapi/oauth") <= 5);
+}
+
+/* --- texts --- */
+
+#define TEXT(id, state) \
+	"{'id':" id ",'type':'SMS','messageStatus':'" state "','conversation':{'id':'77'}}"
+#define CHANGED                                                                          \
+	"[{'type':'ServerNotification'},{'uuid':'c%d','event':'/restapi/v1.0/account/1/" \
+	"extension/2/message-store','body':{'changes':[{'type':'SMS','updatedCount':1}]}}]"
+
+static void states_of_texts_are_asked_for(void **state)
+{
+	char frame[300];
+
+	(void)state;
+	SET(texts, TEXT("1", "Queued"));
+	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
+	AWAIT_FAST(told("\"Queued\"") == 1); /* it may have been sent before we came */
+	assert_int_equal(told("\"source_event\":\"message-store\",\"id\":\"77\""), 1);
+	SET(texts, TEXT("1", "Delivered") "," TEXT("2", "Queued"));
+	for (int i = 0; i < 3; i++) {
+		snprintf(frame, sizeof(frame), CHANGED, i);
+		platform_frame(&p, frame);
+	}
+	AWAIT_FAST(told("\"Delivered\"") && told("\"Queued\"") == 2);
+	assert_true(platform_count(&p, "GET /restapi/v1.0/account/~/extension", 0) <= 4);
+	assert_int_equal(n.told_n, 3); /* each once, and no counts */
+}
+
+/* --- the journal --- */
+
+static void a_full_journal_delays(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	atomic_store(&n.full, -1);
+	for (int i = 0; i < 50; i++) {
+		char uuid[16];
+		snprintf(uuid, sizeof(uuid), "u%02d", i);
+		platform_event(&p, uuid, i % 2 ? "s-1" : "s-2");
+	}
+	AWAIT_FAST(atomic_load(&n.refused) > 3);
+	assert_int_equal(n.told_n, 0);
+	atomic_store(&n.full, 0);
+	AWAIT_FAST(n.told_n == 50);
+	for (int i = 2; i < 50; i++) { /* in the order of each call */
+		char uuid[16], before[16];
+		snprintf(uuid, sizeof(uuid), "\"u%02d\"", i);
+		snprintf(before, sizeof(before), "\"u%02d\"", i - 2);
+		assert_true(place_of(before) < place_of(uuid));
+	}
+}
+
+static void beyond_the_bound_the_platform_keeps_them(void **state)
+{
+	enum { MANY = 1100 };
+
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	atomic_store(&n.full, -1);
+	for (int i = 0; i < MANY; i++) {
+		char uuid[16];
+		snprintf(uuid, sizeof(uuid), "v%04d", i);
+		platform_event(&p, uuid, "s-1");
+	}
+	AWAIT_FAST(is(CONNECT_WAITING, NULL));
+	skip_ms(1000);
+	atomic_store(&n.full, 0);
+	AWAIT_FAST(n.told_n == MANY);
+	assert_int_equal(told("\"v1099\""), 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+}
+
+/* --- webhooks --- */
+
+static unsigned looks(void)
+{
+	return platform_count(&p, "GET /restapi/v1.0/subscription", 0);
+}
+
+static void a_webhook_subscription_is_kept_alive(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(READ(p.hooks_made), 1);
+	assert_true(
+		READ(strcmp(p.hook_address, "https://node.example.com/in/ringcentral/main") == 0));
+	AWAIT_FAST(resynced(1));
+	/* Looked at every five minutes, and left alone. */
+	unsigned before = looks();
+	skip_ms(301 * 1000);
+	AWAIT_FAST(looks() == before + 1);
+	let_pass(2000);
+	assert_int_equal(READ(p.hooks_made + p.hooks_changed + p.hooks_removed), 1);
+	/* Gone. */
+	pthread_mutex_lock(&p.lock);
+	*p.hook = 0;
+	pthread_mutex_unlock(&p.lock);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(resynced(2));
+	assert_int_equal(READ(p.hooks_made), 2);
+	/* Blacklisted: removed and made anew. */
+	pthread_mutex_lock(&p.lock);
+	strcpy(p.hook_status, "Blacklisted");
+	pthread_mutex_unlock(&p.lock);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(resynced(3));
+	assert_int_equal(READ(p.hooks_removed), 1);
+	assert_int_equal(READ(p.hooks_made), 3);
+	/* Somebody has changed its filters. */
+	pthread_mutex_lock(&p.lock);
+	strcpy(p.hook_filters, "[\"/restapi/v1.0/other\"]");
+	pthread_mutex_unlock(&p.lock);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(resynced(4));
+	assert_int_equal(READ(p.hooks_changed), 1);
+	assert_true(READ(strstr(p.hook_filters, "telephony/sessions") != NULL));
+	assert_int_equal(READ(p.hooks_made), 3);
+}
+
+static void a_webhook_subscription_is_renewed(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	AWAIT_FAST(resynced(1));
+	for (int day = 1; day <= 4; day++) {
+		unsigned before = looks();
+		skip_ms(INT64_C(24) * 3600 * 1000);
+		AWAIT_FAST(looks() > before && is(CONNECT_LIVE, NULL));
+		let_pass(1000);
+		assert_int_equal(READ(p.hooks_renewed),
+				 day / 4); /* less than half of a week is left */
+	}
+	assert_int_equal(READ(p.hooks_made), 1);
+	assert_int_equal(READ(p.hooks_changed), 0);
+}
+
+static void a_webhook_is_found_again(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	let_pass(2000);
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(2));
+	assert_int_equal(READ(p.hooks_made), 1);
+	assert_int_equal(READ(p.hooks_changed), 0);
+	/* Without the file it is known by its address; its token may be another's. */
+	stop_node();
+	assert_int_equal(shell(&(struct buf){ 0 }, "rm %s/connect/" SOURCE ".json", n.folder), 0);
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(READ(p.hooks_made), 1);
+	assert_int_equal(READ(p.hooks_changed), 1);
+}
+
+static void an_address_that_does_not_answer_is_told(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	platform_rule(&p, (struct platform_rule){ .method = "POST",
+						  .path = "/restapi/v1.0/subscription",
+						  .times = 1,
+						  .status = 400,
+						  .body = "{'errorCode':'SUB-520','message':"
+							  "'WebHook is not reachable'}" });
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_WAITING, why));
+	assert_non_null(strstr(why, "SUB-520"));
+	assert_non_null(strstr(why, "Validation-Token"));
+	AWAIT_AT(50, is(CONNECT_LIVE, NULL));
+	assert_int_equal(READ(p.hooks_made), 1);
+}
+
+/* --- RingCX, and going away --- */
+
+static void ringcx_tokens_live_five_minutes(void **state)
+{
+	char connect[200], url[64];
+
+	(void)state;
+	platform_url(&p, url);
+	snprintf(connect, sizeof(connect), WITH(",'platform':'%s'"), url);
+	configure("ringcx", connect);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_int_equal(platform_count(&p, "POST /api/auth/login/rc/accesstoken", 0), 1);
+	skip_ms(245 * 1000);
+	AWAIT_FAST(platform_count(&p, "POST /api/auth/login/rc/accesstoken", 0) == 2);
+	settle();
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 1);
+	assert_int_equal(ask("/test/cx", API_GROUP_NONE, 5000).status, 200);
+	assert_string_equal(READ(p.seen[p.seen_n - 1]).authorization, "Bearer A3");
+}
+
+static void a_source_may_go(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	configure("ringcentral", "");
+	assert_false(is(CONNECT_LIVE, NULL));
+	AWAIT(READ(p.socket == NULL));
+	a = ask("/test/x", API_GROUP_LIGHT, 1000);
+	assert_int_equal(a.end, CLIENT_NOT_SENT);
+	go_live();
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_session_goes_live),
+		T(tokens_are_renewed_before_their_end),
+		T(a_401_renews_once),
+		T(wrong_credentials_are_not_hammered),
+		T(a_secret_that_is_missing_is_named),
+		T(a_platform_that_fails_is_tried_again),
+		T(a_penalty_is_sat_out),
+		T(a_penalty_without_a_group_stops_all),
+		T(a_budget_is_never_passed),
+		T(requests_that_cannot_go_are_refused),
+		T(a_lost_socket_is_recovered),
+		T(what_cannot_be_recovered_is_asked_for),
+		T(a_resync_survives_trouble),
+		T(presence_may_be_forbidden),
+		T(a_restart_goes_on_where_it_was),
+		T(a_late_restart_asks_for_everything),
+		T(silence_is_probed),
+		T(the_platforms_time_limit_is_met_ahead),
+		T(an_announced_end_is_followed),
+		T(a_missing_permission_is_no_loop),
+		T(refused_filters_are_told),
+		T(refused_sockets_spare_the_auth_budget),
+		T(states_of_texts_are_asked_for),
+		T(a_full_journal_delays),
+		T(beyond_the_bound_the_platform_keeps_them),
+		T(a_webhook_subscription_is_kept_alive),
+		T(a_webhook_subscription_is_renewed),
+		T(a_webhook_is_found_again),
+		T(an_address_that_does_not_answer_is_told),
+		T(ringcx_tokens_live_five_minutes),
+		T(a_source_may_go),
+	};
+
+	log_init(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

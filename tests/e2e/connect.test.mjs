@@ -1,0 +1,102 @@
+// A source with a session of its own at RingCentral: events over the gateway and by webhook, on real processes, against the simulator. Whatever
+// happens in between, every call that was held is stored, whole and ended; and the simulator has nothing to complain about.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { World } from './lib/world.mjs';
+import { until } from '../../tools/lib/wait.mjs';
+import { RingCentralSim } from '../../tools/rc-sim/index.mjs';
+
+const SPEED = 20;
+let world;
+let sim; // of the test at hand
+const sims = [];
+
+before(async () => {
+  world = await World.start({ tools: false, config: { core: { shards: 2 } }, settings: { party_settle_ms: 300, party_handover_ms: 1000 } });
+});
+after(async () => {
+  await world?.end();
+  await Promise.all(sims.map((s) => s.close()));
+});
+
+const VERIFICATION = 'callmend-verifies';
+
+async function connected(name, options, connect) {
+  sim = await new RingCentralSim({ speed: SPEED, seed: 7, ...options }).listen();
+  sims.push(sim);
+  const { clientId, clientSecret, jwt } = sim.credentials;
+  const { product } = world;
+  const source = await product.must('POST', '/api/v1/sources', { name, dialect: 'ringcentral', project_id: world.project.id, api_base: sim.platformUrl,
+    connect: { client_id: clientId, client_secret: product.secret('rc-secret', clientSecret), jwt: product.secret('rc-jwt', jwt), ...connect } });
+  await live(source);
+  return source;
+}
+
+const page = (source) => world.product.must('GET', `/api/v1/sources/${source.id}`);
+const live = (source) => until('the session is live', async () => (await page(source)).session?.state === 'live');
+
+// Every session the platform has seen is a call of ours that has ended. The seconds of platform and node differ, the stories do not.
+async function allStored(source, calls) {
+  const ids = calls.flatMap((call) => call.sessions.map((session) => session.id));
+  assert.ok(ids.length > 0);
+  await until('every call is stored and over', async () => {
+    const rows = await world.product.sql(`select provider_call_id, status, live from calls where source_id = '${source.id}'`);
+    const over = new Set(rows.filter((row) => row.status === 'ended' && !row.live).map((row) => row.provider_call_id));
+    const left = ids.filter((id) => !over.has(id));
+    if (left.length)
+      throw new Error(`${left.length} of ${ids.length} are left: ${left[0]} ${JSON.stringify(rows.find((row) => row.provider_call_id === left[0]))}`);
+    return true;
+  }, { timeoutMs: 60000, everyMs: 300 });
+}
+
+async function finish(source) {
+  await sim.finished();
+  await allStored(source, sim.calls);
+  assert.deepEqual(sim.violations, []);
+  await world.product.must('DELETE', `/api/v1/sources/${source.id}`);
+  await until('the session has ended', () => sim.gateway.open.length === 0);
+}
+
+const told = async () => (await world.product.metric('callmend_connect_events_total')) ?? 0;
+// Events come, so many more than before.
+async function eventsCome(n) {
+  const before = await told();
+  await until('events come', async () => (await told()) >= before + n);
+}
+
+test('over the gateway; the line is cut twice, once without a way back', async () => {
+  const source = await connected('gateway', { skewMs: 600000 }, { events: 'websocket' });
+  sim.startCalls(12, { scenario: 'random' });
+  await eventsCome(10);
+  sim.gateway.drop();
+  await until('it is back', () => sim.gateway.upgrades.at(-1).outcome === 'Successful');
+  await sim.finished();
+  // What we have heard of goes on, or is over; what began and ended meanwhile nobody tells any more.
+  sim.startCalls(4, { scenario: 'hold' });
+  await eventsCome(8);
+  sim.gateway.refuse.recoveries = 1;
+  sim.gateway.drop();
+  await until('it is back, with nothing kept', () => sim.gateway.upgrades.at(-1).outcome === 'Failed');
+  await finish(source);
+});
+
+test('the core is killed while calls run', async () => {
+  const source = await connected('killed', { skewMs: -600000 }, { events: 'websocket' });
+  sim.startCalls(12, { scenario: 'random' });
+  await eventsCome(10);
+  await world.product.restarted('core', world.product.kill('core'));
+  await world.product.ready();
+  await live(source);
+  assert.equal(sim.gateway.upgrades.at(-1).outcome, 'Successful');
+  await finish(source);
+});
+
+test('by webhook, with the handshake and the verification token', async () => {
+  const address = `${world.product.url}/in/ringcentral/hooks`;
+  const source = await connected('hooks', {}, { events: 'webhook', address, verification: world.product.secret('rc-verify', VERIFICATION) });
+  assert.equal(sim.subscriptions.all().length, 1);
+  sim.startCalls(8, { scenario: 'random' });
+  await finish(source);
+  assert.ok(sim.webhooks.ledger.length > 0);
+  assert.deepEqual([...new Set(sim.webhooks.ledger.map((d) => d.status))], [200]);
+});

@@ -1,0 +1,363 @@
+// What RingCentral knows of calls after they ended: call log, recordings, insights; pulls. The platform is tools/rc-sim.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { alive } from './lib/product.mjs';
+import { World } from './lib/world.mjs';
+import { until } from '../../tools/lib/wait.mjs';
+import { RingCentralSim } from '../../tools/rc-sim/index.mjs';
+import { SttServer } from '../../tools/stt-sim/server.mjs';
+
+const SPEED = 100;
+const WINDOW = { windowMs: 3000, penaltyMs: 3000 };
+const MP3 = readFileSync(new URL('../golden/audio/tone.mp3', import.meta.url));
+let world, product, sim;
+
+before(async () => {
+  world = await World.start({ tools: false, config: { analyst: { lease_ms: '3s' } } });
+  product = world.product;
+  sim = await platform({});
+});
+after(async () => {
+  await world?.end();
+  await sim?.close();
+});
+
+let seed = 1; // equal ones would have equal ids
+const platform = (options) => new RingCentralSim({ seed: seed++, speed: SPEED, limits: WINDOW, ...options }).listen();
+
+// A source whose session is with `at`; `more`: of its connect.
+async function addSource(name, at, more = {}, dialect = 'ringcentral') {
+  const { clientId, clientSecret, jwt } = at.credentials;
+  const source = await product.must('POST', '/api/v1/sources', { name, dialect, project_id: world.project.id, auth: [{ type: 'open' }],
+    api_base: dialect === 'ringcx' ? at.ringcxUrl : at.platformUrl, settings: { party_settle_ms: 100 },
+    connect: { client_id: clientId, client_secret: product.secret(`${name}-secret`, clientSecret), jwt: product.secret(`${name}-jwt`, jwt), events: 'none', after_s: 1, ...more } });
+  if (more.events && more.events !== 'none')
+    await until('the session is live', () => at.subscriptions.all().length > 0, { timeoutMs: 30000 });
+  return source;
+}
+
+const row = async (query) => (await product.sql(query))[0];
+const number = async (query) => (await row(query)).n;
+const callOf = (sessionId) => row(`select c.*, f.state as follow_state, f.tries, f.error as follow_error, f.log from calls c left join call_follow_ups f on f.call_id = c.id
+  where c.provider_call_id = '${sessionId}'`);
+const followed = (sessionId, state = 'done') => until(`${sessionId} is ${state}`, async () => {
+  const call = await callOf(sessionId);
+  return call?.follow_state === state && call;
+}, { timeoutMs: 60000, everyMs: 100 });
+const recordingsOf = async (call) => (await product.must('GET', `/api/v1/calls/${call.id}/recordings`)).recordings;
+const insightsOf = (call) => product.must('GET', `/api/v1/calls/${call.id}/insights`);
+const folder = () => join(product.stateDir, 'recordings');
+const files = () => (existsSync(folder()) ? readdirSync(folder(), { recursive: true }) : []).filter((name) => statSync(join(folder(), name)).isFile());
+const asked = (at, part) => at.rest.log.filter((r) => r.path.includes(part));
+
+// A call at the platform, played to its end.
+async function play(at, options) {
+  const call = at.startCall(options);
+  await at.finished([call]);
+  return call;
+}
+const LINE = (who) => ({ say: [who, 'I would like to change my reservation for tomorrow evening, at eight instead of seven.'] });
+const TWO_LEGS = [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { record: 'ann' }, LINE('customer'), LINE('ann'), { wait: 30000 }, { transfer: ['ann', 'bob'] }, { wait: 3000 },
+  { answer: 'bob' }, { record: 'bob' }, LINE('bob'), LINE('customer'), { wait: 31000 }, { hangup: 'customer' }];
+
+function setMedia(at, handler) {
+  const route = at.rest.tables.media[0];
+  const own = route.handler;
+  route.handler = (...x) => handler(() => own(...x), ...x);
+  return () => { route.handler = own; };
+}
+
+// --- calls that were live ---
+
+test('a call that was live: the log is late, the recordings of two legs, insights; nothing is doubled', { timeout: 120000 }, async () => {
+  sim.callLogMs = 400000; // 4 s
+  sim.insightsMs = 500000;
+  const source = await addSource('live', sim, { events: 'websocket', insights: true });
+  const { id } = await play(sim, { script: TWO_LEGS });
+  const waiting = await until('the log is not there yet', async () => {
+    const call = await callOf(id);
+    return call?.follow_state === 'waiting' && call.tries > 0 && call;
+  }, { timeoutMs: 30000, everyMs: 50 });
+  assert.match(waiting.follow_error, /call log does not have this call yet/);
+  const call = await followed(id);
+  assert.equal(call.imported, false);
+  assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${id}'`), 1);
+  assert.equal(call.log.result, 'Accepted');
+  assert.equal(call.log.legs.length >= 2, true);
+  assert.equal(call.log.billing, undefined, 'billing is left');
+  assert.equal(call.ended_class, 'customer', 'what was seen live is known better');
+  const recordings = await recordingsOf(call);
+  assert.deepEqual(recordings.map((r) => [r.state, r.mixed, r.imported]), [['ready', true, false], ['ready', true, false]]);
+  assert.deepEqual(recordings.map((r) => r.platform_id).sort(), [...sim.aftermath.recordings.keys()].sort());
+  assert.ok(recordings.every((r) => r.duration_ms > 30000 && r.speech.ms > 1000 && r.speech.spans.length > 0), JSON.stringify(recordings.map((r) => r.speech)));
+  const audio = await fetch(`${product.url}/api/v1/recordings/${recordings[0].id}/audio`, { headers: { authorization: `Bearer ${product.token}`, range: 'bytes=0-35' } });
+  assert.equal(audio.status, 206);
+  assert.equal(Buffer.from(await audio.arrayBuffer()).toString('latin1', 28, 36), 'OpusHead');
+  assert.ok((await product.must('GET', `/api/v1/recordings/${recordings[0].id}/peaks`)).left.some((v) => Math.abs(v - 128) > 10));
+  // Analysis of the platform's own, and its words.
+  const known = await until('insights are there', async () => {
+    const answer = await insightsOf(call);
+    return answer.insights.length >= 8 && answer;
+  }, { timeoutMs: 60000 });
+  assert.ok(known.insights.some((i) => i.kind === 'summary' && i.insight.value[0].value.includes('eight')));
+  assert.equal(known.follow_up.state, 'done');
+  const transcript = await until('words are there', async () => {
+    const answer = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+    return answer.turns.length >= 4 && answer;
+  });
+  assert.deepEqual(transcript.turns.map((t) => t.speaker), ['user', 'ai', 'ai', 'user']);
+  assert.equal(sim.violations.length, 0, JSON.stringify(sim.violations));
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+});
+
+test('MP3, a recording that is too short, one that cannot be read', { timeout: 120000 }, async () => {
+  const at = await platform({ callLogMs: 1000, recordingMinMs: 0, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
+  const answers = [{ headers: { 'content-type': 'audio/mpeg' }, bytes: MP3 }, { status: 404 }, { headers: { 'content-type': 'audio/wav' }, bytes: Buffer.from('no sound at all') }];
+  const given = new Map();
+  setMedia(at, (own, _, { params }) => {
+    if (!given.has(params.recording))
+      given.set(params.recording, answers[given.size]);
+    const answer = given.get(params.recording);
+    return { status: 200, body: answer.status ? { errorCode: 'CMN-102', message: 'not found' } : undefined, ...answer };
+  });
+  await addSource('sounds', at, { events: 'websocket' });
+  const states = [];
+  for (let i = 0; i < 3; i++) {
+    const { id } = await play(at, { scenario: 'recorded' });
+    const call = await followed(id);
+    states.push((await recordingsOf(call))[0]);
+  }
+  assert.deepEqual(states.map((r) => r.state), ['ready', 'failed', 'failed']);
+  assert.ok(Math.abs(states[0].duration_ms - 2000) < 300, `${states[0].duration_ms} ms`);
+  assert.match(states[1].error, /no such recording \(404\).*under 30 s/);
+  assert.match(states[2].error, /audio\/wav.*cannot be read: .*RIFF/);
+  assert.equal(files().some((name) => name.includes('.fetched')), false, 'what was fetched does not stay');
+  assert.equal(asked(at, '/content').length, 3, 'what cannot be had is asked for once');
+  await at.close();
+});
+
+test('recordings that we may not have, and insights: the log is there, and why the rest is not', { timeout: 60000 }, async () => {
+  const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'WebSocketsSubscription'] });
+  await addSource('forbidden', at, { events: 'websocket', insights: true });
+  const { id } = await play(at, { scenario: 'recorded' });
+  const call = await until('the log is there', async () => {
+    const found = await callOf(id);
+    return found?.log && found;
+  }, { timeoutMs: 30000 });
+  assert.equal(call.follow_state, 'waiting');
+  assert.match(call.follow_error, /403 .*RingSense/);
+  at.permit('ReadCallRecording');
+  at.permit('RingSense');
+  at.aftermath.insights.push({ session: id, record: [...at.aftermath.recordings.keys()][0], body: { domain: 'pbx', sourceSessionId: id, sourceRecordId: [...at.aftermath.recordings.keys()][0], insights: { Summary: [{ value: 'x' }] } } });
+  await followed(id);
+  assert.deepEqual((await recordingsOf(call)).map((r) => r.state), ['ready']);
+  assert.deepEqual((await insightsOf(call)).insights.map((i) => i.kind), ['summary']);
+  await at.close();
+});
+
+test('speech-to-text of a recording where no words are: beside the call, without a speaker', { timeout: 120000 }, async () => {
+  const stt = await new SttServer(['good'], { key: 'k' }).listen();
+  const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
+  const { say } = await import('../../tools/stt-sim/ear.mjs');
+  const { wav } = await import('../../tools/rc-sim/sound.mjs');
+  setMedia(at, () => ({ status: 200, headers: { 'content-type': 'audio/wav' }, bytes: wav([say('alpha bravo charlie')]) }));
+  await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: { stt: { provider: 'openai-http', url: stt.url, key: product.secret('stt', 'k') } } });
+  await addSource('words', at, { events: 'websocket' });
+  const { id } = await play(at, { scenario: 'recorded' });
+  const call = await followed(id);
+  const transcript = await until('words', async () => {
+    const answer = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+    return answer.turns.length && answer;
+  }, { timeoutMs: 30000 });
+  assert.equal(transcript.from, 'messages');
+  assert.equal(transcript.turns[0].speaker, '');
+  assert.match(transcript.turns.map((t) => t.text).join(' '), /alpha bravo charlie/);
+  await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: {} });
+  await stt.close();
+  await at.close();
+});
+
+test('a call whose log never comes is given up after a day, with the reason', { timeout: 60000 }, async () => {
+  const at = await platform({ callLogMs: 1e9 });
+  await addSource('never', at, { events: 'websocket' });
+  const { id } = await play(at, { scenario: 'simple' });
+  await until('asked once', async () => (await callOf(id))?.tries > 0, { timeoutMs: 30000 });
+  await product.exec(`update call_follow_ups set created_at = now() - interval '25 hours' where call_id = (select id from calls where provider_call_id = '${id}')`);
+  const call = await followed(id, 'given-up');
+  assert.match(call.follow_error, /call log does not have this call yet/);
+  await at.close();
+});
+
+test('insights days later, when the call is long forgotten', { timeout: 60000 }, async () => {
+  const source = await addSource('late', sim);
+  const id = 's-late-1';
+  await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, duration_ms, ended_reason, ended_class, last_seq, event_count)
+    select uuid_generate, s.org_id, s.id, s.project_id, '${id}', 'inbound', 'ended', false, now() - interval '3 days', now() - interval '3 days' + interval '1 minute', 60000, 'customer-hung-up', 'customer', 65536, 20
+    from sources s, lateral (select '${await uuidOf(source.id, id)}'::uuid as uuid_generate) u where s.id = '${source.id}'`);
+  const at = new Date(Date.now() - 3 * 86400000).toISOString();
+  const body = { domain: 'pbx', sourceSessionId: id, sourceRecordId: '77', callDirection: 'Inbound', ownerExtensionId: '20', recordingDurationMs: 60000, recordingStartTime: at, creationTime: new Date().toISOString(),
+    speakerInfo: [{ speakerId: 'p-1', name: 'Ann', extensionId: '20' }, { speakerId: 'p-2', name: 'Customer', phoneNumber: '+15550001' }],
+    insights: { Transcript: [{ start: 1, end: 3, text: 'Hello, this is Ann.', speakerId: 'p-1' }, { start: 4, end: 6, text: 'Hello Ann.', speakerId: 'p-2' }], Summary: [{ value: 'They greet.' }] } };
+  const event = { uuid: 'u-late', event: '/ai/ringsense/v1/public/accounts/~/domains/pbx/insights', timestamp: new Date().toISOString(), subscriptionId: 's', ownerId: '20', body };
+  const post = () => fetch(`${product.url}/in/ringcentral/late`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(event) });
+  await until('taken', async () => (await post()).status === 200);
+  const call = await callOf(id);
+  await until('stored', async () => (await insightsOf(call)).insights.length === 2);
+  const { turns } = await until('words', async () => {
+    const answer = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+    return answer.turns.length === 2 && answer;
+  });
+  assert.deepEqual(turns.map((t) => [t.speaker, t.text]), [['ai', 'Hello, this is Ann.'], ['user', 'Hello Ann.']]);
+  await post();
+  const again = await callOf(id);
+  assert.deepEqual([again.status, again.live, again.ended_reason], ['ended', false, 'customer-hung-up'], 'the call is what it was');
+  assert.equal((await insightsOf(call)).insights.length, 2);
+});
+
+async function uuidOf(space, name) {
+  const { createHash } = await import('node:crypto');
+  const hash = createHash('sha1').update(Buffer.from(space.replaceAll('-', ''), 'hex')).update(name).digest().subarray(0, 16);
+  hash[6] = hash[6] & 0x0f | 0x50;
+  hash[8] = hash[8] & 0x3f | 0x80;
+  return hash.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
+}
+
+// --- killed ---
+
+test('kill -9 of the analyst in the middle: nothing is double, nothing is missing', { timeout: 120000 }, async () => {
+  const at = await platform({ callLogMs: 1000 });
+  let held;
+  setMedia(at, async (own) => {
+    held?.();
+    await new Promise((resolve) => { setTimeout(resolve, held ? 1500 : 0); });
+    return own();
+  });
+  await addSource('killed', at, { events: 'websocket' });
+  const began = new Promise((resolve) => { held = resolve; });
+  const { id } = await play(at, { script: TWO_LEGS });
+  await began;
+  const pid = product.pid('analyst-1');
+  process.kill(pid, 'SIGKILL');
+  await until('it is dead', () => !alive(pid));
+  held = null;
+  // As time would: what it held is anybody's.
+  await product.exec(`update jobs set lease_until = now() - interval '1 ms' where state = 'running' and owner like '%:${pid}:%'; update platform_budgets set held_until = now() - interval '1 ms'`);
+  const call = await followed(id);
+  const recordings = await recordingsOf(call);
+  assert.deepEqual(recordings.map((r) => r.state), ['ready', 'ready']);
+  assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${id}'`), 1);
+  assert.equal(at.violations.length, 0, JSON.stringify(at.violations));
+  await at.close();
+});
+
+// --- pulls ---
+
+const pull = (name, ...more) => product.cli(['import', '--pull', '--source', name, '--config', product.configFile, '--json', '--rate', '6000', ...more]);
+
+test('a pull: each record a call once; a call that was live is not doubled; recordings come afterwards', { timeout: 180000 }, async () => {
+  const at = await platform({ callLogMs: 1000 });
+  const first = await play(at, { scenario: 'recorded' });
+  await play(at, { scenario: 'no-answer' });
+  await addSource('pulled', at, { events: 'websocket' });
+  const live = await play(at, { scenario: 'recorded' });
+  await followed(live.id);
+  const { code, stdout, stderr } = await pull('pulled', '--since', '12h');
+  assert.equal(code, 0, stderr + stdout);
+  const n = JSON.parse(stdout);
+  assert.deepEqual([n.records, n.imported, n.duplicates, n.bad], [3, 2, 1, 0]);
+  assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${live.id}'`), 1);
+  const call = await followed(first.id);
+  assert.equal(call.imported, true);
+  assert.equal(call.ended_reason, 'completed');
+  assert.equal(call.customer_number, first.customer.number);
+  assert.ok(Math.abs(Date.parse(call.started_at) - first.sessions[0].createdAt) < 1500);
+  assert.deepEqual((await recordingsOf(call)).map((r) => r.state), ['ready']);
+  const [missed] = await product.sql(`select * from calls where ended_reason = 'no-answer' and import_id = '${n.import}'`);
+  assert.equal(missed.ended_class, 'telephony');
+  const logs = asked(at, '/call-log').length;
+  const again = JSON.parse((await pull('pulled', '--since', '12h')).stdout);
+  assert.deepEqual([again.imported, again.duplicates], [0, 3]);
+  assert.ok(asked(at, '/call-log').length > logs);
+  // By the API.
+  await product.must('POST', `/api/v1/sources/${call.source_id}/pull?since=${new Date(Date.now() - 12 * 3600000).toISOString()}`);
+  await until('the job is done', async () => (await number(`select count(*)::int as n from imports where source_id = '${call.source_id}' and state = 'done'`)) >= 3, { timeoutMs: 60000 });
+  assert.equal(at.violations.length, 0, JSON.stringify(at.violations));
+  assert.equal(at.oauth.sessions.filter((s) => !s.dead).length <= 1, true, 'only the live session is left');
+  await at.close();
+});
+
+test('tokens that expire in the middle, 429 with a penalty, 5xx: it goes on, and nobody asks during the penalty', { timeout: 180000 }, async () => {
+  const at = await platform({ callLogMs: 1000 });
+  for (let i = 0; i < 2; i++)
+    await play(at, { scenario: 'no-answer' });
+  await addSource('troubled', at);
+  await until('known', async () => (await product.api('GET', '/api/v1/sources')).status === 200);
+  at.fail({ host: 'platform', path: '/call-log', mode: 503, times: 1 });
+  let expired = 0;
+  const heavy = at.rest.tables.platform.find((r) => r.method === 'GET' && r.parts.at(-1) === 'call-log');
+  const own = heavy.handler;
+  heavy.handler = (...x) => {
+    if (expired++ === 0)
+      at.oauth.expireTokens();
+    return own(...x);
+  };
+  at.rates.limits.Heavy = 3; // fewer than we would ask, until the platform says so
+  const days = await pull('troubled', '--since', '6d');
+  assert.equal(days.code, 0, days.stderr);
+  assert.equal(JSON.parse(days.stdout).imported, 2);
+  assert.ok(at.oauth.granted.jwt + at.oauth.granted.refresh >= 2, 'another token');
+  // What the first has asked counts for the second, which is another process.
+  assert.equal((await pull('troubled', '--since', '3d')).code, 0);
+  assert.equal(at.rates.penalties, 0, 'never more than allowed');
+  // Somebody else uses up the budget: a penalty is sat out.
+  at.rates.windows.forEach((w, name) => { if (name.endsWith('/Heavy')) w.times = Array(3).fill(Date.now() + 1000); });
+  const again = await pull('troubled', '--since', '2d');
+  assert.equal(again.code, 0, again.stderr);
+  assert.ok(at.rates.penalties > 0);
+  assert.equal(at.rates.violations, 0, 'nobody asks during a penalty');
+  await at.close();
+});
+
+test('refusals name what and where', { timeout: 60000 }, async () => {
+  const at = await platform({ permissions: ['CallControl', 'ReadAccounts'] });
+  await addSource('denied', at);
+  const { code, stderr } = await pull('denied', '--since', '1d');
+  assert.equal(code, 1);
+  assert.match(stderr, /GET .*\/call-log.*403.*ReadCallLog/);
+  await addSource('wrong', at, { jwt: product.secret('nobody', 'nobody') });
+  assert.match((await pull('wrong', '--since', '1d')).stderr, /token: the platform answered 400/);
+  await product.must('POST', '/api/v1/sources', { name: 'bare', dialect: 'ringcentral', project_id: world.project.id, auth: [{ type: 'open' }], api_base: at.platformUrl });
+  assert.match((await pull('bare', '--since', '1d')).stderr, /no session with its platform \(connect\)/);
+  await product.exec(`update platform_budgets set holder = 'another', held_until = now() + interval '1 minute' where source_id = (select id from sources where name = 'denied')`);
+  assert.match((await pull('denied', '--since', '1d')).stderr, /somebody else asks the platform of this source just now/);
+  const bare = await row(`select id from sources where name = 'bare'`);
+  assert.equal((await product.api('POST', `/api/v1/sources/${bare.id}/pull`)).status, 409);
+  await at.close();
+});
+
+// --- RingCX ---
+
+test('RingCX: dialogs by a pull, then recordings and transcripts of their segments', { timeout: 120000 }, async () => {
+  const at = await platform({ startAt: Date.now() - 2 * 3600000, speed: 1 });
+  const dialog = at.ringcx.start({ script: 'simple' });
+  dialog.end();
+  await dialog.done;
+  const source = await addSource('cx', at, { account: '2', platform: at.platformUrl }, 'ringcx');
+  const iso = (ms) => new Date(ms).toISOString();
+  const { code, stdout, stderr } = await pull('cx', '--since', iso(dialog.from - 60000), '--until', iso(dialog.from + 600000));
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).imported, 1);
+  const call = await followed(dialog.id);
+  assert.equal(call.source_id, source.id);
+  assert.equal(call.customer_number, dialog.ani);
+  assert.deepEqual(call.log.segments.map((s) => s.id), dialog.talk.segments.map((s) => s.id));
+  const recordings = await recordingsOf(call);
+  assert.deepEqual(recordings.map((r) => r.state), dialog.talk.segments.map(() => 'ready'));
+  const { turns } = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+  assert.deepEqual(turns.map((t) => [t.speaker, t.text]), dialog.talk.lines.map((l) => [l.who === 'customer' ? 'user' : 'ai', l.text]), 'each line once');
+  assert.equal(asked(at, '/interaction-metadata').length, 1);
+  assert.equal(at.violations.length, 0, JSON.stringify(at.violations));
+  await at.close();
+});

@@ -1,0 +1,272 @@
+/* Webhooks of a platform that has a session, and the calls' side of that session: the handshake,
+ * the verification token, messages until they are durable, live calls. */
+#include "tests/ingest/gateway.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define SOURCE "33333333-3333-7333-8333-000000000001"
+#define DIRECTORY                                                                               \
+	"{'version':1,'tokens':[],'projects':[{'id':'22222222-2222-7222-8222-222222222222',"    \
+	"'org_id':'11111111-1111-7111-8111-111111111111','name':'p','language':'en','settings'" \
+	":{},'instruction_version':null,'instruction_number':0,'instruction_text':'','tools':[" \
+	"]}],'sources':[{'id':'" SOURCE "','org_id':'11111111-1111-7111-8111-111111111111',"    \
+	"'project_id':'22222222-2222-7222-8222-222222222222','dialect':'ringcentral','name':"   \
+	"'main','auth':[],'connect':{'client_id':'c','client_secret':{'file':'s'},'jwt':{"      \
+	"'file':'s'},'events':'webhook','verification':{'file':'v'}}},"                         \
+	"{'id':'33333333-3333-7333-8333-000000000002','org_id':"                                \
+	"'11111111-1111-7111-8111-111111111111','project_id':"                                  \
+	"'22222222-2222-7222-8222-222222222222','dialect':'vapi','name':'main','auth':[{"       \
+	"'type':'open'}]}]}"
+#define EVENT(call, more)                                                                         \
+	"{\"uuid\":\"u-" call "\",\"event\":\"/restapi/v1.0/account/10/telephony/sessions\","     \
+	"\"timestamp\":\"2026-01-02T03:04:05.100Z\",\"subscriptionId\":\"s\",\"ownerId\":"        \
+	"\"20\"," more                                                                            \
+	"\"body\":{\"sequence\":2,\"sessionId\":\"77\",\"telephonySessionId\":\"" call "\","      \
+	"\"eventTime\":\"2026-01-02T03:04:05.001Z\",\"origin\":{\"type\":\"Call\"},\"parties\":[" \
+	"{\"accountId\":\"10\",\"id\":\"p-" call "-1\",\"direction\":\"Inbound\",\"to\":{"        \
+	"\"phoneNumber\":\"+15550001\"},\"from\":{\"phoneNumber\":\"+15550002\"},\"status\":{"    \
+	"\"code\":\"Proceeding\",\"rcc\":false}}]}}"
+
+static struct gateway g;
+
+static int setup(void **state)
+{
+	(void)state;
+	gateway_init(&g);
+	gateway_write(&g, "s", "secret");
+	gateway_write(&g, "v", "verify-me");
+	gateway_start(&g, 2, DIRECTORY);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	gateway_hold_disk(false);
+	gateway_stop(&g);
+	gateway_fini(&g);
+	return 0;
+}
+
+static int post(const char *path, const char *headers, const char *body, struct reply *out)
+{
+	struct buf request AUTO_BUF = { 0 };
+
+	buf_printf(&request, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s", path,
+		   headers, strlen(body), body);
+	int fd = client_ask(g.rig.port, buf_z(&request), out);
+	close(fd);
+	return out->status;
+}
+
+static int post_status(const char *headers, const char *body)
+{
+	struct reply r = { 0 };
+	int status = post("/in/ringcentral/main", headers, body, &r);
+
+	reply_free(&r);
+	return status;
+}
+
+/* --- webhooks --- */
+
+static void the_handshake_is_answered(void **state)
+{
+	struct reply r = { 0 };
+	char header[800];
+
+	(void)state;
+	assert_int_equal(post("/in/ringcentral/main", "Validation-Token: abc-123\r\n", "", &r),
+			 200);
+	assert_true(reply_has(&r, "alidation-")); /* its name, in whatever case */
+	assert_non_null(strstr(buf_z(&r.head), "abc-123"));
+	assert_non_null(strstr(buf_z(&r.head), "application/json"));
+	assert_int_equal(r.body.n, 0);
+	assert_true(r.head.n <= 1024);
+	reply_free(&r);
+	/* Whoever they say they are; but only for sources that exist, and dialects that do so. */
+	assert_int_equal(post_status("Validation-Token: x\r\nVerification-Token: wrong\r\n", ""),
+			 200);
+	assert_int_equal(post("/in/ringcentral/other", "Validation-Token: x\r\n", "", &r), 404);
+	reply_free(&r);
+	assert_int_equal(post("/in/vapi/main", "Validation-Token: x\r\n", "", &r), 400);
+	assert_null(strstr(buf_z(&r.head), "alidation-"));
+	reply_free(&r);
+	snprintf(header, sizeof(header), "Validation-Token: %0600d\r\n", 1);
+	assert_int_equal(post_status(header, ""), 400);
+	assert_int_equal(post_status("", ""), 401);
+}
+
+static void deliveries_bring_the_token(void **state)
+{
+	const char *body = EVENT("s-1", "");
+
+	(void)state;
+	assert_int_equal(post_status("Verification-Token: verify-me\r\n", body), 200);
+	assert_int_equal(post_status("verification-token: verify-me\r\n", body), 200);
+	assert_int_equal(post_status("validation-token: verify-me\r\n", body), 200);
+	assert_int_equal(post_status("Verification-Token: verify-m\r\n", body), 401);
+	assert_int_equal(post_status("Validation-Token: x\r\n", body), 401);
+	assert_int_equal(post_status("", body), 401);
+}
+
+/* --- a session --- */
+
+struct telling {
+	struct connect_message m;
+	struct mail start;
+	struct shard *here;
+	atomic_int done;
+	bool elsewhere;
+};
+
+static void on_done(struct connect_message *m)
+{
+	struct telling *t = (struct telling *)m;
+
+	t->elsewhere = !shard_here(t->here);
+	atomic_store(&t->done, 1);
+}
+
+static void run_tell(struct shard *here, void *arg)
+{
+	struct telling *t = arg;
+	struct connect_calls calls = ingest_connect_calls(g.in);
+
+	t->here = here;
+	calls.message(calls.user, here, &t->m);
+}
+
+static void begin(struct telling *t, const char *source, struct span json)
+{
+	memset(t, 0, sizeof(*t));
+	assert_int_equal(uuid_parse(&t->m.source, span_of(source)), 0);
+	t->m.json = json;
+	t->m.done = on_done;
+	rig_on_shard(&g.rig, 0, run_tell, t);
+}
+
+static int tell(const char *source, const char *json)
+{
+	struct telling t;
+
+	begin(&t, source, span_of(json));
+	rig_wait(&t.done, 1);
+	assert_false(t.elsewhere);
+	return t.m.code;
+}
+
+static void what_a_session_tells_is_durable(void **state)
+{
+	struct buf events AUTO_BUF = { 0 };
+	struct telling t;
+
+	(void)state;
+	gateway_hold_disk(true);
+	begin(&t, SOURCE, span_of(EVENT("s-1", "")));
+	gateway_turns(&g);
+	assert_int_equal(atomic_load(&t.done), 0);
+	gateway_hold_disk(false);
+	rig_wait(&t.done, 1);
+	assert_int_equal(t.m.code, 0);
+	assert_int_equal(tell(SOURCE, "{\"uuid\":"), E_INVALID);
+	assert_int_equal(tell("33333333-3333-7333-8333-000000000009", EVENT("s-2", "")), E_CLOSED);
+	gateway_stop(&g);
+	gateway_events(&g, &events);
+	assert_int_equal(gateway_count(&events, "'type':'call.started'", NULL), 1);
+	gateway_start(&g, 2, DIRECTORY);
+}
+
+static void a_full_journal_is_said(void **state)
+{
+	enum { BIG = 9 << 20, MANY = 9 };
+	static struct telling t[MANY];
+	struct buf big AUTO_BUF = { 0 };
+	int taken = 0, full = 0;
+
+	(void)state;
+	buf_addz(&big, "{\"event\":\"/restapi/v1.0/account/10/telephony/sessions\",\"pad\":\"");
+	for (int i = 0; i < BIG; i++)
+		buf_addc(&big, 'x');
+	buf_addz(&big,
+		 "\",\"body\":{\"sequence\":2,\"telephonySessionId\":\"s-1\",\"parties\":[]}}");
+	gateway_hold_disk(true);
+	for (int i = 0; i < MANY; i++)
+		begin(&t[i], SOURCE, buf_span(&big));
+	for (int64_t until = clock_monotonic_us() + 60 * SECOND_US; !full;) {
+		full = 0;
+		for (int i = 0; i < MANY; i++)
+			full += atomic_load(&t[i].done) && t[i].m.code == E_FULL;
+		assert_true(clock_monotonic_us() < until);
+		gateway_turns(&g);
+	}
+	gateway_hold_disk(false);
+	full = 0;
+	for (int i = 0; i < MANY; i++) {
+		rig_wait(&t[i].done, 1);
+		taken += t[i].m.code == 0;
+		full += t[i].m.code == E_FULL;
+	}
+	assert_true(taken > 0 && full > 0);
+	assert_int_equal(taken + full, MANY);
+}
+
+/* --- live calls --- */
+
+struct asking {
+	struct connect_live live;
+	atomic_int done;
+};
+
+static void on_live(struct connect_live *l)
+{
+	atomic_store(&((struct asking *)l)->done, 1);
+}
+
+static void run_ask(struct shard *here, void *arg)
+{
+	struct connect_calls calls = ingest_connect_calls(g.in);
+
+	calls.live(calls.user, here, arg);
+}
+
+static void live_calls_are_found(void **state)
+{
+	struct asking a = { .live.done = on_live };
+
+	(void)state;
+	assert_int_equal(tell(SOURCE, EVENT("s-1", "")), 0);
+	assert_int_equal(tell(SOURCE, EVENT("s-2", "")), 0);
+	assert_int_equal(tell(SOURCE, EVENT("s-3", "")), 0);
+	assert_int_equal(uuid_parse(&a.live.source, SPAN(SOURCE)), 0);
+	rig_on_shard(&g.rig, 1, run_ask, &a);
+	rig_wait(&a.done, 1);
+	buf_z(&a.live.ids);
+	assert_int_equal(a.live.ids.n, 12);
+	assert_non_null(strstr(a.live.ids.p, "s-1\n"));
+	assert_non_null(strstr(a.live.ids.p, "s-2\n"));
+	assert_non_null(strstr(a.live.ids.p, "s-3\n"));
+	buf_free(&a.live.ids);
+	/* Not those of another source. */
+	a = (struct asking){ .live.done = on_live };
+	a.live.source.b[0] = 9;
+	rig_on_shard(&g.rig, 0, run_ask, &a);
+	rig_wait(&a.done, 1);
+	assert_int_equal(a.live.ids.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_handshake_is_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(deliveries_bring_the_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(live_calls_are_found, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,734 @@
+/* Calls of several parties, whatever becomes of the messages about them.
+ *
+ * A generator makes valid histories of telephony sessions: transfers blind and attended, queues,
+ * holds, mutes, parking, supervisors, conferences, voicemail, calls nobody answers, calls that go
+ * on in another session. Each is fed in order; then with its messages out of order, repeated, and
+ * some lost and asked for again. How the call stands in the end, and its history in event time,
+ * must be the same.
+ *
+ * parties_test [SEED [SESSIONS]]: the same from the same seed, on every machine. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "tests/sim/sim.h"
+#include "tests/unit/random.h"
+
+enum { PARTIES_MOST = 24, TOLD_MOST = 400, SNAPSHOTS_MOST = 12 };
+#define SETTINGS                                                                      \
+	"'dialect':'ringcentral','idle_close_ms':31536000000,'party_settle_ms':2000," \
+	"'party_handover_ms':10000"
+
+static uint64_t base_seed = 20261;
+static unsigned sessions_n = 1000;
+static uint64_t seed;
+
+static unsigned pick(unsigned n)
+{
+	return random_below(&seed, n);
+}
+
+static bool chance(unsigned percent)
+{
+	return pick(100) < percent;
+}
+
+/* --- histories --- */
+
+enum role { CALLER, CALLEE, AGENT, IVR, SUPERVISOR };
+
+struct actor {
+	enum role role;
+	const char *code, *reason;
+	char peer[32];
+	bool muted, there; /* there: told of at least once */
+	unsigned renamed;
+};
+
+/* What is true of one party from one moment on. */
+struct told {
+	int64_t at_ms;
+	int64_t sequence;
+	unsigned party;
+	struct actor is;
+};
+
+struct story {
+	struct actor actors[PARTIES_MOST];
+	unsigned actors_n;
+	struct told told[TOLD_MOST];
+	unsigned n;
+	int64_t now_ms, sequence;
+	unsigned agent, customer; /* of the moment */
+	bool outbound, ended;
+};
+
+static void tell(struct story *t, unsigned who, const char *code, const char *reason)
+{
+	struct actor *a = &t->actors[who];
+	assert_true(t->n < TOLD_MOST);
+	a->code = code;
+	a->reason = reason;
+	a->there = true;
+	a->renamed += chance(20);
+	t->sequence += 1 + pick(2);
+	t->told[t->n++] = (struct told){ t->now_ms, t->sequence, who, *a };
+}
+
+/* Mostly seconds, sometimes the same moment. */
+static void pass(struct story *t)
+{
+	static const unsigned most[] = { 1, 30, 900, 5000, 25000 };
+	t->now_ms += pick(most[pick(5)]);
+}
+
+static unsigned join(struct story *t, enum role role)
+{
+	assert_true(t->actors_n < PARTIES_MOST);
+	t->actors[t->actors_n] = (struct actor){ .role = role };
+	return t->actors_n++;
+}
+
+static unsigned ring(struct story *t, enum role role)
+{
+	unsigned who = join(t, role);
+	tell(t, who, "Setup", NULL);
+	if (chance(70)) {
+		t->now_ms += pick(60);
+		tell(t, who, "Proceeding", NULL);
+	}
+	pass(t);
+	return who;
+}
+
+static void gone(struct story *t, unsigned who, const char *reason)
+{
+	tell(t, who, "Disconnected", reason);
+}
+
+/* Both legs of a connection are told within milliseconds. */
+static void connect_to(struct story *t, unsigned agent)
+{
+	tell(t, agent, "Answered", NULL);
+	t->agent = agent;
+	t->now_ms += pick(40);
+	if (strcmp(t->actors[t->customer].code, "Answered") != 0)
+		tell(t, t->customer, "Answered", NULL);
+}
+
+static void hang_up(struct story *t)
+{
+	bool theirs = chance(50);
+	pass(t);
+	gone(t, theirs ? t->customer : t->agent, NULL);
+	t->now_ms += pick(120);
+	gone(t, theirs ? t->agent : t->customer, NULL);
+	t->ended = true;
+}
+
+static void voicemail(struct story *t, unsigned agent)
+{
+	tell(t, agent, chance(50) ? "VoiceMail" : "Voicemail", NULL);
+	pass(t);
+	gone(t, t->customer, NULL);
+	t->now_ms += pick(80);
+	gone(t, agent, NULL);
+	t->ended = true;
+}
+
+/* Agents one after the other, until one answers; false: nobody did. */
+static bool queue(struct story *t)
+{
+	for (unsigned hops = 1 + pick(4); hops > 0; hops--) {
+		unsigned agent = ring(t, AGENT);
+		if (chance(55)) {
+			connect_to(t, agent);
+			return true;
+		}
+		if (hops == 1 && chance(40)) {
+			voicemail(t, agent);
+			return false;
+		}
+		gone(t, agent, chance(70) ? "NoAnswer" : chance(50) ? "Rejected" : "TargetBusy");
+		pass(t);
+	}
+	gone(t, t->customer, chance(30) ? "Cancelled" : NULL);
+	t->ended = true;
+	return false;
+}
+
+static bool begin_inbound(struct story *t)
+{
+	t->customer = join(t, CALLER);
+	tell(t, t->customer, "Setup", NULL);
+	t->now_ms += pick(40);
+	if (chance(50)) {
+		unsigned ivr = join(t, IVR);
+		tell(t, ivr, "Setup", NULL);
+		t->now_ms += pick(200);
+		tell(t, t->customer, "Answered", NULL);
+		pass(t);
+		if (chance(15)) {
+			gone(t, t->customer, NULL);
+			gone(t, ivr, NULL);
+			t->ended = true;
+			return false;
+		}
+		gone(t, ivr, chance(50) ? "CallerInputRedirect" : NULL);
+	}
+	return queue(t);
+}
+
+static bool begin_outbound(struct story *t)
+{
+	static const char *const why[] = { "NoAnswer",	    "TargetBusy",
+					   "InvalidNumber", "InternationalDisabled",
+					   "Cancelled",	    NULL };
+	unsigned agent = join(t, AGENT);
+	t->outbound = true;
+	tell(t, agent, "Setup", NULL);
+	t->now_ms += pick(50);
+	t->customer = ring(t, CALLEE);
+	tell(t, agent, "Proceeding", NULL);
+	pass(t);
+	if (chance(25)) {
+		gone(t, t->customer, why[pick(6)]);
+		t->now_ms += pick(50);
+		gone(t, agent, NULL);
+		t->ended = true;
+		return false;
+	}
+	connect_to(t, agent);
+	return true;
+}
+
+/* --- what happens in between; false: the call is over --- */
+
+static bool hold(struct story *t)
+{
+	tell(t, t->agent, "Hold", NULL);
+	pass(t);
+	tell(t, t->agent, "Answered", NULL);
+	return true;
+}
+
+static bool mute(struct story *t)
+{
+	t->actors[t->agent].muted ^= true;
+	tell(t, t->agent, t->actors[t->agent].code, NULL);
+	return true;
+}
+
+static bool blind_transfer(struct story *t)
+{
+	gone(t, t->agent, "BlindTransfer");
+	t->now_ms += pick(40);
+	return queue(t);
+}
+
+static bool attended_transfer(struct story *t)
+{
+	tell(t, t->agent, "Hold", NULL);
+	pass(t);
+	unsigned next = join(t, AGENT);
+	if (chance(50))
+		tell(t, next, "Setup", "AttendedTransfer");
+	tell(t, next, "Answered", "AttendedTransfer");
+	t->now_ms += pick(30);
+	gone(t, t->agent, "AttendedTransfer");
+	t->agent = next;
+	return true;
+}
+
+static bool park(struct story *t)
+{
+	tell(t, t->customer, "Parked", NULL);
+	t->now_ms += pick(30);
+	gone(t, t->agent, "CallPark");
+	pass(t);
+	t->agent = join(t, AGENT);
+	tell(t, t->agent, "Answered", "Pickup");
+	t->now_ms += pick(30);
+	tell(t, t->customer, "Answered", NULL);
+	return true;
+}
+
+static bool supervise(struct story *t)
+{
+	unsigned who = join(t, SUPERVISOR);
+	tell(t, who, "Answered", "Supervising");
+	pass(t);
+	if (chance(70))
+		gone(t, who, "Supervising");
+	return true;
+}
+
+static bool confer(struct story *t)
+{
+	unsigned who = ring(t, chance(50) ? CALLEE : AGENT);
+	if (chance(30)) {
+		gone(t, who, "NoAnswer");
+		return true;
+	}
+	tell(t, who, "Answered", NULL);
+	pass(t);
+	gone(t, who, NULL);
+	return true;
+}
+
+/* The call lives on in another session. */
+static bool leave_for_another(struct story *t)
+{
+	snprintf(t->actors[t->customer].peer, sizeof(t->actors[0].peer), "s-other%u", pick(1000));
+	tell(t, t->customer, "Gone", "AttendedTransfer");
+	t->now_ms += pick(40);
+	gone(t, t->agent, "AttendedTransfer");
+	t->ended = true;
+	return false;
+}
+
+static bool flip(struct story *t)
+{
+	gone(t, t->agent, chance(50) ? "CallSwitch" : "CallFlip");
+	t->now_ms += pick(3) ? pick(100) : pick(15000);
+	t->agent = join(t, AGENT);
+	tell(t, t->agent, "Answered", NULL);
+	return true;
+}
+
+static void make_story(struct story *t)
+{
+	static bool (*const acts[])(struct story *) = {
+		hold,	   mute,   blind_transfer, attended_transfer, park,
+		supervise, confer, hold,	   leave_for_another, flip,
+	};
+	*t = (struct story){ .sequence = 1 };
+	bool talking = chance(70) ? begin_inbound(t) : begin_outbound(t);
+	for (unsigned n = pick(7); talking && n > 0 && t->actors_n < 16; n--) {
+		pass(t);
+		talking = acts[pick(10)](t);
+	}
+	if (talking && chance(80))
+		hang_up(t);
+	if (t->ended && chance(10)) { /* a supervisor stays to the end */
+		unsigned who = join(t, SUPERVISOR);
+		tell(t, who, "Answered", "Supervising");
+	}
+}
+
+/* --- as RingCentral tells it --- */
+
+static void put_iso(struct buf *b, const char *member, int64_t us)
+{
+	char iso[CLOCK_ISO + 1];
+	clock_format(us, iso);
+	buf_printf(b, ",'%s':'%.23sZ'", member, iso);
+}
+
+static void put_end(struct buf *b, const char *member, unsigned who, const struct actor *a)
+{
+	static const char *const names[] = { [CALLER] = "Carl",
+					     [CALLEE] = "Carla",
+					     [AGENT] = "Agent",
+					     [IVR] = "IVR Menu 1",
+					     [SUPERVISOR] = "Sue" };
+	bool ours = a->role == AGENT || a->role == IVR || a->role == SUPERVISOR;
+	buf_printf(b, ",'%s':{'phoneNumber':'+1555%04u'", member, who);
+	if (a->renamed) /* names are looked up meanwhile */
+		buf_printf(b, ",'name':'%s %u %u'", names[a->role], who, a->renamed);
+	if (ours)
+		buf_printf(b, ",'extensionId':'%u'", 100 + who);
+	buf_addz(b, "}");
+}
+
+static void put_party(struct buf *b, const struct story *t, unsigned who, const struct actor *a)
+{
+	bool calls = a->role == CALLER || a->role == SUPERVISOR ||
+		     (t->outbound && a->role == AGENT && who == 0);
+	bool ours = a->role == AGENT || a->role == IVR || a->role == SUPERVISOR;
+	buf_printf(b, "{'accountId':'10','id':'p-x-%u','direction':'%s'", who + 1,
+		   calls ? "Outbound" : "Inbound");
+	if (ours)
+		buf_printf(b, ",'extensionId':'%u'", 100 + who);
+	put_end(b, calls ? "from" : "to", who, a);
+	buf_printf(b, ",'%s':{'phoneNumber':'+15559999'}", calls ? "to" : "from");
+	buf_printf(b, ",'status':{'code':'%s','rcc':false", a->code);
+	if (a->reason)
+		buf_printf(b, ",'reason':'%s'", a->reason);
+	if (*a->peer)
+		buf_printf(b, ",'peerId':{'telephonySessionId':'%s'}", a->peer);
+	buf_printf(b, "},'muted':%s}", a->muted ? "true" : "false");
+}
+
+static void put_event(struct buf *b, const struct story *t, const struct told *e, unsigned copy)
+{
+	bool ours = e->is.role == AGENT || e->is.role == IVR || e->is.role == SUPERVISOR;
+	buf_printf(b, "{'uuid':'%lld-%u','event':'/restapi/v1.0/account/10", (long long)e->sequence,
+		   copy);
+	if (ours && copy % 2 == 0) /* by one filter, or by the other */
+		buf_printf(b, "/extension/%u", 100 + e->party);
+	buf_addz(b, "/telephony/sessions'");
+	put_iso(b, "timestamp", SIM_START_US + (e->at_ms + 20) * MS_US);
+	buf_printf(b, ",'body':{'sequence':%lld,'telephonySessionId':'s-x'",
+		   (long long)e->sequence);
+	put_iso(b, "eventTime", SIM_START_US + e->at_ms * MS_US);
+	buf_addz(b, ",'parties':[");
+	put_party(b, t, e->party, &e->is);
+	buf_addz(b, "]}}");
+}
+
+/* Everybody as they stood at a moment; Date has whole seconds. */
+static void put_snapshot(struct buf *b, const struct story *t, int64_t at_ms, bool found)
+{
+	struct actor now[PARTIES_MOST] = { 0 };
+	int64_t date_us = SIM_START_US + at_ms * MS_US;
+	const char *comma = "";
+	for (unsigned i = 0; i < t->n && t->told[i].at_ms <= at_ms; i++)
+		now[t->told[i].party] = t->told[i].is;
+	buf_addz(b, "{'callmend':'resync','source_event':'telephony/sessions','id':'s-x'");
+	put_iso(b, "date", date_us / SECOND_US * SECOND_US);
+	buf_printf(b, ",'found':%s,'body':{'id':'s-x','parties':[", found ? "true" : "false");
+	for (unsigned i = 0; found && i < t->actors_n; i++) {
+		if (!now[i].there)
+			continue;
+		buf_addz(b, comma);
+		put_party(b, t, i, &now[i]);
+		comma = ",";
+	}
+	buf_addz(b, "]}}");
+}
+
+/* --- feeding --- */
+
+struct delivery {
+	int64_t at_ms;
+	unsigned order; /* among those of the same moment */
+	unsigned told;	/* or, from TOLD_MOST on, a snapshot */
+	int64_t snapshot_ms;
+	bool found;
+};
+
+struct feed {
+	struct delivery items[TOLD_MOST * 3 + SNAPSHOTS_MOST];
+	unsigned n;
+	bool lost[TOLD_MOST];
+};
+
+static void deliver(struct feed *f, struct delivery d)
+{
+	d.order = (unsigned)random_next(&seed);
+	f->items[f->n++] = d;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct delivery *x = a, *y = b;
+	if (x->at_ms != y->at_ms)
+		return x->at_ms < y->at_ms ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void play(struct sim *sim, const struct story *t, const struct feed *f)
+{
+	sim_init(sim, SETTINGS);
+	for (unsigned i = 0; i < f->n; i++) {
+		const struct delivery *d = &f->items[i];
+		struct buf b AUTO_BUF = { 0 };
+		int64_t now_ms = (sim->now_us - SIM_START_US) / MS_US;
+		sim_pass(sim, d->at_ms > now_ms ? d->at_ms - now_ms : 0);
+		if (d->told < TOLD_MOST)
+			put_event(&b, t, &t->told[d->told], i);
+		else
+			put_snapshot(&b, t, d->snapshot_ms, d->found);
+		char *json = sim_json(buf_z(&b));
+		if (sim_apply(sim, RECORD_WEBHOOK, span_of(json)))
+			fail_msg("%s: %s", sim->fault.text, json);
+		free(json);
+	}
+	sim_pass(sim, 60000);
+}
+
+static void in_order(const struct story *t, struct feed *f)
+{
+	int64_t at_ms = 0;
+	*f = (struct feed){ 0 };
+	for (unsigned i = 0; i < t->n; i++) {
+		int64_t arrives = t->told[i].at_ms + 50 + pick(50);
+		at_ms = arrives > at_ms ? arrives : at_ms + 1;
+		deliver(f, (struct delivery){ .at_ms = at_ms, .told = i });
+	}
+	/* no sorting: as they are */
+}
+
+/* Each up to `late_ms` after its time, up to three times. */
+static void shuffled(const struct story *t, struct feed *f, int64_t late_ms, bool all_after)
+{
+	int64_t begin = all_after ? t->now_ms : 0;
+	*f = (struct feed){ 0 };
+	for (unsigned i = 0; i < t->n; i++)
+		for (unsigned copies = chance(30) ? 1 + pick(3) : 1; copies > 0; copies--)
+			deliver(f,
+				(struct delivery){ .at_ms = (all_after ? begin : t->told[i].at_ms) +
+							    pick((unsigned)late_ms),
+						   .told = i });
+	qsort(f->items, f->n, sizeof(*f->items), by_time);
+}
+
+/* Some never come. Snapshots on the way, in any order; one at the end, a moment after all of it. */
+static void lossy(const struct story *t, struct feed *f, bool known_in_the_end)
+{
+	unsigned percent = pick(60);
+	int64_t end_ms = t->now_ms + 2000 + pick(3000);
+	*f = (struct feed){ 0 };
+	for (unsigned i = 0; i < t->n; i++) {
+		bool lost = t->told[i].is.role != SUPERVISOR && chance(percent);
+		f->lost[i] = lost;
+		for (unsigned copies = chance(20) ? 2 : 1; !lost && copies > 0; copies--)
+			deliver(f, (struct delivery){ .at_ms = t->told[i].at_ms + pick(8000),
+						      .told = i });
+	}
+	for (unsigned n = pick(SNAPSHOTS_MOST - 1); n > 0; n--) {
+		int64_t at_ms = pick((unsigned)t->now_ms + 1);
+		deliver(f, (struct delivery){ .at_ms = at_ms + pick(4000),
+					      .told = TOLD_MOST,
+					      .snapshot_ms = at_ms,
+					      .found = true });
+	}
+	deliver(f, (struct delivery){ .at_ms = end_ms + pick(9000),
+				      .told = TOLD_MOST,
+				      .snapshot_ms = end_ms,
+				      .found = known_in_the_end });
+	qsort(f->items, f->n, sizeof(*f->items), by_time);
+}
+
+/* --- comparing --- */
+
+static int lines_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void join_sorted(char **lines, size_t n, struct buf *out)
+{
+	if (n)
+		qsort(lines, n, sizeof(*lines), lines_order);
+	for (size_t i = 0; i < n; i++) {
+		buf_addz(out, lines[i]);
+		buf_addc(out, '\n');
+		free(lines[i]);
+	}
+}
+
+static char *line_of(struct json object, const char *const *members)
+{
+	struct buf b AUTO_BUF = { 0 };
+	for (; *members; members++) {
+		struct json v = json_path(object, *members);
+		buf_printf(&b, "%.*s ", SPAN_ARG(v.raw));
+	}
+	return strdup(buf_z(&b));
+}
+
+/* Who stands how; `whole`: and since when, and by which words. */
+static void parties_of(const struct sim *sim, bool whole, struct buf *out)
+{
+	static const char *const all[] = { "party_id", "side",	    "state",	"code",
+					   "reason",   "number",    "name",	"since",
+					   "muted",    "extension", "moved_to", NULL };
+	/* A machine may have been told by one message only. */
+	static const char *const some[] = { "party_id", "state", "muted", NULL };
+	struct buf b AUTO_BUF = { 0 };
+	char *lines[64];
+	size_t n = 0;
+	session_snapshot(sim->s, &b);
+	struct json_iter it = json_iter(json_get(json_of(buf_span(&b)), "parties"));
+	struct span none;
+	struct json p;
+	while (json_next(&it, &none, &p))
+		lines[n++] = line_of(p, whole ? all : some);
+	join_sorted(lines, n, out);
+}
+
+static void state_of(const struct sim *sim, bool whole, struct buf *out)
+{
+	static const char *const all[] = {
+		"status",      "live",	       "started_at",	  "ended_at",
+		"duration_ms", "ended_reason", "ended_class",	  "kind",
+		"customer",    "phone_number", "counts.messages", "counts.interventions",
+		NULL
+	};
+	static const char *const some[] = { "status", "live", NULL };
+	struct buf b AUTO_BUF = { 0 };
+	session_summary(sim->s, &b);
+	char *line = line_of(json_of(buf_span(&b)), whole ? all : some);
+	buf_addz(out, line);
+	buf_addc(out, '\n');
+	free(line);
+	parties_of(sim, whole, out);
+}
+
+/* Who of ours it was; who only rang may have been told by one message. */
+static void agent_of(const struct sim *sim, struct buf *out)
+{
+	static const char *const members[] = { "assistant", NULL };
+	struct buf b AUTO_BUF = { 0 };
+	session_summary(sim->s, &b);
+	char *line = line_of(json_of(buf_span(&b)), members);
+	buf_addz(out, line);
+	free(line);
+}
+
+/* The history in event time: told by events, not by answers. With `f`: of a feed in order, without
+ * what was lost. */
+static void history_of(const struct sim *sim, const struct feed *f, struct buf *out)
+{
+	static const char *const members[] = { "at",	    "data.party_id", "data.state",
+					       "data.code", "data.reason",   NULL };
+	struct span rest = buf_span(&sim->events);
+	char *lines[TOLD_MOST];
+	size_t n = 0, told = 0;
+	while (rest.n) {
+		struct json e = json_of(span_line(&rest));
+		if (!json_is_text(json_get(e, "type"), "party") ||
+		    json_has(json_path(e, "data.snapshot")))
+			continue;
+		if (!f || !f->lost[told++])
+			lines[n++] = line_of(e, members);
+	}
+	join_sorted(lines, n, out);
+}
+
+static void same(const char *what, unsigned number, struct span want, struct span got)
+{
+	if (span_eq(want, got))
+		return;
+	fail_msg("session %u of seed %llu, %s:\n--- in order\n%.*s--- this time\n%.*s", number,
+		 (unsigned long long)base_seed, what, SPAN_ARG(want), SPAN_ARG(got));
+}
+
+struct expected {
+	struct sim sim;
+	struct buf whole, some, history, agent;
+};
+
+static void expect(const struct story *t, struct expected *x)
+{
+	struct feed f;
+	*x = (struct expected){ 0 };
+	in_order(t, &f);
+	play(&x->sim, t, &f);
+	state_of(&x->sim, true, &x->whole);
+	state_of(&x->sim, false, &x->some);
+	history_of(&x->sim, NULL, &x->history);
+	agent_of(&x->sim, &x->agent);
+}
+
+static void forget(struct expected *x)
+{
+	sim_fini(&x->sim);
+	buf_free(&x->whole);
+	buf_free(&x->some);
+	buf_free(&x->history);
+	buf_free(&x->agent);
+}
+
+static void check(const char *what, unsigned number, const struct story *t, const struct feed *f,
+		  const struct expected *x)
+{
+	struct sim sim;
+	struct buf state AUTO_BUF = { 0 }, history AUTO_BUF = { 0 }, agent AUTO_BUF = { 0 };
+	play(&sim, t, f);
+	state_of(&sim, true, &state);
+	history_of(&sim, NULL, &history);
+	agent_of(&sim, &agent);
+	same(what, number, buf_span(&x->agent), buf_span(&agent));
+	same(what, number, buf_span(&x->whole), buf_span(&state));
+	same(what, number, buf_span(&x->history), buf_span(&history));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+/* Nothing was lost that only one message can tell: when somebody began to talk, or went. */
+static bool times_are_known(const struct story *t, const struct feed *f)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		const char *code = t->told[i].is.code;
+		bool passing = strcmp(code, "Setup") == 0 || strcmp(code, "Proceeding") == 0 ||
+			       strcmp(code, "Hold") == 0;
+		if (f->lost[i] && !passing)
+			return false;
+	}
+	return true;
+}
+
+static void check_lossy(unsigned number, const struct story *t, const struct feed *f,
+			const struct expected *x, unsigned *whole)
+{
+	struct sim sim;
+	struct buf state AUTO_BUF = { 0 }, history AUTO_BUF = { 0 }, want AUTO_BUF = { 0 };
+	bool known = times_are_known(t, f);
+	play(&sim, t, f);
+	state_of(&sim, false, &state);
+	history_of(&sim, NULL, &history);
+	history_of(&x->sim, f, &want);
+	same("some lost", number, buf_span(&x->some), buf_span(&state));
+	same("some lost", number, buf_span(&want), buf_span(&history));
+	if (known && t->ended) {
+		struct buf all AUTO_BUF = { 0 };
+		state_of(&sim, true, &all);
+		same("some lost, times known", number, buf_span(&x->whole), buf_span(&all));
+		++*whole;
+	}
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void check_unknown_in_the_end(const struct story *t, const struct feed *f)
+{
+	struct sim sim;
+	play(&sim, t, f);
+	assert_true(session_ended(sim.s));
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void sessions_in_any_order(void **state)
+{
+	unsigned ended = 0, whole = 0, parties = 0, words = 0;
+	(void)state;
+	print_message("seed %llu, %u sessions\n", (unsigned long long)base_seed, sessions_n);
+	for (unsigned i = 0; i < sessions_n; i++) {
+		static struct story t;
+		static struct feed f;
+		struct expected x;
+		seed = (base_seed + i) * UINT64_C(0x9E3779B97F4A7C15) | 1;
+		for (int warm = 0; warm < 8; warm++)
+			(void)random_next(&seed);
+		make_story(&t);
+		expect(&t, &x);
+		assert_int_equal(session_ended(x.sim.s), t.ended);
+		shuffled(&t, &f, 3000, false);
+		check("a little late", i, &t, &f, &x);
+		shuffled(&t, &f, 60000, true);
+		check("in any order", i, &t, &f, &x);
+		lossy(&t, &f, true);
+		check_lossy(i, &t, &f, &x, &whole);
+		lossy(&t, &f, false);
+		check_unknown_in_the_end(&t, &f);
+		ended += t.ended;
+		parties += t.actors_n;
+		words += t.n;
+		forget(&x);
+	}
+	print_message("%u ended, %u parties, %u words; %u with losses compared whole\n", ended,
+		      parties, words, whole);
+	assert_true(sessions_n < 100 || whole > sessions_n / 50);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(sessions_in_any_order) };
+	base_seed = argc > 1 ? strtoull(argv[1], NULL, 10) : base_seed;
+	sessions_n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : sessions_n;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
