@@ -82,8 +82,10 @@ export class PhoneLine {
     const begin = performance.now();
     for (let n = 1; !this.over; n++) {
       const sent = Object.entries(TRACKS).every(([role, track]) => client.sendFrame(ulawBytes(this.sides[role].next()), track));
-      if (!sent)
+      if (!sent) {
+        await client.closed; // the code comes last
         throw new Error(`the stream was closed: ${client.closeCode}`);
+      }
       await sleepUntil(begin + n * FRAME_MS);
     }
     await client.stop();
