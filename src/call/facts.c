@@ -63,11 +63,6 @@ static void put_some(const struct session *s, struct json_out *o, uint32_t which
 	}
 }
 
-void facts_put(const struct session *s, struct json_out *o)
-{
-	put_some(s, o, UINT32_MAX);
-}
-
 /* One message sees one party only: together they know these better. */
 #define OF_PARTIES                                                              \
 	(UINT32_C(1) << FACT_kind | UINT32_C(1) << FACT_customer_number |       \

@@ -12,7 +12,6 @@ void facts_input(struct session *, const struct input *);
 void facts_assistant(struct session *, const struct input *);
 /* What the parties say together, all of it: from then on only their word counts for this. */
 void facts_of_parties(struct session *, const struct call_facts *, int64_t at_us);
-void facts_put(const struct session *, struct json_out *); /* the public ones */
 struct span facts_get(const struct session *, enum fact);
 size_t facts_bytes(const struct session *);
 void facts_fini(struct session *);

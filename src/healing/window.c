@@ -142,8 +142,3 @@ int window_read(struct json loaded, struct arena *a, struct window *out, struct 
 	read_fields(out, j.fields);
 	return read_calls(out, j.calls, f);
 }
-
-bool window_spanish(const struct window *w)
-{
-	return span_is(w->language, "es");
-}

@@ -39,6 +39,5 @@ struct window {
 
 /* E_INVALID: not of that form. */
 MUST int window_read(struct json loaded, struct arena *a, struct window *out, struct fault *f);
-bool window_spanish(const struct window *);
 
 #endif

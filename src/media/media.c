@@ -394,11 +394,6 @@ bool media_line_call(const struct media_line *l, struct uuid *call)
 	return l->has_call;
 }
 
-const struct dir_source *media_line_source(const struct media_line *l)
-{
-	return l->source;
-}
-
 const struct dir_project *media_line_project(const struct media_line *l)
 {
 	return l->project;

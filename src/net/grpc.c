@@ -238,14 +238,6 @@ static void adopt_reserved(struct grpc_server *s, int fd)
 	atomic_fetch_sub(&s->count, 1);
 }
 
-void grpc_server_adopt(struct grpc_server *s, int fd)
-{
-	if (reserve(s))
-		adopt_reserved(s, fd);
-	else
-		close(fd);
-}
-
 static unsigned kind_connections(const void *server)
 {
 	return grpc_server_connections(server);

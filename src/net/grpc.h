@@ -90,8 +90,6 @@ void grpc_server_free(struct grpc_server *);
 void *grpc_server_user(const struct grpc_server *);
 /* New connections get what is in the files now; E_...: the old ones stay in use. */
 MUST int grpc_server_reload(struct grpc_server *, struct fault *f);
-/* An accepted socket; on this shard's thread. */
-void grpc_server_adopt(struct grpc_server *, int fd);
 unsigned grpc_server_connections(const struct grpc_server *); /* any thread */
 /* No new connections and no new streams (GOAWAY); those there are go on. */
 void grpc_server_drain(struct grpc_server *);

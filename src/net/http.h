@@ -101,9 +101,6 @@ MUST int http_server_new(struct http_server **out, struct shard *,
 			 const struct http_server_config *, struct fault *f);
 void http_server_free(struct http_server *);
 void *http_server_user(const struct http_server *);
-/* Takes over an accepted socket; closes it when max_connections is reached. On this shard's thread.
- */
-void http_server_adopt(struct http_server *, int fd);
 unsigned http_server_connections(const struct http_server *); /* any thread */
 /* Draining: answers carry "Connection: close", idle keep-alive connections are closed. */
 void http_server_drain(struct http_server *);
@@ -191,7 +188,6 @@ void exchange_answer_file(struct exchange *, int status, const char *content_typ
 /* --- WebSockets --- */
 void ws_set_user(struct ws *, void *);
 void *ws_user(const struct ws *);
-struct shard *ws_shard(const struct ws *);
 struct http_server *ws_server(const struct ws *);
 /* Queues a message (takes its own reference). E_FULL when the queue's bytes would pass the
  * bound, E_CLOSED after ws_close or when the client has left: nothing is queued then. May be called

@@ -307,14 +307,6 @@ void http_server_adopt_reserved(struct http_server *s, int fd)
 		http_server_release(s);
 }
 
-void http_server_adopt(struct http_server *s, int fd)
-{
-	if (http_server_reserve(s))
-		http_server_adopt_reserved(s, fd);
-	else
-		close(fd);
-}
-
 void http_server_drain(struct http_server *s)
 {
 	struct connection *c, *next;

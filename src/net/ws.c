@@ -52,11 +52,6 @@ void *ws_user(const struct ws *ws)
 	return ws->user;
 }
 
-struct shard *ws_shard(const struct ws *ws)
-{
-	return ws->connection->server->shard;
-}
-
 struct http_server *ws_server(const struct ws *ws)
 {
 	return ws->connection->server;
