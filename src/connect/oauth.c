@@ -151,3 +151,34 @@ void platform_error_read(struct span body, struct platform_error *e)
 		 text.n ? text : first_text(whole, texts, &a));
 	arena_fini(&a);
 }
+
+/* --- whom a token may be given to --- */
+
+struct span oauth_origin(struct span url)
+{
+	const char *host = url.n ? memmem(url.p, url.n, "://", 3) : NULL;
+	size_t n = host ? (size_t)(host - url.p) + 3 : 0;
+
+	while (n && n < url.n && !memchr("/?#", url.p[n], 3))
+		n++;
+	return (struct span){ url.p, n };
+}
+
+bool oauth_is_plain(struct span origin)
+{
+	return origin.n && !memchr(origin.p, '@', origin.n) && !memchr(origin.p, '\\', origin.n);
+}
+
+bool oauth_may_carry(struct span base, struct span url)
+{
+	static const char domain[] = ".ringcentral.com";
+	const size_t n = sizeof(domain) - 1;
+	struct span origin = oauth_origin(url);
+
+	if (!oauth_is_plain(origin))
+		return false;
+	if (span_eq(origin, oauth_origin(base)))
+		return true;
+	return span_starts(origin, SPAN("https://")) && origin.n > n &&
+	       memcmp(origin.p + origin.n - n, domain, n) == 0;
+}

@@ -39,6 +39,15 @@ MUST int oauth_read_ws(struct span body, struct arena *, struct oauth_ws *out, s
 /* Appends as application/x-www-form-urlencoded, or into a query. */
 void oauth_put_encoded(struct buf *out, struct span text);
 
+/* --- whom a token may be given to --- */
+
+/* scheme://host[:port] of a URL; empty: it has none. */
+struct span oauth_origin(struct span url);
+/* One that says what it means: there, and with nothing before the host. */
+bool oauth_is_plain(struct span origin);
+/* Of the same origin as the platform's `base`, or of its domain by https. */
+bool oauth_may_carry(struct span base, struct span url);
+
 /* --- what went wrong --- */
 
 enum { PLATFORM_CODE_MAX = 40 };

@@ -181,32 +181,6 @@ static void others_done(struct ask *a, const struct client_response *r, int64_t 
 	return_to(a->request, r, provider_us);
 }
 
-/* scheme://host[:port] of a URL. */
-static struct span origin_of(struct span url)
-{
-	const char *host = url.n ? memmem(url.p, url.n, "://", 3) : NULL;
-	size_t n = host ? (size_t)(host - url.p) + 3 : 0;
-
-	while (n && n < url.n && !memchr("/?#", url.p[n], 3))
-		n++;
-	return (struct span){ url.p, n };
-}
-
-/* The token must not be carried to somebody else. */
-static bool is_platforms(const struct login *s, struct span url)
-{
-	static const char domain[] = ".ringcentral.com";
-	const size_t n = sizeof(domain) - 1;
-	struct span origin = origin_of(url);
-
-	if (!origin.n || memchr(origin.p, '@', origin.n) || memchr(origin.p, '\\', origin.n))
-		return false;
-	if (span_eq(origin, origin_of(s->base)))
-		return true;
-	return span_starts(origin, SPAN("https://")) && origin.n > n &&
-	       memcmp(origin.p + origin.n - n, domain, n) == 0;
-}
-
 static enum rate_group rate_of(enum api_group group)
 {
 	static const enum rate_group rates[] = {
@@ -227,7 +201,7 @@ void ask_of_others(struct login *s, struct connect_request *r)
 		request_refuse(r, "too many requests wait for this source's session");
 		return;
 	}
-	if (!is_path && !is_platforms(s, r->url)) {
+	if (!is_path && !oauth_may_carry(s->base, r->url)) {
 		request_refuse(r, "the URL is not one of the source's platform");
 		return;
 	}

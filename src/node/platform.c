@@ -421,17 +421,6 @@ int platform_account(struct platform *p, struct span *id, struct fault *f)
 
 /* --- asking --- */
 
-/* scheme://host[:port] of a URL. */
-static struct span origin_of(struct span url)
-{
-	const char *host = url.n ? memmem(url.p, url.n, "://", 3) : NULL;
-	size_t n = host ? (size_t)(host - url.p) + 3 : 0;
-
-	while (n && n < url.n && !memchr("/?#", url.p[n], 3))
-		n++;
-	return (struct span){ url.p, n };
-}
-
 static struct span host_of(struct span origin)
 {
 	const char *host = memmem(origin.p, origin.n, "://", 3);
@@ -442,20 +431,16 @@ static struct span host_of(struct span origin)
 	return rest;
 }
 
-/* The token must not be carried to somebody else. Media have a host of their own: of the platform's
- * domain, or, where the platform is somewhere else, another port there. */
+/* Media have a host of their own: of the platform's domain, or, where the platform is somewhere
+ * else, another port there. */
 static bool is_platforms(const struct platform *p, struct span url)
 {
-	static const char domain[] = ".ringcentral.com";
-	const size_t n = sizeof(domain) - 1;
-	struct span origin = origin_of(url), base = origin_of(p->base);
+	struct span origin = oauth_origin(url), base = oauth_origin(p->base);
 
-	if (!origin.n || memchr(origin.p, '@', origin.n) || memchr(origin.p, '\\', origin.n))
-		return false;
-	if (base.n && span_eq(host_of(origin), host_of(base)) && origin.p[4] == base.p[4])
+	if (oauth_may_carry(p->base, url))
 		return true;
-	return span_starts(origin, SPAN("https://")) && origin.n > n &&
-	       memcmp(origin.p + origin.n - n, domain, n) == 0;
+	return oauth_is_plain(origin) && base.n && span_eq(host_of(origin), host_of(base)) &&
+	       origin.p[4] == base.p[4];
 }
 
 static int write_url(const struct platform *p, const char *given, struct buf *url, struct fault *f)
