@@ -108,12 +108,13 @@ export class SoundPlay {
     });
   }
 
-  // [{speaker, from, to}] in ms of the stream: what was heard to begin and to end; the pauses of a sentence belong to it.
+  // [{speaker, from, to}] in ms since the call was first heard: what began and ended; the pauses of a sentence belong to it.
   #turns(name) {
-    const [attached] = this.#events(name, (e) => e.type === 'audio.attached');
+    const heard = this.#events(name, (e) => /^speech\.(started|stopped)$/.test(e.type) && e.data.by === 'audio');
+    const since = Math.min(...heard.map((e) => Date.parse(e.at)));
     const begun = {}, turns = [];
-    for (const e of this.#events(name, (event) => /^speech\.(started|stopped)$/.test(event.type) && event.data.by === 'audio')) {
-      const ms = Date.parse(e.at) - Date.parse(attached.at);
+    for (const e of heard) {
+      const ms = Date.parse(e.at) - since;
       const from = begun[e.speaker];
       begun[e.speaker] = e.type === 'speech.started' ? ms : undefined;
       if (e.type === 'speech.started' || from === undefined)
