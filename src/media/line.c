@@ -85,6 +85,17 @@ static enum leg_vad vad_of(const struct media_line *l)
 								    : LEG_VAD_STANDARD;
 }
 
+/* The legs of a call speak in one beat: 20 ms of all of them are read together. */
+static void gather(const struct media_line *l)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->legs_n; i++)
+		n += l->legs[i].leg != NULL;
+	if (l->ws && l->channels == 1)
+		ws_gather(l->ws, n);
+}
+
 int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *joined,
 		  int64_t now_us, struct fault *f)
 {
@@ -118,6 +129,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 	g->speaker = c.speaker;
 	g->rate_hz = view.rate_hz;
 	attached(l, i, joined, now_us);
+	gather(l);
 	return 0;
 }
 

@@ -194,6 +194,11 @@ struct http_server *ws_server(const struct ws *);
  * from `accept` on. */
 MUST int ws_send(struct ws *, struct message *);
 size_t ws_queued_bytes(const struct ws *);
+/* A steady stream: so many of its messages are read at a time, once as many bytes are there as so
+ * many of the size of the last have; or what there is, when they do not come within 40 ms. Costs
+ * the first of them the time until the last; saves a wake-up and a read for each but one. 1, and
+ * until it is called: each at once. From `open` on. */
+void ws_gather(struct ws *, unsigned messages);
 /* Drops everything that has not begun to be sent. */
 void ws_drop_queue(struct ws *);
 /* Sends what is queued, then a close frame (1000, 1008, 1009, 1011, 1012, 4xxx). */

@@ -30,6 +30,20 @@ struct capture {
 	int token;	  /* enum lws_token_indexes, -1: a header lws does not know */
 };
 
+/* Sockets of steady streams (ws_gather). `place`: where its owner keeps 1 + its index, 0: none. */
+struct gathered {
+	size_t *place;
+	int fd, low_water;	  /* bytes */
+	unsigned messages;	  /* of a beat of the stream */
+	unsigned received, again; /* beats: of the last message; not before */
+};
+struct gather {
+	struct gathered *of;
+	size_t n, cap;
+	unsigned beat;
+	uv_timer_t timer; /* runs while there is one */
+};
+
 struct http_server {
 	struct shard *shard;
 	struct http_server_config config;
@@ -44,7 +58,8 @@ struct http_server {
 	size_t captures_n;
 	struct connection *connections;
 	struct ws *received; /* the last that did */
-	atomic_uint count;   /* open or dealt to us; any thread */
+	struct gather gather;
+	atomic_uint count; /* open or dealt to us; any thread */
 	bool draining;
 	uv_timer_t sweeper; /* ends stuck connections */
 	uv_prepare_t reaper;
@@ -164,6 +179,15 @@ int ws_on_receive(struct connection *c, struct lws *wsi, void *in, size_t n);
 int ws_on_writeable(struct connection *c, struct lws *wsi, void *in, size_t n);
 int ws_on_peer_close(struct connection *c, struct lws *wsi, void *in, size_t n);
 int ws_on_closed(struct connection *c, struct lws *wsi, void *in, size_t n);
+
+/* gather.c */
+enum { GATHERED_MAX = 64 * 1024 }; /* bytes of a message; larger ones are read at once */
+void gather_init(struct gather *all, uv_loop_t *loop);
+void gather_close(struct gather *all); /* its handle */
+void gather_fini(struct gather *all);  /* its memory */
+void gather_set(struct gather *all, size_t *place, int fd, unsigned messages);
+void gather_forget(struct gather *all, size_t *place); /* its socket is gone */
+void gather_received(struct gather *all, size_t place, size_t bytes);
 
 /* server.c: for the acceptor. Any thread: takes a place for a connection, false when all are taken.
  */

@@ -115,6 +115,7 @@ static void server_free(struct http_server *s)
 	if (!s)
 		return;
 	router_free(s->router);
+	gather_fini(&s->gather);
 	arena_fini(&s->names);
 	free(s);
 }
@@ -231,6 +232,7 @@ int http_server_new(struct http_server **out, struct shard *shard,
 	}
 	CHECK(uv_prepare_init(shard_loop(shard), &s->reaper) == 0);
 	CHECK(uv_timer_init(shard_loop(shard), &s->sweeper) == 0);
+	gather_init(&s->gather, shard_loop(shard));
 	s->reaper.data = s->sweeper.data = s;
 	uv_timer_start(&s->sweeper, sweep, SWEEP_MS, SWEEP_MS);
 	rc = create_context(s, f);
@@ -267,6 +269,7 @@ void http_server_free(struct http_server *s)
 	if (!s)
 		return;
 	uv_close((uv_handle_t *)&s->sweeper, NULL); /* gone before the reaper, which waits for it */
+	gather_close(&s->gather);
 	uv_prepare_start(&s->reaper, reap);
 	if (s->context)
 		lws_context_destroy(s->context);

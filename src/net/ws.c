@@ -33,6 +33,7 @@ struct ws {
 	bool closing;	 /* ws_close was called */
 	bool close_sent; /* a close frame has gone out, or the other side's came */
 	int close_code;	 /* for `closed` */
+	size_t gathered; /* gather.c */
 	struct buf received;
 	struct ws_memory after; /* who received after us the last time */
 	struct message **queue; /* ring */
@@ -114,6 +115,13 @@ int ws_send(struct ws *ws, struct message *m)
 	return 0;
 }
 
+void ws_gather(struct ws *ws, unsigned messages)
+{
+	if (ws->connection->wsi)
+		gather_set(&ws_server(ws)->gather, &ws->gathered,
+			   lws_get_socket_fd(ws->connection->wsi), messages);
+}
+
 /* --- closing --- */
 
 void ws_close(struct ws *ws, int code, const char *reason)
@@ -121,6 +129,7 @@ void ws_close(struct ws *ws, int code, const char *reason)
 	if (ws->closing)
 		return;
 	ws->closing = true;
+	ws_gather(ws, 1);
 	ws->close_code = code;
 	ws->reason_n = reason ? strlen(reason) : 0;
 	if (ws->reason_n > REASON_MAX)
@@ -179,6 +188,8 @@ static void ws_free(struct ws *ws)
 
 	if (s->received == ws)
 		s->received = NULL;
+	if (ws->gathered)
+		gather_forget(&s->gather, &ws->gathered);
 	ws_drop_queue(ws);
 	free(ws->queue);
 	buf_free(&ws->received);
@@ -283,6 +294,8 @@ static int deliver(struct ws *ws, struct lws *wsi, struct span message)
 
 	if (!binary && !is_utf8(message))
 		return fail(ws, wsi, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "text is not UTF-8");
+	if (ws->gathered)
+		gather_received(&ws_server(ws)->gather, ws->gathered, message.n);
 	if (!handler)
 		return fail(ws, wsi, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
 			    binary ? "binary is not taken here" : "text is not taken here");

@@ -70,6 +70,8 @@ static void send_text(struct ws *ws, struct span text)
 
 static void on_text(struct ws *ws, struct span text)
 {
+	if (span_is(text, "two at a time"))
+		ws_gather(ws, 2);
 	if (span_is(text, "close me")) {
 		send_text(ws, SPAN("before the end"));
 		ws_close(ws, 4001, "as you wish");
@@ -310,6 +312,35 @@ static void the_clients_close_is_answered_and_reported(void **state)
 	assert_int_equal(CLOSE, wsc_read(fd, &r, &b));
 	leave(fd, &r, &b);
 	assert_int_equal(1005, atomic_load(&close_code));
+}
+
+/* Whatever comes, alone or not, of any kind: all of it is there in the end. */
+static void a_gathered_stream_loses_nothing(void **state)
+{
+	(void)state;
+	struct reply r = { 0 };
+	struct buf b = { 0 };
+	int fd = join(&r);
+
+	wsc_send(fd, TEXT, "two at a time", 13);
+	expect(fd, &r, &b, "two at a time");
+	for (int i = 0; i < 20; i++) {
+		wsc_send(fd, TEXT, "left", 4);
+		wsc_send(fd, TEXT, "right", 5);
+		expect(fd, &r, &b, "left");
+		expect(fd, &r, &b, "right");
+	}
+	wsc_send(fd, TEXT, "x", 1);
+	expect(fd, &r, &b, "x");
+	wsc_send(fd, PING, "p", 1);
+	assert_int_equal(PONG, wsc_read(fd, &r, &b));
+	wsc_send(fd, TEXT, "close me", 8);
+	expect(fd, &r, &b, "before the end");
+	expect_close(fd, &r, &b, 4001, "as you wish");
+	wsc_send(fd, CLOSE, "\x0f\xa1", 2);
+	assert_true(client_closed(fd));
+	leave(fd, &r, &b);
+	assert_int_equal(4001, atomic_load(&close_code));
 }
 
 /* --- the send queue
@@ -631,6 +662,7 @@ int main(void)
 		cmocka_unit_test(a_declared_gigabyte_closes_1009),
 		cmocka_unit_test(text_that_is_not_utf8_closes_1007),
 		cmocka_unit_test(what_is_queued_goes_before_the_close),
+		cmocka_unit_test(a_gathered_stream_loses_nothing),
 		cmocka_unit_test(the_clients_close_is_answered_and_reported),
 		cmocka_unit_test(a_slow_reader_fills_its_queue),
 		cmocka_unit_test(a_slow_reader_leaves),

@@ -1,0 +1,108 @@
+/* Reading a steady stream several messages at a time.
+ *
+ * What a message of live audio costs is mostly the wake-up and the read for it, not its bytes. The
+ * kernel can be told to wake us when so many bytes are there (SO_RCVLOWAT): those of the last
+ * message, as often as the stream has messages in a beat, less three quarters of one, since sizes
+ * differ a little. No system call is made for a beat that comes as the last one did.
+ *
+ * A beat that does not come whole - a leg pauses, a pong or a "stop" comes alone, a sender waits
+ * for an acknowledgement - is read after BEATS_WAITED of the timer's beats, and the socket is read
+ * at once for REST beats before it is tried again. An end of the connection always wakes us. */
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "net/internal.h"
+
+enum {
+	BEAT_MS = 20,
+	BEATS_WAITED = 2,
+	REST = 50,
+};
+
+static void set_low_water(struct gathered *g, int bytes)
+{
+	g->low_water = bytes;
+	/* Not a socket that has it: it is woken for each byte, as before. */
+	(void)setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+	struct gather *all = timer->data;
+
+	all->beat++;
+	for (size_t i = 0; i < all->n; i++) {
+		struct gathered *g = &all->of[i];
+
+		if (g->low_water == 1 || all->beat - g->received < BEATS_WAITED)
+			continue;
+		g->again = all->beat + REST;
+		set_low_water(g, 1); /* wakes us for what is there */
+	}
+}
+
+void gather_init(struct gather *all, uv_loop_t *loop)
+{
+	CHECK(uv_timer_init(loop, &all->timer) == 0);
+	all->timer.data = all;
+}
+
+void gather_close(struct gather *all)
+{
+	uv_close((uv_handle_t *)&all->timer, NULL);
+}
+
+void gather_fini(struct gather *all)
+{
+	free(all->of);
+}
+
+static struct gathered *add(struct gather *all, size_t *place, int fd)
+{
+	if (all->n == all->cap) {
+		all->cap = all->cap ? all->cap * 2 : 64;
+		all->of = realloc(all->of, all->cap * sizeof(*all->of));
+		CHECK(all->of);
+	}
+	if (!all->n)
+		uv_timer_start(&all->timer, on_beat, BEAT_MS, BEAT_MS);
+	all->of[all->n] = (struct gathered){ .place = place, .fd = fd, .low_water = 1 };
+	*place = ++all->n;
+	return &all->of[*place - 1];
+}
+
+void gather_forget(struct gather *all, size_t *place)
+{
+	struct gathered *last = &all->of[--all->n];
+
+	all->of[*place - 1] = *last;
+	*last->place = *place;
+	*place = 0;
+	if (!all->n)
+		uv_timer_stop(&all->timer);
+}
+
+void gather_set(struct gather *all, size_t *place, int fd, unsigned messages)
+{
+	struct gathered *g = *place ? &all->of[*place - 1] : NULL;
+
+	if (!g && messages > 1)
+		g = add(all, place, fd);
+	if (!g)
+		return;
+	g->messages = messages;
+	if (g->low_water > 1)
+		set_low_water(g, 1);
+	if (messages <= 1)
+		gather_forget(all, place);
+}
+
+void gather_received(struct gather *all, size_t place, size_t bytes)
+{
+	struct gathered *g = &all->of[place - 1];
+
+	g->received = all->beat;
+	if (bytes >= (size_t)g->low_water && bytes <= GATHERED_MAX &&
+	    (int)(all->beat - g->again) >= 0)
+		set_low_water(g, (int)(bytes * g->messages - bytes * 3 / 4));
+}
