@@ -30,18 +30,24 @@ CODECS_FAST static void filter(const int16_t *restrict even, const int16_t *rest
 	}
 }
 
+CODECS_FAST static void take_apart(const int16_t *restrict in, size_t pairs, int16_t *restrict even,
+				   int16_t *restrict odd)
+{
+	for (size_t i = 0; i < pairs; i++) {
+		even[i] = in[2 * i];
+		odd[i] = in[2 * i + 1];
+	}
+}
+
 /* At most PIECE samples. */
 static size_t piece(struct halve *h, const int16_t *in, size_t n, int16_t *out)
 {
 	int16_t x[KEPT + 1 + PIECE];
-	int16_t even[(KEPT + PIECE) / 2 + 1] = { 0 }, odd[(KEPT + PIECE) / 2 + 1] = { 0 };
+	int16_t even[(KEPT + PIECE) / 2 + 1], odd[(KEPT + PIECE) / 2 + 1];
 	size_t kept = KEPT + (size_t)h->odd, have = kept + n, makes = (have - KEPT) / 2;
 	memcpy(x, h->past, kept * sizeof(*x));
 	memcpy(x + kept, in, n * sizeof(*x));
-	for (size_t i = 0; i < KEPT / 2 + makes; i++) {
-		even[i] = x[2 * i];
-		odd[i] = x[2 * i + 1];
-	}
+	take_apart(x, KEPT / 2 + makes, even, odd);
 	filter(even, odd, makes, out);
 	h->odd = (uint16_t)((have - KEPT) % 2);
 	memcpy(h->past, x + 2 * makes, (KEPT + (size_t)h->odd) * sizeof(*x));

@@ -8,7 +8,7 @@ import { until } from '../../tools/lib/wait.mjs';
 import { Random } from '../../tools/vapi-sim/lib/random.mjs';
 
 const KILLS = Number(process.env.CALLMEND_KILLS ?? 50);
-const LIMIT_MS = 170000;
+const LIMIT_MS = 400000; // on the slowest machine; elsewhere it takes two minutes
 const SEED = process.env.CALLMEND_SEED ?? String(Date.now());
 const VICTIMS = [['core'], ['core'], ['core'], ['postgres'], ['postgres'], ['parent'], ['core', 'postgres'], ['parent', 'core'], ['parent', 'core', 'postgres']];
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -80,7 +80,7 @@ async function killSome(product, random) {
   return victims.length;
 }
 
-test(`${KILLS} kills under load (seed ${SEED})`, { timeout: 300000 }, async (t) => {
+test(`${KILLS} kills under load (seed ${SEED})`, { timeout: 600000 }, async (t) => {
   const random = new Random(SEED);
   const world = await World.start();
   t.after(() => world.end());
