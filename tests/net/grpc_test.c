@@ -1,6 +1,9 @@
 /* gRPC as decent clients speak it, and what they get for mistakes. In the clear and over TLS, where
  * that can make a difference. */
+#include <linux/sockios.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -384,24 +387,46 @@ static void a_lost_connection_is_told_to_its_streams(void **state)
 	}
 }
 
-/* Its last words were under way when it reset the connection. */
+struct last_words {
+	struct grpc_client *client;
+	struct buf messages;
+};
+
+static bool all_is_delivered(int fd)
+{
+	int unacknowledged = 1;
+
+	assert_int_equal(0, ioctl(fd, SIOCOUTQ, &unacknowledged));
+	return unacknowledged == 0;
+}
+
+/* While the shard does this it reads nothing: both are there when it looks again. */
+static void speak_and_reset(struct shard *s, void *arg)
+{
+	const struct linger now = { .l_onoff = 1 };
+	struct last_words *w = arg;
+	int fd = w->client->fd;
+
+	(void)s;
+	call_piece(w->client, call_new(w->client, STREAM_PATH, NULL), w->messages.p, w->messages.n);
+	while (!all_is_delivered(fd))
+		sched_yield();
+	assert_int_equal(0, setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+	grpc_client_free(w->client);
+}
+
 static void what_came_before_a_reset_is_still_read(void **state)
 {
 	(void)state;
 	enum { MESSAGES = 50 };
 	begin(IN_CLEAR);
-	struct grpc_client *c = client(IN_CLEAR);
-	struct call *k = call_new(c, STREAM_PATH, NULL);
-	struct linger now = { .l_onoff = 1 };
-	struct buf b = { 0 };
+	struct last_words w = { .client = client(IN_CLEAR) };
 
-	client_wait_settings(c);
+	client_wait_settings(w.client);
 	for (int i = 0; i < MESSAGES; i++)
-		put_grpc_message(&b, 0, "a", 1);
-	call_piece(c, k, b.p, b.n); /* in one packet: later ones may never leave */
-	buf_free(&b);
-	assert_int_equal(0, setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
-	grpc_client_free(c);
+		put_grpc_message(&w.messages, 0, "a", 1);
+	rig_on_shard(&rig, 0, speak_and_reset, &w);
+	buf_free(&w.messages);
 	rig_wait(&kit_closed, 1);
 	assert_int_equal(MESSAGES, atomic_load(&kit_messages));
 	end();
