@@ -252,12 +252,12 @@ struct keep {
 	int64_t next_us, refresh_us;
 	uv_work_t work;
 	char *path;
-	struct buf text;
+	struct buf text, last; /* last: when the session ends */
 };
 /* Into gateway and hook, when it belongs to this configuration. */
 void keep_read(struct login *);
 void keep_step(struct login *, int64_t now_us);
-void keep_finish(struct login *); /* writes now, blocking */
+void keep_finish(struct login *); /* writes now, blocking, or behind what is being written */
 void keep_remove(struct login *);
 
 /* --- login.c: a session of one source --- */

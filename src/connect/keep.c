@@ -53,9 +53,8 @@ static void put_hook(struct json_out *o, const struct login *s)
 	json_end(o);
 }
 
-static void make_text(struct login *s, int64_t now_us)
+static void make_text(struct login *s, struct buf *b, int64_t now_us)
 {
-	struct buf *b = &s->keep.text;
 	struct json_out o = { .b = b };
 
 	buf_clear(b);
@@ -72,11 +71,11 @@ static void make_text(struct login *s, int64_t now_us)
 	s->keep.refresh_us = now_us + REFRESH_MS * MS_US;
 }
 
-static void write_file(struct keep *k)
+static void write_file(struct keep *k, const struct buf *text)
 {
 	struct fault f = { 0 };
 
-	if (file_replace(k->path, 0600, buf_span(&k->text), &f))
+	if (file_replace(k->path, 0600, buf_span(text), &f))
 		log_warn("connect", "a restart will have to ask for everything: %s", f.text);
 }
 
@@ -85,7 +84,7 @@ static void on_pool(uv_work_t *w)
 	struct keep *k = CONTAINER_OF(w, struct keep, work);
 
 	CHECK(atomic_load(&k->writing));
-	write_file(k);
+	write_file(k, &k->text);
 	atomic_store(&k->writing, false);
 }
 
@@ -99,8 +98,8 @@ static void on_written(uv_work_t *w, int status)
 	k->under_way = false;
 	if (k->gone)
 		unlink(k->path);
-	else if (s->ended && k->dirty)
-		keep_finish(s);
+	else if (k->last.n)
+		write_file(k, &k->last);
 	login_release(s);
 }
 
@@ -112,7 +111,7 @@ void keep_step(struct login *s, int64_t now_us)
 		k->dirty = true;
 	if (!k->dirty || k->under_way || now_us < k->next_us)
 		return;
-	make_text(s, now_us);
+	make_text(s, &k->text, now_us);
 	atomic_store(&k->writing, true);
 	if (uv_queue_work(shard_loop(s->part->shard), &k->work, on_pool, on_written))
 		return;
@@ -120,13 +119,12 @@ void keep_step(struct login *s, int64_t now_us)
 	login_hold(s);
 }
 
+/* Made now, since the session is taken apart next; written when the file is free. */
 void keep_finish(struct login *s)
 {
-	s->keep.dirty = true;
-	if (s->keep.under_way) /* then from there */
-		return;
-	make_text(s, login_now(s));
-	write_file(&s->keep);
+	make_text(s, &s->keep.last, login_now(s));
+	if (!s->keep.under_way)
+		write_file(&s->keep, &s->keep.last);
 }
 
 void keep_remove(struct login *s)

@@ -342,6 +342,7 @@ void login_free(struct login *s)
 	tell_free(&s->tell);
 	directory_unref(s->dir);
 	buf_free(&s->keep.text);
+	buf_free(&s->keep.last);
 	free(s->keep.path);
 	free(s);
 }
