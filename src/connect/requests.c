@@ -38,10 +38,11 @@ static const struct {
 
 static enum trouble_kind kind_of_status(int status)
 {
-	bool passes =
-		status >= 500 || status == 401 || status == 408 || status == 409 || status == 429;
+	bool refused =
+		status >= 400 && status < 500; /* else: what came is cut, or no answer of its */
+	bool passes = status == 401 || status == 408 || status == 409 || status == 429;
 
-	return passes ? TROUBLE_AGAIN : TROUBLE_DENIED;
+	return refused && !passes ? TROUBLE_DENIED : TROUBLE_AGAIN;
 }
 
 void trouble_of_status(int status, struct span body, const char *what, struct trouble *t)

@@ -31,6 +31,7 @@ struct node {
 	const char *live; /* ids, each with \n */
 	atomic_int asked_live;
 	long answered_before;
+	atomic_int ended; /* shards */
 };
 
 static struct platform p;
@@ -156,6 +157,7 @@ static void end_shard(struct shard *s, void *user)
 {
 	(void)user;
 	connect_shard_stop(n.connect, s);
+	atomic_fetch_add(&n.ended, 1);
 }
 
 static void start_node(void)
@@ -733,6 +735,26 @@ static void presence_may_be_forbidden(void **state)
 	AWAIT_FAST(told("\"found\":false"));
 }
 
+/* 200 with half a page (a proxy of somebody's): no refusal, so it is asked again soon. */
+static void half_an_answer_is_asked_for_again(void **state)
+{
+	(void)state;
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'}]}");
+	SET(calls, " s-1 ");
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/presence",
+						  .times = 1,
+						  .status = 200,
+						  .body = "{'records':[" });
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/telephony",
+						  .times = 1,
+						  .status = 200,
+						  .body = "<html>" });
+	go_live();
+	AWAIT_FAST(told("\"id\":\"s-1\""));
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 2);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0), 2);
+}
+
 static void a_restart_goes_on_where_it_was(void **state)
 {
 	(void)state;
@@ -761,6 +783,69 @@ static void a_restart_goes_on_where_it_was(void **state)
 	AWAIT_FAST(told("\"u2\"") && told("\"u4\""));
 	assert_int_equal(told("\"u2\""), 1);
 	assert_int_equal(told("\"u1\""), 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 1);
+}
+
+enum { POOL = 4 }; /* libuv's threads for files */
+struct busy {
+	uv_loop_t loop;
+	uv_work_t work[POOL];
+	atomic_int began;
+};
+
+static void be_busy(uv_work_t *w)
+{
+	struct busy *b = w->data;
+
+	atomic_fetch_add(&b->began, 1);
+	while (atomic_load(&n.ended) < SHARDS)
+		nap();
+}
+
+static void no_longer_busy(uv_work_t *w, int status)
+{
+	(void)w, (void)status;
+}
+
+static void busy_start(struct busy *b)
+{
+	assert_int_equal(uv_loop_init(&b->loop), 0);
+	for (unsigned i = 0; i < POOL; i++) {
+		b->work[i].data = b;
+		assert_int_equal(uv_queue_work(&b->loop, &b->work[i], be_busy, no_longer_busy), 0);
+	}
+	AWAIT(atomic_load(&b->began) == POOL);
+}
+
+static void busy_end(struct busy *b)
+{
+	uv_run(&b->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&b->loop), 0);
+}
+
+/* The disk is slow: the file is still being written when the node stops. */
+static void a_stop_behind_a_write_keeps_the_place(void **state)
+{
+	struct busy busy = { 0 };
+
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	let_pass(3000);
+	busy_start(&busy);
+	platform_event(&p, "u1", "s-1");
+	AWAIT_FAST(told("\"u1\""));
+	let_pass(3000); /* waits to be written from here on */
+	platform_event(&p, "u2", "s-1");
+	AWAIT_FAST(told("\"u2\""));
+	stop_node();
+	busy_end(&busy);
+	platform_event(&p, "u3", "s-1");
+	start_node();
+	put_directory();
+	AWAIT_FAST(told("\"u3\""));
+	assert_int_equal(told("\"u2\""), 1);
 	assert_int_equal(atomic_load(&p.subscribed), 1);
 	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 1);
 }
@@ -1126,7 +1211,9 @@ int main(void)
 		T(what_cannot_be_recovered_is_asked_for),
 		T(a_resync_survives_trouble),
 		T(presence_may_be_forbidden),
+		T(half_an_answer_is_asked_for_again),
 		T(a_restart_goes_on_where_it_was),
+		T(a_stop_behind_a_write_keeps_the_place),
 		T(a_late_restart_asks_for_everything),
 		T(silence_is_probed),
 		T(the_platforms_time_limit_is_met_ahead),
