@@ -7,6 +7,7 @@ import { SECRET } from './lib/world.mjs';
 import { MEDIA_CLIENTS } from '../../tools/media-sim/index.mjs';
 import { AgentSessionClient, readTalk } from '../../tools/rc-sim/index.mjs';
 import { until } from '../../tools/lib/wait.mjs';
+import { tone } from '../../tools/lib/speech.mjs';
 
 const w = mediaWorldFor({ before, after }, { config: { media: { silence_limit_ms: '2s' } } }, async (world) => {
   const { product } = world;
@@ -16,6 +17,7 @@ const w = mediaWorldFor({ before, after }, { config: { media: { silence_limit_ms
     await world.mediaSource(dialect, 'line', basic);
 });
 
+let agents = 0;
 const pair = (text) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
 const BASIC = { good: { headers: pair('us:pass:word') }, bad: [{}, { headers: pair('us:pass') }, { headers: { authorization: 'Basic' } }] };
 const by = (Client, path, ways, more = {}) => ({ Client, path, ...ways, ...more });
@@ -27,7 +29,7 @@ const DIALECTS = {
   plivo: by(MEDIA_CLIENTS.plivo, '/in/plivo/line', BASIC),
   exotel: by(MEDIA_CLIENTS.exotel, '/in/exotel/line', BASIC),
   'vapi-transcriber': by(MEDIA_CLIENTS['vapi-transcriber'], '/in/vapi/main/transcriber', { good: { secret: SECRET }, bad: [{}, { secret: 'another' }] }, { takesBinary: true }),
-  ringcx: by(AgentSessionClient, '/in/ringcx/line', BASIC, { connect: (url, opts) => AgentSessionClient.connect(url, {}, opts), patient: true }),
+  ringcx: by(AgentSessionClient, '/in/ringcx/line', BASIC, { connect: (url, opts) => AgentSessionClient.connect(url, { callId: `agent-${++agents}` }, opts), patient: true }),
 };
 const connect = ({ Client, path, connect: how }, opts, at = path) => (how ?? ((url, o) => Client.connect(url, o)))(w().ws + at, opts);
 
@@ -68,3 +70,69 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
     }
   });
 }
+
+// --- the road ---
+
+const MS = 6000;
+const ODD = [641, 159, 1280, 37];
+const pcm = (hz, rate) => tone(hz, MS, { rate });
+const SENDERS = {
+  'vapi-transcriber': (client, options) => client.start().play({ customer: pcm(300, 16000), assistant: pcm(500, 16000) }, options),
+  ringcx: (client) => client.play(readTalk({ script: [{ tone: ['customer', 300, MS] }, { tone: ['ann', 500, 20] }] })),
+};
+const play = (name, client, options) => (SENDERS[name] ?? ((c, o) => c.start().play(pcm(300, c.rate), o)))(client, { fast: true, seed: 3, ...options });
+
+// The same sound over some road. Gives how many frames left, and what was told of each leg of the stream when it was over.
+async function heard(name, options, more = {}) {
+  const before = new Set(w().facts().map((f) => f.stream));
+  const client = await connect(DIALECTS[name], { ...DIALECTS[name].good, ...more });
+  const frames = await play(name, client, options);
+  await (client.stopMessage ? client.stop() : client.close());
+  const legs = await until('it is over', () => {
+    const facts = w().facts().filter((f) => !before.has(f.stream));
+    const over = facts.filter((f) => f.heard === 'detached');
+    return over.length && over.map(({ leg, ms }) => {
+      const { gaps = 0, ms: gapMs = 0, late = 0, duplicates = 0, reordered = 0, damaged = 0 } = facts.findLast((f) => f.heard === 'quality' && f.leg === leg) ?? {};
+      return { ms, gaps, gapMs, late, duplicates, reordered, damaged };
+    });
+  });
+  return { frames, legs };
+}
+const CLEAN = { ms: MS, gaps: 0, gapMs: 0, late: 0, duplicates: 0, reordered: 0, damaged: 0 };
+
+for (const name of ['twilio', 'telnyx', 'signalwire', 'plivo', 'exotel']) {
+  test(`${name}: frames of odd sizes, losses, doubles, overtaking`, async () => {
+    const { frameMs } = DIALECTS[name].Client.defaults;
+    assert.deepEqual((await heard(name, { frameBytes: ODD })).legs, [CLEAN]);
+    const lossy = await heard(name, { loss: 0.1 });
+    assert.ok(lossy.legs[0].gaps > 0);
+    assert.deepEqual(lossy.legs, [{ ...CLEAN, gaps: lossy.legs[0].gaps, gapMs: MS - lossy.frames * frameMs }]);
+    const doubled = await heard(name, { duplicate: 0.1 });
+    assert.deepEqual(doubled.legs, [{ ...CLEAN, duplicates: doubled.frames - MS / frameMs }]);
+    const [late] = (await heard(name, { late: 0.1, reorder: 3 })).legs;
+    if (name === 'telnyx') // frames of the others do not overtake each other
+      assert.deepEqual(late, { ...CLEAN, reordered: late.reordered });
+    else
+      assert.deepEqual(late, { ...CLEAN, late: late.late, gaps: late.gaps, gapMs: late.gapMs });
+    assert.ok(late.reordered + late.late > 0);
+  });
+}
+
+test('vapi-transcriber: two channels, cut anywhere', async () => {
+  assert.deepEqual((await heard('vapi-transcriber', { frameBytes: ODD })).legs, [CLEAN, CLEAN]);
+});
+
+test('vapi-transcriber: messages that hold less than a sample', { todo: 'each is taken for a lost frame (line_hear)' }, async () => {
+  assert.deepEqual((await heard('vapi-transcriber', { frameBytes: [640, 1, 1, 1, 637] })).legs, [CLEAN, CLEAN]);
+});
+
+test('ringcx: frames of another size, losses and doubles; nothing numbers them', async () => {
+  const over = (options) => heard('ringcx', {}, { fast: true, frameMs: 20, ...options });
+  const [whole] = (await over({ frameMs: 70 })).legs;
+  assert.ok(whole.ms >= MS && whole.gaps === 0);
+  for (const road of [{ loss: 0.1 }, { duplicate: 0.1 }, { late: 0.1 }]) {
+    const { legs } = await over({ road });
+    assert.equal(legs.length, 2);
+    assert.ok(legs.every(({ ms }) => Math.abs(ms - whole.ms) < whole.ms / 4), JSON.stringify(legs));
+  }
+});
