@@ -154,6 +154,31 @@ test('what the platform refuses is told in one line of its own words', async () 
   await refused(id, 'hold', {}, /404: .*telephonySessionId.* is not found \(CMN-102\)/);
 });
 
+test('a conflict, verb by verb: told, asked once, and the call goes on', async () => {
+  const call = await talking();
+  const { id } = call;
+  sim.step(call, { record: 'ann' });
+  await isInside(id, (p) => p.recording?.on);
+  const conflicts = async (verb, more, method, part) => {
+    sim.fail({ mode: 409, method, path: `${id}${part}` });
+    const { sent, answer } = await refused(id, verb, more, /409: The state of the call does not allow it \(TAS-102\)/);
+    assert.deepEqual(sent.map((r) => [r.method, r.status]), [[method, 409]], verb);
+    assert.equal((await reaches(answer, 'rejected')).error, answer.body.detail);
+  };
+  await conflicts('mute', {}, 'PATCH', '/parties');
+  await conflicts('unmute', {}, 'PATCH', '/parties');
+  await conflicts('hold', {}, 'POST', '/parties');
+  await conflicts('unhold', {}, 'POST', '/parties');
+  await conflicts('transfer', { destination: { type: 'extension', extension: '102' } }, 'POST', '/parties');
+  await conflicts('record-pause', {}, 'PATCH', '/parties');
+  await conflicts('record-resume', {}, 'PATCH', '/parties');
+  await conflicts('monitor', DEVICE, 'POST', '');
+  await conflicts('end', {}, 'DELETE', '');
+  assert.equal(inside(await get(id)).state, 'talking');
+  await seen(id, 'end');
+  assert.deepEqual(sim.violations, []);
+});
+
 test('in between: the platform wants a pause, the token has expired; the command is carried out once', async () => {
   const call = await talking();
   const { id } = call;
@@ -278,6 +303,12 @@ test('RingCX: what its active calls can be told', async () => {
   assert.equal(dialog.recording, false);
   await reaches(await command(id, 'record-resume'), 'not_observable');
   assert.equal(dialog.recording, true);
+  for (const [verb, more] of [['monitor', number], ['coach', number], ['barge', number], ['hold', {}], ['unhold', {}], ['record-pause', {}], ['record-resume', {}], ['end', {}]]) {
+    at.fail({ mode: 409, host: 'ringcx', path: `activeCalls/${id}/` });
+    const { sent } = await refused(id, verb, more, /409: The state of the call does not allow it/, at);
+    assert.deepEqual(sent.map((r) => r.status), [409], verb);
+  }
+  assert.equal((await get(id)).status, 'in-progress');
   await refusedHere(id, 'say', { text: 'hello' }, /receive-only/, at);
   await refusedHere(id, 'transfer', number, /own queues only/, at);
   await refusedHere(id, 'coach', { destination: { type: 'device', id: '7' } }, /telephone number/, at);

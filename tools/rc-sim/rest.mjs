@@ -27,6 +27,7 @@ export function findRoute(routes, method, path) {
 const broken = (status, errorCode, message) => () => ({ status, headers: {}, body: new ApiError(status, errorCode, message).body() });
 const FAULTS = {
   400: broken(400, 'CMN-101', 'Parameter value is invalid'),
+  409: broken(409, 'TAS-102', 'The state of the call does not allow it'),
   429: broken(429, 'CMN-310', 'Too many requests of the account'),
   500: broken(500, 'CMN-201', 'Service Temporary Unavailable'),
   502: () => ({ status: 502, headers: { 'content-type': 'text/html' }, text: '<html><body>Bad Gateway</body></html>' }),
@@ -46,7 +47,7 @@ export class Faults {
     this.list = [];
   }
 
-  // {host: platform | media | ringcx, method, path: part of it, mode: 400 429 500 502 503 rubbish hang reset slow noeffect, when: before | after, times, ms,
+  // {host: platform | media | ringcx, method, path: part of it, mode: 400 409 429 500 502 503 rubbish hang reset slow noeffect, when: before | after, times, ms,
   // headers: more of the answer}
   order(fault) {
     if (!FAULTS[fault.mode] && !['slow', 'noeffect'].includes(fault.mode))
