@@ -308,8 +308,8 @@ static int ask_token(struct platform *p, const char *url, const char *authorizat
 	int rc = send_patiently(p, &s, &answer, f);
 	if (!rc && (s.status < 200 || s.status > 299))
 		rc = refused("token", s.status, buf_span(&answer), E_CLOSED, f);
-	if (!rc)
-		rc = oauth_read(buf_span(&answer), &a, &token, f);
+	if (!rc && oauth_read(buf_span(&answer), &a, &token, f))
+		rc = E_CORRUPT;
 	if (!rc) {
 		take_token(b, &token);
 		take_account(p, buf_span(&answer));
@@ -464,6 +464,19 @@ static int judge(const struct platform_ask *ask, int status, struct span body, s
 	return refused(what, status, body, denied ? E_DENIED : E_INVALID, f);
 }
 
+/* A page of somebody in between, or half an answer: no refusal, and another time it is whole. */
+static int check_json(const struct platform_ask *ask, struct span body, struct fault *f)
+{
+	char what[160];
+
+	if (ask->accept || !body.n || json_check(body, f) == 0)
+		return 0;
+	snprintf(what, sizeof(what), "%s %.120s: what came is no JSON",
+		 http_method_name(ask->method), ask->url);
+	fault_wrap(f, "%s", what);
+	return E_CORRUPT;
+}
+
 static int send_ask(struct platform *p, const struct platform_ask *ask, const char *url,
 		    struct sending *s, struct platform_answer *out, struct fault *f)
 {
@@ -500,7 +513,9 @@ int platform_ask(struct platform *p, const struct platform_ask *ask, struct plat
 	}
 	out->status = s.status;
 	buf_free(&s.head);
-	return rc ? rc : judge(ask, s.status, buf_span(&out->body), f);
+	if (!rc)
+		rc = judge(ask, s.status, buf_span(&out->body), f);
+	return rc || s.status == 404 ? rc : check_json(ask, buf_span(&out->body), f);
 }
 
 void platform_answer_free(struct platform_answer *a)

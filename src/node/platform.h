@@ -50,8 +50,9 @@ struct platform_answer {
 /* 401 - once more with another token; 429 - after its penalty, during which nothing is sent; 408,
  * 5xx, no answer - after growing pauses. E_CLOSED: the credentials are refused. E_DENIED: this
  * request is (a permission). E_UNAVAILABLE: it did not get better, or stopping. E_TOO_LARGE.
- * E_INVALID: refused otherwise, or no URL of the platform. E_LOST: somebody else took over. Free
- * body and type in every case. */
+ * E_INVALID: refused otherwise, or no URL of the platform. E_CORRUPT: what came is not the JSON
+ * that was wanted (`accept` NULL). E_LOST: somebody else took over. Free body and type in every
+ * case. */
 MUST int platform_ask(struct platform *, const struct platform_ask *, struct platform_answer *,
 		      struct fault *f);
 void platform_answer_free(struct platform_answer *);

@@ -112,6 +112,19 @@ test('a call that was live: the log is late, the recordings of two legs, insight
   await product.must('DELETE', `/api/v1/sources/${source.id}`);
 });
 
+test('half an answer with 200, to the request for a token and for the log of calls that lie together: asked again', { timeout: 120000 }, async (t) => {
+  const at = await platform({ callLogMs: 1000 });
+  t.after(() => at.close());
+  const source = await addSource('halved', at, { events: 'websocket', recordings: false, after_s: 3 });
+  at.fail({ host: 'platform', path: '/call-log', mode: 'rubbish' });
+  at.fail({ host: 'platform', path: '/oauth/token', mode: 'rubbish' });
+  await Promise.all([1, 2, 3].map(() => play(at, { scenario: 'no-answer' })));
+  const together = () => asked(at, '/call-log').filter((r) => r.query.telephonySessionId === undefined);
+  await until('it is asked once more', () => together().length >= 2, { timeoutMs: 60000 });
+  assert.deepEqual(await product.sql(`select error from jobs where key = '${source.id}' and state = 'dead'`), []);
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+});
+
 test('MP3, a recording that is too short, one that cannot be read', { timeout: 120000 }, async () => {
   const at = await platform({ callLogMs: 1000, recordingMinMs: 0, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
   const answers = [{ headers: { 'content-type': 'audio/mpeg' }, bytes: MP3 }, { status: 404 }, { headers: { 'content-type': 'audio/wav' }, bytes: Buffer.from('no sound at all') }];
