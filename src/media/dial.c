@@ -4,9 +4,9 @@
  * Happy path: the call runs and has said where (or it was placed, and the answer says where); we
  * connect, a line carries the audio, the other side closes with 1000.
  *
- * Failure modes: nobody there, refused, no answer within CONNECT_MS, lost in mid-call - again after
- * a pause that doubles, TRIES_MAX times in a row at most; all lines taken - likewise; the call has
- * ended - no more. The URL is a capability and is never logged. */
+ * Failure modes: nobody there, refused, no answer within CONNECT_MS, lost or silent in mid-call -
+ * again after a pause that doubles, TRIES_MAX times in a row at most; all lines taken - likewise;
+ * the call has ended - no more. The URL is a capability and is never logged. */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -142,11 +142,18 @@ static void on_sent(void *user, uint64_t number, bool whole)
 		order_sent(d->line, number, whole);
 }
 
+/* We hung up on a line from which nothing came: it may be there again, like one that was lost. */
+static bool was_silent(const struct media_line *l)
+{
+	return clock_now_us() - l->heard_us > l->home->media->config.silence_ms * MS_US;
+}
+
 static void on_closed(void *user, int status, const char *why)
 {
 	struct dial *d = user;
 	int code = ws_client_close_code(d->ws);
-	bool was_open = d->line != NULL, closing = was_open && d->line->closing;
+	bool was_open = d->line != NULL;
+	bool closing = was_open && d->line->closing && !was_silent(d->line);
 
 	metric_add_label(METRIC_MEDIA_DIALS, was_open ? "lost" : "failed", 1);
 	log_info("media", "%s: %s%s (%d)", d->dialect->title,

@@ -4,12 +4,12 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { mediaWorldFor, PUBLIC, TOKEN } from './lib/media.mjs';
 import { SECRET } from './lib/world.mjs';
-import { MEDIA_CLIENTS } from '../../tools/media-sim/index.mjs';
+import { MEDIA_CLIENTS, VapiListenServer } from '../../tools/media-sim/index.mjs';
 import { AgentSessionClient, readTalk } from '../../tools/rc-sim/index.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 import { tone } from '../../tools/lib/speech.mjs';
 
-const w = mediaWorldFor({ before, after }, { config: { media: { silence_limit_ms: '2s' } } }, async (world) => {
+const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socket: true }, config: { media: { silence_limit_ms: '2s' } } }, async (world) => {
   const { product } = world;
   const basic = [{ type: 'basic', user: 'us', secret: product.secret('basic', 'pass:word') }];
   await world.mediaSource('twilio', 'line');
@@ -70,6 +70,22 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
     }
   });
 }
+
+// The first two bytes say that eight of length follow; no mask, since it comes from a server.
+const GIGABYTE = Buffer.from([0x82, 127, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4]);
+
+test('vapi-listen, which we dial: silent, or too much at once, is a loss: dialled again as long as the call runs', async (t) => {
+  const sim = await new VapiListenServer({ announce: true }).listen();
+  t.after(() => sim.close());
+  const call = await w().running('quiet', { monitor: { listenUrl: sim.listenUrl('quiet') } });
+  await until('dialled again after silence', () => sim.connections.length === 2 && sim.connections[0].readyState === 3, { timeoutMs: 20000 });
+  sim.connections[1]._socket.write(GIGABYTE);
+  await until('dialled again after a gigabyte', () => sim.connections.length === 3 && sim.connections[1].readyState === 3, { timeoutMs: 20000 });
+  sim.connections[2].send(Buffer.alloc(640));
+  await until('it is heard', () => w().facts(call).filter((f) => f.heard === 'attached').length >= 2);
+  await w().over('quiet');
+  await until('no more', () => sim.connections.at(-1).readyState === 3);
+});
 
 // --- the road ---
 
