@@ -142,18 +142,13 @@ static void on_sent(void *user, uint64_t number, bool whole)
 		order_sent(d->line, number, whole);
 }
 
-/* We hung up on a line from which nothing came: it may be there again, like one that was lost. */
-static bool was_silent(const struct media_line *l)
-{
-	return clock_now_us() - l->heard_us > l->home->media->config.silence_ms * MS_US;
-}
-
 static void on_closed(void *user, int status, const char *why)
 {
 	struct dial *d = user;
 	int code = ws_client_close_code(d->ws);
 	bool was_open = d->line != NULL;
-	bool closing = was_open && d->line->closing && !was_silent(d->line);
+	/* Where we hung up because nothing came, it may be there again. */
+	bool closing = was_open && d->line->closing && !line_is_silent(d->line);
 
 	metric_add_label(METRIC_MEDIA_DIALS, was_open ? "lost" : "failed", 1);
 	log_info("media", "%s: %s%s (%d)", d->dialect->title,

@@ -58,7 +58,8 @@ struct media_line {
 	struct grpc_stream *grpc;
 	enum line_state state;
 	unsigned unreadable;
-	int64_t heard_us; /* wall clock of the last message */
+	int64_t heard_us;  /* wall clock of the last message */
+	uint64_t heard_ms; /* the same by the loop's clock, which nobody sets */
 	bool closing, gives_up;
 	bool ended;		 /* gRPC: the other side has sent everything */
 	bool noted, passed_over; /* said in the log, once */
@@ -224,6 +225,8 @@ void line_release_soon(struct media_line *);
 /* --- line.c: what comes in --- */
 void line_open(struct media_line *, const struct media_about *);
 void line_message(struct media_line *, struct span message, bool binary);
+/* Nothing came for silence_ms; where audio pauses on hold, for much longer once it has begun. */
+bool line_is_silent(const struct media_line *);
 /* Once a second. */
 void line_tick(struct media_line *, int64_t now_us);
 void line_finish(struct media_line *, int64_t now_us, const char *why);

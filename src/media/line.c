@@ -398,8 +398,11 @@ void line_hear(struct media_line *l, const struct line_audio *a, struct span byt
 	struct line_leg *g = &l->legs[i];
 	unsigned group = g->codec->bits_per_sample / 8 * l->channels;
 
-	if (bytes.n && group > 1)
+	if (bytes.n && group > 1) {
 		bytes = whole_samples(l, g, bytes, group);
+		if (!bytes.n) /* not whole yet; an empty frame would be one that is lost */
+			return;
+	}
 	if (l->channels > 1)
 		split(l, bytes, a);
 	else
@@ -620,6 +623,7 @@ void line_open(struct media_line *l, const struct media_about *about)
 	if (l->dialect->open)
 		l->dialect->open(l->dialect_state, about);
 	l->heard_us = clock_now_us();
+	l->heard_ms = uv_now(shard_loop(l->home->shard));
 }
 
 void line_message(struct media_line *l, struct span message, bool binary)
@@ -635,6 +639,7 @@ void line_message(struct media_line *l, struct span message, bool binary)
 	__builtin_prefetch(&l->legs[0]);
 	__builtin_prefetch(&l->legs[1]);
 	l->heard_us = now_us;
+	l->heard_ms = uv_now(shard_loop(l->home->shard));
 	l->home->bytes_n += (int64_t)message.n;
 	if (!(binary ? d->binary : d->text)) {
 		line_refuse(l, CLOSE_KIND, "wrong_kind",
@@ -666,6 +671,15 @@ static void held_to_sinks(struct media_line *l, unsigned i)
 		listen_feed_line(l);
 }
 
+bool line_is_silent(const struct media_line *l)
+{
+	bool pauses = l->dialect->pauses && l->state == LINE_RUNNING;
+	uint64_t patience_ms = (uint64_t)l->home->media->config.silence_ms;
+
+	return uv_now(shard_loop(l->home->shard)) - l->heard_ms >
+	       patience_ms * (pauses ? PAUSE_PATIENCE : 1);
+}
+
 void line_tick(struct media_line *l, int64_t now_us)
 {
 	struct heard facts[LEG_FACTS_MAX];
@@ -678,10 +692,7 @@ void line_tick(struct media_line *l, int64_t now_us)
 			line_tell(l, facts, n);
 		held_to_sinks(l, i);
 	}
-	int64_t patience_ms = l->home->media->config.silence_ms;
-
-	patience_ms *= l->dialect->pauses ? PAUSE_PATIENCE : 1;
-	if (now_us - l->heard_us > patience_ms * MS_US)
+	if (line_is_silent(l))
 		line_refuse(l, CLOSE_SILENT, "silent", "no message for too long");
 }
 

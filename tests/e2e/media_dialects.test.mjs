@@ -60,10 +60,11 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
     await until('no socket is left', async () => (await w().counted('callmend_media_sockets')) === 0);
   });
 
-  test(`${name}: silence`, { skip: dialect.patient && 'its audio pauses on hold: sixty times as patient' }, async () => {
-    const started = (await connect(dialect, dialect.good)).start();
-    const said = await connect(dialect, dialect.good);
-    for (const client of [started, said]) {
+  test(`${name}: silence`, async () => {
+    const mute = [await connect(dialect, dialect.good)];
+    if (!dialect.patient) // its audio pauses on hold: sixty times as patient once it has begun
+      mute.push((await connect(dialect, dialect.good)).start());
+    for (const client of mute) {
       const { code, reason } = await client.closed;
       assert.equal(code, 4408);
       assert.match(reason, /no message/);
@@ -138,7 +139,7 @@ test('vapi-transcriber: two channels, cut anywhere', async () => {
   assert.deepEqual((await heard('vapi-transcriber', { frameBytes: ODD })).legs, [CLEAN, CLEAN]);
 });
 
-test('vapi-transcriber: messages that hold less than a sample', { todo: 'each is taken for a lost frame (line_hear)' }, async () => {
+test('vapi-transcriber: messages that hold less than a sample', async () => {
   assert.deepEqual((await heard('vapi-transcriber', { frameBytes: [640, 1, 1, 1, 637] })).legs, [CLEAN, CLEAN]);
 });
 
