@@ -14,7 +14,13 @@
 
 #include "record/wav.h"
 
-enum { OGG_RATE = 48000, ULAW_RATE = 8000, OGG_PIECE = 2 * 5760 };
+enum {
+	OGG_RATE = 48000,
+	ULAW_RATE = 8000,
+	OGG_PIECE = 2 * 5760,
+	/* A pipe that nobody writes to would be waited for. */
+	OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+};
 
 struct kind {
 	const char *name;
@@ -64,8 +70,6 @@ static int open_ulaw(struct sound_file *s, const char *path, struct fault *f)
 	(void)path;
 	if (fstat(s->fd, &st))
 		return fault(f, E_IO, "%s", strerror(errno));
-	if (!st.st_size)
-		return fault(f, E_INVALID, "it is empty");
 	s->channels = 1;
 	s->rate_hz = ULAW_RATE;
 	s->wav = (struct wav){ .fd = s->fd,
@@ -80,11 +84,12 @@ static const struct {
 	int code;
 	const char *text;
 } ogg_errors[] = {
-	{ OP_ENOTFORMAT, "no Opus is in it: of Ogg files only those with Opus can be read" },
+	{ OP_ENOTFORMAT, "no Opus is in it, or it is cut within its head: of Ogg files only those "
+			 "with Opus can be read" },
 	{ OP_EBADHEADER, "its Opus head is damaged" },
 	{ OP_EVERSION, "it is of a version of Opus that cannot be read" },
 	{ OP_EIMPL, "it has more channels than can be read" },
-	{ OP_EBADTIMESTAMP, "its first time stamp is wrong" },
+	{ OP_EBADTIMESTAMP, "its first time stamp is wrong, or there is no sound behind its head" },
 	{ OP_EBADLINK, "a part of it is damaged" },
 	{ OP_EREAD, "it cannot be read, or is cut within its head" },
 };
@@ -228,7 +233,7 @@ static bool begins_so(const struct kind *k, const char head[4])
 static const struct kind *kind_of(const char *path)
 {
 	char head[4] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, OPEN_FLAGS);
 	ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof(head));
 
 	if (fd >= 0)
@@ -247,14 +252,26 @@ bool sound_file_is(const char *path)
 	return kind_of(path) != NULL;
 }
 
+static int judge_file(int fd, struct fault *f)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fault(f, E_IO, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fault(f, E_INVALID, "it is no file");
+	return st.st_size ? 0 : fault(f, E_INVALID, "it is empty");
+}
+
 int sound_file_open(struct sound_file **out, const char *path, struct fault *f)
 {
 	scoped(sound_file) *s = calloc(1, sizeof(*s));
 
 	CHECK(s);
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	s->fd = open(path, OPEN_FLAGS);
 	if (s->fd < 0)
 		return fault(f, E_IO, "%s", strerror(errno));
+	TRY(judge_file(s->fd, f));
 	s->kind = kind_of(path);
 	if (!s->kind)
 		return fault(f, E_INVALID, "it is no WAV, Ogg Opus, MP3 or raw µ-law file");

@@ -115,7 +115,7 @@ static void mp3(void **state)
 	write_file("text.mp3", SPAN("not at all"));
 	refused("text.mp3", "no MPEG audio");
 	write_file("empty.mp3", SPAN(""));
-	refused("empty.mp3", "no MPEG audio");
+	refused("empty.mp3", "empty");
 }
 
 /* By its bytes when they say something, else by its name. */
