@@ -20,7 +20,8 @@ enum {
 	JOIN_PIECES = 1024, /* more than LISTEN_BACK_MAX_MS of them */
 };
 
-/* Allocated with malloc; given to join_put, taken by join_next. */
+/* Allocated with malloc, perhaps as the first member of more; given to join_put, taken by
+ * join_next. */
 struct join_piece {
 	int64_t at;	 /* its first sample, in samples since 1970; whole pieces */
 	uint32_t number; /* as it is taken: one more than the one before, unless dropped */

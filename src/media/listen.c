@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/metrics.h"
 #include "callmend/event.h"
 #include "media/internal.h"
@@ -22,6 +23,7 @@ enum {
 	FRAME_SAMPLES = JOIN_SAMPLES,
 	MIX_WAIT_SAMPLES = 80 * SAMPLES_PER_MS, /* for a leg that is behind */
 	UNDER_WAY_MAX = 2 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
+	SPARE_MAX = 8, /* frames that a listener has from the start */
 	LEVEL_FLOOR_DB = -90,
 	PAUSE_LAG_MS = 400, /* what has not come by then is a pause, where audio pauses */
 };
@@ -66,7 +68,61 @@ struct listener {
 	unsigned asked, feeds; /* at home: shards that have not answered, feeds that live */
 	bool off;	       /* some line of the call keeps no ring */
 	struct join join;      /* at home */
+	/* Frames that have been handed on, for who sends the next ones. */
+	_Atomic(struct feed_frame *) spare;
+	atomic_uint spare_n;
 };
+
+/* A piece on its way from a line to the listener. */
+struct feed_frame {
+	struct join_piece piece; /* first: of what it does not give back the join frees all */
+	struct mail mail;
+	struct listener *listener; /* a reference, while it is mail */
+	struct feed_frame *next;
+};
+
+/* --- frames that are used again: lines allocate nothing for listeners who keep up --- */
+
+static void put_spares(struct listener *r, struct feed_frame *first, struct feed_frame *last)
+{
+	last->next = atomic_load(&r->spare);
+	while (!atomic_compare_exchange_weak(&r->spare, &last->next, first))
+		;
+}
+
+static void frame_give(struct listener *r, struct feed_frame *f)
+{
+	if (atomic_load(&r->spare_n) >= SPARE_MAX) {
+		free(f);
+		return;
+	}
+	atomic_fetch_add(&r->spare_n, 1);
+	put_spares(r, f, f);
+}
+
+static struct feed_frame *frame_new(void)
+{
+	struct feed_frame *f = malloc(sizeof(*f));
+
+	CHECK(f);
+	return f;
+}
+
+/* All of them are taken, and all but one put back: so nobody sees one come, go and come. */
+static struct feed_frame *frame_take(struct listener *r)
+{
+	struct feed_frame *f = atomic_exchange(&r->spare, NULL);
+
+	if (!f)
+		return frame_new();
+	atomic_fetch_sub(&r->spare_n, 1);
+	struct feed_frame *last = f->next;
+	while (last && last->next)
+		last = last->next;
+	if (last)
+		put_spares(r, f->next, last);
+	return f;
+}
 
 static bool is_gone(const struct listener *r)
 {
@@ -78,6 +134,10 @@ static void unref(struct listener *r)
 	if (atomic_fetch_sub(&r->refs, 1) != 1)
 		return;
 	join_fini(&r->join);
+	for (struct feed_frame *f = r->spare, *next; f; f = next) {
+		next = f->next;
+		free(f);
+	}
 	free(r);
 }
 
@@ -122,7 +182,7 @@ static void hand_on(struct listener *r)
 		if (!r->handlers.frame(r->handlers.user, frame))
 			metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
 		message_unref(frame);
-		free(p);
+		frame_give(r, CONTAINER_OF(p, struct feed_frame, piece));
 	}
 }
 
@@ -132,8 +192,7 @@ struct feed_mail {
 	struct mail mail;
 	struct listener *listener; /* a reference */
 	struct media_shard *shard; /* to a shard of lines */
-	struct join_piece *piece;
-	unsigned part; /* a feed's */
+	unsigned part;		   /* a feed's */
 	bool off;
 };
 
@@ -151,25 +210,26 @@ static struct feed_mail *mail_new(struct listener *r, void (*run)(struct mail *,
 static void mail_free(struct feed_mail *m)
 {
 	unref(m->listener);
-	free(m->piece);
 	free(m);
 }
 
 static void run_frame(struct mail *mail, struct shard *here)
 {
-	struct feed_mail *m = (struct feed_mail *)mail;
-	struct listener *r = m->listener;
+	struct feed_frame *f = CONTAINER_OF(mail, struct feed_frame, mail);
+	struct listener *r = f->listener;
 
 	(void)here;
 	atomic_fetch_sub(&r->under_way, 1);
-	if (!is_gone(r)) {
-		if (join_put(&r->join, m->piece))
-			m->piece = NULL;
-		else
-			metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+	if (is_gone(r)) {
+		free(f);
+	} else if (join_put(&r->join, &f->piece)) {
+		hand_on(r);
+	} else {
+		metric_add(METRIC_MEDIA_LISTEN_DROPS, 1);
+		frame_give(r, f);
 		hand_on(r);
 	}
-	mail_free(m);
+	unref(r);
 }
 
 static void run_feed_over(struct mail *mail, struct shard *here)
@@ -288,12 +348,11 @@ static void add_leg(const struct leg *leg, int64_t at, int32_t sum[FRAME_SAMPLES
 		sum[skip + late + (int64_t)i] += g711_ulaw_table[bytes[i]];
 }
 
-static struct join_piece *piece_of(const struct media_line *l, struct listener_feed *f)
+static void fill_piece(const struct media_line *l, const struct listener_feed *f,
+		       struct join_piece *p)
 {
 	int32_t sum[FRAME_SAMPLES] = { 0 };
-	struct join_piece *p = malloc(sizeof(*p));
 
-	CHECK(p);
 	for (unsigned i = 0; i < l->legs_n; i++)
 		if (is_wanted(l, i, f->listener->leg))
 			add_leg(l->legs[i].leg, f->at, sum);
@@ -304,7 +363,6 @@ static struct join_piece *piece_of(const struct media_line *l, struct listener_f
 		p->samples[i] = (int16_t)(sum[i] > INT16_MAX   ? INT16_MAX
 					  : sum[i] < INT16_MIN ? INT16_MIN
 							       : sum[i]);
-	return p;
 }
 
 static void send_frame(const struct media_line *l, struct listener_feed *f)
@@ -318,11 +376,14 @@ static void send_frame(const struct media_line *l, struct listener_feed *f)
 		return;
 	}
 	atomic_fetch_add(&r->under_way, 1);
-	struct feed_mail *m = mail_new(r, run_frame);
-	m->piece = piece_of(l, f);
+	atomic_fetch_add(&r->refs, 1);
+	struct feed_frame *frame = frame_take(r);
+	frame->listener = r;
+	frame->mail.run = run_frame;
+	fill_piece(l, f, &frame->piece);
 	f->dropped = false;
 	f->at += FRAME_SAMPLES;
-	shard_post_sure(r->home, &m->mail);
+	shard_post_sure(r->home, &frame->mail);
 }
 
 static void pump(const struct media_line *l, struct listener_feed *f)
@@ -489,6 +550,8 @@ struct listener *listen_start(struct listen *listen, struct shard *here, const s
 						   : from_ms;
 	r->handlers = *handlers;
 	atomic_init(&r->refs, 1);
+	for (unsigned i = 0; i < SPARE_MAX; i++)
+		frame_give(r, frame_new());
 	r->asked = shards_count(shard_group(here));
 	for (unsigned i = 0; i < shards_count(shard_group(here)); i++) {
 		struct feed_mail *m = mail_new(r, run_ask);

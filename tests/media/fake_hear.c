@@ -173,7 +173,7 @@ static const char document[] =
 	"{\"version\":1,\"tokens\":[],\"projects\":[{\"id\":\"00000000-0000-7000-8000-"
 	"0000000000a1\","
 	"\"org_id\":\"00000000-0000-7000-8000-000000000001\",\"name\":\"p\",\"audio\":{\"listen\":"
-	"true}}],"
+	"true,\"recording\":{\"on\":true}}}],"
 	"\"sources\":[{\"id\":\"00000000-0000-7000-8000-0000000000b1\",\"org_id\":"
 	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":\"00000000-0000-7000-8000-"
 	"0000000000a1\","
@@ -223,7 +223,8 @@ void lines_start(struct lines *l)
 {
 	struct directory *d;
 	struct fault f = { 0 };
-	struct media_config c = { .shards = 1,
+	unsigned shards = l->shards ? l->shards : 1;
+	struct media_config c = { .shards = shards,
 				  .max_lines = l->max_lines ? l->max_lines : 8,
 				  .hear = &l->hear,
 				  .bind_grace_ms = l->grace_ms,
@@ -237,6 +238,8 @@ void lines_start(struct lines *l)
 	assert_int_equal(0, media_new(&l->media, &c, &f));
 	if (l->sink)
 		media_add_sink(l->media, l->sink, l->sink_owner);
+	if (l->attach)
+		l->attach(l->media);
 	size_t n = media_routes(l->media, l->routes, 4);
 	if (l->more.pattern)
 		l->routes[n++] = l->more;
@@ -252,7 +255,7 @@ void lines_start(struct lines *l)
 	l->rig.config.ws_queue_bytes = 1 << 20;
 	l->rig.on_start = start_part;
 	l->rig.on_stop = stop_part;
-	rig_start(&l->rig, 1, l->routes, n);
+	rig_start(&l->rig, shards, l->routes, n);
 }
 
 void lines_stop(struct lines *l)

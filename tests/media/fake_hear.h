@@ -41,10 +41,12 @@ struct lines {
 	struct http_route routes[4];
 	struct grpc_method methods[2];
 	unsigned max_lines; /* before lines_start; 0: 8 */
+	unsigned shards;    /* likewise; 0: 1 */
 	int64_t grace_ms, silence_ms;
 	const struct media_sink *sink;
 	void *sink_owner;
-	struct http_route more; /* besides those of the media; no pattern: none */
+	void (*attach)(struct media *); /* more sinks; NULL: none */
+	struct http_route more;		/* besides those of the media; no pattern: none */
 };
 void lines_start(struct lines *);
 void lines_stop(struct lines *);
