@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { SEEN_LIMIT_MAX = 32768 };
+
 struct seen {
-	uint64_t *ring;	 /* heap, of size / 2; grows in powers of two up to limit */
-	uint32_t *table; /* heap, of size: places in the ring, from 1 */
-	uint32_t size, n, first, limit;
+	uint64_t *ring;			/* heap, of size / 2; grows in powers of two up to limit */
+	uint16_t *table;		/* heap, of size: places in the ring, from 1 */
+	uint32_t size, n, first, limit; /* limit: at most SEEN_LIMIT_MAX */
 };
 
 bool seen_has(const struct seen *, uint64_t key);

@@ -39,7 +39,7 @@ static void keep(struct seen *s, uint64_t key)
 	uint32_t places = s->size / 2;
 	CHECK(places);
 	uint32_t place = (s->first + s->n) % places;
-	s->table[probe(s, key)] = place + 1;
+	s->table[probe(s, key)] = (uint16_t)(place + 1);
 	s->ring[place] = key;
 	s->n++;
 }
@@ -47,6 +47,7 @@ static void keep(struct seen *s, uint64_t key)
 static void grow(struct seen *s)
 {
 	struct seen bigger = { .size = s->size ? s->size * 2 : FIRST_SIZE, .limit = s->limit };
+	CHECK(bigger.size / 2 <= SEEN_LIMIT_MAX);
 	bigger.table = calloc(bigger.size, sizeof(*bigger.table));
 	bigger.ring = calloc(bigger.size / 2, sizeof(*bigger.ring));
 	CHECK(bigger.table && bigger.ring);

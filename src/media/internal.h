@@ -13,7 +13,7 @@
 #include "net/ws_client.h"
 
 enum {
-	LINE_FACTS = 32,		/* of one turn of the loop */
+	LINE_FACTS = 8,			/* of one record; a turn of the loop may bring more */
 	LINE_TEXT_BYTES = 2048,		/* of their texts */
 	LINE_OUTBOX_BYTES = 256 * 1024, /* facts of a line that wait for its call */
 	LINE_TURN_BYTES = 16 * 1024,	/* of a turn's facts, as JSON: there from the start */

@@ -235,6 +235,26 @@ static void heard_before_its_call_is_found(void **state)
 	assert_int_equal(taker.at_bound[1], 5 * FRAME);
 }
 
+/* What a call's audio holds beside the call itself (tests/sim/bounds_test.c). */
+static void a_line_and_two_legs_fit(void **state)
+{
+	enum { LINE_BYTES = 10 * 1024, ALL_BYTES = 22 * 1024 };
+	static struct leg_scratch scratch;
+	const struct leg_config c = { .codec = codec_find(SPAN("pcmu")),
+				      .params = { .rate_hz = 8000 },
+				      .scratch = &scratch,
+				      .vad = LEG_VAD_STANDARD,
+				      .rule = vad_rule_default,
+				      .dtmf = true };
+	struct fault f;
+	size_t leg;
+
+	(void)state;
+	assert_int_equal(leg_size(&c, &leg, &f), 0);
+	assert_in_range(sizeof(struct media_line), 1, LINE_BYTES);
+	assert_in_range(sizeof(struct media_line) + 2 * leg, 1, ALL_BYTES);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -245,6 +265,7 @@ int main(void)
 		CASE(heard_before_the_end),
 		CASE(heard_before_a_link),
 		CASE(heard_before_its_call_is_found),
+		cmocka_unit_test(a_line_and_two_legs_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
