@@ -400,12 +400,15 @@ static void *take_any(void *owner, struct media_line *l)
 }
 
 enum { FRAME_CLOSE = 0x88 };
-/* So many frames and then a text, or a close frame, reach the shard together. */
+/* So many frames and then a text, a close frame ("") or the end of the connection (NULL) reach the
+ * shard together. */
 static void send_at_once(int fd, unsigned frames, const char *text)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int));
 	lines_twilio_audio(fd, 0, frames);
-	if (text)
+	if (!text)
+		shutdown(fd, SHUT_WR);
+	else if (*text)
 		lines_text(fd, text);
 	else
 		wsc_send(fd, FRAME_CLOSE, "\x03\xe8", 2);
@@ -421,13 +424,21 @@ static void take_all_before_the_end(void *user, const char *why)
 	atomic_fetch_add(&t->ended, 1);
 }
 
-/* More than the inbox holds, and the end of it in the same turn: a stop, or a close frame. */
+/* More than the inbox holds, and the end of it in the same turn: a stop, a close frame, or nothing
+ * more. */
 static void audio_is_heard_before_the_end(void **state)
 {
 	(void)state;
 	static const struct media_sink sink = { take_any, NULL, take_frame, take_all_before_the_end,
 						NULL,	  false };
-	for (int stop = 0; stop < 2; stop++) {
+	static const char *const ends[] = {
+		"{'event':'stop','sequenceNumber':'9','streamSid':'MZ1','stop':{'accountSid':"
+		"'AC1','callSid':'CA1'}}",
+		"",
+		NULL,
+	};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		struct taker t = { 0 };
 		struct lines l = { .sink = &sink, .sink_owner = &t };
 		int status;
@@ -436,10 +447,7 @@ static void audio_is_heard_before_the_end(void **state)
 		atomic_store(&l.hear.way, HEAR_CALL_ID);
 		int fd = lines_open(&l, "/in/twilio/phone", &status);
 		lines_twilio_start(fd, "CA1");
-		send_at_once(fd, 300,
-			     stop ? "{'event':'stop','sequenceNumber':'9','streamSid':'MZ1','stop':"
-				    "{'accountSid':'AC1','callSid':'CA1'}}"
-				  : NULL);
+		send_at_once(fd, 300, ends[i]);
 		rig_wait(&t.ended, 1);
 		wait_told(&l, "\"ms\":6000", 1); /* of the detached leg */
 		close(fd);
