@@ -91,6 +91,9 @@ struct dialect {
 	/* Why this provider cannot do that, one line for people; NULL: it can. `where` NULL: in any
 	 * call of this provider (capability flags); else in this one as it stands. */
 	const char *(*cannot)(enum command_verb, const struct command_where *where);
+	/* Types of the destinations that its command transfer takes (callmend/command.h), NULL at
+	 * the end: what people may be offered. NULL: it does not say. */
+	const char *const *transfers;
 	/* A request with this header and no body proves that it is us who answer: 200 with the same
 	 * header, nothing else is done (RingCentral's Validation-Token). NULL: none. */
 	const char *echo_header;

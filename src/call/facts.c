@@ -100,6 +100,7 @@ static void started(struct session *s, int64_t at_us)
 	s->facts.conversation = conversation_of(s);
 	draft_begin(s, &d, EVENT_CALL_STARTED, at_us);
 	pipeline_put_text(&d.o, "source", s->settings.source_name);
+	pipeline_put_text(&d.o, "dialect", s->settings.dialect);
 	pipeline_put_text(&d.o, "project", s->settings.project_name);
 	pipeline_put_uuid(&d.o, "source_id", &s->settings.source);
 	pipeline_put_uuid(&d.o, "project_id", &s->settings.project);

@@ -22,6 +22,8 @@ static void put_identity(const struct session *s, struct json_out *o)
 	put_fact(s, o, "provider_call_id", FACT_provider_call_id);
 	pipeline_put_uuid(o, "conversation_id", &s->facts.conversation);
 	pipeline_put_uuid(o, "source_id", &s->settings.source);
+	pipeline_put_text(o, "source", s->settings.source_name);
+	pipeline_put_text(o, "dialect", s->settings.dialect);
 	pipeline_put_uuid(o, "project_id", &s->settings.project);
 	pipeline_put_uuid(o, "org_id", &s->settings.org);
 	put_fact(s, o, "kind", FACT_kind);

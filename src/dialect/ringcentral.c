@@ -2,10 +2,13 @@
 
 #include "dialect/ringcentral_parts.h"
 
+static const char *const transfers[] = { "number", "extension", "voicemail", NULL };
+
 const struct dialect ringcentral_dialect = {
 	.name = "ringcentral",
 	.title = "RingCentral",
 	.cannot = rc_cannot,
+	.transfers = transfers,
 	.echo_header = "Validation-Token",
 	.classify = rc_classify,
 	.mask = rc_mask,

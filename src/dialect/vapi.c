@@ -2,10 +2,13 @@
 
 #include "dialect/vapi_parts.h"
 
+static const char *const transfers[] = { "number", "sip", NULL };
+
 const struct dialect vapi_dialect = {
 	.name = "vapi",
 	.title = "Vapi",
 	.cannot = vapi_cannot,
+	.transfers = transfers,
 	.socket_kind = VAPI_SOCKET_KIND,
 	.classify = vapi_classify,
 	.mask = vapi_mask,

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "node/live_link.h"
+#include "node/watch_destination.h"
 #include "node/watch_page.h"
 #include "node/watch_plain.h"
 #include "node/watch_screen.h"
@@ -104,24 +105,13 @@ static void announce(struct watch *w)
 	w->announced = true;
 	for (size_t i = 0; i < n && w->mode == MODE_PLAIN; i++) {
 		struct buf line AUTO_BUF = { 0 };
-		watch_plain_call(&line, list[i], watch_model_source(&w->model, list[i]),
-				 clock_now_us());
+		watch_plain_call(&line, list[i], clock_now_us());
 		print_line(w, buf_span(&line));
 	}
 	free(list);
 }
 
 /* --- commands of the person at the screen --- */
-
-static void write_destination(struct json_out *o, const char *text)
-{
-	bool sip = strncmp(text, "sip", 3) == 0;
-
-	json_begin(o, "destination");
-	json_put_z(o, "type", sip ? "sip" : "number");
-	json_put_z(o, sip ? "sipUri" : "number", text);
-	json_end(o);
-}
 
 static void send_wish(struct watch *w, const struct watch_wish *wish)
 {
@@ -138,7 +128,7 @@ static void send_wish(struct watch *w, const struct watch_wish *wish)
 	if (wish->verb == COMMAND_SAY || wish->verb == COMMAND_SEND_TEXT)
 		json_put_z(&o, "text", wish->text);
 	if (wish->verb == COMMAND_TRANSFER)
-		write_destination(&o, wish->text);
+		watch_destination_write(wish->text, &o);
 	json_end(&o);
 	bool sent = live_link_send(w->link, buf_span(&b)) == 0;
 	watch_page_notice(&w->ui, sent ? WATCH_NOTE : WATCH_BAD, clock_now_us(),
@@ -308,21 +298,6 @@ static void on_signal(uv_signal_t *s, int number)
 
 /* --- life --- */
 
-/* Whom calls come from is shown by name and platform. Without an answer watch says itself what is
- * the matter. */
-static void learn_sources(struct watch *w)
-{
-	struct remote_answer a = { 0 };
-	struct fault f;
-
-	if (w->mode != MODE_JSON &&
-	    remote_send(&w->remote, HTTP_GET, "/api/v1/sources", (struct span){ 0 }, NULL, &a,
-			&f) == 0 &&
-	    a.status == 200)
-		watch_model_sources(&w->model, json_of(buf_span(&a.text)));
-	remote_answer_fini(&a);
-}
-
 static int read_limits(struct watch *w)
 {
 	const char *seconds = verb_option(w->v, "--for"), *calls = verb_option(w->v, "--calls");
@@ -414,7 +389,6 @@ int verb_watch(const struct verb_call *v)
 		w.status = remote_init(&w.remote, v);
 	if (!w.status) {
 		speak_utf8();
-		learn_sources(&w);
 		run(&w);
 	}
 	watch_page_fini(&w.page);

@@ -384,64 +384,9 @@ static void forget(struct watch_model *m, struct watch_call *c)
 void watch_model_fini(struct watch_model *m)
 {
 	struct watch_call *c, *next;
-	struct watch_source *s, *following;
 
 	HASH_ITER (hh, m->calls, c, next)
 		forget(m, c);
-	HASH_ITER (hh, m->sources, s, following) {
-		HASH_DEL(m->sources, s);
-		free(s);
-	}
-}
-
-/* --- sources --- */
-
-static struct watch_source *source_of(struct watch_model *m, struct json object, const char *name)
-{
-	char id[UUID_TEXT + 1];
-	struct watch_source *s;
-
-	get_id(object, name, id);
-	HASH_FIND_STR(m->sources, id, s);
-	if (!s && id[0]) {
-		s = calloc(1, sizeof(*s));
-		CHECK(s);
-		memcpy(s->id, id, sizeof(id));
-		HASH_ADD_STR(m->sources, id, s);
-	}
-	return s;
-}
-
-void watch_model_sources(struct watch_model *m, struct json answer)
-{
-	struct json_iter it = json_iter(json_get(answer, "sources"));
-	struct span key;
-	struct json item;
-
-	while (json_next(&it, &key, &item)) {
-		struct watch_source *s = source_of(m, item, "id");
-		if (!s)
-			continue;
-		GET_TEXT(item, "name", s->name);
-		GET_TEXT(item, "dialect", s->dialect);
-	}
-}
-
-const struct watch_source *watch_model_source(const struct watch_model *m,
-					      const struct watch_call *c)
-{
-	struct watch_source *s;
-
-	HASH_FIND_STR(m->sources, c->source, s);
-	return s;
-}
-
-static void learn_source(struct watch_model *m, struct json started)
-{
-	struct watch_source *s = source_of(m, started, "source_id");
-
-	if (s)
-		GET_TEXT(started, "source", s->name);
 }
 
 struct watch_call *watch_model_find(const struct watch_model *m, const char *id)
@@ -482,8 +427,8 @@ static void put_people(struct watch_call *c, struct json object)
 	GET_TEXT(assistant, "name", c->assistant);
 	if (!c->assistant[0])
 		GET_TEXT(assistant, "id", c->assistant);
-	if (json_has(json_get(object, "source_id")))
-		get_id(object, "source_id", c->source);
+	GET_TEXT(object, "source", c->source);
+	GET_TEXT(object, "dialect", c->dialect);
 	if (json_has(json_get(object, "kind")))
 		c->is_text = json_is_text(json_get(object, "kind"), "sms");
 }
@@ -955,8 +900,6 @@ static void apply_event(struct watch_model *m, struct json event, int64_t now_us
 	bool known = event_type_of(event, &type);
 	struct watch_call *c = call_of(m, event, "call_id", known && type == EVENT_CALL_STARTED);
 	bool ended = c && c->ended;
-	if (known && type == EVENT_CALL_STARTED)
-		learn_source(m, n.data);
 	if (c && known)
 		apply_news(c, type, &n);
 	m->ended += c && c->ended && !ended;
@@ -1149,11 +1092,10 @@ const char *watch_call_our_side(const struct watch_call *c)
 	return c->is_text || c->parties.n ? "us" : "AI";
 }
 
-static bool matches(const struct watch_model *m, const struct watch_call *c, const char *filter)
+static bool matches(const struct watch_call *c, const char *filter)
 {
-	const struct watch_source *s = watch_model_source(m, c);
 	const char *texts[] = { c->id,	   c->customer, c->customer_name, c->assistant,
-				c->status, c->mood,	s ? s->name : "", s ? s->dialect : "" };
+				c->status, c->mood,	c->source,	  c->dialect };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (strcasestr(texts[i], filter))
@@ -1174,7 +1116,7 @@ const struct watch_call **watch_model_list(const struct watch_model *m, enum wat
 
 	CHECK(list);
 	for (const struct watch_call *c = m->calls; c; c = c->hh.next) {
-		if (!*filter || matches(m, c, filter))
+		if (!*filter || matches(c, filter))
 			list[count++] = c;
 	}
 	qsort_r(list, count, sizeof(*list), compare, &sort);

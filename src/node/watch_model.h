@@ -43,17 +43,10 @@ struct watch_line {
 	char *text;
 };
 
-/* Whom a call comes from. The dialect is empty where only the name is known. */
-struct watch_source {
-	char id[UUID_TEXT + 1];
-	char name[WATCH_TEXT_MAX], dialect[WATCH_TEXT_MAX];
-	UT_hash_handle hh;
-};
-
 struct watch_call {
 	char id[UUID_TEXT + 1];
-	char source[UUID_TEXT + 1]; /* watch_model_source */
-	bool is_text;		    /* a conversation by text, no voice */
+	char source[WATCH_TEXT_MAX], dialect[WATCH_TEXT_MAX]; /* whom it comes from, by name */
+	bool is_text;					      /* a conversation by text, no voice */
 	char customer[WATCH_TEXT_MAX], customer_name[WATCH_TEXT_MAX], assistant[WATCH_TEXT_MAX];
 	char status[WATCH_TEXT_MAX];
 	char ended_reason[WATCH_TEXT_MAX];
@@ -84,7 +77,6 @@ struct watch_call {
 
 struct watch_model {
 	struct watch_call *calls;
-	struct watch_source *sources;
 	unsigned generation; /* of snapshots */
 	bool owner_done[WATCH_OWNERS_MAX];
 	unsigned owners, owners_done;
@@ -94,11 +86,6 @@ struct watch_model {
 };
 
 void watch_model_fini(struct watch_model *);
-/* The API's list of sources; others become known, by name alone, when their calls start. */
-void watch_model_sources(struct watch_model *, struct json answer);
-/* NULL: not known. */
-const struct watch_source *watch_model_source(const struct watch_model *,
-					      const struct watch_call *);
 /* A new connection: what is not in its snapshots has ended unseen, and goes when they are complete.
  */
 void watch_model_restart(struct watch_model *);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "node/text.h"
+#include "node/watch_destination.h"
 
 enum {
 	TABLE_TOP = 2,
@@ -109,7 +110,6 @@ struct cell {
 };
 
 struct moment {
-	const struct watch_model *model;
 	int64_t now_us;
 	int width; /* of the cell */
 	bool pulse;
@@ -141,14 +141,11 @@ static void put_code(struct buf *b, const char *dialect)
 static void cell_source(struct cell *c, const struct watch_call *call, const struct moment *m)
 {
 	enum { ROOM_FOR_NAME = 8 };
-	const struct watch_source *s = watch_model_source(m->model, call);
 
 	c->style = WATCH_NOTE;
-	if (!s)
-		return;
-	put_code(&c->text, s->dialect[0] ? s->dialect : s->name);
+	put_code(&c->text, call->dialect);
 	if (m->width >= ROOM_FOR_NAME)
-		buf_printf(&c->text, " %s", s->name);
+		buf_printf(&c->text, " %s", call->source);
 }
 
 static void cell_customer(struct cell *c, const struct watch_call *call, const struct moment *m)
@@ -384,9 +381,7 @@ static void build_table(struct watch_page *p, const struct watch_model *m,
 			const struct watch_ui *ui, const struct watch_state *s,
 			const struct view *v)
 {
-	struct moment moment = { .model = m,
-				 .now_us = s->now_us,
-				 .pulse = s->now_us / PULSE_US % 2 == 0 };
+	struct moment moment = { .now_us = s->now_us, .pulse = s->now_us / PULSE_US % 2 == 0 };
 
 	for (size_t i = v->top; i < v->n && i < v->top + v->rows; i++)
 		build_call(p, TABLE_TOP + (int)(i - v->top), v->list[i], i == v->chosen, &moment);
@@ -481,11 +476,10 @@ static void show_all(struct shown *s, const struct watch_call *c, int width)
 	show_partial(s, c, SPEAKER_USER, width);
 }
 
-static void build_title(struct watch_page *p, int row, const struct watch_model *m,
-			const struct watch_call *c, const struct watch_ui *ui)
+static void build_title(struct watch_page *p, int row, const struct watch_call *c,
+			const struct watch_ui *ui)
 {
 	struct buf b AUTO_BUF = { 0 };
-	const struct watch_source *by = watch_model_source(m, c);
 
 	buf_printf(&b, "── %.8s%s%s%s  %s%s%s", c->id,
 		   ui->scrolled ? "  (scrolled: End follows)" : "",
@@ -502,7 +496,7 @@ static void build_title(struct watch_page *p, int row, const struct watch_model 
 		buf_addz(&b, "  RECORDING PAUSED");
 	put_bar(&b, "caller", &c->levels[SPEAKER_USER]);
 	put_bar(&b, watch_call_our_side(c), &c->levels[SPEAKER_AI]);
-	buf_printf(&b, "  %s%s%s", c->assistant, by ? "  by " : "", by ? by->name : "");
+	buf_printf(&b, "  %s%s%s", c->assistant, c->source[0] ? "  by " : "", c->source);
 	put_row(p, row, WATCH_HEAD, buf_span(&b));
 }
 
@@ -631,7 +625,7 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 
 	if (!c || height < 2)
 		return;
-	build_title(p, top, m, c, ui);
+	build_title(p, top, c, ui);
 	int list = build_parties(p, top + 1, height / 4, &c->parties);
 	list += build_checklist(p, top + 1 + list, height - 1 - list, &c->checklist);
 	top += list;
@@ -652,11 +646,8 @@ static void build_transcript(struct watch_page *p, const struct watch_model *m, 
 /* --- footer and help --- */
 
 static const char *const prompts[] = {
-	[WATCH_SAY] = "say: ",
-	[WATCH_TEXT] = "text: ",
-	[WATCH_TRANSFER] = "transfer to (+1... or sip:...): ",
-	[WATCH_FILTER] = "filter: ",
-	[WATCH_END] = "end call",
+	[WATCH_SAY] = "say: ",	     [WATCH_TEXT] = "text: ",  [WATCH_TRANSFER] = "transfer to ",
+	[WATCH_FILTER] = "filter: ", [WATCH_END] = "end call",
 };
 
 static enum command_verb verb_of(enum watch_prompt prompt)
@@ -676,8 +667,28 @@ static void build_hint(struct watch_page *p, const struct watch_model *m, const 
 	const struct watch_call *c = watch_model_find(m, ui->prompt_call);
 	const char *why = c && ui->prompt != WATCH_FILTER ? c->cannot[verb_of(ui->prompt)] : NULL;
 
-	if (why && !ui->input[0])
+	if (ui->refused)
+		why = "not such a destination";
+	if (why && (!ui->input[0] || ui->refused))
 		put_cell(p, row, column, p->columns - column, WATCH_BAD, span_of(why));
+}
+
+static const char *dialect_of(const struct watch_model *m, const struct watch_ui *ui)
+{
+	const struct watch_call *c = watch_model_find(m, ui->prompt_call);
+
+	return c ? c->dialect : "";
+}
+
+static void put_prompt(struct buf *b, const struct watch_model *m, const struct watch_ui *ui)
+{
+	if (ui->prompt != WATCH_FILTER)
+		buf_printf(b, " %.8s", ui->prompt_call);
+	buf_printf(b, " %s", prompts[ui->prompt]);
+	if (ui->prompt != WATCH_TRANSFER)
+		return;
+	watch_destination_forms(dialect_of(m, ui), b);
+	buf_addz(b, ": ");
 }
 
 static void build_prompt(struct watch_page *p, const struct watch_model *m,
@@ -691,9 +702,7 @@ static void build_prompt(struct watch_page *p, const struct watch_model *m,
 		build_hint(p, m, ui, row, (int)b.n + 2);
 		return;
 	}
-	bool about = ui->prompt != WATCH_FILTER;
-	buf_printf(&b, " %.*s%s%s", about ? 8 : 0, ui->prompt_call, about ? " " : "",
-		   prompts[ui->prompt]);
+	put_prompt(&b, m, ui);
 	size_t head = text_width(buf_span(&b)),
 	       room = (size_t)p->columns > head + 2 ? (size_t)p->columns - head - 2 : 1;
 	struct span input = span_of(ui->input), line;
@@ -755,7 +764,7 @@ static const char *const help_lines[] = {
 	"i           say: the assistant speaks your text to the caller; or send a text",
 	"m           mute the assistant, or unmute it",
 	"e           end the call (asks)",
-	"t           transfer the call to a number or SIP address",
+	"t           transfer the call: the prompt says to what its platform can",
 	"r           leave out of the recording what comes; again: record on",
 	"s           sort by attention, longest, newest, customer",
 	"/           show only calls with this text (number, name, status, mood, signal)",
@@ -1067,8 +1076,13 @@ static void type_in(struct watch_ui *ui, uint32_t key)
 	ui->input[n + utf8_put(ui->input + n, key)] = '\0';
 }
 
-static void answer_prompt(struct watch_ui *ui, struct watch_wish *w)
+/* What is no destination stays as it was typed. */
+static void answer_prompt(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
 {
+	ui->refused = ui->prompt == WATCH_TRANSFER && ui->input[0] &&
+		      !watch_destination_fits(dialect_of(m, ui), ui->input);
+	if (ui->refused)
+		return;
 	if (ui->prompt == WATCH_FILTER)
 		snprintf(ui->filter, sizeof(ui->filter), "%.*s", WATCH_FILTER_MAX, ui->input);
 	else if (ui->input[0])
@@ -1076,14 +1090,16 @@ static void answer_prompt(struct watch_ui *ui, struct watch_wish *w)
 	ui->prompt = WATCH_NO_PROMPT;
 }
 
-static void prompt_key(struct watch_ui *ui, uint32_t key, struct watch_wish *w)
+static void prompt_key(struct watch_ui *ui, const struct watch_model *m, uint32_t key,
+		       struct watch_wish *w)
 {
+	ui->refused = false;
 	if (ui->prompt == WATCH_END || ui->prompt == WATCH_HELP) {
 		if (ui->prompt == WATCH_END && (key == 'y' || key == 'Y'))
 			wish(w, COMMAND_END, ui->prompt_call, "");
 		ui->prompt = WATCH_NO_PROMPT;
 	} else if (key == WATCH_KEY_ENTER) {
-		answer_prompt(ui, w);
+		answer_prompt(ui, m, w);
 	} else if (key == WATCH_KEY_ESCAPE) {
 		ui->prompt = WATCH_NO_PROMPT;
 	} else if (key == WATCH_KEY_BACKSPACE) {
@@ -1098,7 +1114,7 @@ void watch_page_key(struct watch_ui *ui, const struct watch_model *m, uint32_t k
 {
 	w->wished = false;
 	if (ui->prompt != WATCH_NO_PROMPT) {
-		prompt_key(ui, key, w);
+		prompt_key(ui, m, key, w);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -61,6 +61,7 @@ struct watch_ui {
 	char prompt_call[UUID_TEXT +
 			 1]; /* whom the prompt is about: the choice may move meanwhile */
 	char input[WATCH_INPUT_MAX + 1];
+	bool refused; /* the input is no answer to the prompt */
 	char notice[256];
 	enum watch_style notice_style;
 	int64_t notice_until_us;
@@ -100,7 +101,7 @@ struct watch_wish {
 	bool wished;
 	enum command_verb verb;
 	char call[UUID_TEXT + 1];
-	char text[WATCH_INPUT_MAX + 1]; /* the words; transfer: number or SIP URI */
+	char text[WATCH_INPUT_MAX + 1]; /* the words; transfer: watch_destination.h */
 };
 /* `key`: a code point or WATCH_KEY_*. */
 void watch_page_key(struct watch_ui *, const struct watch_model *, uint32_t key,

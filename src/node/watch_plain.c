@@ -362,16 +362,15 @@ static void put_present(struct buf *out, const struct watch_parties *parties)
 	}
 }
 
-void watch_plain_call(struct buf *out, const struct watch_call *c, const struct watch_source *by,
-		      int64_t now_us)
+void watch_plain_call(struct buf *out, const struct watch_call *c, int64_t now_us)
 {
 	put_time(out, now_us);
 	buf_printf(out, "%.*s is live: %s", ID_SHOWN, c->id,
 		   c->customer[0] ? c->customer : c->customer_name);
 	if (c->assistant[0])
 		buf_printf(out, " with %s", c->assistant);
-	if (by)
-		buf_printf(out, " by %s (%s)", by->name, by->dialect);
+	if (c->source[0])
+		buf_printf(out, " by %s (%s)", c->source, c->dialect);
 	buf_addz(out, ", ");
 	text_duration(out, watch_call_duration_ms(c, now_us));
 	put_present(out, &c->parties);

@@ -13,8 +13,7 @@ enum watch_detail {
  * zone. False: nothing at this detail. */
 bool watch_plain_event(struct buf *out, struct json event, enum watch_detail);
 /* "14:03:07.120 3f2a91c8 is live: +14155550123 with Anna by main (vapi), 2:31", and who is in it.
- * The source may be NULL. */
-void watch_plain_call(struct buf *out, const struct watch_call *, const struct watch_source *,
-		      int64_t now_us);
+ */
+void watch_plain_call(struct buf *out, const struct watch_call *, int64_t now_us);
 
 #endif

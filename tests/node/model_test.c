@@ -437,13 +437,13 @@ static void test_heard_parties(void **state)
 static void test_platforms(void **state)
 {
 	(void)state;
-	watch_model_sources(&model, json_of(SPAN("{\"sources\":[{\"id\":\"s-1\",\"name\":\"main\","
-						 "\"dialect\":\"ringcentral\"},7]}")));
 	snapshot(0,
-		 "{\"id\":\"" A "\",\"live\":true,\"source_id\":\"s-1\",\"kind\":\"sms\",\"can\":{"
+		 "{\"id\":\"" A "\",\"live\":true,\"source\":\"main\",\"dialect\":\"ringcentral\","
+		 "\"kind\":\"sms\",\"can\":{"
 		 "\"say\":\"no voice\",\"mute\":\"a text\",\"send-text\":true}}",
 		 "false");
-	assert_string_equal(watch_model_source(&model, a())->dialect, "ringcentral");
+	assert_string_equal(a()->source, "main");
+	assert_string_equal(a()->dialect, "ringcentral");
 	assert_true(a()->is_text);
 	assert_string_equal(a()->cannot[COMMAND_SAY], "no voice");
 	assert_string_equal(a()->cannot[COMMAND_MUTE], "a text");
@@ -466,8 +466,9 @@ static void test_platforms(void **state)
 	event(A, "\"type\":\"command\",\"data\":{\"command_id\":\"c\",\"verb\":\"record-pause\","
 		 "\"state\":\"effect_seen\",\"accepted_at\":\"x\"}");
 	assert_true(a()->recording_paused);
-	event(B, "\"type\":\"call.started\",\"data\":{\"source\":\"new\",\"source_id\":\"s-2\"}");
-	assert_string_equal(watch_model_source(&model, watch_model_find(&model, B))->name, "new");
+	event(B, "\"type\":\"call.started\",\"data\":{\"source\":\"new\",\"dialect\":\"vapi\"}");
+	assert_string_equal(watch_model_find(&model, B)->source, "new");
+	assert_string_equal(watch_model_find(&model, B)->dialect, "vapi");
 	size_t n;
 	free(watch_model_list(&model, WATCH_BY_AGE, "ringcent", &n));
 	assert_int_equal(n, 1);

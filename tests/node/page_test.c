@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "node/text.h"
+#include "node/watch_destination.h"
 #include "node/watch_page.h"
 
 #define NOW INT64_C(1800000000000000)
@@ -266,10 +267,9 @@ static void open_call(unsigned i)
 static void test_parties(void **state)
 {
 	(void)state;
-	watch_model_sources(&model, json_of(SPAN("{\"sources\":[{\"id\":\"s-1\",\"name\":\"desk\","
-						 "\"dialect\":\"ringcx\"}]}")));
 	add_call(6,
-		 ",\"source_id\":\"s-1\",\"turns\":[{\"speaker\":\"ai\",\"text\":\"Hello\","
+		 ",\"source\":\"desk\",\"dialect\":\"ringcx\",\"turns\":[{\"speaker\":\"ai\","
+		 "\"text\":\"Hello\","
 		 "\"turn\":0}],\"parties\":[{\"party_id\":\"1\",\"name\":\"Menu\",\"side\":"
 		 "\"system\","
 		 "\"state\":\"left\"},{\"party_id\":\"2\",\"name\":\"Ann Lee\",\"side\":\"inside\","
@@ -315,6 +315,87 @@ static void test_what_cannot_be_done(void **state)
 	build(24, 80);
 	assert_true(row_has(23, "not now"));
 	assert_int_equal(key('y').verb, COMMAND_END);
+}
+
+static void type(const char *text)
+{
+	while (*text)
+		key((uint32_t)*text++);
+}
+
+/* The prompt says what the call's platform takes; what it does not take stays as it was typed. */
+static void test_transfers_are_what_the_platform_takes(void **state)
+{
+	(void)state;
+	add_call(6, ",\"dialect\":\"ringcentral\"");
+	add_call(7, ",\"dialect\":\"vapi\"");
+	open_call(6);
+	key('t');
+	build(24, 120);
+	assert_true(row_has(23, "transfer to +1... or 101 (extension): "));
+	type("sip:a@b");
+	assert_false(key(WATCH_KEY_ENTER).wished);
+	build(24, 120);
+	assert_true(row_has(23, "not such a destination"));
+	for (int i = 0; i < 7; i++)
+		key(WATCH_KEY_BACKSPACE);
+	build(24, 120);
+	assert_false(row_has(23, "not such"));
+	type("+101");
+	key(WATCH_KEY_BACKSPACE);
+	assert_false(key(WATCH_KEY_ENTER).wished); /* too short a number */
+	key(WATCH_KEY_ESCAPE);
+	key('t');
+	type("101");
+	struct watch_wish w = key(WATCH_KEY_ENTER);
+	assert_int_equal(w.verb, COMMAND_TRANSFER);
+	assert_string_equal(w.text, "101");
+	open_call(7);
+	key('t');
+	build(24, 120);
+	assert_true(row_has(23, "transfer to +1... or sip:...: "));
+	type("101");
+	assert_false(key(WATCH_KEY_ENTER).wished);
+	key(WATCH_KEY_ESCAPE);
+	add_call(8, "");
+	open_call(8);
+	key('t');
+	build(24, 120);
+	assert_true(row_has(23, "+1... or sip:... or 101 (extension): "));
+}
+
+static void test_destinations(void **state)
+{
+	static const struct {
+		const char *text, *json;
+	} rows[] = {
+		{ "+14155550100",
+		  "{\"destination\":{\"type\":\"number\",\"number\":\"+14155550100\"}}" },
+		{ "sips:a@b", "{\"destination\":{\"type\":\"sip\",\"sipUri\":\"sips:a@b\"}}" },
+		{ "101", "{\"destination\":{\"type\":\"extension\",\"extension\":\"101\"}}" },
+		{ "sip:", "{}" },
+		{ "sip:a b", "{}" },
+		{ "sipper", "{}" },
+		{ "+", "{}" },
+		{ "+1 415", "{}" },
+		{ "+12345678901234567", "{}" },
+		{ "12345678901", "{}" },
+		{ "anna", "{}" },
+		{ "", "{}" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf b AUTO_BUF = { 0 };
+		struct json_out o = { .b = &b };
+		json_begin(&o, NULL);
+		watch_destination_write(rows[i].text, &o);
+		json_end(&o);
+		assert_string_equal(buf_z(&b), rows[i].json);
+		assert_int_equal(watch_destination_fits("", rows[i].text),
+				 strcmp(rows[i].json, "{}") != 0);
+	}
+	assert_false(watch_destination_fits("ringcentral", "sip:a@b"));
+	assert_false(watch_destination_fits("vapi", "101"));
 }
 
 static void test_texts_are_answered_by_text(void **state)
@@ -380,6 +461,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_done, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_transfers_are_what_the_platform_takes, set_up,
+						tear_down),
+		cmocka_unit_test(test_destinations),
 		cmocka_unit_test_setup_teardown(test_texts_are_answered_by_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pause_turns_to_resume, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_connection, set_up, tear_down),

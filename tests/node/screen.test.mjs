@@ -183,16 +183,14 @@ test('calls come and go; the ended one fades at the bottom', async (t) => {
   assert.match(terminal.lines()[0], / 1 live/);
 });
 
-const sources = [{ id: 's-v', name: 'demo', dialect: 'vapi' }, { id: 's-r', name: 'ringcentral', dialect: 'ringcentral' }, { id: 's-x', name: 'ringcx', dialect: 'ringcx' }];
-
 test('calls of Vapi and RingCentral side by side', async (t) => {
   const { server, terminal } = await open(t, [
-    snapshotOf(ids.anna, { source_id: 's-v' }),
-    snapshotOf(ids.bert, { source_id: 's-r', assistant: null, customer: { number: '+15550100021' }, parties: [
+    snapshotOf(ids.anna, { source: 'demo', dialect: 'vapi' }),
+    snapshotOf(ids.bert, { source: 'ringcentral', dialect: 'ringcentral', assistant: null, customer: { number: '+15550100021' }, parties: [
       { party_id: '1', side: 'outside', state: 'talking', number: '+15550100021', name: null }, { party_id: '2', side: 'inside', state: 'held', name: 'Ann Lee' }],
     can: { say: 'RingCentral has no way to speak', mute: true } }),
-    snapshotOf(ids.cleo, { source_id: 's-r', kind: 'sms', customer: { number: '+15550100022' }, turns: [turn('user', 'A table for four?', 0, 0)] }),
-  ], 80, 24, { 'GET /api/v1/sources': () => [200, { sources }] });
+    snapshotOf(ids.cleo, { source: 'ringcentral', dialect: 'ringcentral', kind: 'sms', customer: { number: '+15550100022' }, turns: [turn('user', 'A table for four?', 0, 0)] }),
+  ]);
   server.onCommand = (m, reply) => reply({ type: 'command', status: 200, command: { verb: m.verb, state: 'accepted' } });
   await terminal.shows(/3f2a91c8 VA \+14155550123 Anna +live /);
   await terminal.shows(/3f2a77d1 RC \+15550100021 +HOLD /);

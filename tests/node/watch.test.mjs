@@ -64,8 +64,7 @@ test('facts, what is known of the caller, escalations (A8, A9)', async (t) => {
 
 test('whose call it is, who is in it, texts', async (t) => {
   const server = await node(t);
-  Object.assign(server.calls[0], { source_id: 's-x', parties: [{ party_id: '1', side: 'inside', state: 'talking', name: 'Ann Lee', muted: true }, { party_id: '2', state: 'left' }] });
-  server.answers['GET /api/v1/sources'] = () => [200, { sources: [{ id: 's-x', name: 'centre', dialect: 'ringcx' }] }];
+  Object.assign(server.calls[0], { source: 'centre', dialect: 'ringcx', parties: [{ party_id: '1', side: 'inside', state: 'talking', name: 'Ann Lee', muted: true }, { party_id: '2', state: 'left' }] });
   const run = watch(server, '--calls', '1');
   await subscribed(server);
   const party = (data) => eventOf(ids.anna, 'party', { data: { party_id: '1', side: 'inside', name: 'Ann Lee', ...data } });
