@@ -167,6 +167,22 @@ static bool has_outside(const struct parties_state *ps)
 	return false;
 }
 
+/* Somebody of ours, who calls among ourselves, is told to have answered as soon as it rings there.
+ */
+static bool rang_in_vain(const struct parties_state *ps, const struct party *in)
+{
+	bool others = false;
+	for (uint32_t i = 0; i < ps->n; i++) {
+		const struct party *p = &ps->items[i];
+		if (p == in || p->side == PARTY_SUPERVISOR)
+			continue;
+		if (p->side == PARTY_INSIDE && party_talked_us(p))
+			return false;
+		others = true;
+	}
+	return others && !in->outbound;
+}
+
 static struct span why_over(const struct session *s)
 {
 	const struct parties_state *ps = &s->parties;
@@ -177,7 +193,7 @@ static struct span why_over(const struct session *s)
 		return SPAN("moved");
 	if (!last || span_is(kept_span(&party_standing(last)->reason), NOT_FOUND))
 		return SPAN(NOT_FOUND);
-	if (in && (out || !has_outside(ps)))
+	if (in && (out || (!has_outside(ps) && !rang_in_vain(ps, in))))
 		return who_hung_up(out, in);
 	return why_not_reached(ps, out);
 }

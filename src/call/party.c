@@ -33,11 +33,11 @@ const struct party_word *party_standing(const struct party *p)
 	const struct party_word *e = &p->event, *s = &p->snapshot;
 	if (!e->known || !s->known)
 		return e->known ? e : s;
-	bool agreed = e->state == s->state || (party_over(e->state) && party_over(s->state));
-	if (agreed || e->at_us >= s->at_us + SNAPSHOT_BLUR_US)
+	/* Also an answer that lags behind its own time must not bring back who is gone. */
+	if (e->state == s->state || party_over(e->state) || e->at_us >= s->at_us + SNAPSHOT_BLUR_US)
 		return e;
 	bool same_moment = e->at_us >= s->at_us - SNAPSHOT_BLUR_US;
-	return same_moment && (party_over(e->state) || !party_over(s->state)) ? e : s;
+	return same_moment && !party_over(s->state) ? e : s;
 }
 
 bool party_is_gone(const struct party *p)
@@ -49,7 +49,7 @@ const struct party_word *party_described(const struct party *p)
 {
 	const struct party_word *e = &p->event, *s = &p->snapshot, *w = party_standing(p);
 	bool agreed = e->known && s->known && e->state == s->state && !party_over(w->state);
-	return agreed && s->at_us > e->at_us ? s : w;
+	return agreed && s->at_us > e->at_us + SNAPSHOT_BLUR_US ? s : w;
 }
 
 bool party_is_muted(const struct party *p)

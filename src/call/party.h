@@ -57,8 +57,8 @@ static inline void party_least(int64_t *known, int64_t us)
 /* Takes a word over; true when it is the latest of its kind. */
 bool party_merge(struct party *, const struct call_party *word, int64_t at_us);
 /* By which word it stands: between an event and a snapshot the event when it says the same (and
- * knows since when and why), or is later. About the same moment nobody knows which was first; but
- * nobody comes back. */
+ * knows since when and why), is later, or has it gone: nobody comes back. About the same moment
+ * nobody knows which was first; then, too, who is gone by the snapshot is gone. */
 const struct party_word *party_standing(const struct party *);
 /* What else is said of it: as long as it is there, by whoever spoke last. */
 const struct party_word *party_described(const struct party *);

@@ -42,6 +42,7 @@ struct actor {
 	const char *code, *reason;
 	char peer[32];
 	bool muted, there; /* there: told of at least once */
+	unsigned recorded; /* 0: not; odd: just now; even: paused */
 	unsigned renamed;
 };
 
@@ -219,6 +220,13 @@ static bool mute(struct story *t)
 	return true;
 }
 
+static bool record(struct story *t)
+{
+	t->actors[t->agent].recorded++;
+	tell(t, t->agent, t->actors[t->agent].code, NULL);
+	return true;
+}
+
 static bool blind_transfer(struct story *t)
 {
 	gone(t, t->agent, "BlindTransfer");
@@ -300,7 +308,7 @@ static void make_story(struct story *t)
 {
 	static bool (*const acts[])(struct story *) = {
 		hold,	   mute,   blind_transfer, attended_transfer, park,
-		supervise, confer, hold,	   leave_for_another, flip,
+		supervise, confer, record,	   leave_for_another, flip,
 	};
 	*t = (struct story){ .sequence = 1 };
 	bool talking = chance(70) ? begin_inbound(t) : begin_outbound(t);
@@ -357,7 +365,11 @@ static void put_party(struct buf *b, const struct story *t, unsigned who, const 
 		buf_printf(b, ",'reason':'%s'", a->reason);
 	if (*a->peer)
 		buf_printf(b, ",'peerId':{'telephonySessionId':'%s'}", a->peer);
-	buf_printf(b, "},'muted':%s}", a->muted ? "true" : "false");
+	buf_addz(b, "}");
+	if (a->recorded)
+		buf_printf(b, ",'recordings':[{'id':'r-%u','active':%s}]", who,
+			   a->recorded % 2 ? "true" : "false");
+	buf_printf(b, ",'muted':%s}", a->muted ? "true" : "false");
 }
 
 static void put_event(struct buf *b, const struct story *t, const struct told *e, unsigned copy)
@@ -377,11 +389,12 @@ static void put_event(struct buf *b, const struct story *t, const struct told *e
 	buf_addz(b, "]}}");
 }
 
-/* Everybody as they stood at a moment; Date has whole seconds. */
-static void put_snapshot(struct buf *b, const struct story *t, int64_t at_ms, bool found)
+/* Everybody as they stood at a moment, in an answer of another one; its Date has whole seconds. */
+static void put_snapshot(struct buf *b, const struct story *t, int64_t at_ms, int64_t date_ms,
+			 bool found)
 {
 	struct actor now[PARTIES_MOST] = { 0 };
-	int64_t date_us = SIM_START_US + at_ms * MS_US;
+	int64_t date_us = SIM_START_US + date_ms * MS_US;
 	const char *comma = "";
 	for (unsigned i = 0; i < t->n && t->told[i].at_ms <= at_ms; i++)
 		now[t->told[i].party] = t->told[i].is;
@@ -402,9 +415,9 @@ static void put_snapshot(struct buf *b, const struct story *t, int64_t at_ms, bo
 
 struct delivery {
 	int64_t at_ms;
-	unsigned order; /* among those of the same moment */
-	unsigned told;	/* or, from TOLD_MOST on, a snapshot */
-	int64_t snapshot_ms;
+	unsigned order;		     /* among those of the same moment */
+	unsigned told;		     /* or, from TOLD_MOST on, a snapshot */
+	int64_t snapshot_ms, lag_ms; /* it is so much older than the answer */
 	bool found;
 };
 
@@ -439,7 +452,7 @@ static void play(struct sim *sim, const struct story *t, const struct feed *f)
 		if (d->told < TOLD_MOST)
 			put_event(&b, t, &t->told[d->told], i);
 		else
-			put_snapshot(&b, t, d->snapshot_ms, d->found);
+			put_snapshot(&b, t, d->snapshot_ms, d->snapshot_ms + d->lag_ms, d->found);
 		char *json = sim_json(buf_z(&b));
 		if (sim_apply(sim, RECORD_WEBHOOK, span_of(json)))
 			fail_msg("%s: %s", sim->fault.text, json);
@@ -501,6 +514,28 @@ static void lossy(const struct story *t, struct feed *f, bool known_in_the_end)
 	qsort(f->items, f->n, sizeof(*f->items), by_time);
 }
 
+/* The answer is of the very moment of the last words: what it shows is up to a second older than it
+ * says, or its Date is rounded down. Words it cannot show are not lost. */
+static int64_t close(const struct story *t, struct feed *f)
+{
+	int64_t shown_ms = t->now_ms - pick(1500), lag_ms = pick(1000);
+	shown_ms = shown_ms > 0 ? shown_ms : 0;
+	*f = (struct feed){ 0 };
+	for (unsigned i = 0; i < t->n; i++) {
+		f->lost[i] = t->told[i].at_ms <= shown_ms && chance(30);
+		if (!f->lost[i])
+			deliver(f, (struct delivery){ .at_ms = t->told[i].at_ms + pick(3000),
+						      .told = i });
+	}
+	deliver(f, (struct delivery){ .at_ms = shown_ms + lag_ms + pick(3000),
+				      .told = TOLD_MOST,
+				      .snapshot_ms = shown_ms,
+				      .lag_ms = lag_ms,
+				      .found = true });
+	qsort(f->items, f->n, sizeof(*f->items), by_time);
+	return (shown_ms + lag_ms) / 1000 * 1000;
+}
+
 /* --- comparing --- */
 
 static int lines_order(const void *a, const void *b)
@@ -532,9 +567,9 @@ static char *line_of(struct json object, const char *const *members)
 /* Who stands how; `whole`: and since when, and by which words. */
 static void parties_of(const struct sim *sim, bool whole, struct buf *out)
 {
-	static const char *const all[] = { "party_id", "side",	    "state",	"code",
-					   "reason",   "number",    "name",	"since",
-					   "muted",    "extension", "moved_to", NULL };
+	static const char *const all[] = { "party_id", "side",	    "state", "code",  "reason",
+					   "number",   "name",	    "since", "muted", "extension",
+					   "moved_to", "recording", NULL };
 	/* A machine may have been told by one message only. */
 	static const char *const some[] = { "party_id", "state", "muted", NULL };
 	struct buf b AUTO_BUF = { 0 };
@@ -579,11 +614,14 @@ static void agent_of(const struct sim *sim, struct buf *out)
 }
 
 /* The history in event time: told by events, not by answers. With `f`: of a feed in order, without
- * what was lost. */
+ * what was lost. Sides, names and numbers are told as far as they are known at the time, so they
+ * may differ; parties_of compares them. */
 static void history_of(const struct sim *sim, const struct feed *f, struct buf *out)
 {
-	static const char *const members[] = { "at",	    "data.party_id", "data.state",
-					       "data.code", "data.reason",   NULL };
+	static const char *const members[] = {
+		"at",	      "data.party_id", "data.state",	 "data.code", "data.reason",
+		"data.muted", "data.moved_to", "data.recording", NULL
+	};
 	struct span rest = buf_span(&sim->events);
 	char *lines[TOLD_MOST];
 	size_t n = 0, told = 0;
@@ -596,6 +634,35 @@ static void history_of(const struct sim *sim, const struct feed *f, struct buf *
 			lines[n++] = line_of(e, members);
 	}
 	join_sorted(lines, n, out);
+}
+
+/* Who watches and applies what is told in time, answers too, sees everybody as they stand. */
+static void check_watcher(const char *what, unsigned number, const struct sim *sim)
+{
+	struct json seen[PARTIES_MOST] = { 0 };
+	struct buf b AUTO_BUF = { 0 };
+	struct span rest = buf_span(&sim->events), none;
+	while (rest.n) {
+		struct json e = json_of(span_line(&rest)), data = json_get(e, "data");
+		unsigned who;
+		if (json_is_text(json_get(e, "type"), "party") &&
+		    !json_has(json_get(data, "late")) &&
+		    sscanf(json_get(data, "party_id").raw.p, "\"p-x-%u", &who) == 1)
+			seen[who - 1] = data;
+	}
+	session_snapshot(sim->s, &b);
+	struct json_iter it = json_iter(json_get(json_of(buf_span(&b)), "parties"));
+	struct json p;
+	while (json_next(&it, &none, &p)) {
+		unsigned who = 0;
+		assert_int_equal(sscanf(json_get(p, "party_id").raw.p, "\"p-x-%u", &who), 1);
+		struct json told = seen[who - 1];
+		if (span_eq(json_get(told, "state").raw, json_get(p, "state").raw) &&
+		    span_eq(json_get(told, "muted").raw, json_get(p, "muted").raw))
+			continue;
+		fail_msg("session %u of seed %llu, %s: stands %.*s, told %.*s", number,
+			 (unsigned long long)base_seed, what, SPAN_ARG(p.raw), SPAN_ARG(told.raw));
+	}
 }
 
 static void same(const char *what, unsigned number, struct span want, struct span got)
@@ -644,6 +711,7 @@ static void check(const char *what, unsigned number, const struct story *t, cons
 	same(what, number, buf_span(&x->agent), buf_span(&agent));
 	same(what, number, buf_span(&x->whole), buf_span(&state));
 	same(what, number, buf_span(&x->history), buf_span(&history));
+	check_watcher(what, number, &sim);
 	sim_check_replay(&sim);
 	sim_fini(&sim);
 }
@@ -673,6 +741,7 @@ static void check_lossy(unsigned number, const struct story *t, const struct fee
 	history_of(&x->sim, f, &want);
 	same("some lost", number, buf_span(&x->some), buf_span(&state));
 	same("some lost", number, buf_span(&want), buf_span(&history));
+	check_watcher("some lost", number, &sim);
 	if (known && t->ended) {
 		struct buf all AUTO_BUF = { 0 };
 		state_of(&sim, true, &all);
@@ -681,6 +750,58 @@ static void check_lossy(unsigned number, const struct story *t, const struct fee
 	}
 	sim_check_replay(&sim);
 	sim_fini(&sim);
+}
+
+/* A party's last word came, or has it gone, or the one before it is older than the moment: then how
+ * it stands is known. */
+static bool is_known(const struct story *t, const struct feed *f, unsigned who, int64_t date_ms)
+{
+	const struct told *last = NULL, *came = NULL;
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->told[i].party != who)
+			continue;
+		last = &t->told[i];
+		came = f->lost[i] ? came : last;
+	}
+	return last == came || strcmp(last->is.code, "Disconnected") == 0 ||
+	       strcmp(last->is.code, "Gone") == 0 || !came || came->at_ms < date_ms - 1000;
+}
+
+static struct json party_of(struct json parties, unsigned who)
+{
+	struct json_iter it = json_iter(parties);
+	struct span none;
+	struct json p;
+	char id[32];
+	snprintf(id, sizeof(id), "p-x-%u", who + 1);
+	while (json_next(&it, &none, &p))
+		if (json_is_text(json_get(p, "party_id"), id))
+			return p;
+	return (struct json){ 0 };
+}
+
+static unsigned check_close(unsigned number, const struct story *t, const struct feed *f,
+			    int64_t date_ms, const struct expected *x)
+{
+	struct sim sim;
+	struct buf got AUTO_BUF = { 0 }, want AUTO_BUF = { 0 };
+	unsigned compared = 0;
+	play(&sim, t, f);
+	session_snapshot(sim.s, &got);
+	session_snapshot(x->sim.s, &want);
+	for (unsigned who = 0; who < t->actors_n; who++) {
+		struct json g = party_of(json_get(json_of(buf_span(&got)), "parties"), who);
+		struct json w = party_of(json_get(json_of(buf_span(&want)), "parties"), who);
+		if (!is_known(t, f, who, date_ms))
+			continue;
+		same("of the same moment", number, json_get(w, "state").raw,
+		     json_get(g, "state").raw);
+		compared++;
+	}
+	check_watcher("of the same moment", number, &sim);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+	return compared;
 }
 
 static void check_unknown_in_the_end(const struct story *t, const struct feed *f)
@@ -694,7 +815,7 @@ static void check_unknown_in_the_end(const struct story *t, const struct feed *f
 
 static void sessions_in_any_order(void **state)
 {
-	unsigned ended = 0, whole = 0, parties = 0, words = 0;
+	unsigned ended = 0, whole = 0, parties = 0, words = 0, moments = 0;
 	(void)state;
 	print_message("seed %llu, %u sessions\n", (unsigned long long)base_seed, sessions_n);
 	for (unsigned i = 0; i < sessions_n; i++) {
@@ -713,6 +834,8 @@ static void sessions_in_any_order(void **state)
 		check("in any order", i, &t, &f, &x);
 		lossy(&t, &f, true);
 		check_lossy(i, &t, &f, &x, &whole);
+		int64_t date_ms = close(&t, &f);
+		moments += check_close(i, &t, &f, date_ms, &x);
 		lossy(&t, &f, false);
 		check_unknown_in_the_end(&t, &f);
 		ended += t.ended;
@@ -720,8 +843,10 @@ static void sessions_in_any_order(void **state)
 		words += t.n;
 		forget(&x);
 	}
-	print_message("%u ended, %u parties, %u words; %u with losses compared whole\n", ended,
-		      parties, words, whole);
+	print_message(
+		"%u ended, %u parties, %u words; %u with losses compared whole, %u parties in the "
+		"moment of the answer\n",
+		ended, parties, words, whole, moments);
 	assert_true(sessions_n < 100 || whole > sessions_n / 50);
 }
 

@@ -181,6 +181,44 @@ static void reasons_and_classes(void **state)
 	}
 }
 
+/* The caller counts as connected as soon as it rings at the colleague's. */
+static void calls_among_ourselves(void **state)
+{
+	static const struct {
+		const char *callee[3], *reason;
+	} rows[] = {
+		{ { "'code':'Answered'", "'code':'Disconnected'", NULL }, "agent-hung-up" },
+		{ { "'code':'Disconnected','reason':'NoAnswer'", NULL }, "no-answer" },
+		{ { "'code':'VoiceMail'", "'code':'Disconnected'", NULL }, "voicemail" },
+		{ { "'code':'Disconnected'", NULL }, "cancelled" },
+		{ { NULL }, "agent-hung-up" }, /* we are told of one extension only */
+	};
+	static const char from[] = "'extensionId':'20','direction':'Outbound','from':{"
+				   "'extensionId':'20'},'to':{'extensionId':'21'},";
+	static const char to[] = "'extensionId':'21','direction':'Inbound','from':{"
+				 "'extensionId':'20'},'to':{'extensionId':'21'},";
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct sim sim;
+		char want[64];
+		int sequence = 2;
+		sim_init(&sim, RC);
+		event(&sim, sequence++, 1, from, "'code':'Answered'", "");
+		if (rows[i].callee[0])
+			event(&sim, sequence++, 2, to, "'code':'Proceeding'", "");
+		for (const char *const *word = rows[i].callee; *word; word++) {
+			sim_pass(&sim, 5000);
+			event(&sim, sequence++, 2, to, *word, "");
+		}
+		sim_pass(&sim, 100);
+		event(&sim, sequence, 1, from, "'code':'Disconnected'", "");
+		sim_pass(&sim, 3000);
+		snprintf(want, sizeof(want), "'ended_reason':'%s'", rows[i].reason);
+		SHOWS(&sim, want);
+		done(&sim);
+	}
+}
+
 static void it_lives_on_in_another_session(void **state)
 {
 	struct sim sim;
@@ -376,6 +414,33 @@ static void what_was_lost_is_asked_for(void **state)
 	SHOWS(&sim, "'duration_ms':10000");
 	resync(&sim, true, BOTH_GONE);
 	SHOWS(&sim, "'duration_ms':10000");
+	done(&sim);
+}
+
+#define BOTH_TALK                                                                            \
+	"{'id':'s-1','parties':[{'id':'p-1'," CALLER TO_US "'status':{'code':'Answered'}},{" \
+	"'id':'p-2'," AGENT("2") "'status':{'code':'Answered'}}]}"
+
+/* An answer that lags behind its own time brings nobody back; and what it says of the same second
+ * is no news against an event. */
+static void an_answer_may_lag(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	event(&sim, 6, 2, AGENT("2"), "'code':'Answered'", ",'muted':true");
+	sim_pass(&sim, 500);
+	resync(&sim, true, BOTH_TALK);
+	SHOWS(&sim, "'muted':true");
+	caller(&sim, 7, "'code':'Disconnected'");
+	agent(&sim, 8, "'code':'Disconnected'");
+	sim_pass(&sim, 1900);
+	resync(&sim, true, BOTH_TALK);
+	sim_pass(&sim, 5000);
+	assert_true(session_ended(sim.s));
+	resync(&sim, true, BOTH_TALK);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'customer-hung-up'");
 	done(&sim);
 }
 
@@ -742,6 +807,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_rings_runs_and_ends),
 		cmocka_unit_test(reasons_and_classes),
+		cmocka_unit_test(calls_among_ourselves),
 		cmocka_unit_test(it_lives_on_in_another_session),
 		cmocka_unit_test(late_repeated_and_unknown_words),
 		cmocka_unit_test(a_supervisor_does_not_count),
@@ -750,6 +816,7 @@ int main(void)
 		cmocka_unit_test(who_comes_after_the_end_revives_it),
 		cmocka_unit_test(the_end_is_revised),
 		cmocka_unit_test(what_was_lost_is_asked_for),
+		cmocka_unit_test(an_answer_may_lag),
 		cmocka_unit_test(the_platform_does_not_know_it),
 		cmocka_unit_test(silence_is_asked_about),
 		cmocka_unit_test(presence_counts_where_nothing_else_does),
