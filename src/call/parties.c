@@ -83,15 +83,18 @@ static struct party *add(struct session *s, struct span id)
 	return p;
 }
 
+/* Supervisors hold no call up, unless we are told of nobody else. */
 static bool nobody_left(const struct parties_state *ps)
 {
-	bool any = false;
+	bool talkers = false, supervised = false;
 	for (uint32_t i = 0; i < ps->n; i++) {
-		if (counts(&ps->items[i]) && !party_is_gone(&ps->items[i]))
+		bool there = !party_is_gone(&ps->items[i]);
+		if (counts(&ps->items[i]) && there)
 			return false;
-		any |= counts(&ps->items[i]) || party_is_gone(&ps->items[i]);
+		talkers |= counts(&ps->items[i]);
+		supervised |= there;
 	}
-	return any;
+	return talkers || (ps->n && !supervised);
 }
 
 /* The last to go, of all who count or of those of one side who have talked. NULL: nobody. */
@@ -386,15 +389,28 @@ static void catch_up(struct session *s, struct party *mine)
 		(void)party_merge(mine, &gone, s->parties.unknown_us[i]);
 }
 
+/* What makes an answer news. */
+struct shown {
+	enum party_state state;
+	bool muted, recording_on;
+};
+
+static struct shown shown_of(const struct party *p)
+{
+	return (struct shown){ party_standing(p)->state, party_is_muted(p),
+			       party_described(p)->recording_on };
+}
+
 static void take_snapshot(struct session *s, struct party *mine, const struct call_party *p,
 			  int64_t at_us, bool first)
 {
-	enum party_state state = first ? PARTY_RINGING : party_standing(mine)->state;
-	bool muted = !first && party_is_muted(mine);
+	const struct shown before = shown_of(mine);
 	bool newest = party_merge(mine, p, at_us);
-	bool news = first || state != party_standing(mine)->state || muted != party_is_muted(mine);
+	const struct shown now = shown_of(mine);
+	bool news = first || now.state != before.state || now.muted != before.muted ||
+		    now.recording_on != before.recording_on;
 	if (newest && news)
-		tell(s, mine, p, at_us, party_standing(mine) != &mine->snapshot);
+		tell(s, mine, p, at_us, party_described(mine) != &mine->snapshot);
 }
 
 static void take_event(struct session *s, struct party *mine, const struct call_party *p,

@@ -65,7 +65,7 @@ static int64_t seconds(struct json object, const char *name, int64_t dflt)
 {
 	int64_t s;
 
-	return json_i64(json_get(object, name), &s) && s > 0 ? s : dflt;
+	return json_i64(json_get(object, name), &s) && s > 0 && s <= OAUTH_LIVES_MAX_S ? s : dflt;
 }
 
 static int read_object(struct span body, struct json *out, struct fault *f)

@@ -9,9 +9,10 @@
 #include "base/json.h"
 
 enum {
-	OAUTH_CX_LIVES_S = 300,	 /* a RingCX token does not say how long it lives */
-	OAUTH_LIVES_S = 600,	 /* one of RingCentral that does not */
-	OAUTH_AHEAD_MAX_S = 120, /* renewed so long before its end, or a fifth of its life */
+	OAUTH_CX_LIVES_S = 300,	       /* a RingCX token does not say how long it lives */
+	OAUTH_LIVES_S = 600,	       /* one of RingCentral that does not */
+	OAUTH_LIVES_MAX_S = 315360000, /* ten years: more is not believed */
+	OAUTH_AHEAD_MAX_S = 120,       /* renewed so long before its end, or a fifth of its life */
 };
 
 /* Form bodies of POST /restapi/oauth/token, and the value of its Authorization header. */

@@ -72,7 +72,7 @@ static int64_t positive(struct json body, const char *name, int64_t dflt)
 {
 	int64_t n = number(body, name, dflt);
 
-	return n > 0 ? n : dflt;
+	return n > 0 && n <= WSG_SECONDS_MAX ? n : dflt;
 }
 
 void wsg_details_read(struct json body, struct wsg_details *out)

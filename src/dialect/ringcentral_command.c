@@ -235,8 +235,8 @@ static const struct {
 	[COMMAND_UNHOLD] = { ask_unhold, .needs_party = true },
 	[COMMAND_TRANSFER] = { ask_transfer, .needs_party = true },
 	[COMMAND_MONITOR] = { ask_monitor, .needs_party = true },
-	[COMMAND_END] = { ask_end },
-	[COMMAND_SEND_TEXT] = { ask_send_text },
+	[COMMAND_END] = { .ask = ask_end },
+	[COMMAND_SEND_TEXT] = { .ask = ask_send_text },
 	[COMMAND_RECORD_PAUSE] = { ask_record_pause, .needs_recording = true },
 	[COMMAND_RECORD_RESUME] = { ask_record_resume, .needs_recording = true },
 };

@@ -58,12 +58,17 @@ static struct span number_of(struct json who, struct arena *a)
 	return number.n ? number : rc_text_at(who, "extensionNumber", a);
 }
 
+/* No call lasts a year: what says so is not believed. */
+static int64_t times(struct json number, int64_t unit_us)
+{
+	int64_t n = 0, most = 365 * 24 * 3600 * SECOND_US / unit_us;
+	return json_i64(number, &n) && n > 0 && n <= most ? n * unit_us : 0;
+}
+
 static int64_t duration_us(struct json of)
 {
-	int64_t ms = 0, s = 0;
-	if (json_i64(json_get(of, "durationMs"), &ms) && ms > 0)
-		return ms * MS_US;
-	return json_i64(json_get(of, "duration"), &s) && s > 0 ? s * SECOND_US : 0;
+	int64_t us = times(json_get(of, "durationMs"), MS_US);
+	return us ? us : times(json_get(of, "duration"), SECOND_US);
 }
 
 static void add_recording(struct rc_log *log, struct json of, struct arena *a)

@@ -95,8 +95,10 @@ static void a_call_rings_runs_and_ends(void **state)
 	caller(&sim, 2, "'code':'Setup'");
 	SHOWS(&sim, "'status':'ringing'");
 	assert_int_equal(sim_count(&sim, "'type':'call.started'", "'kind':'inbound'", "+15550199",
-				   "'telephony_id':'s-1'", NULL),
+				   "'telephony_id':'s-1'", "'source':'main'",
+				   "'dialect':'ringcentral'", NULL),
 			 1);
+	SHOWS(&sim, "'source':'main','dialect':'ringcentral'");
 	agent(&sim, 3, "'code':'Proceeding'");
 	sim_pass(&sim, 5000);
 	agent(&sim, 4, "'code':'Answered'");
@@ -217,6 +219,16 @@ static void calls_among_ourselves(void **state)
 		SHOWS(&sim, want);
 		done(&sim);
 	}
+	/* Who was called has answered: that the caller has, too, was lost. */
+	struct sim sim;
+	sim_init(&sim, RC);
+	event(&sim, 2, 1, from, "'code':'Setup'", "");
+	event(&sim, 3, 2, to, "'code':'Answered'", "");
+	event(&sim, 5, 2, to, "'code':'Disconnected'", "");
+	event(&sim, 6, 1, from, "'code':'Disconnected'", "");
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'ended_reason':'agent-hung-up'");
+	done(&sim);
 }
 
 static void it_lives_on_in_another_session(void **state)
@@ -233,6 +245,15 @@ static void it_lives_on_in_another_session(void **state)
 	SHOWS(&sim, "'ended_reason':'moved'");
 	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'moved_to':'s-2'", NULL), 1);
 	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 0);
+	done(&sim);
+	/* Or only who went last tells where. */
+	begin(&sim, ASKS);
+	caller(&sim, 6, "'code':'Disconnected','reason':'AttendedTransfer'");
+	sim_pass(&sim, 50);
+	agent(&sim, 7, "'code':'Gone','peerId':{'telephonySessionId':'s-3'}");
+	sim_pass(&sim, 2100);
+	SHOWS(&sim, "'ended_reason':'moved'");
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", "'moved_to':'s-3'", NULL), 1);
 	done(&sim);
 }
 
@@ -268,6 +289,62 @@ static void a_supervisor_does_not_count(void **state)
 	agent(&sim, 8, "'code':'Disconnected'");
 	sim_pass(&sim, 2100);
 	assert_true(session_ended(sim.s));
+	done(&sim);
+}
+
+#define SUE "'extensionId':'40','direction':'Outbound','from':{'extensionId':'40'},"
+#define GUEST "'direction':'Inbound','to':{'phoneNumber':'+15550777','name':'Gus'},"
+
+/* Who listens with a telephone of ours may be all that we are told of. */
+static void nobody_but_supervisors(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC);
+	event(&sim, 2, 3, SUE, "'code':'Answered','reason':'Supervising'", "");
+	event(&sim, 3, 4, SUE, "'code':'Answered','reason':'Supervising'", "");
+	sim_pass(&sim, 5000);
+	assert_false(session_ended(sim.s));
+	event(&sim, 5, 4, SUE, "'code':'Disconnected'", "");
+	sim_pass(&sim, 4000);
+	assert_false(session_ended(sim.s));
+	event(&sim, 6, 3, SUE, "'code':'Disconnected'", "");
+	sim_pass(&sim, 3000);
+	assert_true(session_ended(sim.s));
+	char at[32];
+	iso(at, 9000);
+	at[19] = 0; /* when the last of them went */
+	assert_int_equal(sim_count(&sim, "'type':'call.ended'", at, NULL), 1);
+	done(&sim);
+}
+
+/* The customer is the first outside, not the first by id or by arrival; of ours the one who took
+ * over last. */
+static void who_is_who(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC);
+	event(&sim, 20, 1, GUEST, "'code':'Answered'", "");
+	event(&sim, 2, 9, CALLER TO_US, "'code':'Setup'", "");
+	SHOWS(&sim, "'customer':{'number':'+15550199','name':'Carl'}");
+	agent(&sim, 21, "'code':'Answered'");
+	event(&sim, 22, 3, AGENT("3"), "'code':'Answered'", "");
+	SHOWS(&sim, "'assistant':{'id':'23'"); /* of the same moment: by id */
+	done(&sim);
+	/* Its agent's voicemail is still his. */
+	sim_init(&sim, RC);
+	caller(&sim, 2, "'code':'Setup'");
+	agent(&sim, 3, "'code':'Proceeding'");
+	agent(&sim, 4, "'code':'VoiceMail'");
+	SHOWS(&sim, "'side':'system'");
+	SHOWS(&sim, "'assistant':{'id':'22'");
+	/* A leg of the mailbox that fails later is not why. */
+	event(&sim, 5, 3, AGENT("3"), "'code':'Disconnected','reason':'InternalError'", "");
+	caller(&sim, 6, "'code':'Disconnected'");
+	agent(&sim, 7, "'code':'Disconnected'");
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'ended_reason':'voicemail'");
 	done(&sim);
 }
 
@@ -414,12 +491,40 @@ static void what_was_lost_is_asked_for(void **state)
 	SHOWS(&sim, "'duration_ms':10000");
 	resync(&sim, true, BOTH_GONE);
 	SHOWS(&sim, "'duration_ms':10000");
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'snapshot':true", NULL), 2);
 	done(&sim);
 }
 
 #define BOTH_TALK                                                                            \
 	"{'id':'s-1','parties':[{'id':'p-1'," CALLER TO_US "'status':{'code':'Answered'}},{" \
 	"'id':'p-2'," AGENT("2") "'status':{'code':'Answered'}}]}"
+
+#define WITH_AGENT(more)                                              \
+	"{'id':'s-1','parties':[{'id':'p-2'," AGENT("2") "'status':{" \
+							 "'code':'Answered'}" more "}]}"
+
+/* What an answer knows of a party that stands as before is news, too, and not late. */
+static void an_answer_tells_what_was_missed(void **state)
+{
+	static const char *const mores[] = { WITH_AGENT(",'muted':true"),
+					     WITH_AGENT(",'muted':true,'recordings':[{'id':'r-1',"
+							"'active':true}]"),
+					     WITH_AGENT(",'muted':true,'recordings':[{'id':'r-1',"
+							"'active':true}]") };
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	for (size_t i = 0; i < 3; i++) {
+		sim_pass(&sim, 5000);
+		resync(&sim, true, mores[i]);
+	}
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'snapshot':true", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'muted':true", "'late'", NULL), 0);
+	assert_int_equal(
+		sim_count(&sim, "'type':'party'", "'recording':{'id':'r-1','on':true}", NULL), 1);
+	SHOWS(&sim, "'muted':true");
+	done(&sim);
+}
 
 /* An answer that lags behind its own time brings nobody back; and what it says of the same second
  * is no news against an event. */
@@ -429,7 +534,7 @@ static void an_answer_may_lag(void **state)
 	(void)state;
 	begin(&sim, RC);
 	event(&sim, 6, 2, AGENT("2"), "'code':'Answered'", ",'muted':true");
-	sim_pass(&sim, 500);
+	sim_pass(&sim, 1000);
 	resync(&sim, true, BOTH_TALK);
 	SHOWS(&sim, "'muted':true");
 	caller(&sim, 7, "'code':'Disconnected'");
@@ -458,6 +563,47 @@ static void the_platform_does_not_know_it(void **state)
 	done(&sim);
 }
 
+/* Known by answers only: the first by id. */
+static void the_first_of_an_answer(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC);
+	resync(&sim, true,
+	       "{'id':'s-1','parties':[{'id':'p-4'," GUEST "'status':{'code':'Answered'}},{'id':"
+	       "'p-1'," CALLER TO_US "'status':{'code':'Answered'}}]}");
+	SHOWS(&sim, "'customer':{'number':'+15550199','name':'Carl'}");
+	done(&sim);
+}
+
+/* What comes late of somebody new, from before the platform forgot it, brings nobody back; what is
+ * later does. */
+static void late_news_of_a_forgotten_call(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	resync(&sim, false, "{}");
+	sim_pass(&sim, 60000);
+	resync(&sim, false, "{}");
+	assert_true(session_ended(sim.s));
+	int64_t now_us = sim.now_us;
+	char at[32], text[1024];
+	iso(at, now_ms(&sim) - 30000);
+	snprintf(text, sizeof(text),
+		 "{'event':'/restapi/v1.0/account/10/telephony/sessions','body':{'sequence':9,"
+		 "'telephonySessionId':'s-1','eventTime':'%s','parties':[{'id':'p-3'," AGENT(
+			 "3") "'status':{'code':'Answered'}}]}}",
+		 at);
+	post(&sim, text);
+	assert_int_equal(sim.now_us, now_us);
+	assert_true(session_ended(sim.s));
+	sim_pass(&sim, 2000);
+	event(&sim, 10, 4, AGENT("4"), "'code':'Answered'", "");
+	assert_false(session_ended(sim.s));
+	done(&sim);
+}
+
 static void silence_is_asked_about(void **state)
 {
 	struct sim sim;
@@ -469,6 +615,29 @@ static void silence_is_asked_about(void **state)
 	sim_pass(&sim, 3000);
 	SHOWS(&sim, "'ended_reason':'not-found'");
 	assert_int_equal(sim_count(&sim, "'type':'call.lost'", NULL), 0);
+	done(&sim);
+}
+
+/* It counts as of its arrival, on the platform's clock: here three seconds ahead of ours. */
+static void an_answer_without_a_time(void **state)
+{
+	struct sim sim;
+	char text[1024], at[32];
+	(void)state;
+	sim_init(&sim, ASKS ",'idle_close_ms':2000");
+	iso(at, now_ms(&sim) + 3000);
+	snprintf(text, sizeof(text),
+		 "{'event':'/restapi/v1.0/account/10/telephony/sessions','timestamp':'%s','body':{"
+		 "'sequence':4,'telephonySessionId':'s-1','eventTime':'%s','parties':[{'id':'p-2'"
+		 "," AGENT("2") "'status':{'code':'Answered'}}]}}",
+		 at, at);
+	post(&sim, text);
+	sim_pass(&sim, 2500);
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 1);
+	sim_answered(
+		&sim, 0, 200,
+		"{'id':'s-1','parties':[{'id':'p-2'," AGENT("2") "'status':{'code':'Hold'}}]}");
+	SHOWS(&sim, "'state':'held'");
 	done(&sim);
 }
 
@@ -532,21 +701,27 @@ static void commands_show_in_the_parties(void **state)
 	event(&sim, 9, 5, "'extensionId':'40','direction':'Outbound',",
 	      "'code':'Answered','reason':'Supervising'", "");
 	assert_true(sim_command_is(&sim, 4, "effect_seen"));
+	event(&sim, 10, 7, AGENT("7"), "'code':'Proceeding'", "");
+	sim_pass(&sim, 300);
 	sim_command(&sim, 5,
 		    "'verb':'transfer','destination':{'type':'extension','extension':'101'}");
 	accept(&sim);
 	sim_pass(&sim, 300);
-	agent(&sim, 10, "'code':'Disconnected','reason':'BlindTransfer'");
+	/* Somebody who was called before is not whom it goes to. */
+	event(&sim, 11, 7, AGENT("7"), "'code':'Answered'", "");
+	event(&sim, 12, 7, AGENT("7"), "'code':'Disconnected'", "");
+	assert_true(sim_command_is(&sim, 5, "accepted"));
+	agent(&sim, 15, "'code':'Disconnected','reason':'BlindTransfer'");
 	assert_true(sim_command_is(&sim, 5, "effect_seen"));
-	event(&sim, 11, 3, AGENT("3"), "'code':'Answered'", "");
+	event(&sim, 16, 3, AGENT("3"), "'code':'Answered'", "");
 	sim_command(&sim, 6, "'verb':'hold'");
 	accept(&sim);
 	sim_pass(&sim, 11000);
 	assert_true(sim_command_is(&sim, 6, "timed_out"));
 	sim_command(&sim, 7, "'verb':'end'");
 	accept(&sim);
-	caller(&sim, 12, "'code':'Disconnected'");
-	event(&sim, 13, 3, AGENT("3"), "'code':'Disconnected'", "");
+	caller(&sim, 17, "'code':'Disconnected'");
+	event(&sim, 18, 3, AGENT("3"), "'code':'Disconnected'", "");
 	sim_pass(&sim, 3000);
 	assert_true(sim_command_is(&sim, 7, "effect_seen"));
 	done(&sim);
@@ -788,7 +963,7 @@ static void parties_are_bounded(void **state)
 	SHOWS(&sim, "older_parties_dropped");
 	SHOWS(&sim, "'party_id':'p-1'"); /* who is there stays */
 	SHOWS(&sim, "'parties_dropped':30");
-	event(&sim, 10, 10, AGENT("7"), "'code':'Proceeding'", ""); /* must not come back */
+	event(&sim, 10, 10, AGENT("7"), "'code':'Answered'", ""); /* must not come back */
 	assert_false(sim_shows(&sim, "'party_id':'p-10'"));
 	assert_true(session_bytes(sim.s) < 64 * 1024);
 	caller(&sim, 500, "'code':'Disconnected'");
@@ -802,6 +977,56 @@ static void parties_are_bounded(void **state)
 	done(&sim);
 }
 
+/* Who has talked and was dropped since still says when the call began. */
+static void who_was_dropped_has_talked(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC);
+	caller(&sim, 2, "'code':'Proceeding'");
+	sim_pass(&sim, 1000);
+	agent(&sim, 3, "'code':'Answered'");
+	sim_pass(&sim, 1000);
+	agent(&sim, 4, "'code':'Disconnected','reason':'BlindTransfer'");
+	for (int i = 0; i < 40; i++) {
+		sim_pass(&sim, 100);
+		event(&sim, 10 + 2 * i, 10 + i, AGENT("7"), "'code':'Setup'", "");
+		event(&sim, 11 + 2 * i, 10 + i, AGENT("7"), "'code':'Disconnected'", "");
+	}
+	assert_false(sim_shows(&sim, "'party_id':'p-2'"));
+	sim_pass(&sim, 2000);
+	caller(&sim, 500, "'code':'Disconnected'");
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'duration_ms':7000");
+	done(&sim);
+}
+
+static void which_way_it_went(void **state)
+{
+	static const char ours[] = "'extensionId':'22','direction':'Outbound','from':{"
+				   "'phoneNumber':'+15550001','extensionId':'22'},";
+	static const char theirs[] = "'direction':'Inbound','to':{'phoneNumber':'+15550199'},"
+				     "'from':{'phoneNumber':'+15550001','extensionId':'22'},";
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	SHOWS(&sim, "'kind':'inbound'");
+	done(&sim);
+	sim_init(&sim, RC);
+	event(&sim, 2, 1, ours, "'code':'Setup'", "");
+	SHOWS(&sim, "'kind':'outbound'");
+	event(&sim, 3, 2, theirs, "'code':'Proceeding'", "");
+	SHOWS(&sim, "'kind':'outbound'");
+	SHOWS(&sim, "'customer':{'number':'+15550199'");
+	SHOWS(&sim, "'phone_number':'+15550001'");
+	done(&sim);
+	sim_init(&sim, RC); /* an extension alone, that is called */
+	agent(&sim, 2, "'code':'Proceeding'");
+	SHOWS(&sim, "'kind':'inbound'");
+	SHOWS(&sim, "'customer':{'number':'+15550199'");
+	done(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -811,13 +1036,19 @@ int main(void)
 		cmocka_unit_test(it_lives_on_in_another_session),
 		cmocka_unit_test(late_repeated_and_unknown_words),
 		cmocka_unit_test(a_supervisor_does_not_count),
+		cmocka_unit_test(who_is_who),
+		cmocka_unit_test(nobody_but_supervisors),
 		cmocka_unit_test(who_is_handed_over_is_waited_for),
 		cmocka_unit_test(then_the_platform_is_asked),
 		cmocka_unit_test(who_comes_after_the_end_revives_it),
 		cmocka_unit_test(the_end_is_revised),
 		cmocka_unit_test(what_was_lost_is_asked_for),
 		cmocka_unit_test(an_answer_may_lag),
+		cmocka_unit_test(an_answer_tells_what_was_missed),
+		cmocka_unit_test(an_answer_without_a_time),
 		cmocka_unit_test(the_platform_does_not_know_it),
+		cmocka_unit_test(late_news_of_a_forgotten_call),
+		cmocka_unit_test(the_first_of_an_answer),
 		cmocka_unit_test(silence_is_asked_about),
 		cmocka_unit_test(presence_counts_where_nothing_else_does),
 		cmocka_unit_test(commands_show_in_the_parties),
@@ -829,6 +1060,8 @@ int main(void)
 		cmocka_unit_test(insights_come_afterwards),
 		cmocka_unit_test(insights_of_a_call_nobody_remembers),
 		cmocka_unit_test(parties_are_bounded),
+		cmocka_unit_test(who_was_dropped_has_talked),
+		cmocka_unit_test(which_way_it_went),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
