@@ -13,6 +13,8 @@ static const char LISTEN_ONLY[] = "RingCentral lets a supervisor only listen: us
 static const char IS_TEXT[] = "this is a conversation by text: only send-text can be done in it";
 static const char NO_TEXT[] = "texts can be sent in a conversation by text only";
 static const char NO_PARTY[] = "nobody of that side of the call is connected just now";
+static const char NO_EXTENSION[] =
+	"RingCentral lets a supervisor listen to one of our extensions only: target assistant";
 static const char NO_RECORDING[] = "RingCentral does not record this call just now";
 
 struct asking {
@@ -252,7 +254,10 @@ static const char *cannot_here(enum command_verb verb, const struct command_wher
 		return "the call's id at RingCentral is not known";
 	if (verbs[verb].needs_recording && !(where->party && where->recording.n))
 		return NO_RECORDING;
-	return verbs[verb].needs_party && !where->party ? NO_PARTY : NULL;
+	if (verbs[verb].needs_party && !where->party)
+		return NO_PARTY;
+	bool listens = verb == COMMAND_MONITOR;
+	return listens && !where->party->extension.n ? NO_EXTENSION : NULL;
 }
 
 const char *rc_cannot(enum command_verb verb, const struct command_where *where)

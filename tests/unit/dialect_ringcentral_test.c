@@ -133,7 +133,10 @@ static void expect_refusal(enum command_verb verb, const struct command_where *w
 
 static void test_refusals(void **state)
 {
-	struct command_where nobody = call, unknown = call, numberless = texts, unrecorded = call;
+	struct command_where nobody = call, unknown = call, numberless = texts, unrecorded = call,
+			     customers = call;
+	const struct call_party customer = { .id = SPAN("p-1") };
+	customers.party = &customer;
 	unrecorded.recording = (struct span){ 0 };
 	nobody.party = NULL;
 	unknown.provider_call_id = (struct span){ 0 };
@@ -153,6 +156,28 @@ static void test_refusals(void **state)
 	expect_refusal(COMMAND_RECORD_RESUME, &nobody, "does not record");
 	assert_null(ringcentral_dialect.cannot(COMMAND_END, &nobody));
 	expect_refusal(COMMAND_END, &unknown, "not known");
+	expect_refusal(COMMAND_MONITOR, &customers, "one of our extensions");
+	assert_null(ringcentral_dialect.cannot(COMMAND_HOLD, &customers));
+}
+
+/* What people are offered, and nothing else. */
+static void test_transfers(void **state)
+{
+	static const char *const types[] = { "number", "sip", "extension", "voicemail", "device" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		struct command c = command_of(arena_printf(&arena,
+							   "'verb':'transfer','destination':{'type'"
+							   ":'%s','number':'+15550300','sipUri':"
+							   "'sip:x','extension':'101','id':'23'}",
+							   types[i]));
+		struct provider_request got;
+		bool offered = false;
+		for (const char *const *t = ringcentral_dialect.transfers; *t; t++)
+			offered |= strcmp(*t, types[i]) == 0;
+		assert_int_equal(ringcentral_dialect.command(&c, &call, &arena, &got, NULL) == 0,
+				 offered);
+	}
 }
 
 static void expect_fault(const char *command, const struct command_where *where, const char *part)
@@ -272,15 +297,14 @@ static void test_the_answer_gets_its_time(void **state)
 				"'status':{'code':'Answered'}}]}");
 	(void)state;
 	ringcentral_dialect.date_call(SPAN("s-1"), INT64_C(1767323045000000), body, &dated);
-	assert_int_equal(
-		ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
+	assert_int_equal(ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
 	assert_int_equal(inputs.n, 2);
 	assert_int_equal(inputs.items[1].type, INPUT_PARTY);
 	assert_true(inputs.items[1].at_us == INT64_C(1767323045000000));
 	ringcentral_dialect.date_call(SPAN("s-1"), 0, body, &undated);
 	inputs = (struct inputs){ 0 };
-	assert_int_equal(
-		ringcentral_dialect.read_call(buf_span(&undated), &arena, &inputs, NULL), 0);
+	assert_int_equal(ringcentral_dialect.read_call(buf_span(&undated), &arena, &inputs, NULL),
+			 0);
 	assert_int_equal(inputs.n, 2);
 	assert_int_equal(inputs.items[1].at_us, 0);
 }
@@ -318,6 +342,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_reconcile, clean),
 		cmocka_unit_test_teardown(test_the_answer_gets_its_time, clean),
 		cmocka_unit_test_teardown(test_refusals, clean),
+		cmocka_unit_test_teardown(test_transfers, clean),
 		cmocka_unit_test_teardown(test_what_a_request_cannot_say, clean),
 		cmocka_unit_test_teardown(test_errors_in_one_line, clean),
 		cmocka_unit_test_teardown(test_the_same_event_has_the_same_key, clean),
