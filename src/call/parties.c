@@ -247,19 +247,39 @@ static bool is_on(const struct party *p, enum party_side side)
 	return p->side == side || ours;
 }
 
-/* The first of a side; whoever is known by snapshots only stands behind the others. */
+/* Whoever is known by snapshots only stands behind the others. NULL: nobody yet. */
+static bool came_before(const struct party *p, const struct party *first)
+{
+	return !first || p->first < first->first ||
+	       (p->first == first->first && party_id_order(p, first) < 0);
+}
+
+/* The first of a side. */
 static const struct party *first_of(const struct parties_state *ps, enum party_side side)
 {
 	const struct party *first = NULL;
 	for (uint32_t i = 0; i < ps->n; i++) {
 		const struct party *p = &ps->items[i];
-		if (!is_on(p, side))
-			continue;
-		bool before = !first || p->first < first->first ||
-			      (p->first == first->first && party_id_order(p, first) < 0);
-		first = before ? p : first;
+		if (is_on(p, side) && came_before(p, first))
+			first = p;
 	}
 	return first;
+}
+
+/* A telephone outside is told of with its number; by whom it is connected with, with its name. */
+static struct span name_of(const struct parties_state *ps, const struct party *customer)
+{
+	struct span own = party_text(customer, PARTY_TEXT_name);
+	struct span number = party_text(customer, PARTY_TEXT_number);
+	const struct party *by = NULL;
+	for (uint32_t i = 0; !own.n && number.n && i < ps->n; i++) {
+		const struct party *p = &ps->items[i];
+		bool knows = p != customer && party_text(p, PARTY_TEXT_peer_name).n &&
+			     span_eq(party_text(p, PARTY_TEXT_peer_number), number);
+		if (knows && came_before(p, by))
+			by = p;
+	}
+	return by ? party_text(by, PARTY_TEXT_peer_name) : own;
 }
 
 /* Of ours the one who took over last. */
@@ -278,13 +298,14 @@ static const struct party *agent_of(const struct parties_state *ps)
 	return agent ? agent : first_of(ps, PARTY_INSIDE);
 }
 
-static void learn_customer(const struct party *customer, const struct party *ours,
-			   struct call_facts *f)
+static void learn_customer(const struct parties_state *ps, struct call_facts *f)
 {
+	const struct party *customer = first_of(ps, PARTY_OUTSIDE);
+	const struct party *ours = first_of(ps, PARTY_INSIDE);
 	if (customer) {
 		f->kind = customer->outbound ? SPAN("outbound") : SPAN("inbound");
 		f->customer_number = party_text(customer, PARTY_TEXT_number);
-		f->customer_name = party_text(customer, PARTY_TEXT_name);
+		f->customer_name = name_of(ps, customer);
 		f->phone_number = party_text(customer, PARTY_TEXT_peer_number);
 	} else if (ours) {
 		f->kind = ours->outbound ? SPAN("inbound") : SPAN("outbound");
@@ -301,7 +322,7 @@ static void learn_facts(struct session *s, int64_t at_us)
 	const struct parties_state *ps = &s->parties;
 	const struct party *agent = agent_of(ps);
 	struct call_facts f = { 0 };
-	learn_customer(first_of(ps, PARTY_OUTSIDE), first_of(ps, PARTY_INSIDE), &f);
+	learn_customer(ps, &f);
 	if (agent) {
 		f.assistant_id = party_text(agent, PARTY_TEXT_extension);
 		f.assistant_name = party_text(agent, PARTY_TEXT_name);

@@ -204,6 +204,16 @@ test('calls of Vapi and RingCentral side by side', async (t) => {
     eventOf(ids.bert, 'party', { data: { party_id: '3', side: 'inside', state: 'ringing', name: 'Bob Stone' } }));
   await terminal.shows(/\(outside\) talks {2}Bob Stone \(inside\) rings/);
   await terminal.shows(/Ann Lee \(inside\) was handed on: BlindTransfer/);
+  terminal.keys('t');
+  await terminal.shows(/3f2a77d1 transfer to \+1\.\.\. or 101 \(extension\): *$/);
+  terminal.type('sip:a@b');
+  terminal.keys('Enter');
+  await terminal.shows(/sip:a@b {2}not such a destination/);
+  terminal.keys('Escape', 't');
+  terminal.type('102');
+  terminal.keys('Enter');
+  await until('transfer', () => server.asked.some((m) => m.verb === 'transfer'));
+  assert.deepEqual(server.asked.find((m) => m.verb === 'transfer').destination, { type: 'extension', extension: '102' });
   terminal.keys('r');
   await until('record-pause', () => server.asked.some((m) => m.verb === 'record-pause'));
   terminal.keys('/', 'BSpace', 'BSpace', 'BSpace', 'BSpace');

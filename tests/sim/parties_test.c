@@ -349,6 +349,20 @@ static void put_end(struct buf *b, const char *member, unsigned who, const struc
 	buf_addz(b, "}");
 }
 
+/* Colleagues are told who calls, by name when it was looked up. */
+static void put_peer(struct buf *b, const struct story *t, const struct actor *a,
+		     const char *member)
+{
+	if (a->role != AGENT || t->outbound) {
+		buf_printf(b, ",'%s':{'phoneNumber':'+15559999'}", member);
+		return;
+	}
+	buf_printf(b, ",'%s':{'phoneNumber':'+1555%04u'", member, t->customer);
+	if (a->renamed)
+		buf_printf(b, ",'name':'Caller %u'", a->renamed);
+	buf_addz(b, "}");
+}
+
 static void put_party(struct buf *b, const struct story *t, unsigned who, const struct actor *a)
 {
 	bool calls = a->role == CALLER || a->role == SUPERVISOR ||
@@ -359,7 +373,7 @@ static void put_party(struct buf *b, const struct story *t, unsigned who, const 
 	if (ours)
 		buf_printf(b, ",'extensionId':'%u'", 100 + who);
 	put_end(b, calls ? "from" : "to", who, a);
-	buf_printf(b, ",'%s':{'phoneNumber':'+15559999'}", calls ? "to" : "from");
+	put_peer(b, t, a, calls ? "to" : "from");
 	buf_printf(b, ",'status':{'code':'%s','rcc':false", a->code);
 	if (a->reason)
 		buf_printf(b, ",'reason':'%s'", a->reason);

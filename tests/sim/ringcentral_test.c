@@ -339,10 +339,11 @@ static void who_is_who(void **state)
 	agent(&sim, 4, "'code':'VoiceMail'");
 	SHOWS(&sim, "'side':'system'");
 	SHOWS(&sim, "'assistant':{'id':'22'");
-	/* A leg of the mailbox that fails later is not why. */
-	event(&sim, 5, 3, AGENT("3"), "'code':'Disconnected','reason':'InternalError'", "");
+	event(&sim, 5, 3, AGENT("3"), "'code':'Proceeding'", "");
 	caller(&sim, 6, "'code':'Disconnected'");
 	agent(&sim, 7, "'code':'Disconnected'");
+	/* A leg of the mailbox that fails later is not why. */
+	event(&sim, 8, 3, AGENT("3"), "'code':'Disconnected','reason':'InternalError'", "");
 	sim_pass(&sim, 3000);
 	SHOWS(&sim, "'ended_reason':'voicemail'");
 	done(&sim);
@@ -1027,6 +1028,26 @@ static void which_way_it_went(void **state)
 	done(&sim);
 }
 
+/* As captured streams have it: the caller's own words bring no name until the end. */
+static void the_colleague_sees_the_name(void **state)
+{
+	static const char from[] =
+		"'direction':'Outbound','from':{'phoneNumber':'+15550199'}," TO_US;
+	static const char to[] = "'direction':'Inbound','extensionId':'22','to':{'phoneNumber':"
+				 "'+15550001','name':'Ann','extensionId':'22'},'from':{"
+				 "'phoneNumber':'+15550199','name':'CARL CALLER'},";
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC);
+	event(&sim, 2, 1, from, "'code':'Setup'", "");
+	SHOWS(&sim, "'customer':{'number':'+15550199','name':null}");
+	event(&sim, 3, 2, to, "'code':'Proceeding'", "");
+	SHOWS(&sim, "'customer':{'number':'+15550199','name':'CARL CALLER'}");
+	caller(&sim, 4, "'code':'Disconnected'"); /* its own words tell better */
+	SHOWS(&sim, "'customer':{'number':'+15550199','name':'Carl'}");
+	done(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1059,6 +1080,7 @@ int main(void)
 		cmocka_unit_test(texts_are_sent_and_delivered),
 		cmocka_unit_test(insights_come_afterwards),
 		cmocka_unit_test(insights_of_a_call_nobody_remembers),
+		cmocka_unit_test(the_colleague_sees_the_name),
 		cmocka_unit_test(parties_are_bounded),
 		cmocka_unit_test(who_was_dropped_has_talked),
 		cmocka_unit_test(which_way_it_went),
