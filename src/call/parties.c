@@ -426,12 +426,12 @@ static void take_snapshot(struct session *s, struct party *mine, const struct ca
 			  int64_t at_us, bool first)
 {
 	const struct shown before = shown_of(mine);
-	bool newest = party_merge(mine, p, at_us);
+	(void)party_merge(mine, p, at_us); /* an older one is no news */
 	const struct shown now = shown_of(mine);
 	bool news = first || now.state != before.state || now.muted != before.muted ||
 		    now.recording_on != before.recording_on;
-	if (newest && news)
-		tell(s, mine, p, at_us, party_described(mine) != &mine->snapshot);
+	if (news)
+		tell(s, mine, p, at_us, false);
 }
 
 static void take_event(struct session *s, struct party *mine, const struct call_party *p,
