@@ -31,6 +31,7 @@ test('A7: the snapshot shows who speaks, duration, tools and errors', async () =
   const call = [...live.calls().values()].find((c) => c.provider_call_id === 'live-2');
   assert.equal(call.speaking, 'ai');
   assert.equal(call.status, 'in-progress');
+  assert.deepEqual([call.source, call.dialect], ['main', 'vapi']);
   assert.equal(call.counts.tool_calls, 1);
   assert.equal(call.counts.tool_errors, 1);
   assert.ok(call.started_at);

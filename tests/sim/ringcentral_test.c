@@ -995,6 +995,9 @@ static void who_was_dropped_has_talked(void **state)
 		event(&sim, 11 + 2 * i, 10 + i, AGENT("7"), "'code':'Disconnected'", "");
 	}
 	assert_false(sim_shows(&sim, "'party_id':'p-2'"));
+	SHOWS(&sim, "'status':'in-progress'");
+	event(&sim, 400, 90, AGENT("9"), "'code':'Answered'", "");
+	event(&sim, 401, 90, AGENT("9"), "'code':'Disconnected'", "");
 	sim_pass(&sim, 2000);
 	caller(&sim, 500, "'code':'Disconnected'");
 	sim_pass(&sim, 3000);
