@@ -438,7 +438,7 @@ static void take_event(struct session *s, struct party *mine, const struct call_
 		       int64_t at_us)
 {
 	bool newest = party_merge(mine, p, at_us);
-	tell(s, mine, p, at_us, !newest || party_standing(mine) != &mine->event);
+	tell(s, mine, p, at_us, !newest || party_described(mine) != &mine->event);
 }
 
 static void tell_only(struct session *s, const struct call_party *p, int64_t at_us)

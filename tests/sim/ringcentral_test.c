@@ -524,6 +524,18 @@ static void an_answer_tells_what_was_missed(void **state)
 	assert_int_equal(
 		sim_count(&sim, "'type':'party'", "'recording':{'id':'r-1','on':true}", NULL), 1);
 	SHOWS(&sim, "'muted':true");
+	/* What is older than the answer is late, also when the party stands as it says. */
+	char text[1024], at[32];
+	iso(at, now_ms(&sim) - 12000);
+	snprintf(text, sizeof(text),
+		 "{'event':'/restapi/v1.0/account/10/telephony/sessions','body':{'sequence':7,"
+		 "'telephonySessionId':'s-1','eventTime':'%s','parties':[{'accountId':'10','id':"
+		 "'p-2'," AGENT("2") "'status':{'code':'Answered'},'muted':false}]}}",
+		 at);
+	post(&sim, text);
+	SHOWS(&sim, "'muted':true");
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'muted':false", "'late':true", NULL),
+			 1);
 	done(&sim);
 }
 
