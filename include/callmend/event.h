@@ -12,7 +12,7 @@
 /* X(name, "name", "members of data: meaning"). docs/events.md is generated from this table. */
 #define EVENTS(X)                                                                                  \
 	X(CALL_STARTED, "call.started",                                                            \
-	  "first news of a call: {source, dialect, project, kind, customer, assistant}")                    \
+	  "first news of a call: {source, dialect, project, kind, customer, assistant}")           \
 	X(CALL_UPDATED, "call.updated", "facts learned later, only the new ones, same members")    \
 	X(CALL_STATUS, "call.status", "{status, previous}")                                        \
 	X(CALL_ENDED, "call.ended",                                                                \
