@@ -54,10 +54,7 @@ typedef void connect_send_fn(struct connect *, struct shard *here, struct connec
 /* --- what sessions tell the calls and ask of them; implemented by ingest --- */
 
 /* A message of the platform about a call, as a webhook would bring it: its notification as it came,
- * or what was asked after a loss, which looks so:
- *   {"callmend":"resync", "source_event":"telephony/sessions", "id":"<telephonySessionId>",
- *    "date":"<ISO 8601 of the answer's Date>" or null, "found":true, "body":<GET session's answer>}
- * and with "found":false, "body":{"id":"<id>"} when the platform does not know the call any more.
+ * or what was asked for, as the dialect writes it (dialect.put_asked).
  * Memory of the caller until `done`, which is called when it is durable (code 0) or will never be:
  * E_FULL (may be told again), E_INVALID (kept in quarantine), E_CLOSED (the node stops, or the
  * source is gone). */

@@ -85,6 +85,14 @@ struct command_where {
 		phone_number;
 };
 
+/* What the platform has answered to a question of ours: how it knows a call, or a text. */
+struct asked_answer {
+	enum asked_for { ASKED_CALL, ASKED_TEXT } what;
+	struct span id;	     /* the platform's, of the call; a text names its conversation itself */
+	int64_t provider_us; /* the platform's own time of it; 0: unknown */
+	struct span body;    /* checked JSON; empty: it does not know the call */
+};
+
 struct dialect {
 	const char *name;  /* as in /in/{dialect}/{source} */
 	const char *title; /* "Vapi" */
@@ -129,16 +137,21 @@ struct dialect {
 	 * *content_type. */
 	void (*default_answer)(struct span type, struct span body, struct buf *out,
 			       const char **content_type);
+	/* The first text to somebody: what the call of all texts between these two numbers is known
+	 * by (envelope.call_id), and the message that begins it, before anything is sent. NULL:
+	 * texts cannot be begun. */
+	void (*begin_text)(struct span ours, struct span theirs, struct arena *,
+			   struct span *call_id, struct buf *out);
 	/* How to ask for the state of a call, and what the answer says (inputs as from a report).
 	 * NULL: cannot. */
 	MUST int (*reconcile)(struct span api_base, struct span provider_call_id, struct arena *,
 			      struct provider_request *out);
 	MUST int (*read_call)(struct span body, struct arena *, struct inputs *out,
 			      struct fault *f);
-	/* That answer (checked JSON) as read_call takes it together with the platform's own time of
-	 * it (0: unknown). NULL: the answer is enough. */
-	void (*date_call)(struct span provider_call_id, int64_t provider_us, struct span body,
-			  struct buf *out);
+	/* What the platform was asked for, as classify, read and read_call take it together with
+	 * the platform's own time of it. The only place where that form is written. NULL: the
+	 * answer is enough (read_call), and there are no sessions with this platform. */
+	void (*put_asked)(const struct asked_answer *, struct buf *out);
 	/* How to fetch an assistant by id, and the answer that names the assistant to use. NULL:
 	 * cannot. */
 	MUST int (*fetch_assistant)(struct span api_base, struct span id, struct arena *,

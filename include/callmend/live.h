@@ -71,10 +71,24 @@ struct live_command_answer {
 	int code;
 	struct span json;
 	struct span detail;
+	struct uuid call; /* code 0: whose it is */
 };
 MUST int live_command(struct live *, struct shard *here, const struct uuid *org, struct span call,
 		      const struct command *, int64_t wait_ms,
 		      void (*done)(void *user, const struct live_command_answer *), void *user);
+
+/* A text to somebody, who may never have written to us: send-text in the conversation between these
+ * two numbers, which begins with it when it does not run already. `key` of the command counts for
+ * the whole source: E_CONFLICT when it was used for another text or another number by a call that
+ * is in memory. E_INVALID: texts cannot be begun at this source's provider. Else as live_command;
+ * `done` hears of the call, too. */
+struct live_text {
+	struct uuid source;
+	struct span ours, theirs; /* numbers, E.164 */
+};
+MUST int live_text(struct live *, struct shard *here, const struct uuid *org,
+		   const struct live_text *, const struct command *, int64_t wait_ms,
+		   void (*done)(void *user, const struct live_command_answer *), void *user);
 
 /* The live audio of call `from`, which is one of its own (callmend/hear.h), is call `to`'s from now
  * on, and what was heard of it before, too; both ids are ours. `done` is called once: 0,

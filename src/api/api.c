@@ -19,7 +19,7 @@ static const struct endpoints *const resources[] = {
 	&analytics_endpoints,	  &analyses_endpoints,	    &mappings_endpoints,
 	&contacts_endpoints,	  &context_endpoints,	    &jobs_endpoints,
 	&activities_endpoints,	  &notifications_endpoints, &webhook_endpoints_endpoints,
-	&recordings_endpoints,	  &audio_endpoints,
+	&recordings_endpoints,	  &audio_endpoints,	    &texts_endpoints,
 };
 enum { RESOURCES_N = sizeof(resources) / sizeof(resources[0]) };
 

@@ -140,7 +140,7 @@ static void on_done(void *user, const struct live_command_answer *a)
 		request_problem(r, &p);
 }
 
-static bool read_key(struct request *r, const char **key, struct problem *p)
+bool commands_read_key(struct request *r, const char **key, struct problem *p)
 {
 	static const struct param row = { .name = "Idempotency-Key",
 					  .in = PARAM_IN_QUERY,
@@ -160,7 +160,7 @@ static void send_command(struct request *r, struct command_ask *ask)
 {
 	struct problem p;
 	struct command command;
-	if (!read_key(r, &ask->key, &p) ||
+	if (!commands_read_key(r, &ask->key, &p) ||
 	    !commands_build(ask, &r->caller, &r->arena, &command, &p)) {
 		request_problem(r, &p);
 		return;

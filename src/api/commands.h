@@ -68,6 +68,9 @@ extern const char *const commands_verbs[], *const commands_roles[], *const comma
 /* Refuses with PROBLEM_INVALID_BODY what the verb lacks. The command's spans live in the arena. */
 MUST bool commands_build(const struct command_ask *, const struct caller *, struct arena *,
 			 struct command *out, struct problem *);
+struct request;
+/* The request's Idempotency-Key; *key stays when there is none. */
+MUST bool commands_read_key(struct request *, const char **key, struct problem *);
 /* 200 (final or accepted) or 202 (still requested); 0: refused, the problem says how. */
 int commands_judge(const struct live_command_answer *, struct problem *);
 

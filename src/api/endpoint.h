@@ -145,6 +145,7 @@ extern const struct endpoints health_endpoints, openapi_endpoints, calls_endpoin
 	audit_endpoints, analytics_endpoints, jobs_endpoints, activities_endpoints,
 	notifications_endpoints, webhook_endpoints_endpoints, suggestions_endpoints,
 	issues_endpoints, contacts_endpoints, context_endpoints, mappings_endpoints,
-	conversations_endpoints, analyses_endpoints, recordings_endpoints, audio_endpoints;
+	conversations_endpoints, analyses_endpoints, recordings_endpoints, audio_endpoints,
+	texts_endpoints;
 
 #endif

@@ -10,7 +10,7 @@ void history_input(struct session *s, const struct input *in)
 	if (in->at_us > s->history.newest_us)
 		s->history.newest_us = in->at_us;
 	if (texts_only(s))
-		texts_message(s, in);
+		texts_news(s, in->at_us);
 	if (in->speaker != SPEAKER_NONE)
 		status_guess_start(s, in->at_us);
 	draft_begin(s, &d, EVENT_MESSAGE, in->at_us);

@@ -58,7 +58,7 @@ void parties_put(const struct session *, struct json_out *); /* "parties" */
 
 /* --- texts.c: conversations by text --- */
 bool texts_only(const struct session *); /* the call is one */
-void texts_message(struct session *, const struct input *);
+void texts_news(struct session *, int64_t at_us); /* somebody writes, or is about to */
 void texts_over(struct session *); /* nobody has written for text_close_ms */
 void texts_delivery(struct session *, const struct input *);
 

@@ -213,6 +213,10 @@ void status_input(struct session *s, const struct input *in)
 		ended_input(s, in);
 		return;
 	}
+	if (texts_only(s)) {
+		texts_news(s, in->at_us);
+		return;
+	}
 	if (s->now.reconciling && same && !st->lost)
 		return; /* asking has told nothing new */
 	if (is_late(s, in)) {

@@ -1,7 +1,7 @@
 /* Conversations by text: calls of kind "sms" whose entries come as history.
  *
- * Happy path: the first message begins it, messages come and go, deliveries tell what became of
- * ours; text_close_ms after the last one it is over, reason idle.
+ * Happy path: the first message begins it, or that we are about to send one; messages come and go,
+ * deliveries tell what became of ours; text_close_ms after the last one it is over, reason idle.
  * Failure modes
  *   a message after the end, while the call lingers   the call lives again, its end is told anew
  *   a message after that                              the call is bound anew: the same id, a
@@ -14,14 +14,14 @@ bool texts_only(const struct session *s)
 	return span_is(facts_get(s, FACT_kind), "sms");
 }
 
-void texts_message(struct session *s, const struct input *in)
+void texts_news(struct session *s, int64_t at_us)
 {
 	status_news(s);
 	s->status.aftermath = false;
 	if (s->status.ended)
 		status_lives_again(s);
-	status_guess_start(s, in->at_us);
-	status_stands(s, "in-progress", in->at_us);
+	status_guess_start(s, at_us);
+	status_stands(s, "in-progress", at_us);
 }
 
 void texts_over(struct session *s)

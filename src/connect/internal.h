@@ -271,6 +271,7 @@ struct login {
 	/* As configured; valid with `dir`. */
 	const struct directory *dir;
 	const struct dir_source *source;
+	const struct dialect *dialect;
 	bool cx; /* RingCX */
 	struct span base, platform;
 	char mark[MARK_TEXT + 1]; /* of everything that a session depends on */

@@ -18,6 +18,7 @@ enum { FLYING_MAX = 8, LONG_MS = 300000 };
 #define TEXTS "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS"
 #define TEXTS_CHANGED \
 	"/restapi/v1.0/account/~/extension/~/message-store?type=SMS&direction=Outbound"
+#define INSIGHTS "/ai/ringsense/v1/public/accounts/~/domains/pbx/insights"
 
 int64_t login_now(const struct login *s)
 {
@@ -127,6 +128,8 @@ void login_put_filters(const struct login *s, struct json_out *o)
 		json_put_z(o, NULL, TEXTS);
 		json_put_z(o, NULL, TEXTS_CHANGED);
 	}
+	if (!c->filters_n && c->insights)
+		json_put_z(o, NULL, INSIGHTS);
 	json_end_array(o);
 }
 
@@ -215,6 +218,7 @@ static void make_mark(const struct login *s, char out[MARK_TEXT + 1])
 		s->source->dialect,
 		s->source->name,
 		span_of(s->connect->config.public_url),
+		span_of(c->insights ? "insights" : ""),
 	};
 	struct buf all AUTO_BUF = { 0 }, hex AUTO_BUF = { 0 };
 	uint8_t hash[32];
@@ -262,6 +266,7 @@ void login_configure(struct login *s, const struct directory *dir, const struct 
 	directory_unref(s->dir);
 	s->dir = directory_ref(dir);
 	s->source = source;
+	s->dialect = dialect_find(source->dialect);
 	s->cx = span_is(source->dialect, "ringcx");
 	s->base = base_of(source, s->cx);
 	s->platform = platform_of(s);
@@ -313,7 +318,7 @@ void login_tick(struct login *s, int64_t now_us)
 	if (has_hook(s))
 		hook_step(s, now_us);
 	publish(s, now_us);
-	if (has_gateway(s) || has_hook(s)) {
+	if (s->dialect && s->dialect->put_asked && (has_gateway(s) || has_hook(s))) {
 		resync_step(s, now_us);
 		texts_step(s, now_us);
 	}

@@ -174,24 +174,13 @@ static void step_asking(struct login *s)
 
 /* --- one by one --- */
 
+/* `body` empty: it is gone. */
 static int tell_found(struct login *s, const char *id, struct span body, int64_t provider_us)
 {
-	struct buf message AUTO_BUF = { 0 }, none AUTO_BUF = { 0 };
-	struct json_out o = { .b = &message }, gone = { .b = &none };
-	char date[CLOCK_ISO + 1];
+	struct buf message AUTO_BUF = { 0 };
+	const struct asked_answer asked = { ASKED_CALL, span_of(id), provider_us, body };
 
-	json_begin(&gone, NULL);
-	json_put_z(&gone, "id", id);
-	json_end(&gone);
-	clock_format(provider_us, date);
-	json_begin(&o, NULL);
-	json_put_z(&o, "callmend", "resync");
-	json_put_z(&o, "source_event", "telephony/sessions");
-	json_put_z(&o, "id", id);
-	json_put_z(&o, "date", provider_us ? date : NULL);
-	json_put_bool(&o, "found", body.n > 0);
-	json_put_raw(&o, "body", body.n ? body : buf_span(&none));
-	json_end(&o);
+	s->dialect->put_asked(&asked, &message);
 	return tell_add(s, buf_span(&message), (struct span){ 0 }, span_of(id));
 }
 

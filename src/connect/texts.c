@@ -48,23 +48,14 @@ bool texts_counted(struct login *s, struct json notification)
 static int tell_text(struct login *s, struct json text, int64_t provider_us, struct arena *a)
 {
 	struct buf message AUTO_BUF = { 0 }, once AUTO_BUF = { 0 };
+	const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us, .body = text.raw };
 	struct span thread = json_text(json_path(text, "conversation.id"), a);
 	struct json id = json_get(text, "id"), state = json_get(text, "messageStatus");
-	struct json_out o = { .b = &message };
-	char date[CLOCK_ISO + 1];
 
 	if (!thread.n)
 		return 0;
 	buf_printf(&once, "text %.*s %.*s", SPAN_ARG(id.raw), SPAN_ARG(state.raw));
-	clock_format(provider_us, date);
-	json_begin(&o, NULL);
-	json_put_z(&o, "callmend", "resync");
-	json_put_z(&o, "source_event", "message-store");
-	json_put_text(&o, "id", thread);
-	json_put_z(&o, "date", provider_us ? date : NULL);
-	json_put_bool(&o, "found", true);
-	json_put_raw(&o, "body", text.raw);
-	json_end(&o);
+	s->dialect->put_asked(&asked, &message);
 	return tell_add(s, buf_span(&message), buf_span(&once), thread);
 }
 

@@ -19,5 +19,6 @@ const struct dialect ringcentral_dialect = {
 	.explain = rc_explain,
 	.reconcile = rc_reconcile,
 	.read_call = rc_read_call,
-	.date_call = rc_date_call,
+	.put_asked = rc_put_asked,
+	.begin_text = rc_begin_text,
 };

@@ -25,8 +25,9 @@ static void no_facts(const struct rc_view *v, struct call_facts *out)
 /* The first whose name stands in the path: longer ones first. */
 static const struct rc_type types[] = {
 	{ "telephony/sessions", rc_session_id, rc_read_session, rc_session_facts },
-	{ "message-store/instant", rc_conversation_id, rc_read_text, rc_text_facts },
-	{ "message-store", rc_conversation_id, rc_read_text, rc_text_facts },
+	{ "message-store/begin", rc_text_call, rc_read_begin, rc_text_facts },
+	{ "message-store/instant", rc_text_call, rc_read_text, rc_text_facts },
+	{ "message-store", rc_text_call, rc_read_text, rc_text_facts },
 	{ "presence", rc_presence_call, rc_read_presence, rc_presence_facts },
 	{ "insights", rc_insights_call, rc_read_insights, rc_insights_facts },
 	{ "call-log", rc_log_call, rc_log_inputs, rc_log_facts },
@@ -96,7 +97,7 @@ bool rc_view(struct span body, struct arena *a, struct rc_view *v)
 	v->uuid = rc_text_at(top, "uuid", a);
 	v->at_us = rc_time(json_get(top, "timestamp"), a);
 	v->account = account_of(v->event);
-	if (span_is(ours, "resync"))
+	if (span_is(ours, "resync") || span_is(ours, "begin"))
 		view_asked(v);
 	else
 		v->type = type_of(v);

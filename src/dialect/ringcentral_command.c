@@ -250,7 +250,7 @@ static const char *cannot_here(enum command_verb verb, const struct command_wher
 		return texts ? IS_TEXT : NO_TEXT;
 	if (texts && (!where->customer_number.n || !where->phone_number.n))
 		return "the numbers of this conversation are not known yet";
-	if (!where->provider_call_id.n)
+	if (!texts && !where->provider_call_id.n)
 		return "the call's id at RingCentral is not known";
 	if (verbs[verb].needs_recording && !(where->party && where->recording.n))
 		return NO_RECORDING;
@@ -284,10 +284,15 @@ int rc_command(const struct command *c, const struct command_where *where, struc
 int rc_read_answer(const struct command *c, struct span body, struct arena *a, struct inputs *out,
 		   struct fault *f)
 {
+	struct rc_view v = { .body = json_of(body), .arena = a };
+	struct call_facts *facts = arena_alloc(a, sizeof(*facts));
 	if (c->verb != COMMAND_SEND_TEXT)
 		return 0;
-	if (!rc_read_message(json_of(body), a, out))
+	if (!rc_read_message(v.body, a, out))
 		return fault(f, E_INVALID, "the answer is no message");
+	v.call_id = rc_text_call(&v);
+	rc_text_facts(&v, facts);
+	inputs_add(out, a, INPUT_CALL)->facts = facts;
 	return 0;
 }
 

@@ -9,14 +9,15 @@
 
 /* A notification {uuid, event, timestamp, subscriptionId, ownerId, body}, or what our own session
  * with the platform asked for: {"callmend": "resync", "source_event", "date", "id", "found",
- * "body"}. */
+ * "body"} (rc_put_asked), or the beginning of a conversation by text: {"callmend": "begin",
+ * "source_event", "body"} (rc_begin_text). */
 struct rc_view {
 	struct json top, body;
 	struct span event; /* path, without its query */
 	struct span uuid, call_id;
 	struct span account; /* ours, as the path names it; empty: not said */
 	const struct rc_type *type;
-	bool asked, found; /* an answer, and the platform knows what was asked for */
+	bool asked, found; /* ours, not a notification; the platform knows what was asked for */
 	int64_t at_us;	   /* of the notification, or Date of the answer */
 	struct arena *arena;
 };
@@ -60,14 +61,18 @@ struct span rc_session_id(const struct rc_view *);
 /* --- ringcentral_text.c --- */
 bool rc_read_text(const struct rc_view *, struct inputs *out);
 void rc_text_facts(const struct rc_view *, struct call_facts *out);
-struct span rc_conversation_id(const struct rc_view *);
+struct span rc_conversation_id(const struct rc_view *); /* the platform's thread */
+struct span rc_text_call(const struct rc_view *);	/* what its call is known by */
 /* One message of the message store: HISTORY, and DELIVERY when it is one of ours. */
 bool rc_read_message(struct json message, struct arena *, struct inputs *out);
+void rc_begin_text(struct span ours, struct span theirs, struct arena *, struct span *call_id,
+		   struct buf *out);
+bool rc_read_begin(const struct rc_view *, struct inputs *out);
 
 /* --- ringcentral_read.c --- */
 MUST int rc_read(struct span reduced, struct arena *, struct inputs *out, struct fault *f);
 MUST int rc_read_call(struct span body, struct arena *, struct inputs *out, struct fault *f);
-void rc_date_call(struct span call_id, int64_t provider_us, struct span body, struct buf *out);
+void rc_put_asked(const struct asked_answer *, struct buf *out);
 bool rc_read_presence(const struct rc_view *, struct inputs *out);
 void rc_presence_facts(const struct rc_view *, struct call_facts *out);
 struct span rc_presence_call(const struct rc_view *);

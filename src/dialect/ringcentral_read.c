@@ -13,8 +13,8 @@ static struct input *add(const struct rc_view *v, struct inputs *out, enum input
 static void add_call(const struct rc_view *v, struct inputs *out)
 {
 	struct call_facts *f = arena_alloc(v->arena, sizeof(*f));
-	v->type->facts(v, f);
 	f->provider_call_id = v->call_id;
+	v->type->facts(v, f);
 	add(v, out, INPUT_CALL)->facts = f;
 }
 
@@ -61,18 +61,27 @@ int rc_read_call(struct span body, struct arena *a, struct inputs *out, struct f
 	return 0;
 }
 
-void rc_date_call(struct span call_id, int64_t provider_us, struct span body, struct buf *out)
+void rc_put_asked(const struct asked_answer *asked, struct buf *out)
 {
+	static const char *const events[] = { [ASKED_CALL] = "telephony/sessions",
+					      [ASKED_TEXT] = "message-store" };
 	struct json_out o = { .b = out };
 	char date[CLOCK_ISO + 1];
-	clock_format(provider_us, date);
+	clock_format(asked->provider_us, date);
 	json_begin(&o, NULL);
 	json_put_z(&o, "callmend", "resync");
-	json_put_z(&o, "source_event", "telephony/sessions");
-	json_put_text(&o, "id", call_id);
-	json_put_z(&o, "date", provider_us ? date : NULL);
-	json_put_bool(&o, "found", true);
-	json_put_raw(&o, "body", body);
+	json_put_z(&o, "source_event", events[asked->what]);
+	if (asked->id.n)
+		json_put_text(&o, "id", asked->id);
+	json_put_z(&o, "date", asked->provider_us ? date : NULL);
+	json_put_bool(&o, "found", asked->body.n > 0);
+	if (asked->body.n) {
+		json_put_raw(&o, "body", asked->body);
+	} else {
+		json_begin(&o, "body");
+		json_put_text(&o, "id", asked->id);
+		json_end(&o);
+	}
 	json_end(&o);
 }
 

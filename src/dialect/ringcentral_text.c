@@ -1,4 +1,8 @@
-/* Texts: messages of the message store. `subject` is the text, conversation.id the thread. */
+/* Texts: messages of the message store. `subject` is the text, conversation.id the thread.
+ *
+ * Between one number of ours and one of theirs there is one conversation, whoever begins it: its
+ * call is known by the two numbers, so that it has a name before the platform has given the thread
+ * an id. Texts of more than two, or without numbers, are known by the thread. */
 #include "dialect/ringcentral_parts.h"
 
 struct span rc_conversation_id(const struct rc_view *v)
@@ -30,6 +34,22 @@ static struct span number_of(struct json who, struct arena *a)
 	return number.n ? number : rc_text_at(who, "extensionNumber", a);
 }
 
+static struct span name_of_two(struct span ours, struct span theirs, struct arena *a)
+{
+	return span_of(arena_printf(a, "sms %.*s %.*s", SPAN_ARG(ours), SPAN_ARG(theirs)));
+}
+
+struct span rc_text_call(const struct rc_view *v)
+{
+	struct span from = rc_text_at(v->body, "from.phoneNumber", v->arena);
+	struct json to = json_get(v->body, "to");
+	struct span only = rc_text_at(json_first(to), "phoneNumber", v->arena);
+	bool ours = is_outbound(v->body, v->arena);
+	if (json_count(to) != 1 || !from.n || !only.n)
+		return rc_conversation_id(v);
+	return ours ? name_of_two(from, only, v->arena) : name_of_two(only, from, v->arena);
+}
+
 void rc_text_facts(const struct rc_view *v, struct call_facts *f)
 {
 	bool ours = is_outbound(v->body, v->arena);
@@ -37,6 +57,7 @@ void rc_text_facts(const struct rc_view *v, struct call_facts *f)
 	struct json customer = ours ? to : from;
 	f->kind = SPAN("sms");
 	f->session_id = v->call_id;
+	f->provider_call_id = rc_conversation_id(v);
 	f->customer_number = number_of(customer, v->arena);
 	f->customer_name = rc_text_at(customer, "name", v->arena);
 	f->phone_number = number_of(ours ? from : to, v->arena);
@@ -106,4 +127,36 @@ bool rc_read_message(struct json message, struct arena *a, struct inputs *out)
 bool rc_read_text(const struct rc_view *v, struct inputs *out)
 {
 	return rc_read_message(v->body, v->arena, out);
+}
+
+/* --- the first one is ours --- */
+
+void rc_begin_text(struct span ours, struct span theirs, struct arena *a, struct span *call_id,
+		   struct buf *out)
+{
+	struct json_out o = { .b = out };
+	*call_id = name_of_two(ours, theirs, a);
+	json_begin(&o, NULL);
+	json_put_z(&o, "callmend", "begin");
+	json_put_z(&o, "source_event", "message-store/begin");
+	json_begin(&o, "body");
+	json_put_z(&o, "direction", "Outbound");
+	json_begin(&o, "from");
+	json_put_text(&o, "phoneNumber", ours);
+	json_end(&o);
+	json_begin_array(&o, "to");
+	json_begin(&o, NULL);
+	json_put_text(&o, "phoneNumber", theirs);
+	json_end(&o);
+	json_end_array(&o);
+	json_end(&o);
+	json_end(&o);
+}
+
+bool rc_read_begin(const struct rc_view *v, struct inputs *out)
+{
+	struct input *in = inputs_add(out, v->arena, INPUT_STATUS);
+	in->name = SPAN("in-progress");
+	in->at_us = v->at_us;
+	return v->asked;
 }

@@ -3,7 +3,12 @@
  * The caller waits for the first durable state after `requested` (the provider's answer), or
  * wait_ms. The call may be named by our id, which says who owns it, or by the provider's: then each
  * lane is asked in turn for a call of that name. Commands are taken as long as the lane runs, also
- * while the node drains: that is when somebody wants to end a call. */
+ * while the node drains: that is when somebody wants to end a call.
+ *
+ * A text to somebody is a command whose call is known by the two numbers: when it is not there, or
+ * is over, it begins (BIND, and what the dialect says begins it) with the command. Its key counts
+ * for all of the source, so each lane is asked first whether another call has it. Two that come at
+ * once with one key for two numbers are not told apart. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -18,12 +23,16 @@ struct command_wait {
 	struct ingest *in;
 	struct lane *owner;
 	struct call_entry *call; /* while in its list */
+	struct uuid taker;	 /* its id, also after it has gone */
 	struct shard *home;
 	struct uuid org;
 	struct uuid ours; /* nil: the text is no id of ours */
 	struct uuid name;
-	unsigned asked; /* lanes that were asked for the name */
+	unsigned asked; /* lanes that were asked for the name, or the key */
+	bool searched;	/* by key: no other call has it */
 	struct buf command;
+	struct uuid source;  /* of a text to somebody; nil: of none */
+	struct buf beginning; /* likewise: the message that begins its call */
 	struct uuid id; /* the command that answers: the asked one, or the one with its key */
 	bool named;	/* id is known */
 	bool settled;	/* has a state beyond requested, or time is over: answer when durable */
@@ -40,6 +49,7 @@ struct command_wait {
 static void wait_free(struct command_wait *w)
 {
 	buf_free(&w->command);
+	buf_free(&w->beginning);
 	buf_free(&w->json);
 	free(w);
 }
@@ -49,7 +59,8 @@ static void run_done(struct mail *m, struct shard *here)
 	struct command_wait *w = (struct command_wait *)m;
 	struct live_command_answer a = { .code = w->code,
 					 .json = buf_span(&w->json),
-					 .detail = span_of(w->fault.text) };
+					 .detail = span_of(w->fault.text),
+					 .call = w->taker };
 
 	(void)here;
 	w->done(w->user, &a);
@@ -185,6 +196,7 @@ static void take_command(struct lane *l, struct command_wait *w, struct call_ent
 	int rc;
 
 	w->call = c;
+	w->taker = c->id;
 	w->next = c->waits;
 	c->waits = w;
 	uv_timer_init(shard_loop(l->shard), &w->timer);
@@ -211,6 +223,8 @@ static bool is_over(const struct command_wait *w, const struct call_entry *c)
 {
 	return !c->session || session_expired(c->session, ingest_now(w->in));
 }
+
+static const char USED_KEY[] = "this Idempotency-Key was used for another text";
 
 static bool is_own(const struct command_wait *w, const struct call_entry *c)
 {
@@ -252,6 +266,106 @@ static void try_ours(struct lane *l, struct command_wait *w)
 		refuse(w, E_DENIED, "the call belongs to another organisation");
 }
 
+/* --- a text to somebody --- */
+
+static bool is_of_source(const struct command_wait *w, const struct call_entry *c)
+{
+	const struct settings *s = c->session ? session_settings(c->session) : NULL;
+
+	return s && uuid_eq(&s->source, &w->source);
+}
+
+/* The command that this call has with this key. */
+static bool has_key(const struct call_entry *c, struct span key, struct buf *out)
+{
+	return key.n && c->session && session_command(c->session, NULL, key, out);
+}
+
+/* Of another call of the source. */
+static bool is_used_elsewhere(const struct command_wait *w, struct lane *l, struct span key)
+{
+	struct buf json AUTO_BUF = { 0 };
+
+	for (struct call_entry *c = l->calls; c; c = c->hh.next)
+		if (!uuid_eq(&c->id, &w->ours) && is_of_source(w, c) && has_key(c, key, &json))
+			return true;
+	return false;
+}
+
+static bool is_same_text(const struct command_wait *w, struct span known)
+{
+	struct json asked = json_of(buf_span(&w->command)), held = json_of(known);
+	struct arena a = { 0 };
+	bool same = span_eq(json_text(json_get(asked, "text"), &a),
+			    json_text(json_get(held, "text"), &a)) &&
+		    json_is_text(json_get(held, "verb"), command_verb_name(COMMAND_SEND_TEXT));
+
+	arena_fini(&a);
+	return same;
+}
+
+/* `c` NULL: it is new, or long over. NULL: it cannot be, the fault says why. */
+static struct call_entry *begin_text(struct lane *l, struct command_wait *w, struct call_entry *c,
+				     struct fault *f)
+{
+	const struct dir_source *source =
+		l->dir ? directory_source_by_id(l->dir, &w->source) : NULL;
+	struct span first = buf_span(&w->beginning);
+
+	if (!source) {
+		fault(f, E_NOT_FOUND, "the source is gone");
+		return NULL;
+	}
+	if (!c)
+		c = lane_begin_call(l, &w->ours, source, first, f);
+	else if (lane_input(l, c, RECORD_WEBHOOK, first, NULL, f))
+		return NULL;
+	if (c)
+		context_ask_running(l, c);
+	return c;
+}
+
+static void take_text(struct lane *l, struct command_wait *w, struct span key)
+{
+	struct call_entry *c = lane_call(l, &w->ours);
+	struct buf known AUTO_BUF = { 0 };
+	struct fault f = { .code = E_UNAVAILABLE };
+
+	c = c && is_over(w, c) ? NULL : c;
+	bool again = c && has_key(c, key, &known);
+	if (again && !is_same_text(w, buf_span(&known))) {
+		refuse(w, E_CONFLICT, USED_KEY);
+		return;
+	}
+	if (!again && !(c && session_in_progress(c->session)))
+		c = begin_text(l, w, c, &f);
+	if (c)
+		take_command(l, w, c);
+	else
+		refuse(w, f.code, f.text);
+}
+
+/* To each lane, then to the owner. */
+static void next_search(struct command_wait *w)
+{
+	w->searched = w->asked == w->in->lanes_n;
+	to_lane(w, w->searched ? lane_owner(w->in, &w->ours) : w->in->lanes[w->asked++]);
+}
+
+static void run_text(struct lane *l, struct command_wait *w)
+{
+	struct arena a = { 0 };
+	struct span key = json_text(json_get(json_of(buf_span(&w->command)), "key"), &a);
+
+	if (w->searched)
+		take_text(l, w, key);
+	else if (is_used_elsewhere(w, l, key))
+		refuse(w, E_CONFLICT, USED_KEY);
+	else
+		next_search(w);
+	arena_fini(&a);
+}
+
 static void run_at_lane(struct mail *m, struct shard *here)
 {
 	struct command_wait *w = (struct command_wait *)m;
@@ -261,6 +375,8 @@ static void run_at_lane(struct mail *m, struct shard *here)
 	(void)here;
 	if (l->stopped) {
 		refuse(w, E_UNAVAILABLE, "this node is stopping");
+	} else if (w->beginning.n) {
+		run_text(l, w);
 	} else if (!uuid_is_nil(&w->ours)) {
 		try_ours(l, w);
 	} else if ((c = find_named(w, l)) != NULL) {
@@ -270,9 +386,8 @@ static void run_at_lane(struct mail *m, struct shard *here)
 	}
 }
 
-int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
-		 const struct command *command, int64_t wait_ms,
-		 void (*done)(void *, const struct live_command_answer *), void *user)
+static struct command_wait *wait_new(struct live *live, struct shard *here, const struct uuid *org,
+				     const struct command *command, int64_t wait_ms)
 {
 	struct command_wait *w = calloc(1, sizeof(*w));
 
@@ -281,15 +396,50 @@ int live_command(struct live *live, struct shard *here, const struct uuid *org, 
 	w->home = here;
 	w->org = *org;
 	w->wait_ms = wait_ms;
+	command_write(command, &w->command);
+	return w;
+}
+
+int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
+		 const struct command *command, int64_t wait_ms,
+		 void (*done)(void *, const struct live_command_answer *), void *user)
+{
+	struct command_wait *w = wait_new(live, here, org, command, wait_ms);
+
 	w->done = done;
 	w->user = user;
 	w->name = lane_name(org, call);
-	command_write(command, &w->command);
 	if (uuid_parse(&w->ours, call))
 		w->ours = (struct uuid){ { 0 } };
 	if (uuid_is_nil(&w->ours))
 		next_lane(w);
 	else
 		to_lane(w, lane_owner(w->in, &w->ours));
+	return 0;
+}
+
+int live_text(struct live *live, struct shard *here, const struct uuid *org,
+	      const struct live_text *text, const struct command *command, int64_t wait_ms,
+	      void (*done)(void *, const struct live_command_answer *), void *user)
+{
+	const struct directory *dir = live_directory(live, here);
+	const struct dir_source *source = dir ? directory_source_by_id(dir, &text->source) : NULL;
+	const struct dialect *dialect = source ? dialect_find(source->dialect) : NULL;
+	struct arena a = { 0 };
+	struct span name;
+
+	if (!source || !uuid_eq(&source->org, org))
+		return E_NOT_FOUND;
+	if (!dialect || !dialect->begin_text)
+		return E_INVALID;
+	struct command_wait *w = wait_new(live, here, org, command, wait_ms);
+	w->done = done;
+	w->user = user;
+	w->source = text->source;
+	dialect->begin_text(text->ours, text->theirs, &a, &name, &w->beginning);
+	w->ours = uuid_v5(&text->source, name);
+	w->asked = command->key.n ? 0 : w->in->lanes_n;
+	next_search(w);
+	arena_fini(&a);
 	return 0;
 }

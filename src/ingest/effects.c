@@ -136,10 +136,11 @@ static void clean_answer(const struct effect_task *t, struct span body, int64_t 
 	struct envelope whole = { .keep_whole = true };
 	const struct dialect *dialect = dialect_find(t->dialect);
 	struct buf dated AUTO_BUF = { 0 };
-	bool dates = t->kind == EFFECT_RECONCILE && dialect->date_call;
+	bool dates = t->kind == EFFECT_RECONCILE && dialect->put_asked;
+	const struct asked_answer asked = { ASKED_CALL, t->provider_call_id, provider_us, body };
 
 	if (dates)
-		dialect->date_call(t->provider_call_id, provider_us, body, &dated);
+		dialect->put_asked(&asked, &dated);
 	dialect->mask(dates ? buf_span(&dated) : body, &whole, out);
 }
 

@@ -500,20 +500,46 @@ int lane_deliver(struct lane *l, struct delivery *d, struct call_entry **out, ui
 	return rc;
 }
 
-/* --- calls of live audio --- */
+/* --- calls that no delivery has told of --- */
 
-static int append_bind(struct lane *l, struct call_entry *c, const struct dir_source *source,
-		       struct fault *f)
+static int append_first(struct lane *l, struct call_entry *c, const struct dir_source *source,
+			struct span first, struct fault *f)
 {
 	struct buf bind AUTO_BUF = { 0 };
-	struct record r = { .kind = RECORD_BIND, .call = c->id, .at_us = stamp(l->in, c) };
+	int64_t at_us = stamp(l->in, c);
+	size_t n = first.n ? 2 : 1;
 
 	bind_settings(l->dir, source, &bind);
-	r.body = buf_span(&bind);
-	int rc = lane_append(l, &r, 1);
+	struct record r[2] = {
+		{ .kind = RECORD_BIND, .call = c->id, .at_us = at_us, .body = buf_span(&bind) },
+		{ .kind = RECORD_WEBHOOK, .call = c->id, .at_us = at_us, .body = first },
+	};
+	int rc = lane_append(l, r, n);
 	if (rc)
 		return fault(f, rc, "the journal takes no records: %s", fault_name(rc));
-	return lane_apply(l, c, &r, f);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = lane_apply(l, c, &r[i], f);
+	return rc;
+}
+
+struct call_entry *lane_begin_call(struct lane *l, const struct uuid *id,
+				   const struct dir_source *source, struct span first,
+				   struct fault *f)
+{
+	struct call_entry *c = lane_call(l, id);
+
+	if (!c && atomic_load(&l->in->calls) >= l->in->max_calls) {
+		fault(f, E_FULL, "this node already holds %u calls", l->in->max_calls);
+		return NULL;
+	}
+	if (!c)
+		c = lane_call_new(l, id);
+	session_free(take(c->session));
+	if (append_first(l, c, source, first, f) || !c->session) {
+		lane_call_close(l, c);
+		return NULL;
+	}
+	return c;
 }
 
 struct call_entry *lane_audio_call(struct lane *l, const struct uuid *id,
@@ -523,18 +549,7 @@ struct call_entry *lane_audio_call(struct lane *l, const struct uuid *id,
 
 	if (c && c->session && !session_expired(c->session, ingest_now(l->in)))
 		return c;
-	if (!c && atomic_load(&l->in->calls) >= l->in->max_calls) {
-		fault(f, E_FULL, "this node already holds %u calls", l->in->max_calls);
-		return NULL;
-	}
-	if (!c)
-		c = lane_call_new(l, id);
-	session_free(take(c->session));
-	if (append_bind(l, c, source, f) || !c->session) {
-		lane_call_close(l, c);
-		return NULL;
-	}
-	return c;
+	return lane_begin_call(l, id, source, (struct span){ 0 }, f);
 }
 
 /* A provider stops waiting after 20 s: whatever is still open then gets the default. Calls that

@@ -249,7 +249,12 @@ void lane_drop_retries(struct lane *);
  * stays 0 when nothing was journaled: d->malformed then says that the body is to blame. */
 MUST int lane_deliver(struct lane *, struct delivery *, struct call_entry **, uint64_t *number,
 		      struct fault *f);
-/* A call that nobody but its audio has told of: made and bound, or found. NULL: fault says why. */
+/* A call that we tell of first: made and bound, then given this message (empty: none), all or
+ * nothing. One of this id has expired, or is not there. NULL: fault says why. */
+struct call_entry *lane_begin_call(struct lane *, const struct uuid *id,
+				   const struct dir_source *source, struct span first,
+				   struct fault *f);
+/* A call that nobody but its audio has told of: likewise, or found. */
 struct call_entry *lane_audio_call(struct lane *, const struct uuid *id,
 				   const struct dir_source *source, struct fault *f);
 /* --- step.c: how live lanes, projector and replay alike apply a record: expiry, poison --- */

@@ -68,14 +68,21 @@ static void put_project(struct json_out *o, const char *id, const char *name)
 	json_end(o);
 }
 
-static void put_source(struct json_out *o)
+#define KIT_CONNECT                                                            \
+	"\"client_id\":\"c\",\"client_secret\":{\"file\":\"s\"},\"jwt\":{" \
+	"\"file\":\"j\"}"
+
+static void put_source(struct json_out *o, const char *id, const char *dialect, const char *name,
+		       const char *connect)
 {
 	json_begin(o, NULL);
-	json_put_z(o, "id", KIT_SOURCE);
+	json_put_z(o, "id", id);
 	json_put_z(o, "org_id", KIT_ORG);
 	json_put_z(o, "project_id", KIT_PROJECT);
-	json_put_z(o, "dialect", "vapi");
-	json_put_z(o, "name", "main");
+	json_put_z(o, "dialect", dialect);
+	json_put_z(o, "name", name);
+	if (connect)
+		json_put_raw(o, "connect", span_of(connect));
 	json_put_raw(o, "auth", SPAN("[]"));
 	json_put_null(o, "private_key");
 	json_put_null(o, "control_key");
@@ -113,7 +120,11 @@ const struct directory *kit_directory(const char *without)
 	put_project(&o, KIT_PROJECT_2, "two");
 	json_end_array(&o);
 	json_begin_array(&o, "sources");
-	put_source(&o);
+	put_source(&o, KIT_SOURCE, "vapi", "main", NULL);
+	put_source(&o, KIT_TEXTS, "ringcentral", "texts",
+		   "{" KIT_CONNECT ",\"from_number\":\"+15550107101\"}");
+	put_source(&o, KIT_NUMBERLESS, "ringcentral", "numberless", "{" KIT_CONNECT "}");
+	put_source(&o, KIT_MUTE, "ringcentral", "mute", NULL);
 	json_end_array(&o);
 	json_end(&o);
 	if (directory_new(&d, buf_span(&b), "/nonexistent", &f))

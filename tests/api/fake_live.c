@@ -311,17 +311,47 @@ static void write_command(const struct command *command, const struct fake_call 
 	json_end(&o);
 }
 
-int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
-		 const struct command *command, int64_t wait_ms,
-		 void (*done)(void *, const struct live_command_answer *), void *user)
+static void note_command(struct live *live, const struct command *command)
 {
 	struct buf text AUTO_BUF = { 0 };
-	(void)wait_ms;
 	command_write(command, &text);
 	pthread_mutex_lock(&live->lock);
 	snprintf(live->last_command, sizeof(live->last_command), "%s", buf_z(&text));
 	pthread_mutex_unlock(&live->lock);
 	atomic_fetch_add(&live->commands, 1);
+}
+
+/* The call is the source's. */
+int live_text(struct live *live, struct shard *here, const struct uuid *org,
+	      const struct live_text *text, const struct command *command, int64_t wait_ms,
+	      void (*done)(void *, const struct live_command_answer *), void *user)
+{
+	const struct fake_call call = { .id = text->source, .org = *org };
+	struct command_mail *m = calloc(1, sizeof(*m));
+	CHECK(m);
+	(void)wait_ms;
+	note_command(live, command);
+	pthread_mutex_lock(&live->lock);
+	snprintf(live->last_text, sizeof(live->last_text), "%.*s %.*s", SPAN_ARG(text->ours),
+		 SPAN_ARG(text->theirs));
+	pthread_mutex_unlock(&live->lock);
+	*m = (struct command_mail){ .mail.run = run_command, .done = done, .user = user };
+	m->answer.call = call.id;
+	m->answer.code = atomic_load(&live->command_code);
+	if (m->answer.code)
+		m->answer.detail = SPAN("the fake says no");
+	else
+		write_command(command, &call, &m->json);
+	shard_post_sure(here, &m->mail);
+	return 0;
+}
+
+int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
+		 const struct command *command, int64_t wait_ms,
+		 void (*done)(void *, const struct live_command_answer *), void *user)
+{
+	(void)wait_ms;
+	note_command(live, command);
 	int forced = atomic_load(&live->command_code);
 	if (forced == E_FULL)
 		return forced;

@@ -45,6 +45,7 @@ struct live {
 	/* For last_command, and for calls: every shard looks them up. Zeroed is good. */
 	pthread_mutex_t lock;
 	char last_command[4096]; /* as JSON */
+	char last_text[100];	 /* "<ours> <theirs>" */
 	char last_context[4096]; /* number, conversation, items */
 };
 

@@ -781,6 +781,84 @@ static void test_idempotency_key(void **state)
 	reply_free(&r);
 }
 
+/* --- texts to somebody ------------------------------------------------------------ */
+
+#define TEXTS_OF(source) "/api/v1/sources/" source "/texts"
+
+static int send_text(struct kit *k, const char *path, const char *body, struct reply *r)
+{
+	int status = kit_ask(k, "POST", path, KIT_SUPERVISOR, body, r);
+	kit_expect_promised(k, r, "POST", "/api/v1/sources/{id}/texts");
+	return status;
+}
+
+static void test_texts_as_asked_for(void **state)
+{
+	struct kit *k = *state;
+	struct reply r = { 0 };
+	char text[100];
+	assert_int_equal(200, send_text(k, TEXTS_OF(KIT_TEXTS),
+					"{\"to\":\"+15550100042\",\"text\":\"Hello\"}", &r));
+	kit_expect_command(k, "\"verb\":\"send-text\",\"target\":\"assistant\",\"text\":\"Hello\"");
+	assert_string_equal(k->live.last_text, "+15550107101 +15550100042");
+	assert_string_equal(kit_text(kit_json(&r), "call_id", text, sizeof(text)), KIT_TEXTS);
+	assert_string_equal(kit_text(kit_json(&r), "command.state", text, sizeof(text)),
+			    "accepted");
+	assert_int_equal(202, send_text(k, TEXTS_OF(KIT_TEXTS),
+					"{\"to\":\"+15550100042\",\"text\":\"wait\",\"from\":"
+					"\"+15550107101\",\"reason\":\"why\"}",
+					&r));
+	kit_expect_command(k, "\"reason\":\"why\"");
+	assert_int_equal(409, send_text(k, TEXTS_OF(KIT_TEXTS),
+					"{\"to\":\"+15550100042\",\"text\":\"reject\"}", &r));
+	kit_expect_problem(&r, 409, "command-rejected");
+	atomic_store(&k->live.command_code, E_CONFLICT);
+	assert_int_equal(409, send_text(k, TEXTS_OF(KIT_TEXTS),
+					"{\"to\":\"+15550100042\",\"text\":\"x\"}", &r));
+	kit_expect_problem(&r, 409, "conflict");
+	reply_free(&r);
+}
+
+static void expect_no_text(struct kit *k, const char *path, const char *body, int status,
+			   const char *part)
+{
+	struct reply r = { 0 };
+	assert_int_equal(status, send_text(k, path, body, &r));
+	if (!reply_has(&r, part))
+		fail_msg("%s: %.*s", body, SPAN_ARG(buf_span(&r.body)));
+	reply_free(&r);
+}
+
+static void test_texts_refused(void **state)
+{
+	static const char fine[] = "{\"to\":\"+15550100042\",\"text\":\"x\"}";
+	struct kit *k = *state;
+	struct reply r = { 0 };
+	char *words = calloc(1, 1002), *body = calloc(1, 1200);
+	static const char *const numbers[] = { "5550100042", "+0555010004", "+1555",
+					       "+15550100042000000", "+1555010004x" };
+	expect_no_text(k, TEXTS_OF(KIT_SOURCE), fine, 409, "command-rejected");
+	expect_no_text(k, TEXTS_OF(KIT_MUTE), fine, 409, "no session");
+	expect_no_text(k, TEXTS_OF("00000000-0000-7000-8000-0000000000ff"), fine, 404, "source");
+	expect_no_text(k, TEXTS_OF(KIT_NUMBERLESS), fine, 422, "connect.from_number");
+	expect_no_text(k, TEXTS_OF(KIT_TEXTS),
+		       "{\"to\":\"+15550100042\",\"text\":\"x\",\"from\":\"+15550107102\"}", 422,
+		       "not a number of this source");
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		snprintf(body, 1200, "{\"to\":\"%s\",\"text\":\"x\"}", numbers[i]);
+		expect_no_text(k, TEXTS_OF(KIT_TEXTS), body, 422, "E.164");
+	}
+	memset(words, 'x', 1001);
+	snprintf(body, 1200, "{\"to\":\"+15550100042\",\"text\":\"%s\"}", words);
+	expect_no_text(k, TEXTS_OF(KIT_TEXTS), body, 422, "at most 1000 UTF-16 units");
+	assert_int_equal(403, kit_ask(k, "POST", TEXTS_OF(KIT_TEXTS), KIT_VIEWER, fine, &r));
+	assert_int_equal(404, kit_ask(k, "POST", TEXTS_OF(KIT_TEXTS), KIT_OTHER_ORG, fine, &r));
+	assert_int_equal(0, atomic_load(&k->live.commands));
+	reply_free(&r);
+	free(words);
+	free(body);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
 int main(void)
@@ -805,6 +883,8 @@ int main(void)
 		TEST(test_command_answers),
 		TEST(test_command_bodies_refused),
 		TEST(test_idempotency_key),
+		TEST(test_texts_as_asked_for),
+		TEST(test_texts_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,7 +246,8 @@ static void configure(const char *dialect, const char *connect)
 
 #define WITH(more) "{'client_id':'c','client_secret':{'file':'s'},'jwt':{'file':'j'}" more "}"
 #define GATEWAY WITH(",'events':'websocket'")
-#define HOOK WITH(",'events':'webhook','verification':{'file':'v'}")
+#define HOOK_WITH(more) WITH(",'events':'webhook','verification':{'file':'v'}" more)
+#define HOOK HOOK_WITH("")
 #define NO_EVENTS WITH(",'events':'none'")
 
 static void put_secret(const char *name, const char *value)
@@ -993,7 +994,7 @@ static void states_of_texts_are_asked_for(void **state)
 	SET(texts, TEXT("1", "Queued"));
 	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
 	AWAIT_FAST(told("\"Queued\"") == 1); /* it may have been sent before we came */
-	assert_int_equal(told("\"source_event\":\"message-store\",\"id\":\"77\""), 1);
+	assert_int_equal(told("\"source_event\":\"message-store\",\"date\":\"20"), 1);
 	SET(texts, TEXT("1", "Delivered") "," TEXT("2", "Queued"));
 	for (int i = 0; i < 3; i++) {
 		snprintf(frame, sizeof(frame), CHANGED, i);
@@ -1157,6 +1158,23 @@ static void an_address_that_does_not_answer_is_told(void **state)
 	assert_int_equal(READ(p.hooks_made), 1);
 }
 
+static void default_filters_follow_what_is_wanted(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	assert_true(READ(strstr(p.hook_filters, "message-store") == NULL));
+	assert_true(READ(strstr(p.hook_filters, "/insights") == NULL));
+	configure("ringcentral", HOOK_WITH(",'insights':true"));
+	AWAIT_FAST(READ(p.hooks_changed) == 1);
+	assert_true(READ(strstr(p.hook_filters,
+				"/ai/ringsense/v1/public/accounts/~/domains/pbx/insights") !=
+			 NULL));
+	configure("ringcentral", HOOK_WITH(",'insights':true,'filters':['/restapi/v1.0/only']"));
+	AWAIT_FAST(READ(p.hooks_changed) == 2);
+	assert_true(READ(strcmp(p.hook_filters, "[\"/restapi/v1.0/only\"]") == 0));
+}
+
 /* --- RingCX, and going away --- */
 
 static void ringcx_tokens_live_five_minutes(void **state)
@@ -1228,6 +1246,7 @@ int main(void)
 		T(a_webhook_subscription_is_renewed),
 		T(a_webhook_is_found_again),
 		T(an_address_that_does_not_answer_is_told),
+		T(default_filters_follow_what_is_wanted),
 		T(ringcx_tokens_live_five_minutes),
 		T(a_source_may_go),
 	};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "dialect/ringcentral.h"
 #include "tests/sim/sim.h"
 
 #define RC "'dialect':'ringcentral'"
@@ -882,7 +883,7 @@ static void answer_text(struct sim *sim, const char *id, const char *status, con
 	}
 	struct buf b AUTO_BUF = { 0 };
 	buf_printf(&b,
-		   "{'callmend':'resync','source_event':'message-store','date':'%s','id':'77',"
+		   "{'callmend':'resync','source_event':'message-store','date':'%s',"
 		   "'found':true,'body':%s}",
 		   at, json);
 	post(sim, buf_z(&b));
@@ -916,6 +917,61 @@ static void texts_are_sent_and_delivered(void **state)
 	assert_true(sim_command_is(&sim, 3, "rejected"));
 	assert_int_equal(sim_count(&sim, "'type':'command'", "not delivered: SMS-CAR-413", NULL),
 			 1);
+	done(&sim);
+}
+
+static void begin_text(struct sim *sim)
+{
+	struct buf first AUTO_BUF = { 0 };
+	struct arena a = { 0 };
+	struct span name;
+	ringcentral_dialect.begin_text(SPAN("+15550001"), SPAN("+15550199"), &a, &name, &first);
+	post(sim, buf_z(&first));
+	arena_fini(&a);
+}
+
+static void we_write_first(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC ",'text_close_ms':600000");
+	begin_text(&sim);
+	SHOWS(&sim, "'kind':'sms','status':'in-progress'");
+	SHOWS(&sim, "'customer':{'number':'+15550199'");
+	SHOWS(&sim, "'phone_number':'+15550001'");
+	sim_command(&sim, 1, "'verb':'send-text','text':'Yes.'");
+	answer_text(&sim, "9", "Queued", "");
+	assert_true(sim_command_is(&sim, 1, "accepted"));
+	SHOWS(&sim, "'provider_call_id':'77'");
+	answer_text(&sim, "9", "Delivered", "");
+	assert_true(sim_command_is(&sim, 1, "effect_seen"));
+	text_in(&sim, "1", "Who is there?");
+	assert_int_equal(sim_count(&sim, "'type':'message'", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'call.started'", NULL), 1);
+	sim_pass(&sim, 700000);
+	assert_true(session_ended(sim.s));
+	begin_text(&sim); /* while it lingers */
+	assert_false(session_ended(sim.s));
+	sim_command(&sim, 2, "'verb':'send-text','text':'Yes.'");
+	assert_false(sim_command_is(&sim, 2, "rejected"));
+	done(&sim);
+}
+
+/* Nothing was sent: it is over like any other. */
+static void we_write_first_in_vain(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, RC ",'text_close_ms':600000");
+	begin_text(&sim);
+	sim_command(&sim, 1, "'verb':'send-text','text':'Yes.'");
+	sim_intent(&sim, sim.effects_n - 1);
+	sim_answered(&sim, sim.effects_n - 1, 403, "{}");
+	assert_true(sim_command_is(&sim, 1, "rejected"));
+	sim_pass(&sim, 700000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'idle'");
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 0);
 	done(&sim);
 }
 
@@ -1093,6 +1149,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(texts_are_a_conversation),
 		cmocka_unit_test(texts_are_sent_and_delivered),
+		cmocka_unit_test(we_write_first),
+		cmocka_unit_test(we_write_first_in_vain),
 		cmocka_unit_test(insights_come_afterwards),
 		cmocka_unit_test(insights_of_a_call_nobody_remembers),
 		cmocka_unit_test(the_colleague_sees_the_name),

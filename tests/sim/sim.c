@@ -33,7 +33,7 @@ static void on_effect(void *self, const struct effect *e)
 		x->command = e->command->id;
 		snprintf(x->what, sizeof(x->what), "%s", command_verb_name(e->command->verb));
 		assert_true(e->where.control_url.n > 0 || e->where.provider_call_id.n > 0 ||
-			    e->kind != EFFECT_CONTROL);
+			    e->where.customer_number.n > 0 || e->kind != EFFECT_CONTROL);
 	}
 	if (e->kind == EFFECT_TOOL) {
 		assert_non_null(e->tool);

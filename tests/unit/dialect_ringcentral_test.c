@@ -279,12 +279,13 @@ static void test_the_answer_to_a_text(void **state)
 				"'Queued','creationTime':'2026-01-02T03:04:05Z'}");
 	(void)state;
 	assert_int_equal(ringcentral_dialect.read_answer(&send, body, &arena, &inputs, NULL), 0);
-	assert_int_equal(inputs.n, 2);
+	assert_int_equal(inputs.n, 3);
 	assert_int_equal(inputs.items[0].type, INPUT_HISTORY);
 	assert_int_equal(inputs.items[1].type, INPUT_DELIVERY);
+	assert_int_equal(inputs.items[2].type, INPUT_CALL);
 	assert_true(span_is(inputs.items[1].name, "queued") && span_is(inputs.items[1].id, "9"));
 	assert_int_equal(ringcentral_dialect.read_answer(&hold, body, &arena, &inputs, NULL), 0);
-	assert_int_equal(inputs.n, 2);
+	assert_int_equal(inputs.n, 3);
 	assert_int_equal(ringcentral_dialect.read_answer(&send, SPAN("{}"), &arena, &inputs, NULL),
 			 E_INVALID);
 }
@@ -296,17 +297,55 @@ static void test_the_answer_gets_its_time(void **state)
 	struct span body = json("{'id':'s-1','parties':[{'id':'p-1','direction':'Inbound',"
 				"'status':{'code':'Answered'}}]}");
 	(void)state;
-	ringcentral_dialect.date_call(SPAN("s-1"), INT64_C(1767323045000000), body, &dated);
-	assert_int_equal(ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
+	struct asked_answer asked = { ASKED_CALL, SPAN("s-1"), INT64_C(1767323045000000), body };
+	ringcentral_dialect.put_asked(&asked, &dated);
+	assert_int_equal(
+		ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
 	assert_int_equal(inputs.n, 2);
 	assert_int_equal(inputs.items[1].type, INPUT_PARTY);
 	assert_true(inputs.items[1].at_us == INT64_C(1767323045000000));
-	ringcentral_dialect.date_call(SPAN("s-1"), 0, body, &undated);
+	asked.provider_us = 0;
+	ringcentral_dialect.put_asked(&asked, &undated);
 	inputs = (struct inputs){ 0 };
 	assert_int_equal(ringcentral_dialect.read_call(buf_span(&undated), &arena, &inputs, NULL),
 			 0);
 	assert_int_equal(inputs.n, 2);
 	assert_int_equal(inputs.items[1].at_us, 0);
+}
+
+static struct span call_of(struct span body)
+{
+	struct envelope e;
+	assert_int_equal(ringcentral_dialect.classify(body, &arena, &e, NULL), 0);
+	return e.call_id;
+}
+
+/* Whoever begins: the beginning, what we have sent and what comes back are one call. */
+static void test_texts_of_two_are_one_call(void **state)
+{
+	struct buf first AUTO_BUF = { 0 }, asked AUTO_BUF = { 0 };
+	struct span sent = json("{'id':'9','to':[{'phoneNumber':'+15550199'}],'from':{"
+				"'phoneNumber':'+15550001'},'direction':'Outbound','conversation':"
+				"{'id':'77'}}"),
+		    name;
+	const struct asked_answer answer = { .what = ASKED_TEXT, .body = sent };
+	(void)state;
+	ringcentral_dialect.begin_text(SPAN("+15550001"), SPAN("+15550199"), &arena, &name, &first);
+	assert_true(span_eq(call_of(buf_span(&first)), name));
+	ringcentral_dialect.put_asked(&answer, &asked);
+	assert_true(span_eq(call_of(buf_span(&asked)), name));
+#define TEXT_IN(to, more)                                                                  \
+	json("{'event':'/restapi/v1.0/account/1/extension/2/message-store/instant','body':{" \
+	     "'id':'1','to':[" to "],'from':{'phoneNumber':'+15550199'},'direction':"         \
+	     "'Inbound'" more "}}")
+	assert_true(span_eq(call_of(TEXT_IN("{'phoneNumber':'+15550001'}", "")), name));
+	/* Of three it is the platform's thread; likewise without numbers. */
+	assert_true(span_is(call_of(TEXT_IN("{'phoneNumber':'+15550001'},{'phoneNumber':'+1'}",
+					    ",'conversation':{'id':'78'}")),
+			    "78"));
+	assert_true(span_is(call_of(TEXT_IN("{'extensionNumber':'101'}",
+					    ",'conversation':{'id':'79'}")),
+			    "79"));
 }
 
 /* --- documentation --- */
@@ -347,6 +386,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_errors_in_one_line, clean),
 		cmocka_unit_test_teardown(test_the_same_event_has_the_same_key, clean),
 		cmocka_unit_test_teardown(test_the_answer_to_a_text, clean),
+		cmocka_unit_test_teardown(test_texts_of_two_are_one_call, clean),
 		cmocka_unit_test_teardown(test_docs_are_complete, clean),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
