@@ -234,8 +234,14 @@ struct texts {
 	bool busy;
 	unsigned page;
 	struct backoff pause;
+	struct watched_text *watched; /* ours, of no final state */
+	unsigned watched_n;
+	bool looking; /* at one of them */
 };
 void texts_init(struct login *);
+void texts_free(struct texts *);
+/* A text of ours was sent: the platform's answer. */
+void texts_sent(struct login *, struct span message);
 /* Events may have been lost. */
 void texts_lost(struct login *);
 /* This notification only counts what has changed in the message store: it is asked for, and not
@@ -298,6 +304,8 @@ void login_seed(struct backoff *, int64_t least_ms, int64_t most_ms);
 /* Events were, or may have been, lost. */
 void login_lost(struct login *);
 bool login_wants_texts(const struct login *);
+/* Notifications tell us when a text of ours has changed. */
+bool login_hears_of_texts(const struct login *);
 /* Filters of events, as configured or our choice. */
 void login_put_filters(const struct login *, struct json_out *);
 uint64_t login_filters_hash(struct json filters);

@@ -109,6 +109,26 @@ bool login_wants_texts(const struct login *s)
 	return wants;
 }
 
+static bool tells_of_changes(struct span filter)
+{
+	static const char store[] = "/message-store";
+	const char *at = memmem(filter.p, filter.n, store, sizeof(store) - 1);
+	struct span rest = at ? span_from(filter, (size_t)(at - filter.p) + sizeof(store) - 1)
+			      : (struct span){ 0 };
+
+	return at && !span_starts(rest, SPAN("/instant"));
+}
+
+bool login_hears_of_texts(const struct login *s)
+{
+	const struct dir_connect *c = &s->source->connect;
+	bool hears = !c->filters_n && c->from_number.n;
+
+	for (size_t i = 0; i < c->filters_n; i++)
+		hears |= tells_of_changes(c->filters[i]);
+	return hears && has_gateway(s);
+}
+
 void login_lost(struct login *s)
 {
 	s->resync.due = true;
@@ -251,6 +271,7 @@ static void begin_anew(struct login *s)
 	tokens_free(&s->tokens);
 	s->tokens = (struct tokens){ .generation = s->tokens.generation + 1 };
 	resync_free(&s->resync);
+	texts_free(&s->texts);
 	budget_forget(&s->budget);
 	tell_forget_places(&s->tell);
 	parts_init(s);
@@ -318,8 +339,9 @@ void login_tick(struct login *s, int64_t now_us)
 	if (has_hook(s))
 		hook_step(s, now_us);
 	publish(s, now_us);
-	if (s->dialect && s->dialect->put_asked && (has_gateway(s) || has_hook(s))) {
-		resync_step(s, now_us);
+	if (s->dialect && s->dialect->put_asked) {
+		if (has_gateway(s) || has_hook(s))
+			resync_step(s, now_us);
 		texts_step(s, now_us);
 	}
 	tell_pump(s, now_us);
@@ -344,6 +366,7 @@ void login_free(struct login *s)
 	hook_free(&s->hook);
 	tokens_free(&s->tokens);
 	resync_free(&s->resync);
+	texts_free(&s->texts);
 	tell_free(&s->tell);
 	directory_unref(s->dir);
 	buf_free(&s->keep.text);

@@ -177,8 +177,19 @@ void request_refuse(struct connect_request *r, const char *why)
 	return_to(r, &answer, 0);
 }
 
+static bool sends_text(const struct ask *a)
+{
+	static const char path[] = "/extension/~/sms";
+	size_t n = sizeof(path) - 1;
+
+	return a->method == HTTP_POST && a->url.n > n &&
+	       memcmp(a->url.p + a->url.n - n, path, n) == 0;
+}
+
 static void others_done(struct ask *a, const struct client_response *r, int64_t provider_us)
 {
+	if (sends_text(a) && response_good(r))
+		texts_sent(a->login, r->body);
 	return_to(a->request, r, provider_us);
 }
 

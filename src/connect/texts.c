@@ -1,9 +1,14 @@
 /* Texts as the message store has them. Notifications of inbound texts are whole; of everything else
  * (a text of ours was sent, delivered, failed) they only count how many have changed. So the
- * changes are asked for: the texts of the last hour, each told once per state.
+ * changes are asked for: the texts of the last hour, each told once per state. Where not even the
+ * counts come to us, each text that we have sent is looked up until its state is final.
  *
  * Failure modes: no answer, 429, 5xx - again after a pause; not permitted - given up until the next
- * notification; the calls take nothing - again later, what was told is known. */
+ * notification, and the text that was looked up for good; a state that does not become final -
+ * given up after LOOKS_MAX; more texts than WATCHED_MAX - the oldest is given up; the calls take
+ * nothing - again later, what was told is known. */
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "connect/internal.h"
 
@@ -14,12 +19,117 @@ enum {
 	BACK_S = 3600,
 	PAGE_TEXTS = 100,
 	PAGES_MAX = 20,
+	WATCHED_MAX = 256,
+	LOOKS_MAX = 15,
+	LOOK_MS = 4000, /* and doubling, up to */
+	LOOK_MAX_MS = 300000,
+	ID_MAX = 64,
+};
+
+#define MESSAGES "/restapi/v1.0/account/~/extension/~/message-store"
+
+/* A text of ours whose state is not final. */
+struct watched_text {
+	struct watched_text *prev, *next; /* the oldest first */
+	int64_t due_us;
+	unsigned looks;
+	struct backoff pause;
+	char id[ID_MAX + 1];
 };
 
 void texts_init(struct login *s)
 {
 	s->texts = (struct texts){ 0 };
 	login_seed(&s->texts.pause, PAUSE_MS, PAUSE_MAX_MS);
+}
+
+/* --- whose state is not final --- */
+
+static void unwatch(struct texts *t, struct watched_text *w)
+{
+	DL_DELETE(t->watched, w);
+	t->watched_n--;
+	free(w);
+}
+
+void texts_free(struct texts *t)
+{
+	while (t->watched)
+		unwatch(t, t->watched);
+}
+
+static struct watched_text *find_watched(const struct texts *t, struct span id)
+{
+	struct watched_text *w;
+
+	DL_FOREACH(t->watched, w)
+	{
+		if (span_is(id, w->id))
+			return w;
+	}
+	return NULL;
+}
+
+static void look_later(struct login *s, struct watched_text *w)
+{
+	w->due_us = login_now(s) + backoff_next_ms(&w->pause) * MS_US;
+}
+
+static void watch(struct login *s, struct span id)
+{
+	struct texts *t = &s->texts;
+
+	if (!id.n || id.n > ID_MAX || find_watched(t, id))
+		return;
+	if (t->watched_n == WATCHED_MAX)
+		unwatch(t, t->watched);
+	struct watched_text *w = calloc(1, sizeof(*w));
+	CHECK(w);
+	memcpy(w->id, id.p, id.n);
+	login_seed(&w->pause, LOOK_MS, LOOK_MAX_MS);
+	look_later(s, w);
+	DL_APPEND(t->watched, w);
+	t->watched_n++;
+}
+
+static bool is_final(struct json text)
+{
+	static const char *const states[] = { "Delivered", "DeliveryFailed", "SendingFailed" };
+	struct json state = json_get(text, "messageStatus");
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (json_is_text(state, states[i]))
+			return true;
+	return false;
+}
+
+static struct span id_of(struct json text, struct arena *a)
+{
+	struct json id = json_get(text, "id");
+
+	return id.kind == JSON_NUMBER ? id.raw : json_text(id, a);
+}
+
+/* This is how it stands. */
+static void note_state(struct login *s, struct json text, struct arena *a)
+{
+	bool ours = json_is_text(json_get(text, "direction"), "Outbound");
+	struct span id = id_of(text, a);
+	struct watched_text *w = find_watched(&s->texts, id);
+
+	if (w && is_final(text))
+		unwatch(&s->texts, w);
+	else if (ours && !is_final(text) && !login_hears_of_texts(s))
+		watch(s, id);
+}
+
+void texts_sent(struct login *s, struct span message)
+{
+	struct arena a = { 0 };
+
+	if (json_check(message, NULL) == 0)
+		note_state(s, json_of(message), &a);
+	arena_fini(&a);
 }
 
 static void due_in(struct login *s, int64_t ms)
@@ -56,7 +166,10 @@ static int tell_text(struct login *s, struct json text, int64_t provider_us, str
 		return 0;
 	buf_printf(&once, "text %.*s %.*s", SPAN_ARG(id.raw), SPAN_ARG(state.raw));
 	s->dialect->put_asked(&asked, &message);
-	return tell_add(s, buf_span(&message), buf_span(&once), thread);
+	int rc = tell_add(s, buf_span(&message), buf_span(&once), thread);
+	if (rc != E_FULL)
+		note_state(s, text, a);
+	return rc;
 }
 
 static bool tell_page(struct login *s, struct json page, int64_t provider_us)
@@ -111,21 +224,96 @@ static void on_page(struct ask *a, const struct client_response *r, int64_t prov
 		pause_it(s);
 }
 
-void texts_step(struct login *s, int64_t now_us)
+static void list(struct login *s, int64_t now_us)
 {
 	struct texts *t = &s->texts;
 	char since[CLOCK_ISO + 1];
 
-	if (!t->due_us || now_us < t->due_us || t->busy || s->state != CONNECT_LIVE ||
-	    !s->provider_us)
-		return;
 	/* By the platform's clock: ours may be another. */
 	clock_format(s->provider_us + now_us - s->provider_at_us - BACK_S * SECOND_US, since);
-	struct ask *a = ask_new(s, HTTP_GET,
-				"/restapi/v1.0/account/~/extension/~/message-store?messageType=SMS",
-				RATE_LIGHT, on_page);
-	buf_printf(&a->url, "&dateFrom=%s&page=%u&perPage=%d", since, t->page, PAGE_TEXTS);
+	struct ask *a = ask_new(s, HTTP_GET, MESSAGES, RATE_LIGHT, on_page);
+	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->page, PAGE_TEXTS);
 	t->busy = true;
 	t->due_us = 0;
 	ask_post(a);
+}
+
+/* --- one by one --- */
+
+/* Told, or in vain? A state that changes nothing is known, and only the next look is waited for. */
+static void take_text(struct login *s, struct watched_text *w, const struct client_response *r,
+		      int64_t provider_us)
+{
+	bool good = response_good(r) && json_check(r->body, NULL) == 0;
+	struct arena a = { 0 };
+	struct trouble why;
+
+	look_later(s, w);
+	if (good) {
+		tell_text(s, json_of(r->body), provider_us, &a); /* w may be gone */
+	} else {
+		trouble_of(r, "a text that was sent", &why);
+		log_info("connect", "source %s: %s", s->id_text, why.text);
+		if (why.kind == TROUBLE_DENIED)
+			unwatch(&s->texts, w);
+	}
+	arena_fini(&a);
+}
+
+static void on_text(struct ask *a, const struct client_response *r, int64_t provider_us)
+{
+	struct login *s = a->login;
+	struct watched_text *w = find_watched(&s->texts, buf_span(&a->about));
+
+	s->texts.looking = false;
+	if (w)
+		take_text(s, w, r, provider_us);
+}
+
+static void look(struct login *s, struct watched_text *w)
+{
+	struct ask *a = ask_new(s, HTTP_GET, MESSAGES "/", RATE_LIGHT, on_text);
+
+	oauth_put_encoded(&a->url, span_of(w->id));
+	buf_addz(&a->about, w->id);
+	w->looks++;
+	s->texts.looking = true;
+	ask_post(a);
+}
+
+static struct watched_text *most_due(const struct texts *t)
+{
+	struct watched_text *w, *most = t->watched;
+
+	DL_FOREACH(t->watched, w)
+	{
+		if (w->due_us < most->due_us)
+			most = w;
+	}
+	return most;
+}
+
+static void look_at_one(struct login *s, int64_t now_us)
+{
+	struct texts *t = &s->texts;
+	struct watched_text *w = most_due(t);
+
+	if (!w || now_us < w->due_us || !tell_has_room(&s->tell))
+		return;
+	if (w->looks == LOOKS_MAX)
+		unwatch(t, w);
+	else
+		look(s, w);
+}
+
+void texts_step(struct login *s, int64_t now_us)
+{
+	struct texts *t = &s->texts;
+
+	if (s->state != CONNECT_LIVE || !s->provider_us)
+		return;
+	if (t->due_us && now_us >= t->due_us && !t->busy)
+		list(s, now_us);
+	if (!t->looking)
+		look_at_one(s, now_us);
 }

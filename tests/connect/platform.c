@@ -216,6 +216,11 @@ static void give_texts(struct platform *p, struct exchange *x)
 	reply_with(p, x, 200, buf_z(&b));
 }
 
+static void give_text(struct platform *p, struct exchange *x)
+{
+	reply_with(p, x, p->text ? 200 : 404, p->text ? p->text : "{}");
+}
+
 static void give_call(struct platform *p, struct exchange *x)
 {
 	struct span id = exchange_param(x, "id");
@@ -244,6 +249,11 @@ static void on_presence(struct exchange *x)
 static void on_texts(struct exchange *x)
 {
 	serve(x, true, give_texts);
+}
+
+static void on_text(struct exchange *x)
+{
+	serve(x, true, give_text);
 }
 
 static void on_call(struct exchange *x)
@@ -562,6 +572,8 @@ void platform_start(struct platform *p)
 		{ HTTP_POST, "/api/auth/login/rc/accesstoken", 65536, on_cx_token, NULL, NULL },
 		{ HTTP_GET, AT "account/~/presence", 0, on_presence, NULL, NULL },
 		{ HTTP_GET, AT "account/~/extension/~/message-store", 0, on_texts, NULL, NULL },
+		{ HTTP_GET, AT "account/~/extension/~/message-store/{id}", 0, on_text, NULL, NULL },
+		{ HTTP_POST, AT "account/~/extension/~/sms", 65536, on_text, NULL, NULL },
 		{ HTTP_GET, AT "account/~/telephony/sessions/{id}", 0, on_call, NULL, NULL },
 		{ HTTP_DELETE, AT "account/~/telephony/sessions/{id}", 0, on_anything, NULL, NULL },
 		{ HTTP_GET, "/test/{rest*}", 0, on_anything, NULL, NULL },

@@ -53,6 +53,7 @@ struct platform {
 	/* calls */
 	const char *presence; /* records */
 	const char *texts;    /* records of the message store */
+	const char *text;     /* any single one; NULL: there is none */
 	const char *calls;    /* ids the platform knows, each with a space before and behind */
 };
 

@@ -390,13 +390,14 @@ static void run_ask(struct mail *m, struct shard *here)
 	atomic_store(&am->done, 1);
 }
 
-static void post_ask(struct asked *a, const char *source, const char *url, enum api_group group,
-		     int64_t timeout_ms)
+static void post_ask_as(struct asked *a, const char *source, enum http_method method,
+			const char *url, enum api_group group, int64_t timeout_ms)
 {
 	struct ask_mail m = { .mail.run = run_ask, .a = a };
 
 	memset(a, 0, sizeof(*a));
 	assert_int_equal(uuid_parse(&a->r.source, span_of(source)), 0);
+	a->r.method = method;
 	a->r.url = span_of(url);
 	a->r.group = group;
 	a->r.urgent = true;
@@ -406,6 +407,12 @@ static void post_ask(struct asked *a, const char *source, const char *url, enum 
 	static unsigned turn;
 	shard_post_sure(shards_at(n.shards, turn++ % SHARDS), &m.mail);
 	rig_wait(&m.done, 1);
+}
+
+static void post_ask(struct asked *a, const char *source, const char *url, enum api_group group,
+		     int64_t timeout_ms)
+{
+	post_ask_as(a, source, HTTP_GET, url, group, timeout_ms);
 }
 
 static struct asked ask(const char *url, enum api_group group, int64_t timeout_ms)
@@ -1005,6 +1012,99 @@ static void states_of_texts_are_asked_for(void **state)
 	assert_int_equal(n.told_n, 3); /* each once, and no counts */
 }
 
+#define SENT(id, state)                                                                         \
+	"{'id':'" id "','type':'SMS','direction':'Outbound','messageStatus':'" state "','conversation':" \
+	"{'id':'77'}}"
+#define MESSAGES "/restapi/v1.0/account/~/extension/~/message-store"
+
+static unsigned looks_at_texts(void)
+{
+	return platform_count(&p, "GET " MESSAGES "/", 0);
+}
+
+static void send_text(void)
+{
+	struct asked a;
+
+	post_ask_as(&a, SOURCE, HTTP_POST, "/restapi/v1.0/account/~/extension/~/sms",
+		    API_GROUP_MEDIUM, 30000);
+	AWAIT_FAST(atomic_load(&a.done));
+	assert_int_equal(a.status, 200);
+}
+
+static void texts_are_looked_up_where_nobody_tells(void **state)
+{
+	static const struct {
+		const char *mode, *queued, *delivered;
+	} rows[] = {
+		{ HOOK_WITH(",'from_number':'+15550100'"), SENT("5", "Queued"),
+		  SENT("5", "Delivered") },
+		{ NO_EVENTS, SENT("6", "Queued"), SENT("6", "Delivered") },
+	};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		unsigned before = looks_at_texts();
+		SET(text, rows[i].queued);
+		configure("ringcentral", rows[i].mode);
+		AWAIT_FAST(is(CONNECT_LIVE, NULL));
+		send_text();
+		AWAIT_AT(50, looks_at_texts() >= before + 3);
+		SET(text, rows[i].delivered);
+		AWAIT_AT(50, told("\"Delivered\"") == i + 1);
+		before = looks_at_texts();
+		skip_ms(3600 * 1000);
+		let_pass(1000);
+		assert_int_equal(looks_at_texts(), before);
+	}
+	/* Each state once, in the dialect's own words. */
+	assert_int_equal(told("\"Queued\""), 2);
+	assert_int_equal(told("\"Delivered\""), 2);
+	assert_int_equal(told("\"source_event\":\"message-store\""), 4);
+}
+
+static void texts_without_an_end_are_given_up(void **state)
+{
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	SET(text, SENT("5", "Sent"));
+	int64_t sent_us = now();
+	send_text();
+	while (looks_at_texts() < 15) {
+		skip_ms(2000);
+		nap();
+		assert_true(now() - sent_us < 7200 * SECOND_US);
+	}
+	assert_true(now() - sent_us > 1200 * SECOND_US); /* with growing pauses */
+	for (int i = 0; i < 20; i++) {
+		skip_ms(60 * 1000);
+		let_pass(200);
+	}
+	assert_int_equal(looks_at_texts(), 15);
+	/* One that is not there (any more) is asked for once. */
+	send_text();
+	SET(text, NULL);
+	AWAIT_AT(50, looks_at_texts() == 16);
+	skip_ms(3600 * 1000);
+	let_pass(1000);
+	assert_int_equal(looks_at_texts(), 16);
+}
+
+static void texts_are_left_alone_where_events_tell(void **state)
+{
+	(void)state;
+	SET(text, SENT("5", "Queued"));
+	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	send_text();
+	for (int i = 0; i < 20; i++) {
+		skip_ms(10 * 1000);
+		let_pass(200);
+	}
+	assert_int_equal(looks_at_texts(), 0);
+}
+
 /* --- the journal --- */
 
 static void a_full_journal_delays(void **state)
@@ -1240,6 +1340,9 @@ int main(void)
 		T(refused_filters_are_told),
 		T(refused_sockets_spare_the_auth_budget),
 		T(states_of_texts_are_asked_for),
+		T(texts_are_looked_up_where_nobody_tells),
+		T(texts_without_an_end_are_given_up),
+		T(texts_are_left_alone_where_events_tell),
 		T(a_full_journal_delays),
 		T(beyond_the_bound_the_platform_keeps_them),
 		T(a_webhook_subscription_is_kept_alive),

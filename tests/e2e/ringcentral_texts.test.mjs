@@ -135,7 +135,7 @@ test('by webhook, where events only count: what became of a text is asked for', 
   const slow = await send('+15550100049', 'Slowly.', { source });
   const asked = (id) => at.rest.log.filter((r) => r.method === 'GET' && r.path.endsWith(`/message-store/${id}`));
   const { id } = at.messages.list.at(-1).message;
-  await until('it is asked about', () => asked(id).length >= 2, { timeoutMs: 30000 });
+  await until('it is asked about', () => asked(id).length > 0, { timeoutMs: 30000 });
   Object.assign(at.messages.list.at(-1).message, { messageStatus: 'Delivered', lastModifiedTime: new Date().toISOString() });
   assert.match((await reaches(slow, 'effect_seen')).evidence, /delivered/);
   assert.deepEqual(at.violations, []);
