@@ -57,9 +57,9 @@ struct span parties_recording(const struct session *, struct call_party *out);
 void parties_put(const struct session *, struct json_out *); /* "parties" */
 
 /* --- texts.c: conversations by text --- */
-bool texts_only(const struct session *); /* the call is one */
+bool texts_only(const struct session *);	  /* the call is one */
 void texts_news(struct session *, int64_t at_us); /* somebody writes, or is about to */
-void texts_over(struct session *); /* nobody has written for text_close_ms */
+void texts_over(struct session *);		  /* nobody has written for text_close_ms */
 void texts_delivery(struct session *, const struct input *);
 
 /* --- speech.c: who is speaking --- */

@@ -25,17 +25,6 @@ void budget_init(struct budget *b)
 	}
 }
 
-void budget_forget(struct budget *b)
-{
-	unsigned flying[RATE_GROUP_COUNT];
-
-	for (unsigned i = 0; i < RATE_GROUP_COUNT; i++)
-		flying[i] = b->groups[i].flying;
-	budget_init(b);
-	for (unsigned i = 0; i < RATE_GROUP_COUNT; i++)
-		b->groups[i].flying = flying[i];
-}
-
 static void forget_old(struct budget_group *g, int64_t now_us)
 {
 	int64_t since_us = now_us - g->window_us - RATE_MARGIN_MS * MS_US;

@@ -53,8 +53,6 @@ struct rate_answer {
 };
 
 void budget_init(struct budget *);
-/* Other credentials: everything is forgotten but what is under way. */
-void budget_forget(struct budget *);
 /* When the next request of this group may be sent; <= now_us: at once. INT64_MAX: not before an
  * answer has come. The last fifth of a limit is for urgent ones. */
 int64_t budget_when(struct budget *, enum rate_group, bool urgent, int64_t now_us);

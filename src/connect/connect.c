@@ -186,7 +186,7 @@ void connect_directory(struct connect *c, struct shard *here, const struct direc
 		if (is_ours(p, &dir->sources[i]))
 			configure(p, dir, &dir->sources[i]);
 	if (p->logins)
-		uv_timer_start(&p->timer, on_timer, CONNECT_TICK_MS, CONNECT_TICK_MS);
+		uv_timer_start(&p->timer, on_timer, c->config.tick_ms, c->config.tick_ms);
 	else
 		uv_timer_stop(&p->timer);
 }
@@ -206,6 +206,8 @@ int connect_new(struct connect **out, const struct connect_config *config, struc
 	struct connect *c = calloc(1, sizeof(*c));
 	CHECK(c);
 	c->config = *config;
+	if (!c->config.tick_ms)
+		c->config.tick_ms = CONNECT_TICK_MS;
 	c->folder = folder;
 	c->parts = calloc(config->shards, sizeof(*c->parts));
 	CHECK(c->parts);

@@ -15,6 +15,7 @@ struct connect_config {
 	struct connect_calls calls;
 	/* All time that passes; NULL: clock_monotonic_us. */
 	int64_t (*now_us)(void);
+	unsigned tick_ms; /* how often it is looked at; 0: CONNECT_TICK_MS */
 };
 
 MUST int connect_new(struct connect **out, const struct connect_config *, struct fault *f);

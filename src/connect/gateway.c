@@ -51,7 +51,7 @@ static void request_over(struct login *s)
 	struct gateway *g = &s->gateway;
 
 	if (*g->request)
-		budget_answered(&s->budget, RATE_MEDIUM, NULL, login_now(s));
+		purse_answered(s->purse, RATE_MEDIUM, NULL, login_now(s));
 	*g->request = 0;
 }
 
@@ -228,7 +228,7 @@ static void next_id(struct gateway *g, char out[24])
 	snprintf(out, 24, "callmend-%u", ++g->messages);
 }
 
-/* The one request that goes over the socket: never more than one is under way. */
+/* The one request that goes over the socket: never more than one is under way. It is paid for. */
 static void subscribe(struct login *s, int64_t now_us)
 {
 	struct gateway *g = &s->gateway;
@@ -239,11 +239,11 @@ static void subscribe(struct login *s, int64_t now_us)
 	put_subscription(s, &body);
 	wsg_put_request(&frame, span_of(id), "POST", "/restapi/v1.0/subscription", buf_span(&body));
 	if (ws_client_send(g->ws, buf_span(&frame))) {
+		purse_unsent(s->purse, RATE_MEDIUM);
 		fail_text(s, "the subscription cannot be sent");
 		return;
 	}
 	memcpy(g->request, id, sizeof(id));
-	budget_sent(&s->budget, RATE_MEDIUM);
 	g->step_until_us = now_us + REPLY_MS * MS_US;
 }
 
@@ -253,7 +253,7 @@ static void step_subscribing(struct login *s, int64_t now_us)
 
 	if (*g->request && now_us >= g->step_until_us)
 		fail_text(s, "no reply to the subscription in time");
-	else if (!*g->request && budget_when(&s->budget, RATE_MEDIUM, true, now_us) <= now_us)
+	else if (!*g->request && purse_spend(s->purse, RATE_MEDIUM, true, now_us))
 		subscribe(s, now_us);
 }
 
@@ -278,7 +278,7 @@ static void count_reply(struct login *s, const struct wsg_frame *w, int64_t now_
 
 	put_head(w->headers, &head);
 	head_rate(buf_span(&head), (int)w->status, &rate);
-	budget_answered(&s->budget, RATE_MEDIUM, &rate, now_us);
+	purse_answered(s->purse, RATE_MEDIUM, &rate, now_us);
 	*s->gateway.request = 0;
 }
 

@@ -27,6 +27,26 @@ enum {
 	MARK_TEXT = 32, /* hex digits */
 };
 
+/* --- purse.c: the budget of a user and app, shared by all sessions of theirs; any thread --- */
+
+enum { PURSE_KEY_BYTES = 32 };
+struct purse {
+	struct purse *prev, *next; /* of the connect; with refs under its lock */
+	unsigned refs;
+	uint8_t key[PURSE_KEY_BYTES];
+	pthread_mutex_t lock; /* of the budget */
+	struct budget budget;
+};
+/* As the session is configured now. The caller's to release. */
+struct purse *purse_of(const struct login *);
+struct purse *purse_ref(struct connect *, struct purse *);
+void purse_unref(struct connect *, struct purse *); /* may be NULL */
+int64_t purse_when(struct purse *, enum rate_group, bool urgent, int64_t now_us);
+/* budget_sent, when it may be sent now; false: it may not. */
+MUST bool purse_spend(struct purse *, enum rate_group, bool urgent, int64_t now_us);
+void purse_unsent(struct purse *, enum rate_group);
+void purse_answered(struct purse *, enum rate_group, const struct rate_answer *, int64_t now_us);
+
 /* --- requests.c: requests with the session's token, within its budgets --- */
 
 struct ask;
@@ -39,6 +59,7 @@ struct ask {
 	struct buf url, body, content_type;
 	struct buf authorization; /* empty: the session's token */
 	enum rate_group group;
+	struct purse *purse; /* while it is under way: who has paid */
 	bool urgent;
 	bool again;	     /* a 401 has sent it back */
 	unsigned generation; /* of the token it went with */
@@ -283,7 +304,7 @@ struct login {
 	char mark[MARK_TEXT + 1]; /* of everything that a session depends on */
 
 	struct http_client *http;
-	struct budget budget;
+	struct purse *purse;
 	struct ask *waiting, *flying;
 	unsigned waiting_n;
 	struct tokens tokens;
@@ -336,8 +357,9 @@ struct connect {
 	struct connect_config config;
 	struct buf folder;
 	struct connect_part *parts;
-	pthread_mutex_t lock; /* of statuses */
+	pthread_mutex_t lock; /* of statuses, and of the list of purses */
 	struct status *statuses;
+	struct purse *purses;
 };
 void status_set(struct connect *, const struct uuid *, enum connect_state, const char *why);
 void status_remove(struct connect *, const struct uuid *);

@@ -262,6 +262,15 @@ static void parts_init(struct login *s)
 	texts_init(s);
 }
 
+/* Other credentials have another one, where nothing is counted yet. */
+static void take_purse(struct login *s)
+{
+	struct purse *before = s->purse;
+
+	s->purse = purse_of(s);
+	purse_unref(s->connect, before);
+}
+
 static void begin_anew(struct login *s)
 {
 	log_info("connect", "source %s: its configuration has changed", s->id_text);
@@ -272,7 +281,7 @@ static void begin_anew(struct login *s)
 	s->tokens = (struct tokens){ .generation = s->tokens.generation + 1 };
 	resync_free(&s->resync);
 	texts_free(&s->texts);
-	budget_forget(&s->budget);
+	take_purse(s);
 	tell_forget_places(&s->tell);
 	parts_init(s);
 	s->keep.dirty = true;
@@ -293,6 +302,7 @@ void login_configure(struct login *s, const struct directory *dir, const struct 
 	s->platform = platform_of(s);
 	make_mark(s, s->mark);
 	if (first) {
+		take_purse(s);
 		parts_init(s);
 		tell_init(s);
 		keep_read(s);
@@ -321,7 +331,6 @@ struct login *login_new(struct connect_part *p, const struct uuid *id)
 		return NULL;
 	}
 	http_client_trust(s->http, p->connect->config.ca_file);
-	budget_init(&s->budget);
 	buf_printf(&path, "%s/%s.json", buf_z(&p->connect->folder), s->id_text);
 	s->keep.path = strdup(buf_z(&path));
 	CHECK(s->keep.path);
@@ -369,6 +378,7 @@ void login_free(struct login *s)
 	texts_free(&s->texts);
 	tell_free(&s->tell);
 	directory_unref(s->dir);
+	purse_unref(s->connect, s->purse);
 	buf_free(&s->keep.text);
 	buf_free(&s->keep.last);
 	free(s->keep.path);

@@ -84,6 +84,7 @@ bool response_good(const struct client_response *r)
 
 static void ask_free(struct ask *a)
 {
+	purse_unref(a->login->connect, a->purse);
 	buf_free(&a->url);
 	buf_free(&a->body);
 	buf_free(&a->content_type);
@@ -272,16 +273,16 @@ static const char *result_of(const struct client_response *r)
 
 static void count_answer(struct ask *a, const struct client_response *r, int64_t now_us)
 {
+	struct purse *purse = take(a->purse);
 	struct rate_answer rate;
 
 	metric_add_label(METRIC_CONNECT_REQUESTS, result_of(r), 1);
-	if (r->end == CLIENT_NOT_SENT) {
-		budget_unsent(&a->login->budget, a->group);
-		return;
-	}
 	head_rate(r->head, r->status, &rate);
-	budget_answered(&a->login->budget, a->group, r->end == CLIENT_ANSWERED ? &rate : NULL,
-			now_us);
+	if (r->end == CLIENT_NOT_SENT)
+		purse_unsent(purse, a->group);
+	else
+		purse_answered(purse, a->group, r->end == CLIENT_ANSWERED ? &rate : NULL, now_us);
+	purse_unref(a->login->connect, purse);
 }
 
 /* Refused before anything was done: does it go again? */
@@ -299,8 +300,7 @@ static bool goes_again(struct ask *a, const struct client_response *r, int64_t n
 		a->again = true;
 		return first;
 	}
-	return r->status == 429 &&
-	       budget_when(&s->budget, a->group, a->urgent, now_us) < a->until_us;
+	return r->status == 429 && purse_when(s->purse, a->group, a->urgent, now_us) < a->until_us;
 }
 
 static void note_clock(struct login *s, const struct client_response *r, int64_t now_us)
@@ -320,13 +320,13 @@ static void on_answer(void *user, const struct client_response *r)
 	int64_t now_us = login_now(s);
 
 	DL_DELETE(s->flying, a);
+	count_answer(a, r, now_us);
 	if (s->ended) {
 		if (a->request)
 			return_to(a->request, r, head_date_us(r->head));
 		ask_free(a);
 		return;
 	}
-	count_answer(a, r, now_us);
 	note_clock(s, r, now_us);
 	if (r->end == CLIENT_ANSWERED && r->status == 429)
 		log_warn("connect", "source %s: too many requests, the platform wants a pause",
@@ -352,6 +352,7 @@ static void put_bearer(struct ask *a, struct buf *out, int64_t now_us)
 	buf_add(out, bearer);
 }
 
+/* It is paid for. */
 static void send_now(struct ask *a, int64_t now_us)
 {
 	struct login *s = a->login;
@@ -376,12 +377,13 @@ static void send_now(struct ask *a, int64_t now_us)
 		.response_limit = a->limit,
 	};
 	a->generation = s->tokens.generation;
+	a->purse = purse_ref(s->connect, s->purse);
 	if (http_client_send(s->http, &q, on_answer, a, &f)) {
+		purse_unsent(a->purse, a->group);
 		never_sent(a, f.text, false);
 		return;
 	}
 	leave_waiting(a);
-	budget_sent(&s->budget, a->group);
 	DL_APPEND(s->flying, a);
 }
 
@@ -389,7 +391,7 @@ static void send_now(struct ask *a, int64_t now_us)
 static bool may_go(const struct ask *a, int64_t now_us, const char **why)
 {
 	struct login *s = a->login;
-	int64_t when_us = budget_when(&s->budget, a->group, a->urgent, now_us);
+	int64_t when_us = purse_when(s->purse, a->group, a->urgent, now_us);
 
 	*why = NULL;
 	if (a->until_us <= now_us)
@@ -413,7 +415,8 @@ static bool pump_one(struct login *s, bool urgent, int64_t now_us)
 	{
 		if (a->urgent != urgent)
 			continue;
-		bool go = may_go(a, now_us, &why);
+		bool go = may_go(a, now_us, &why) &&
+			  purse_spend(s->purse, a->group, a->urgent, now_us);
 		if (go)
 			send_now(a, now_us);
 		else if (why)

@@ -158,7 +158,8 @@ bool texts_counted(struct login *s, struct json notification)
 static int tell_text(struct login *s, struct json text, int64_t provider_us, struct arena *a)
 {
 	struct buf message AUTO_BUF = { 0 }, once AUTO_BUF = { 0 };
-	const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us, .body = text.raw };
+	const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us,
+					    .body = text.raw };
 	struct span thread = json_text(json_path(text, "conversation.id"), a);
 	struct json id = json_get(text, "id"), state = json_get(text, "messageStatus");
 
@@ -232,7 +233,8 @@ static void list(struct login *s, int64_t now_us)
 	/* By the platform's clock: ours may be another. */
 	clock_format(s->provider_us + now_us - s->provider_at_us - BACK_S * SECOND_US, since);
 	struct ask *a = ask_new(s, HTTP_GET, MESSAGES, RATE_LIGHT, on_page);
-	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->page, PAGE_TEXTS);
+	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->page,
+		   PAGE_TEXTS);
 	t->busy = true;
 	t->due_us = 0;
 	ask_post(a);

@@ -63,8 +63,9 @@ int rc_read_call(struct span body, struct arena *a, struct inputs *out, struct f
 
 void rc_put_asked(const struct asked_answer *asked, struct buf *out)
 {
-	static const char *const events[] = { [ASKED_CALL] = "telephony/sessions",
-					      [ASKED_TEXT] = "message-store" };
+	static const char *const events[] = {
+		[ASKED_CALL] = "telephony/sessions", [ASKED_TEXT] = "message-store"
+	};
 	struct json_out o = { .b = out };
 	char date[CLOCK_ISO + 1];
 	clock_format(asked->provider_us, date);

@@ -31,11 +31,11 @@ struct command_wait {
 	unsigned asked; /* lanes that were asked for the name, or the key */
 	bool searched;	/* by key: no other call has it */
 	struct buf command;
-	struct uuid source;  /* of a text to somebody; nil: of none */
+	struct uuid source;   /* of a text to somebody; nil: of none */
 	struct buf beginning; /* likewise: the message that begins its call */
-	struct uuid id; /* the command that answers: the asked one, or the one with its key */
-	bool named;	/* id is known */
-	bool settled;	/* has a state beyond requested, or time is over: answer when durable */
+	struct uuid id;	      /* the command that answers: the asked one, or the one with its key */
+	bool named;	      /* id is known */
+	bool settled; /* has a state beyond requested, or time is over: answer when durable */
 	uv_timer_t timer;
 	bool timer_open;
 	int64_t wait_ms;

@@ -382,7 +382,8 @@ static void do_reconcile(struct effect_task *t)
 		settle_not_sent(t, "this source cannot be asked");
 	else
 		send_provider(t, &pr,
-			      pr.needs_session ? SESSION_RECONCILE_TIMEOUT_MS : RECONCILE_TIMEOUT_MS,
+			      pr.needs_session ? SESSION_RECONCILE_TIMEOUT_MS
+					       : RECONCILE_TIMEOUT_MS,
 			      OUTCOME_BODY_LIMIT);
 }
 

@@ -68,7 +68,7 @@ static void put_project(struct json_out *o, const char *id, const char *name)
 	json_end(o);
 }
 
-#define KIT_CONNECT                                                            \
+#define KIT_CONNECT                                                        \
 	"\"client_id\":\"c\",\"client_secret\":{\"file\":\"s\"},\"jwt\":{" \
 	"\"file\":\"j\"}"
 

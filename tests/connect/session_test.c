@@ -13,7 +13,8 @@
 #include "connect/connect.h"
 
 #define SOURCE "33333333-3333-7333-8333-000000000001"
-enum { SHARDS = 2, TOLD_MAX = 4000, FAST = 10 };
+#define OTHER_SOURCE "33333333-3333-7333-8333-000000000004" /* on another shard */
+enum { SHARDS = 2, TOLD_MAX = 4000, FAST = 10, LATE_MS = 10 };
 
 struct node {
 	struct connect *connect;
@@ -53,6 +54,18 @@ static void nap(void)
 	usleep(1000);
 }
 
+/* A nap in which the sessions' clock runs `speed` times as fast. However late we wake, it does not
+ * jump: the shards must have had their turns, too. */
+static void nap_at(int speed)
+{
+	int64_t before_us = clock_monotonic_us();
+
+	nap();
+	int64_t slept_us = clock_monotonic_us() - before_us;
+	slept_us = slept_us < LATE_MS * MS_US ? slept_us : LATE_MS * MS_US;
+	atomic_fetch_add(&skipped_us, (speed - 1) * slept_us);
+}
+
 /* Waits for a condition; `fast`: the sessions' clock runs FAST times as fast meanwhile. */
 #define AWAIT_AT(speed, condition)                                             \
 	do {                                                                   \
@@ -60,8 +73,7 @@ static void nap(void)
 		while (!(condition)) {                                         \
 			if (clock_monotonic_us() > until_us_)                  \
 				fail_msg("waited in van for: %s", #condition); \
-			skip_ms((speed)-1);                                    \
-			nap();                                                 \
+			nap_at(speed);                                         \
 		}                                                              \
 	} while (0)
 #define AWAIT(condition) AWAIT_AT(1, condition)
@@ -169,6 +181,7 @@ static void start_node(void)
 		.public_url = "https://node.example.com/",
 		.calls = { take_message, take_live, NULL },
 		.now_us = now,
+		.tick_ms = 2, /* steps follow each other at the sessions' pace */
 	};
 	struct shard_hooks hooks = { begin_shard, end_shard, NULL };
 	struct fault f = { 0 };
@@ -223,25 +236,50 @@ static void put_directory(void)
 	}
 }
 
-/* `connect`: the member of the source, "" for none. */
-static void configure(const char *dialect, const char *connect)
+static void put_source(struct buf *b, const char *id, const char *name, const char *dialect,
+		       const char *connect)
+{
+	char url[64];
+
+	platform_url(&p, url);
+	buf_printf(b,
+		   "{'id':'%s','org_id':'" SOURCE "','project_id':'" SOURCE
+		   "','dialect':'%s','name':'%s','auth':[],'api_base':'%s'%s%s}",
+		   id, dialect, name, url, *connect ? ",'connect':" : "", connect);
+}
+
+static void configure_with(const struct buf *sources)
 {
 	struct buf b AUTO_BUF = { 0 };
 	struct directory *d = NULL;
 	struct fault f = { 0 };
-	char url[64];
 
-	platform_url(&p, url);
-	buf_printf(&b,
-		   "{'version':1,'tokens':[],'projects':[],'sources':[{'id':'" SOURCE
-		   "','org_id':'" SOURCE "','project_id':'" SOURCE
-		   "','dialect':'%s','name':'main','auth':[],'api_base':'%s'%s%s}]}",
-		   dialect, url, *connect ? ",'connect':" : "", connect);
+	buf_printf(&b, "{'version':1,'tokens':[],'projects':[],'sources':[%.*s]}",
+		   SPAN_ARG(buf_span(sources)));
 	if (directory_new(&d, with_quotes(&b), n.folder, &f))
 		fail_msg("%s", f.text);
 	directory_unref(n.dir);
 	n.dir = d;
 	put_directory();
+}
+
+/* `connect`: the member of the source, "" for none. */
+static void configure(const char *dialect, const char *connect)
+{
+	struct buf sources AUTO_BUF = { 0 };
+
+	put_source(&sources, SOURCE, "main", dialect, connect);
+	configure_with(&sources);
+}
+
+static void configure_two(const char *dialect, const char *connect)
+{
+	struct buf sources AUTO_BUF = { 0 };
+
+	put_source(&sources, SOURCE, "main", dialect, connect);
+	buf_addc(&sources, ',');
+	put_source(&sources, OTHER_SOURCE, "other", dialect, connect);
+	configure_with(&sources);
 }
 
 #define WITH(more) "{'client_id':'c','client_secret':{'file':'s'},'jwt':{'file':'j'}" more "}"
@@ -295,18 +333,23 @@ static int teardown(void **state)
 	return 0;
 }
 
-static bool is(enum connect_state state, char *why)
+static bool is_at(const char *source, enum connect_state state, char *why)
 {
 	struct uuid id;
 	enum connect_state now_is;
 	int64_t since_us;
 	char text[CONNECT_WHY_MAX];
 
-	assert_int_equal(uuid_parse(&id, SPAN(SOURCE)), 0);
+	assert_int_equal(uuid_parse(&id, span_of(source)), 0);
 	bool known = connect_look(n.connect, &id, &now_is, &since_us, text);
 	if (known && why)
 		memcpy(why, text, sizeof(text));
 	return known && now_is == state;
+}
+
+static bool is(enum connect_state state, char *why)
+{
+	return is_at(SOURCE, state, why);
 }
 
 static void go_live(void)
@@ -546,8 +589,8 @@ static void a_platform_that_fails_is_tried_again(void **state)
 				  .path = "/restapi/oauth/token", .times = 2, .status = 503 });
 	int64_t begun_us = now();
 	configure("ringcentral", NO_EVENTS);
-	AWAIT_FAST(is(CONNECT_WAITING, NULL));
-	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	AWAIT_AT(100, is(CONNECT_WAITING, NULL));
+	AWAIT_AT(100, is(CONNECT_LIVE, NULL));
 	assert_int_equal(platform_count(&p, "POST /restapi/oauth/token", 0), 3);
 	assert_true(now() - begun_us >= 20 * SECOND_US); /* 10 s each */
 }
@@ -618,14 +661,52 @@ static void a_budget_is_never_passed(void **state)
 	for (int i = 0; i < N; i++)
 		post_ask(&asks[i], SOURCE, "/test/heavy", API_GROUP_HEAVY, 600 * 1000);
 	for (int i = 0; i < N; i++) {
-		while (!atomic_load(&asks[i].done)) {
-			skip_ms(50);
-			nap();
-		}
+		AWAIT_AT(300, atomic_load(&asks[i].done));
 		assert_int_equal(asks[i].status, 200);
 	}
 	assert_true(now() - from_us >= 180 * SECOND_US);
 	assert_true(most_in_a_minute("/test/heavy") <= 10);
+}
+
+static unsigned shard_of(const char *source)
+{
+	struct uuid id;
+
+	assert_int_equal(uuid_parse(&id, span_of(source)), 0);
+	return (unsigned)(uuid_hash(&id) % SHARDS);
+}
+
+/* Of one user and app, on two shards. */
+static void two_sources_share_a_budget(void **state)
+{
+	enum { N = 24 };
+	static struct asked asks[N];
+
+	(void)state;
+	assert_int_not_equal(shard_of(SOURCE), shard_of(OTHER_SOURCE));
+	configure_two("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && is_at(OTHER_SOURCE, CONNECT_LIVE, NULL));
+	int64_t from_us = now();
+	for (int i = 0; i < N; i++)
+		post_ask(&asks[i], i % 2 ? SOURCE : OTHER_SOURCE, "/test/heavy", API_GROUP_HEAVY,
+			 600 * 1000);
+	for (int i = 0; i < N; i++) {
+		AWAIT_AT(300, atomic_load(&asks[i].done));
+		assert_int_equal(asks[i].status, 200);
+	}
+	assert_true(now() - from_us >= 120 * SECOND_US);
+	assert_true(most_in_a_minute("/test/heavy") <= 10);
+	/* A penalty of one is a penalty of the other. */
+	platform_rule(&p, (struct platform_rule){ .path = "/test/heavy",
+						  .times = 1,
+						  .status = 429,
+						  .headers = "X-Rate-Limit-Group: heavy\n"
+							     "Retry-After: 600\n" });
+	skip_ms(70 * 1000);
+	assert_int_equal(ask("/test/heavy", API_GROUP_HEAVY, 5000).status, 429);
+	post_ask(&asks[0], OTHER_SOURCE, "/test/heavy", API_GROUP_HEAVY, 5000);
+	AWAIT_FAST(atomic_load(&asks[0].done));
+	assert_int_equal(asks[0].end, CLIENT_NOT_SENT);
 }
 
 static void requests_that_cannot_go_are_refused(void **state)
@@ -723,7 +804,7 @@ static void a_resync_survives_trouble(void **state)
 						  .times = 2,
 						  .status = 500 });
 	go_live();
-	AWAIT_FAST(atomic_load(&n.told_n) == 3);
+	AWAIT_AT(100, atomic_load(&n.told_n) == 3);
 	let_pass(5000);
 	assert_int_equal(n.told_n, 3);
 	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 3);
@@ -980,7 +1061,7 @@ static void refused_sockets_spare_the_auth_budget(void **state)
 	platform_rule(&p, (struct platform_rule){ .path = "/ws", .times = 12, .status = 503 });
 	int64_t from_us = now();
 	configure("ringcentral", GATEWAY);
-	AWAIT_AT(50, is(CONNECT_LIVE, NULL));
+	AWAIT_AT(200, is(CONNECT_LIVE, NULL));
 	assert_true(now() - from_us > 120 * SECOND_US);
 	assert_true(most_in_a_minute("/restapi/oauth") <= 5);
 }
@@ -1012,8 +1093,9 @@ static void states_of_texts_are_asked_for(void **state)
 	assert_int_equal(n.told_n, 3); /* each once, and no counts */
 }
 
-#define SENT(id, state)                                                                         \
-	"{'id':'" id "','type':'SMS','direction':'Outbound','messageStatus':'" state "','conversation':" \
+#define SENT(id, state)                                                              \
+	"{'id':'" id "','type':'SMS','direction':'Outbound','messageStatus':'" state \
+	"','conversation':"                                                          \
 	"{'id':'77'}}"
 #define MESSAGES "/restapi/v1.0/account/~/extension/~/message-store"
 
@@ -1071,14 +1153,11 @@ static void texts_without_an_end_are_given_up(void **state)
 	SET(text, SENT("5", "Sent"));
 	int64_t sent_us = now();
 	send_text();
-	while (looks_at_texts() < 15) {
-		skip_ms(2000);
-		nap();
-		assert_true(now() - sent_us < 7200 * SECOND_US);
-	}
+	AWAIT_AT(1000, looks_at_texts() == 15);
+	assert_true(now() - sent_us < 7200 * SECOND_US);
 	assert_true(now() - sent_us > 1200 * SECOND_US); /* with growing pauses */
-	for (int i = 0; i < 20; i++) {
-		skip_ms(60 * 1000);
+	for (int i = 0; i < 4; i++) {			 /* none is longer than five minutes */
+		skip_ms(301 * 1000);
 		let_pass(200);
 	}
 	assert_int_equal(looks_at_texts(), 15);
@@ -1098,7 +1177,7 @@ static void texts_are_left_alone_where_events_tell(void **state)
 	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
 	AWAIT_FAST(is(CONNECT_LIVE, NULL));
 	send_text();
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 4; i++) {
 		skip_ms(10 * 1000);
 		let_pass(200);
 	}
@@ -1254,7 +1333,7 @@ static void an_address_that_does_not_answer_is_told(void **state)
 	AWAIT_FAST(is(CONNECT_WAITING, why));
 	assert_non_null(strstr(why, "SUB-520"));
 	assert_non_null(strstr(why, "Validation-Token"));
-	AWAIT_AT(50, is(CONNECT_LIVE, NULL));
+	AWAIT_AT(200, is(CONNECT_LIVE, NULL));
 	assert_int_equal(READ(p.hooks_made), 1);
 }
 
@@ -1267,9 +1346,9 @@ static void default_filters_follow_what_is_wanted(void **state)
 	assert_true(READ(strstr(p.hook_filters, "/insights") == NULL));
 	configure("ringcentral", HOOK_WITH(",'insights':true"));
 	AWAIT_FAST(READ(p.hooks_changed) == 1);
-	assert_true(READ(strstr(p.hook_filters,
-				"/ai/ringsense/v1/public/accounts/~/domains/pbx/insights") !=
-			 NULL));
+	assert_true(
+		READ(strstr(p.hook_filters,
+			    "/ai/ringsense/v1/public/accounts/~/domains/pbx/insights") != NULL));
 	configure("ringcentral", HOOK_WITH(",'insights':true,'filters':['/restapi/v1.0/only']"));
 	AWAIT_FAST(READ(p.hooks_changed) == 2);
 	assert_true(READ(strcmp(p.hook_filters, "[\"/restapi/v1.0/only\"]") == 0));
@@ -1324,6 +1403,7 @@ int main(void)
 		T(a_penalty_is_sat_out),
 		T(a_penalty_without_a_group_stops_all),
 		T(a_budget_is_never_passed),
+		T(two_sources_share_a_budget),
 		T(requests_that_cannot_go_are_refused),
 		T(a_lost_socket_is_recovered),
 		T(what_cannot_be_recovered_is_asked_for),

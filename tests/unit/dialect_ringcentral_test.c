@@ -299,8 +299,7 @@ static void test_the_answer_gets_its_time(void **state)
 	(void)state;
 	struct asked_answer asked = { ASKED_CALL, SPAN("s-1"), INT64_C(1767323045000000), body };
 	ringcentral_dialect.put_asked(&asked, &dated);
-	assert_int_equal(
-		ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
+	assert_int_equal(ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
 	assert_int_equal(inputs.n, 2);
 	assert_int_equal(inputs.items[1].type, INPUT_PARTY);
 	assert_true(inputs.items[1].at_us == INT64_C(1767323045000000));
@@ -334,18 +333,18 @@ static void test_texts_of_two_are_one_call(void **state)
 	assert_true(span_eq(call_of(buf_span(&first)), name));
 	ringcentral_dialect.put_asked(&answer, &asked);
 	assert_true(span_eq(call_of(buf_span(&asked)), name));
-#define TEXT_IN(to, more)                                                                  \
+#define TEXT_IN(to, more)                                                                    \
 	json("{'event':'/restapi/v1.0/account/1/extension/2/message-store/instant','body':{" \
-	     "'id':'1','to':[" to "],'from':{'phoneNumber':'+15550199'},'direction':"         \
+	     "'id':'1','to':[" to "],'from':{'phoneNumber':'+15550199'},'direction':"        \
 	     "'Inbound'" more "}}")
 	assert_true(span_eq(call_of(TEXT_IN("{'phoneNumber':'+15550001'}", "")), name));
 	/* Of three it is the platform's thread; likewise without numbers. */
 	assert_true(span_is(call_of(TEXT_IN("{'phoneNumber':'+15550001'},{'phoneNumber':'+1'}",
 					    ",'conversation':{'id':'78'}")),
 			    "78"));
-	assert_true(span_is(call_of(TEXT_IN("{'extensionNumber':'101'}",
-					    ",'conversation':{'id':'79'}")),
-			    "79"));
+	assert_true(span_is(
+		call_of(TEXT_IN("{'extensionNumber':'101'}", ",'conversation':{'id':'79'}")),
+		"79"));
 }
 
 /* --- documentation --- */
