@@ -342,7 +342,7 @@ static void take_text(struct lane *l, struct command_wait *w, struct span key)
 	if (c)
 		take_command(l, w, c);
 	else
-		refuse(w, f.code, f.text);
+		refuse(w, f.code == E_IO ? E_UNAVAILABLE : f.code, f.text);
 }
 
 /* To each lane, then to the owner. */
