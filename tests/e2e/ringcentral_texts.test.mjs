@@ -101,6 +101,7 @@ test('what cannot be is refused before anything begins; what the platform refuse
   await refused(422, /at most 1000 UTF-16 units, got 1002/, '+15550100046', '😀'.repeat(501));
   await refused(422, /not a number of this source, which sends from \+15550107101/, '+15550100046', 'x', { from: '+15550107102' });
   const vapi = await product.must('POST', '/api/v1/sources', { name: 'voice', dialect: 'vapi', project_id: world.project.id });
+  await until('every shard knows the source', async () => (await Promise.all([1, 2, 3, 4].map(() => send('+15550100046', 'x', { source: vapi })))).every((a) => a.status !== 404));
   const { can } = await product.must('GET', `/api/v1/sources/${vapi.id}`);
   await refused(409, new RegExp(can['send-text'].slice(0, 20)), '+15550100046', 'x', { source: vapi });
   assert.equal(await calls(), 0);
