@@ -275,6 +275,8 @@ void gateway_start(struct gateway *g, unsigned lanes, const char *document)
 	if (file_make_dir(journal, 0700, &f) || ingest_new(&g->in, &cfg, &f))
 		fail_msg("ingest: %s", f.text);
 	assert_non_null(mine);
+	if (g->connect_send)
+		ingest_set_connect(g->in, NULL, g->connect_send);
 	if (g->carrier) {
 		ingest_leave_to(g->in, EFFECT_SOCKET, g->carrier, g->carrier_user);
 		ingest_leave_to(g->in, EFFECT_RECORDER, g->carrier, g->carrier_user);

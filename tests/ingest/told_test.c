@@ -258,6 +258,155 @@ static void live_calls_are_found(void **state)
 	assert_int_equal(a.live.ids.n, 0);
 }
 
+/* --- texts to somebody --- */
+
+static atomic_int sent;
+static atomic_bool silent; /* no answer comes */
+
+static void send_request(struct connect *c, struct shard *here, struct connect_request *r)
+{
+	(void)c, (void)here;
+	atomic_fetch_add(&sent, 1);
+	r->response = (struct client_response){
+		.end = atomic_load(&silent) ? CLIENT_UNKNOWN : CLIENT_ANSWERED,
+		.status = 200,
+		.body = SPAN("{\"id\":9,\"from\":{\"phoneNumber\":\"+15550001\"},\"to\":[{"
+			     "\"phoneNumber\":\"+15550002\"}],\"direction\":\"Outbound\","
+			     "\"subject\":\"Hello\",\"messageStatus\":\"Queued\","
+			     "\"conversation\":{\"id\":\"77\"}}"),
+	};
+	r->done(r);
+}
+
+struct texting {
+	struct live_text text;
+	struct command command;
+	struct uuid org, call;
+	int code;
+	char json[1000];
+	atomic_int done;
+};
+
+static void on_sent(void *user, const struct live_command_answer *a)
+{
+	struct texting *t = user;
+
+	t->code = a->code;
+	t->call = a->call;
+	snprintf(t->json, sizeof(t->json), "%.*s", SPAN_ARG(a->json));
+	atomic_store(&t->done, 1);
+}
+
+static void run_text(struct shard *here, void *arg)
+{
+	struct texting *t = arg;
+	int rc = live_text(ingest_live(g.in), here, &t->org, &t->text, &t->command, 5000, on_sent,
+			   t);
+
+	if (rc == 0)
+		return;
+	t->code = rc;
+	atomic_store(&t->done, 1);
+}
+
+static void begin_text(struct texting *t, const char *to, const char *words, const char *key)
+{
+	*t = (struct texting){ .text = { .ours = SPAN("+15550001"), .theirs = span_of(to) },
+			       .command = { .id = uuid_v7(),
+					    .verb = COMMAND_SEND_TEXT,
+					    .text = span_of(words),
+					    .actor = SPAN("test"),
+					    .key = span_of(key) } };
+	assert_int_equal(uuid_parse(&t->text.source, SPAN(SOURCE)), 0);
+	assert_int_equal(uuid_parse(&t->org, SPAN("11111111-1111-7111-8111-111111111111")), 0);
+	rig_on_shard(&g.rig, 1, run_text, t);
+}
+
+static struct texting text(const char *to, const char *words, const char *key)
+{
+	struct texting t;
+
+	begin_text(&t, to, words, key);
+	rig_wait(&t.done, 1);
+	return t;
+}
+
+static void start_texting(void)
+{
+	gateway_stop(&g);
+	atomic_store(&sent, 0);
+	atomic_store(&silent, false);
+	g.connect_send = send_request;
+	gateway_start(&g, 2, DIRECTORY);
+}
+
+static void a_text_goes_when_its_intent_is_durable(void **state)
+{
+	struct texting t, again;
+
+	(void)state;
+	start_texting();
+	gateway_hold_disk(true);
+	begin_text(&t, "+15550002", "Hello", "k");
+	gateway_turns(&g);
+	assert_int_equal(atomic_load(&sent), 0);
+	gateway_hold_disk(false);
+	rig_wait(&t.done, 1);
+	assert_int_equal(t.code, 0);
+	assert_non_null(strstr(t.json, "\"state\":\"accepted\""));
+	assert_int_equal(atomic_load(&sent), 1);
+	/* The same once more, something else with its key, and the same after a restart. */
+	again = text("+15550002", "Hello", "k");
+	assert_true(again.code == 0 && uuid_eq(&again.call, &t.call));
+	assert_int_equal(text("+15550002", "Goodbye", "k").code, E_CONFLICT);
+	assert_int_equal(text("+15550003", "Hello", "k").code, E_CONFLICT);
+	gateway_stop(&g);
+	gateway_start(&g, 2, DIRECTORY);
+	again = text("+15550002", "Hello", "k");
+	assert_true(again.code == 0 && uuid_eq(&again.call, &t.call));
+	assert_int_equal(text("+15550003", "Hello", "k").code, E_CONFLICT);
+	assert_int_equal(atomic_load(&sent), 1);
+	/* Another one goes the same way, in the same conversation. */
+	again = text("+15550002", "Hello", "");
+	assert_true(again.code == 0 && uuid_eq(&again.call, &t.call));
+	assert_int_equal(atomic_load(&sent), 2);
+}
+
+static void a_text_whose_answer_is_lost_is_never_sent_again(void **state)
+{
+	struct texting t;
+
+	(void)state;
+	start_texting();
+	atomic_store(&silent, true);
+	t = text("+15550002", "Hello", "k");
+	assert_non_null(strstr(t.json, "\"state\":\"unknown\""));
+	gateway_stop(&g);
+	gateway_start(&g, 2, DIRECTORY);
+	t = text("+15550002", "Hello", "k");
+	assert_non_null(strstr(t.json, "\"state\":\"unknown\""));
+	assert_int_equal(atomic_load(&sent), 1);
+}
+
+static void a_text_needs_a_provider_that_begins_them(void **state)
+{
+	struct texting t;
+
+	(void)state;
+	begin_text(&t, "+15550002", "Hello", "");
+	rig_wait(&t.done, 1);
+	assert_int_equal(t.code, 0);
+	assert_non_null(strstr(t.json, "\"state\":\"rejected\"")); /* no sessions here */
+	t = (struct texting){ .org = t.org, .command = t.command };
+	assert_int_equal(uuid_parse(&t.text.source, SPAN("33333333-3333-7333-8333-000000000002")),
+			 0);
+	rig_on_shard(&g.rig, 0, run_text, &t);
+	assert_int_equal(t.code, E_INVALID);
+	t.text.source.b[0] = 9;
+	rig_on_shard(&g.rig, 0, run_text, &t);
+	assert_int_equal(t.code, E_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +415,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_calls_are_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_text_goes_when_its_intent_is_durable, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_text_whose_answer_is_lost_is_never_sent_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_text_needs_a_provider_that_begins_them, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
