@@ -7,9 +7,10 @@
  *
  * A text to somebody is a command whose call is known by the two numbers: when it is not there, or
  * is over, it begins (BIND, and what the dialect says begins it) with the command. Its key counts
- * for all of the source, so each lane is asked first whether another call has it. Two that come at
- * once with one key for two numbers are not told apart. */
+ * for all of the source, so each lane is asked first whether another call has it, and those that
+ * are under way stand in a list. */
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/container.h"
@@ -31,11 +32,13 @@ struct command_wait {
 	unsigned asked; /* lanes that were asked for the name, or the key */
 	bool searched;	/* by key: no other call has it */
 	struct buf command;
-	struct uuid source;   /* of a text to somebody; nil: of none */
-	struct buf beginning; /* likewise: the message that begins its call */
-	struct uuid id;	      /* the command that answers: the asked one, or the one with its key */
-	bool named;	      /* id is known */
-	bool settled; /* has a state beyond requested, or time is over: answer when durable */
+	struct uuid source;			    /* of a text to somebody; nil: of none */
+	struct buf beginning;			    /* likewise: the message that begins its call */
+	struct command_wait *text_prev, *text_next; /* likewise: ingest.texts, with a key */
+	bool listed;
+	struct uuid id; /* the command that answers: the asked one, or the one with its key */
+	bool named;	/* id is known */
+	bool settled;	/* has a state beyond requested, or time is over: answer when durable */
 	uv_timer_t timer;
 	bool timer_open;
 	int64_t wait_ms;
@@ -46,8 +49,17 @@ struct command_wait {
 	void *user;
 };
 
+static void leave_texts(struct command_wait *w)
+{
+	pthread_mutex_lock(&w->in->texts_lock);
+	if (w->listed)
+		DL_DELETE2(w->in->texts, w, text_prev, text_next);
+	pthread_mutex_unlock(&w->in->texts_lock);
+}
+
 static void wait_free(struct command_wait *w)
 {
+	leave_texts(w);
 	buf_free(&w->command);
 	buf_free(&w->beginning);
 	buf_free(&w->json);
@@ -400,6 +412,32 @@ static struct command_wait *wait_new(struct live *live, struct shard *here, cons
 	return w;
 }
 
+static bool is_same_member(const struct command_wait *a, const struct command_wait *b,
+			   const char *name)
+{
+	return span_eq(json_get(json_of(buf_span(&a->command)), name).raw,
+		       json_get(json_of(buf_span(&b->command)), name).raw);
+}
+
+/* false: one that is under way has its key for something else. */
+static bool enter_texts(struct command_wait *w)
+{
+	struct command_wait *other;
+	bool clash = false;
+
+	pthread_mutex_lock(&w->in->texts_lock);
+	DL_FOREACH2(w->in->texts, other, text_next)
+	{
+		clash |= uuid_eq(&other->source, &w->source) && is_same_member(other, w, "key") &&
+			 !(uuid_eq(&other->ours, &w->ours) && is_same_member(other, w, "text"));
+	}
+	if (!clash)
+		DL_APPEND2(w->in->texts, w, text_prev, text_next);
+	w->listed = !clash;
+	pthread_mutex_unlock(&w->in->texts_lock);
+	return !clash;
+}
+
 int live_command(struct live *live, struct shard *here, const struct uuid *org, struct span call,
 		 const struct command *command, int64_t wait_ms,
 		 void (*done)(void *, const struct live_command_answer *), void *user)
@@ -438,8 +476,11 @@ int live_text(struct live *live, struct shard *here, const struct uuid *org,
 	w->source = text->source;
 	dialect->begin_text(text->ours, text->theirs, &a, &name, &w->beginning);
 	w->ours = uuid_v5(&text->source, name);
-	w->asked = command->key.n ? 0 : w->in->lanes_n;
-	next_search(w);
 	arena_fini(&a);
+	w->asked = command->key.n ? 0 : w->in->lanes_n;
+	if (command->key.n && !enter_texts(w))
+		refuse(w, E_CONFLICT, USED_KEY);
+	else
+		next_search(w);
 	return 0;
 }

@@ -118,6 +118,7 @@ int ingest_new(struct ingest **out, const struct ingest_config *cfg, struct faul
 	in->live.in = in;
 	in->warnings = warnings_new();
 	pthread_mutex_init(&in->ringing, NULL);
+	pthread_mutex_init(&in->texts_lock, NULL);
 	in->max_calls = cfg->max_calls;
 	in->max_effects = cfg->max_effects;
 	in->ca_file = cfg->ca_file;
@@ -162,6 +163,7 @@ void ingest_free(struct ingest *in)
 	poison_free(in->poison);
 	warnings_free(in->warnings);
 	pthread_mutex_destroy(&in->ringing);
+	pthread_mutex_destroy(&in->texts_lock);
 	for (unsigned i = 0; i < in->lanes_n; i++) {
 		if (in->lanes[i])
 			free(in->lanes[i]->gap);

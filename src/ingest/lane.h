@@ -196,6 +196,8 @@ struct ingest {
 	void *user;
 	struct store *store; /* NULL: none is there to be asked */
 	struct warnings *warnings;
+	struct command_wait *texts; /* commands.c: under way, with a key */
+	pthread_mutex_t texts_lock;
 	pthread_mutex_t ringing; /* the writer's thread tells lanes; a lane stops */
 	/* between replay and the lanes' start */
 	struct call_entry *restored;

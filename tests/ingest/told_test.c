@@ -309,7 +309,7 @@ static void run_text(struct shard *here, void *arg)
 	atomic_store(&t->done, 1);
 }
 
-static void begin_text(struct texting *t, const char *to, const char *words, const char *key)
+static void prepare_text(struct texting *t, const char *to, const char *words, const char *key)
 {
 	*t = (struct texting){ .text = { .ours = SPAN("+15550001"), .theirs = span_of(to) },
 			       .command = { .id = uuid_v7(),
@@ -319,6 +319,11 @@ static void begin_text(struct texting *t, const char *to, const char *words, con
 					    .key = span_of(key) } };
 	assert_int_equal(uuid_parse(&t->text.source, SPAN(SOURCE)), 0);
 	assert_int_equal(uuid_parse(&t->org, SPAN("11111111-1111-7111-8111-111111111111")), 0);
+}
+
+static void begin_text(struct texting *t, const char *to, const char *words, const char *key)
+{
+	prepare_text(t, to, words, key);
 	rig_on_shard(&g.rig, 1, run_text, t);
 }
 
@@ -372,6 +377,31 @@ static void a_text_goes_when_its_intent_is_durable(void **state)
 	assert_int_equal(atomic_load(&sent), 2);
 }
 
+static void run_three(struct shard *here, void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		run_text(here, &((struct texting *)arg)[i]);
+}
+
+/* In one turn: none has reached a call when the next one comes. */
+static void a_key_counts_from_the_first_moment(void **state)
+{
+	struct texting t[3];
+
+	(void)state;
+	start_texting();
+	prepare_text(&t[0], "+15550002", "Hello", "k");
+	prepare_text(&t[1], "+15550003", "Hello", "k");
+	prepare_text(&t[2], "+15550002", "Hello", "k");
+	rig_on_shard(&g.rig, 0, run_three, t);
+	for (int i = 0; i < 3; i++)
+		rig_wait(&t[i].done, 1);
+	assert_int_equal(t[0].code, 0);
+	assert_int_equal(t[1].code, E_CONFLICT);
+	assert_int_equal(t[2].code, 0);
+	assert_int_equal(atomic_load(&sent), 1);
+}
+
 static void a_text_whose_answer_is_lost_is_never_sent_again(void **state)
 {
 	struct texting t;
@@ -416,6 +446,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_calls_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_text_goes_when_its_intent_is_durable, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_key_counts_from_the_first_moment, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_text_whose_answer_is_lost_is_never_sent_again,
 						setup, teardown),
