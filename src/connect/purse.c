@@ -1,6 +1,6 @@
-/* The budgets of this node, one for each user and app, however many sources are theirs and whichever
- * shards these live on. Two JWTs of one user are two purses: whose a token is the platform tells
- * only after it was asked for, which counts already.
+/* The budgets of this node, one for each user and app, however many sources are theirs and
+ * whichever shards these live on. Two JWTs of one user are two purses: whose a token is the
+ * platform tells only after it was asked for, which counts already.
  *
  * Failure modes: two shards want the last of it at once - one gets it, the other waits. */
 #include <stdlib.h>
