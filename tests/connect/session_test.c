@@ -1131,9 +1131,9 @@ static void texts_are_looked_up_where_nobody_tells(void **state)
 		configure("ringcentral", rows[i].mode);
 		AWAIT_FAST(is(CONNECT_LIVE, NULL));
 		send_text();
-		AWAIT_AT(50, looks_at_texts() >= before + 3);
+		AWAIT_AT(200, looks_at_texts() >= before + 3);
 		SET(text, rows[i].delivered);
-		AWAIT_AT(50, told("\"Delivered\"") == i + 1);
+		AWAIT_AT(200, told("\"Delivered\"") == i + 1);
 		before = looks_at_texts();
 		skip_ms(3600 * 1000);
 		let_pass(1000);
