@@ -158,10 +158,19 @@ static struct grpc_server *server_new(struct shard *shard, const struct grpc_con
 	return s;
 }
 
+/* Often enough for the shortest limit there is. */
+static int64_t sweep_every_ms(const struct grpc_config *config)
+{
+	int64_t idle_ms = config->idle_ms, stuck_ms = config->stuck_ms;
+	int64_t limit_ms = stuck_ms && stuck_ms < idle_ms ? stuck_ms : idle_ms;
+
+	return limit_ms / 4 < SWEEP_MS ? limit_ms / 4 + 1 : SWEEP_MS;
+}
+
 static void start_handles(struct grpc_server *s)
 {
 	uv_loop_t *loop = shard_loop(s->shard);
-	int64_t often = s->config.idle_ms / 4 < SWEEP_MS ? s->config.idle_ms / 4 + 1 : SWEEP_MS;
+	int64_t often = sweep_every_ms(&s->config);
 
 	CHECK(uv_timer_init(loop, &s->sweeper) == 0 && uv_idle_init(loop, &s->flusher) == 0);
 	s->sweeper.data = s->flusher.data = s;

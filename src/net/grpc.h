@@ -70,6 +70,7 @@ struct grpc_config {
 	size_t window_bytes;	  /* a stream may send so much before it was handed on; a connection
 				     eight times that */
 	int64_t idle_ms;
+	int64_t stuck_ms; /* so long a connection may take nothing while something waits; 0: 30 s */
 	/* PEM files, the chain after the certificate, the key without passphrase; both NULL
 	 * or empty: h2c.
 	 * Read again by grpc_server_reload(), and when a look at them every certificate_look_ms

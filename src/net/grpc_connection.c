@@ -77,6 +77,12 @@ static size_t waiting(const struct grpc_connection *c)
 	return c->out.n - c->out_at;
 }
 
+/* It takes too little: what it says is not read until it does. */
+static bool is_held(const struct grpc_connection *c)
+{
+	return waiting(c) >= OUT_BYTES;
+}
+
 /* False: the connection is gone. */
 static bool send_out(struct grpc_connection *c)
 {
@@ -128,13 +134,21 @@ static int collect_into(struct grpc_connection *c, struct buf *to)
 	return n > 0 ? E_FULL : n < 0 ? E_CORRUPT : 0;
 }
 
+static void forget_sent(struct grpc_connection *c)
+{
+	if (!c->out_at)
+		return;
+	c->out.n -= c->out_at;
+	memmove(c->out.p, c->out.p + c->out_at, c->out.n);
+	c->out_at = 0;
+}
+
 /* Through TLS as one piece: one record of it. */
 static int collect(struct grpc_connection *c)
 {
 	struct buf *gather = &c->server->gather;
 
-	if (waiting(c) >= OUT_BYTES)
-		return E_FULL;
+	forget_sent(c);
 	if (!c->secure)
 		return collect_into(c, &c->out);
 	buf_clear(gather);
@@ -144,12 +158,13 @@ static int collect(struct grpc_connection *c)
 	return rc;
 }
 
-/* False: the connection is gone. */
+/* Also while something waits: what nghttp2 keeps has no bound, and reading stops only by what
+ * waits. False: the connection is gone. */
 static bool speak(struct grpc_connection *c)
 {
 	int rc = E_FULL;
 
-	while (rc == E_FULL && !waiting(c)) {
+	while (rc == E_FULL && !is_held(c)) {
 		rc = collect(c);
 		if (rc == E_CORRUPT) {
 			grpc_connection_end(c, "the session is broken");
@@ -165,7 +180,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void watch(struct grpc_connection *c)
 {
-	bool reads = !c->eof && waiting(c) < OUT_BYTES;
+	bool reads = !c->eof && !is_held(c);
 	int events = (reads ? UV_READABLE : 0) | (waiting(c) ? UV_WRITABLE : 0);
 
 	if (events == c->watched)
@@ -466,16 +481,23 @@ static int64_t at_most(const struct grpc_connection *c, int64_t ms)
 	return c->server->config.idle_ms < ms ? c->server->config.idle_ms : ms;
 }
 
+static int64_t stuck_ms(const struct grpc_connection *c)
+{
+	return c->server->config.stuck_ms ? c->server->config.stuck_ms : STUCK_MS;
+}
+
 static const char *overdue(const struct grpc_connection *c, int64_t now_ms)
 {
 	if (c->state == GRPC_LINGERING)
-		return now_ms - c->since_ms > LINGER_MS ? "it does not close" : NULL;
+		return now_ms - c->since_ms > at_most(c, LINGER_MS) ? "it does not close" : NULL;
 	if (!c->greeted && now_ms - c->since_ms > at_most(c, HANDSHAKE_MS))
 		return "no handshake";
+	if (waiting(c) && now_ms - c->moved_ms > at_most(c, stuck_ms(c)))
+		return "it takes nothing";
+	if (is_held(c)) /* what it is late with may be there */
+		return NULL;
 	if (c->headers_since_ms && now_ms - c->headers_since_ms > at_most(c, HEADERS_MS))
 		return "headers without an end";
-	if (waiting(c) && now_ms - c->moved_ms > at_most(c, STUCK_MS))
-		return "it takes nothing";
 	if (c->streams && now_ms - c->heard_ms > 2 * at_most(c, PING_MS))
 		return "no answer to PING";
 	return NULL;

@@ -4,26 +4,43 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/metrics.h"
 #include "grpc_kit.h"
 
-enum { STREAMS = 100, ALLOWED = 1000 + STREAMS, FLOOD = 5000 };
+enum { STREAMS = 100, MANY_STREAMS = 2000, ALLOWED = 1000 + STREAMS, FLOOD = 5000 };
 
 static struct rig rig;
+
+static int start(struct grpc_config config)
+{
+	rig = (struct rig){ .grpc = config };
+	kit_start(&rig, 1);
+	return 0;
+}
 
 static int setup(void **state)
 {
 	(void)state;
-	rig = (struct rig){ .grpc = { .max_streams = STREAMS } };
-	kit_start(&rig, 1);
-	return 0;
+	return start((struct grpc_config){ .max_streams = STREAMS });
 }
 
 static int setup_impatient(void **state)
 {
 	(void)state;
-	rig = (struct rig){ .grpc = { .max_streams = STREAMS, .idle_ms = 100 } };
-	kit_start(&rig, 1);
-	return 0;
+	return start((struct grpc_config){ .max_streams = STREAMS, .idle_ms = 100 });
+}
+
+/* So that everything that is read at once is answered. */
+static int setup_broad(void **state)
+{
+	(void)state;
+	return start((struct grpc_config){ .max_streams = MANY_STREAMS });
+}
+
+static int setup_broad_stuck(void **state)
+{
+	(void)state;
+	return start((struct grpc_config){ .max_streams = MANY_STREAMS, .stuck_ms = 100 });
 }
 
 static int teardown(void **state)
@@ -51,11 +68,10 @@ static void put_literal(struct buf *b, const char *name, const char *value)
 }
 
 /* nghttp2 would keep to what the server allows. */
-static void request(struct grpc_client *c, int32_t id, const char *path, unsigned flags)
+static void put_request(struct buf *out, int32_t id, const char *path, unsigned flags)
 {
 	struct buf b = { 0 };
 
-	c->by_hand = true;
 	put_literal(&b, ":method", "POST");
 	put_literal(&b, ":scheme", "http");
 	put_literal(&b, ":path", path);
@@ -63,7 +79,17 @@ static void request(struct grpc_client *c, int32_t id, const char *path, unsigne
 	put_literal(&b, "content-type", "application/grpc");
 	if (flags & NGHTTP2_FLAG_END_STREAM)
 		put_literal(&b, "content-length", "7"); /* which is not true */
-	client_frame(c, NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, id, b.p, b.n);
+	put_frame(out, NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, id, b.p, b.n);
+	buf_free(&b);
+}
+
+static void request(struct grpc_client *c, int32_t id, const char *path, unsigned flags)
+{
+	struct buf b = { 0 };
+
+	c->by_hand = true;
+	put_request(&b, id, path, flags);
+	client_bytes(c, b.p, b.n);
 	buf_free(&b);
 }
 
@@ -243,34 +269,125 @@ static void nothing_at_all(void **state)
 	kit_wait_connections(&rig, 0);
 }
 
-static void headers_without_an_end(void **state)
+/* We have ended it, it has read so, and leaves its side open. */
+static void no_end(void **state)
 {
 	(void)state;
 	struct grpc_client *c = greeted();
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
-	client_bytes(c, "\0\x30\0\1\4\0\0\0\1\0\1a\x7f\x91\x4d", 15); /* of 12 KiB */
+	client_wait_end(c); /* idle */
+	assert_int_equal(NGHTTP2_NO_ERROR, c->goaway_code);
+	kit_wait_connections(&rig, 0);
+	grpc_client_free(c);
+}
+
+static void headers_without_an_end(void **state)
+{
+	(void)state;
+	enum { BEGUN = 6, FRAME = 0x3000 };
+	struct grpc_client *c = greeted();
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	int sent = BEGUN;
+
+	client_bytes(c, "\0\x30\0\1\4\0\0\0\1\0\1a\x7f\x91\x4d", 9 + BEGUN);
 	do { /* one by one, never long silent */
 		client_bytes(c, "v", 1);
+		assert_in_range(++sent, BEGUN, FRAME - 1);
 	} while (poll(&p, 1, 5) == 0 || client_turn(c));
 	grpc_client_free(c);
 	kit_wait_connections(&rig, 0);
 	assert_string_equal("", kit_seen());
 }
 
-/* Asks and asks, and never reads an answer: what waits for it is bounded, then it is closed. */
-static void a_client_that_takes_nothing(void **state)
+/* It reads nothing, the server's SETTINGS neither: how many streams it may have holds only when it
+ * has said that it knows. */
+static struct grpc_client *taking_nothing(void)
+{
+	struct grpc_client *c = grpc_client_new(rig.grpc_port, IN_CLEAR);
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
+	client_flush(c);
+	return c;
+}
+
+/* A request whose answer is longer, and like no other. */
+static void put_ask(struct buf *b, int32_t id)
+{
+	char path[100];
+
+	memset(path, '%', sizeof(path));
+	path[0] = '/';
+	snprintf(path + sizeof(path) - 12, 12, "%d", id);
+	put_request(b, id, path, 0);
+}
+
+/* As much as can be sent now, from where it was. */
+static size_t send_on(int fd, struct span all, size_t at)
+{
+	ssize_t n;
+
+	while (at < all.n &&
+	       (n = send(fd, all.p + at, all.n - at, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0)
+		at += (size_t)n;
+	return at;
+}
+
+/* Rounds of the server's loop: in each it reads from everybody whom it reads. */
+static void rounds(struct grpc_client *c, int n)
+{
+	while (n--) {
+		struct call *k = call_new(c, STREAM_PATH, NULL);
+		call_end(c, k);
+		call_wait(c, k);
+	}
+}
+
+/* Answers that it does not take must not pile up: what it asks waits unread. */
+static void is_not_read_while_it_takes_nothing(void **state)
 {
 	(void)state;
-	struct grpc_client *c = greeted();
+	enum { ASKS = 100000, ROUNDS = 3, ROUNDS_BYTES = ROUNDS * 4096 };
+	struct grpc_client *c = taking_nothing(), *other = greeted();
+	struct buf asks = { 0 };
+	size_t at = 0;
+	int64_t before;
 
-	for (int32_t id = 1; !c->deaf; id += 2)
-		request(c, id, "/nowhere", 0);
+	for (int32_t i = 0; i < ASKS; i++)
+		put_ask(&asks, 2 * i + 1);
+	do {
+		at = send_on(c->fd, buf_span(&asks), at);
+		before = metric_value(METRIC_GRPC_BYTES);
+		rounds(other, ROUNDS);
+	} while (metric_value(METRIC_GRPC_BYTES) - before > ROUNDS_BYTES);
+	assert_in_range(at, 1, asks.n - 1);
+	kit_wait_connections(&rig, 2); /* it was not closed for it */
+	buf_free(&asks);
 	grpc_client_free(c);
+	grpc_client_free(other);
+}
+
+/* No other limit is as short. */
+static void is_closed_when_it_takes_nothing(void **state)
+{
+	(void)state;
+	struct grpc_client *c = taking_nothing();
+	struct buf ask = { 0 };
+
+	request(c, 1, STREAM_PATH, 0);
+	for (int32_t id = 3; !c->deaf; id += 2) {
+		buf_clear(&ask);
+		put_ask(&ask, id);
+		client_bytes(c, ask.p, ask.n);
+	}
+	buf_free(&ask);
+	grpc_client_free(c);
+	kit_wait_seen("open 127.0.0.1|closed it takes nothing|");
 	kit_wait_connections(&rig, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define BROAD(name) cmocka_unit_test_setup_teardown(name, setup_broad, teardown)
+#define STUCK(name) cmocka_unit_test_setup_teardown(name, setup_broad_stuck, teardown)
 #define IMPATIENT(name) cmocka_unit_test_setup_teardown(name, setup_impatient, teardown)
 int main(void)
 {
@@ -285,8 +402,10 @@ int main(void)
 		TEST(more_than_the_window_allows),
 		TEST(no_http2),
 		IMPATIENT(nothing_at_all),
+		IMPATIENT(no_end),
 		IMPATIENT(headers_without_an_end),
-		IMPATIENT(a_client_that_takes_nothing),
+		BROAD(is_not_read_while_it_takes_nothing),
+		STUCK(is_closed_when_it_takes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

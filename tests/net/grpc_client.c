@@ -47,16 +47,22 @@ void client_bytes(struct grpc_client *c, const void *p, size_t n)
 	put(c, p, n);
 }
 
-void client_frame(struct grpc_client *c, unsigned type, unsigned flags, int32_t id, const void *p,
-		  size_t n)
+void put_frame(struct buf *b, unsigned type, unsigned flags, int32_t id, const void *p, size_t n)
 {
 	uint8_t head[9] = { (uint8_t)(n >> 16),	 (uint8_t)(n >> 8),  (uint8_t)n,
 			    (uint8_t)type,	 (uint8_t)flags,     (uint8_t)(id >> 24),
 			    (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
+
+	buf_add(b, (struct span){ (const char *)head, sizeof(head) });
+	buf_add(b, (struct span){ p, n });
+}
+
+void client_frame(struct grpc_client *c, unsigned type, unsigned flags, int32_t id, const void *p,
+		  size_t n)
+{
 	struct buf b = { 0 };
 
-	buf_add(&b, (struct span){ (const char *)head, sizeof(head) });
-	buf_add(&b, (struct span){ p, n });
+	put_frame(&b, type, flags, id, p, n);
 	put(c, b.p, b.n);
 	buf_free(&b);
 }

@@ -62,7 +62,8 @@ void client_frame(struct grpc_client *c, unsigned type, unsigned flags, int32_t 
 		  size_t n);
 void client_bytes(struct grpc_client *c, const void *p, size_t n); /* likewise, anything */
 
-/* A gRPC message with its prefix, appended. */
+/* A frame of HTTP/2, or a gRPC message with its prefix, appended. */
+void put_frame(struct buf *b, unsigned type, unsigned flags, int32_t id, const void *p, size_t n);
 void put_grpc_message(struct buf *b, int compressed, const void *p, size_t n);
 
 /* `name`.pem and .key in `dir`, self-signed, for localhost. */
