@@ -35,7 +35,8 @@ int grpc_check_certificate(const char *certificate, const char *key, struct faul
 		return 0;
 	if (!is_set(certificate) || !is_set(key))
 		return fault(f, E_INVALID,
-			     "a certificate needs its key, and a key its certificate");
+			     "%s: a certificate needs its key, and a key its certificate",
+			     is_set(certificate) ? certificate : key);
 	TRY(grpc_tls_new(&tls, certificate, key, f));
 	grpc_tls_free(tls);
 	return 0;

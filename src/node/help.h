@@ -40,14 +40,17 @@
 	"examples:\n"                                                                             \
 	"  callmend analyst\n"                                                                    \
 	"  callmend analyst --once\n"
-#define HELP_CHECK                                                                         \
-	"Names every mistake of the configuration with its file, line and option. If the " \
-	"database answers,\n"                                                              \
-	"also tells what the events of recent calls show: a provider that does not send "  \
-	"transcripts,\n"                                                                   \
-	"retries that are off - with what to set.\n\n"                                     \
-	"exit status: 0 good; 1 mistakes.\n\n"                                             \
-	"examples:\n"                                                                      \
+#define HELP_CHECK                                                                                \
+	"Names every mistake of the configuration with its file, line and option, and reads the " \
+	"files of\n"                                                                              \
+	"certificates (tls.ca_file, grpc.certificate_file, grpc.key_file) as the core would. If " \
+	"the "                                                                                    \
+	"database answers,\n"                                                                     \
+	"also tells what the events of recent calls show: a provider that does not send "         \
+	"transcripts,\n"                                                                          \
+	"retries that are off - with what to set.\n\n"                                            \
+	"exit status: 0 good; 1 mistakes.\n\n"                                                    \
+	"examples:\n"                                                                             \
 	"  callmend check --config /etc/callmend.yaml\n"
 #define HELP_MIGRATE                                                                              \
 	"`up` does this by itself. Safe to repeat, and from several machines at once.\n\n"        \

@@ -11,6 +11,7 @@
 #include "callmend/store.h"
 #include "ingest/ingest.h"
 #include "net/client.h"
+#include "net/grpc.h"
 #include "node/database.h"
 
 /* The organisation that migration 0001 makes; another one is made by SQL for now, its tokens by
@@ -75,6 +76,8 @@ int verb_check(const struct verb_call *v)
 	}
 	if (http_client_check_ca(v->config->tls_ca_file, &f))
 		return fail("check: tls.ca_file", &f);
+	if (grpc_check_certificate(v->config->grpc_certificate_file, v->config->grpc_key_file, &f))
+		return fail("check: grpc.certificate_file", &f);
 	printf("configuration: %s is good\n",
 	       v->config_file ? v->config_file : "(defaults and environment)");
 	return check_database(v);

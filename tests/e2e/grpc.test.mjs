@@ -44,7 +44,7 @@ test('in the clear: streams want a credential, other methods are not there; a co
   }
 });
 
-test('with a certificate; one that cannot be used stops the start and is named', async () => {
+test('with a certificate; one that cannot be used is named by `check`, and stops the start', async () => {
   const dir = mkdtempSync('/tmp/callmend-grpc-');
   const certificate = join(dir, 'cert.pem'), key = join(dir, 'key.pem'), port = await freePort();
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
@@ -52,11 +52,17 @@ test('with a certificate; one that cannot be used stops the start and is named',
   const product = await Product.start({ config: { grpc: { listen_port: port, certificate_file: certificate, key_file: key } } });
   try {
     assert.equal((await ask(port, grpc.credentials.createSsl(readFileSync(certificate)))).code, grpc.status.UNAUTHENTICATED);
+    const check = () => product.cli(['check', '--config', product.configFile]);
+    assert.equal((await check()).code, 0);
     await product.stop();
-    for (const [change, reason] of [[() => writeFileSync(key, 'no key'), /no private key in PEM form/], [() => rmSync(key), /No such file/],
-      [() => delete product.config.grpc.key_file, /a certificate needs its key/]]) {
+    for (const [change, reason] of [[() => writeFileSync(key, 'no key'), `${key}: no private key in PEM form`], [() => rmSync(key), `${key}: No such file`],
+      [() => delete product.config.grpc.key_file, `${certificate}: a certificate needs its key`]].map(([c, r]) => [c, new RegExp(r)])) {
       change();
       await product.launch({ ready: false });
+      const checked = await check();
+      assert.equal(checked.code, 1);
+      assert.match(checked.stderr, reason);
+      assert.match(checked.stderr, /^callmend: check: grpc\.certificate_file: /m);
       assert.equal((await product.exit).code, 1);
       await until('the reason is told', () => reason.test(product.log()));
       assert.match(product.log(), /cannot start: grpc\.certificate_file: /);
