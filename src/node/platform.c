@@ -1,11 +1,11 @@
 /* Happy path: a token when first needed; each request waits for its turn, is noted in PostgreSQL,
  * and then sent; at the end the session with the platform is revoked.
  *
- * Failure modes
- *   killed                    what was noted counts for the next; the session with the platform
- * ends by itself PostgreSQL away           nothing is sent that could not be noted refused
- * credentials       E_CLOSED at once, never tried again here revoking fails            a session
- * more than needed, until it ends by itself */
+ * Failure modes: killed - what was noted counts for the next, and a penalty is noted at once; the
+ * session with the platform ends by itself. PostgreSQL away - nothing is sent that could not be
+ * noted. Refused credentials - E_CLOSED at once, never tried again here. A token that cannot be
+ * read - E_UNAVAILABLE: our callers take E_INVALID for the platform's word on what they asked for.
+ * Revoking fails, or is not its turn - a session more than needed, until it ends by itself. */
 #include "node/platform.h"
 
 #include <stdio.h>
@@ -51,6 +51,27 @@ struct platform {
 	int64_t alive_us;      /* last */
 };
 
+/* --- time --- */
+
+static int64_t machine_now_us(void *user)
+{
+	(void)user;
+	return clock_monotonic_us();
+}
+
+static void machine_sleep_ms(void *user, int64_t ms)
+{
+	(void)user;
+	usleep((useconds_t)ms * 1000);
+}
+
+static const struct platform_clock machine = { machine_now_us, machine_sleep_ms };
+
+static int64_t now_us(const struct platform *p)
+{
+	return p->cfg.clock->now_us(p->cfg.user);
+}
+
 /* --- waiting --- */
 
 static bool is_stopping(const struct platform *p)
@@ -71,27 +92,27 @@ static int keep(struct platform *p, int64_t lease_ms, const char *requests, stru
 
 static int stay_alive(struct platform *p, struct fault *f)
 {
-	int64_t now_us = clock_monotonic_us();
+	int64_t here_us = now_us(p);
 
 	if (is_stopping(p))
 		return fault(f, E_UNAVAILABLE, "stopped");
-	if (now_us - p->alive_us < ALIVE_MS * MS_US)
+	if (here_us - p->alive_us < ALIVE_MS * MS_US)
 		return 0;
-	p->alive_us = now_us;
+	p->alive_us = here_us;
 	TRY(keep(p, p->cfg.lease_ms, NULL, f));
 	return p->cfg.alive ? p->cfg.alive(p->cfg.user, f) : 0;
 }
 
 int platform_wait(struct platform *p, int64_t ms, struct fault *f)
 {
-	int64_t until_us = clock_monotonic_us() + ms * MS_US;
+	int64_t until_us = now_us(p) + ms * MS_US;
 
 	do {
 		TRY(stay_alive(p, f));
-		int64_t left_ms = (until_us - clock_monotonic_us()) / MS_US;
+		int64_t left_ms = (until_us - now_us(p) + MS_US - 1) / MS_US;
 		if (left_ms > 0)
-			usleep((useconds_t)(left_ms < STEP_MS ? left_ms : STEP_MS) * 1000);
-	} while (clock_monotonic_us() < until_us);
+			p->cfg.clock->sleep_ms(p->cfg.user, left_ms < STEP_MS ? left_ms : STEP_MS);
+	} while (now_us(p) < until_us);
 	return 0;
 }
 
@@ -105,14 +126,15 @@ static const char *const group_names[] = {
 #undef X
 };
 
-static int64_t wall_ahead_us(void)
+static int64_t wall_ahead_us(const struct platform *p)
 {
-	return clock_now_us() - clock_monotonic_us();
+	return clock_now_us() - now_us(p);
 }
 
-static void put_group(struct json_out *o, const struct budget_group *g, const char *name)
+static void put_group(const struct platform *p, struct json_out *o, const struct budget_group *g,
+		      const char *name)
 {
-	int64_t ahead_us = wall_ahead_us();
+	int64_t ahead_us = wall_ahead_us(p);
 
 	json_begin(o, name);
 	json_put_i64(o, "limit", g->limit);
@@ -134,40 +156,40 @@ static int note(struct platform *p, struct fault *f)
 
 	json_begin(&o, NULL);
 	for (unsigned i = 0; i < RATE_GROUP_COUNT; i++)
-		put_group(&o, &p->budget.groups[i], group_names[i]);
+		put_group(p, &o, &p->budget.groups[i], group_names[i]);
 	json_end(&o);
 	return keep(p, p->cfg.lease_ms, buf_z(&doc), f);
 }
 
-static void read_times(struct budget *b, enum rate_group group, struct json at)
+static void read_times(struct platform *p, enum rate_group group, struct json at)
 {
 	struct json_iter it = json_iter(at);
-	int64_t ahead_us = wall_ahead_us(), us;
+	int64_t ahead_us = wall_ahead_us(p), us;
 	struct span none;
 	struct json v;
 
 	while (at.kind == JSON_ARRAY && json_next(&it, &none, &v))
 		if (json_i64(v, &us))
-			budget_answered(b, group, NULL, us - ahead_us);
+			budget_answered(&p->budget, group, NULL, us - ahead_us);
 }
 
-static void read_group(struct budget *b, enum rate_group group, struct json doc)
+static void read_group(struct platform *p, enum rate_group group, struct json doc)
 {
 	struct rate_answer learnt = { .limit = -1, .remaining = -1, .window_s = -1 };
-	int64_t window_us = 0, closed_us = 0, now_us = clock_monotonic_us();
+	int64_t window_us = 0, closed_us = 0, here_us = now_us(p);
 
 	(void)json_i64(json_get(doc, "limit"), &learnt.limit);
 	if (json_i64(json_get(doc, "window_us"), &window_us))
 		learnt.window_s = window_us / SECOND_US;
 	(void)json_i64(json_get(doc, "closed_us"), &closed_us);
-	read_times(b, group, json_get(doc, "at"));
-	struct budget_group *g = &b->groups[group];
+	read_times(p, group, json_get(doc, "at"));
+	struct budget_group *g = &p->budget.groups[group];
 	if (learnt.limit > 0 && learnt.limit <= RATE_LIMIT_MAX)
 		g->limit = (unsigned)learnt.limit;
 	if (learnt.window_s > 0 && learnt.window_s <= RATE_PENALTY_MAX_S)
 		g->window_us = learnt.window_s * SECOND_US;
-	closed_us -= wall_ahead_us();
-	if (closed_us > now_us && closed_us - now_us <= RATE_PENALTY_MAX_S * SECOND_US)
+	closed_us -= wall_ahead_us(p);
+	if (closed_us > here_us && closed_us - here_us <= RATE_PENALTY_MAX_S * SECOND_US)
 		g->closed_until_us = closed_us;
 }
 
@@ -185,7 +207,7 @@ static int take_over(struct platform *p, struct fault *f)
 	TRY(rc);
 	struct json requests = json_get(json_of(buf_span(&out)), "requests");
 	for (unsigned i = 0; i < RATE_GROUP_COUNT; i++)
-		read_group(&p->budget, (enum rate_group)i, json_get(requests, group_names[i]));
+		read_group(p, (enum rate_group)i, json_get(requests, group_names[i]));
 	return 0;
 }
 
@@ -201,19 +223,28 @@ struct sending {
 static int await_turn(struct platform *p, enum rate_group group, struct fault *f)
 {
 	for (;;) {
-		int64_t now_us = clock_monotonic_us();
-		int64_t due_us = budget_when(&p->budget, group, false, now_us);
+		int64_t here_us = now_us(p);
+		int64_t due_us = budget_when(&p->budget, group, false, here_us);
 
-		if (due_us <= now_us)
+		if (due_us <= here_us)
 			return 0;
-		TRY(platform_wait(p, (due_us - now_us) / MS_US + 1, f));
+		TRY(platform_wait(p, (due_us - here_us) / MS_US + 1, f));
 	}
+}
+
+/* What the head says counts, also when the rest cannot be had; a refusal is one by its status. */
+static int send_counted(struct platform *p, struct sending *s, struct buf *body, struct fault *f)
+{
+	struct rate_answer rate;
+	int rc = simple_client_send(&s->request, &s->status, body, f);
+
+	head_rate(buf_span(&s->head), s->status, &rate);
+	budget_answered(&p->budget, s->group, s->head.n ? &rate : NULL, now_us(p));
+	return s->status > 299 ? 0 : rc;
 }
 
 static int send_once(struct platform *p, struct sending *s, struct buf *body, struct fault *f)
 {
-	struct rate_answer rate;
-
 	TRY(await_turn(p, s->group, f));
 	TRY(stay_alive(p, f));
 	budget_sent(&p->budget, s->group);
@@ -225,10 +256,9 @@ static int send_once(struct platform *p, struct sending *s, struct buf *body, st
 	buf_clear(body);
 	buf_clear(&s->head);
 	s->request.head = &s->head;
-	rc = simple_client_send(&s->request, &s->status, body, f);
-	head_rate(buf_span(&s->head), s->status, &rate);
-	budget_answered(&p->budget, s->group, rc ? NULL : &rate, clock_monotonic_us());
-	return rc;
+	rc = send_counted(p, s, body, f);
+	/* Who takes over should we be killed has to know. */
+	return !rc && s->status == 429 ? note(p, f) : rc;
 }
 
 static bool passes(int rc, int status)
@@ -280,13 +310,21 @@ static void take_account(struct platform *p, struct span answer)
 	arena_fini(&a);
 }
 
-static void take_token(struct bearer *b, const struct oauth_token *t)
+static void take_token(struct platform *p, struct bearer *b, const struct oauth_token *t)
 {
 	buf_clear(&b->access);
 	buf_add(&b->access, t->access);
 	buf_clear(&b->refresh);
 	buf_add(&b->refresh, t->refresh);
-	b->renew_us = clock_monotonic_us() + (t->lives_s - oauth_ahead_s(t->lives_s)) * SECOND_US;
+	b->renew_us = now_us(p) + (t->lives_s - oauth_ahead_s(t->lives_s)) * SECOND_US;
+}
+
+/* The platform's trouble, and not the last word on what was asked for with it. */
+static int no_token(struct fault *f)
+{
+	struct fault why = *f;
+
+	return fault(f, E_UNAVAILABLE, "token: %.200s", why.text);
 }
 
 static int ask_token(struct platform *p, const char *url, const char *authorization,
@@ -308,10 +346,10 @@ static int ask_token(struct platform *p, const char *url, const char *authorizat
 	int rc = send_patiently(p, &s, &answer, f);
 	if (!rc && (s.status < 200 || s.status > 299))
 		rc = refused("token", s.status, buf_span(&answer), E_CLOSED, f);
-	if (!rc && oauth_read(buf_span(&answer), &a, &token, f))
-		rc = E_CORRUPT;
+	else if (rc == E_TOO_LARGE || (!rc && oauth_read(buf_span(&answer), &a, &token, f)))
+		rc = no_token(f);
 	if (!rc) {
-		take_token(b, &token);
+		take_token(p, b, &token);
 		take_account(p, buf_span(&answer));
 	}
 	buf_free(&s.head);
@@ -333,7 +371,7 @@ static int own_token(struct platform *p, struct fault *f)
 	struct buf url AUTO_BUF = { 0 }, basic AUTO_BUF = { 0 }, form AUTO_BUF = { 0 };
 	int rc = E_CLOSED;
 
-	if (p->own.access.n && clock_monotonic_us() < p->own.renew_us)
+	if (p->own.access.n && now_us(p) < p->own.renew_us)
 		return 0;
 	buf_printf(&url, "%.*s/restapi/oauth/token", SPAN_ARG(p->oauth_base));
 	put_basic(p, &basic);
@@ -353,7 +391,7 @@ static int exchanged_token(struct platform *p, struct fault *f)
 {
 	struct buf url AUTO_BUF = { 0 }, form AUTO_BUF = { 0 };
 
-	if (p->exchanged.access.n && clock_monotonic_us() < p->exchanged.renew_us)
+	if (p->exchanged.access.n && now_us(p) < p->exchanged.renew_us)
 		return 0;
 	TRY(own_token(p, f));
 	buf_printf(&url, "%.*s/api/auth/login/rc/accesstoken?includeRefresh=true",
@@ -382,29 +420,30 @@ static void end_session(struct platform *p)
 	struct buf url AUTO_BUF = { 0 }, basic AUTO_BUF = { 0 }, form AUTO_BUF = { 0 },
 		       answer AUTO_BUF = { 0 };
 	struct fault why = { 0 };
-	int status = 0;
 
 	buf_printf(&url, "%.*s/restapi/oauth/revoke", SPAN_ARG(p->oauth_base));
 	put_basic(p, &basic);
 	buf_addz(&form, "token=");
 	oauth_put_encoded(&form, buf_span(&p->own.access));
-	const struct simple_request r = { .method = HTTP_POST,
+	struct sending s = { .request = { .method = HTTP_POST,
 					  .url = buf_z(&url),
 					  .headers = { "content-type: "
 						       "application/x-www-form-urlencoded",
 						       buf_z(&basic) },
 					  .body = buf_span(&form),
 					  .timeout_ms = END_TIMEOUT_MS,
-					  .response_limit = TOKEN_MAX };
+					  .response_limit = TOKEN_MAX },
+			     .group = RATE_AUTH };
 	/* Not during a penalty, which it would begin anew; nor waited for. */
-	if (budget_closed(&p->budget, RATE_AUTH, clock_monotonic_us()))
+	if (budget_when(&p->budget, RATE_AUTH, false, now_us(p)) > now_us(p))
 		return;
+	s.request.head = &s.head;
 	budget_sent(&p->budget, RATE_AUTH);
-	int rc = simple_client_send(&r, &status, &answer, &why);
-	budget_answered(&p->budget, RATE_AUTH, NULL, clock_monotonic_us());
-	if (rc || status > 299)
+	int rc = send_counted(p, &s, &answer, &why);
+	if (rc || s.status > 299)
 		log_info("platform", "the session of source %s could not be ended: %s", p->source,
 			 rc ? why.text : "refused");
+	buf_free(&s.head);
 }
 
 int platform_account(struct platform *p, struct span *id, struct fault *f)
@@ -553,6 +592,8 @@ int platform_open(struct platform **out, const struct platform_config *cfg, stru
 
 	CHECK(p);
 	p->cfg = *cfg;
+	if (!cfg->clock)
+		p->cfg.clock = &machine;
 	p->cx = span_is(cfg->source->dialect, "ringcx");
 	p->base = without_slash(cfg->source->api_base);
 	p->oauth_base = !p->cx ? p->base

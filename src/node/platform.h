@@ -17,6 +17,12 @@
 
 struct platform;
 
+/* Monotonic; sleep_ms() may come back earlier. */
+struct platform_clock {
+	int64_t (*now_us)(void *user);
+	void (*sleep_ms)(void *user, int64_t ms);
+};
+
 struct platform_config {
 	const struct dir_source *source; /* with connect */
 	struct store_link *db;
@@ -24,6 +30,7 @@ struct platform_config {
 	int64_t lease_ms;	      /* for so long nobody else takes over when we are killed */
 	bool (*stopping)(void *user); /* NULL: never */
 	int (*alive)(void *user, struct fault *f); /* while waiting and between requests; or NULL */
+	const struct platform_clock *clock;	   /* NULL: the machine's */
 	void *user;
 };
 
@@ -48,11 +55,11 @@ struct platform_answer {
 	struct buf body, type;
 };
 /* 401 - once more with another token; 429 - after its penalty, during which nothing is sent; 408,
- * 5xx, no answer - after growing pauses. E_CLOSED: the credentials are refused. E_DENIED: this
- * request is (a permission). E_UNAVAILABLE: it did not get better, or stopping. E_TOO_LARGE.
- * E_INVALID: refused otherwise, or no URL of the platform. E_CORRUPT: what came is not the JSON
- * that was wanted (`accept` NULL). E_LOST: somebody else took over. Free body and type in every
- * case. */
+ * 5xx, no answer - after growing pauses. Redirections are not followed: the token would go along.
+ * E_CLOSED: the credentials are refused. E_DENIED: this request is (a permission). E_UNAVAILABLE:
+ * it did not get better, its token cannot be read, or stopping. E_TOO_LARGE. E_INVALID: refused
+ * otherwise, or no URL of the platform. E_CORRUPT: what came is not the JSON that was wanted
+ * (`accept` NULL). E_LOST: somebody else took over. Free body and type in every case. */
 MUST int platform_ask(struct platform *, const struct platform_ask *, struct platform_answer *,
 		      struct fault *f);
 void platform_answer_free(struct platform_answer *);
