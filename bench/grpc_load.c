@@ -1,7 +1,9 @@
 #include "bench/grpc_load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ enum { SESSION_ID = 1, DIALOG_INIT, SEGMENT_START, SEGMENT_MEDIA };
 
 struct grpc_line {
 	int fd;
+	SSL *ssl; /* NULL: in the clear */
 	nghttp2_session *session;
 	unsigned calls; /* not closed yet */
 	size_t out_n, out_at;
@@ -123,12 +126,53 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *u
 	return 0;
 }
 
+/* --- the socket, and TLS over it --- */
+
+static SSL *secure(int fd)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
+
+	SSL_CTX_free(ctx); /* the connection keeps it */
+	if (!ssl || SSL_set_alpn_protos(ssl, (const unsigned char *)"\2h2", 3) ||
+	    !SSL_set_fd(ssl, fd))
+		give_up("no TLS");
+	SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (SSL_connect(ssl) != 1)
+		give_up("the server does not take TLS");
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		give_up("fcntl: %s", strerror(errno));
+	return ssl;
+}
+
+/* -1 and EAGAIN: not now. */
+static ssize_t of_tls(struct grpc_line *l, int n)
+{
+	int error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(l->ssl, n);
+
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return n > 0 ? n : 0;
+}
+
+static ssize_t take_out(struct grpc_line *l, const void *from, size_t n)
+{
+	return l->ssl ? of_tls(l, SSL_write(l->ssl, from, (int)n))
+		      : send(l->fd, from, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t take_in(struct grpc_line *l, void *to, size_t n)
+{
+	return l->ssl ? of_tls(l, SSL_read(l->ssl, to, (int)n)) : recv(l->fd, to, n, MSG_DONTWAIT);
+}
+
 /* What was kept, as far as the socket takes it. */
 static bool send_kept(struct grpc_line *l)
 {
-	ssize_t n = l->out_n > l->out_at ? send(l->fd, l->out + l->out_at, l->out_n - l->out_at,
-						MSG_NOSIGNAL | MSG_DONTWAIT)
-					 : 0;
+	ssize_t n =
+		l->out_n > l->out_at ? take_out(l, l->out + l->out_at, l->out_n - l->out_at) : 0;
 	if (n < 0 && errno != EAGAIN)
 		give_up("send: %s", strerror(errno));
 	l->out_at += n > 0 ? (size_t)n : 0;
@@ -153,7 +197,7 @@ static void flush(struct grpc_line *l)
 	send_kept(l);
 }
 
-struct grpc_line *grpc_line_new(int fd)
+struct grpc_line *grpc_line_new(int fd, enum grpc_way way)
 {
 	struct grpc_line *l = calloc(1, sizeof(*l));
 	nghttp2_session_callbacks *k;
@@ -163,6 +207,7 @@ struct grpc_line *grpc_line_new(int fd)
 	nghttp2_session_callbacks_set_on_header_callback(k, on_header);
 	nghttp2_session_callbacks_set_on_stream_close_callback(k, on_close);
 	l->fd = fd;
+	l->ssl = way == GRPC_IN_TLS ? secure(fd) : NULL;
 	if (nghttp2_session_client_new(&l->session, k, l) ||
 	    nghttp2_submit_settings(l->session, NGHTTP2_FLAG_NONE, NULL, 0))
 		give_up("no session of HTTP/2");
@@ -173,7 +218,7 @@ struct grpc_line *grpc_line_new(int fd)
 void grpc_line_read(struct grpc_line *l)
 {
 	static unsigned char in[OUT_MAX];
-	ssize_t n = recv(l->fd, in, sizeof(in), MSG_DONTWAIT);
+	ssize_t n = take_in(l, in, sizeof(in));
 
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		give_up("the server has closed a connection with %u calls", l->calls);
@@ -196,6 +241,7 @@ void grpc_line_free(struct grpc_line *l, int64_t until_ns)
 			grpc_line_read(l);
 	}
 	nghttp2_session_del(l->session);
+	SSL_free(l->ssl);
 	close(l->fd);
 	free(l);
 }

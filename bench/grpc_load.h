@@ -1,6 +1,6 @@
-/* The sending side of RingCX's gRPC stream, for media_load: connections of HTTP/2 in the clear
- * (nghttp2), on each several calls, a stream each. One thread; gives up with a message when the
- * server does not do what it should (loadgen.h).
+/* The sending side of RingCX's gRPC stream, for media_load: connections of HTTP/2 (nghttp2) in the
+ * clear or over TLS, whoever the server is, on each several calls, a stream each. One thread; gives
+ * up with a message when the server does not do what it should (loadgen.h).
  *
  * Wire: docs/ringcx.md, "gRPC"; a message goes in a DATA frame of its own, written at once. */
 #ifndef CALLMEND_BENCH_GRPC_LOAD_H
@@ -24,8 +24,9 @@ struct grpc_call {
 	unsigned char out[1200];
 };
 
+enum grpc_way { GRPC_IN_CLEAR, GRPC_IN_TLS };
 /* Of a connected socket, which becomes the line's. */
-struct grpc_line *grpc_line_new(int fd);
+struct grpc_line *grpc_line_new(int fd, enum grpc_way way);
 /* Opens the stream, with the value of `authorization`, and says DialogInit and both SegmentStarts;
  * `run` and `number` make the ids. The call stays where it is until grpc_line_free(). */
 void grpc_call_begin(struct grpc_call *, struct grpc_line *, const char *path,

@@ -5,7 +5,8 @@
 //
 // The product is the real one, with its journal and PostgreSQL; `json` are Twilio's media messages, `l16` is Vapi's transcriber socket (a frame has both legs);
 // `mulaw` and `opus` come as bare frames of a protocol that only this build has (media_raw.c); `grpc` are RingCX's streams, messages of 100 ms that count as
-// five frames, one stream a connection or ten; beside it nghttp2 alone (grpc_floor.c) and `@grpc/grpc-js`. Core 0 carries the server, core 1 the sender; as root
+// five frames, one stream a connection or ten; beside it nghttp2 alone (grpc_floor.c) and `@grpc/grpc-js`; `grpc-tls` the same with a certificate of the run, against a
+// second node: what TLS costs is its difference to `grpc`. Core 0 carries the server, core 1 the sender; as root
 // both have real-time priority, so that others on the machine delay neither. Only ratios within one run say anything.
 import { spawn, execFile, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,6 +31,7 @@ const FORMATS = {
   l16: { title: 'L16, 16 kHz, stereo (Vapi\'s transcriber; a frame has both legs)', talk: 16000, frames: 50, sockets: [200, 500, 1000, 2000], dialect: 'vapi', path: '/transcriber' },
   grpc: { title: 'µ-law over gRPC (RingCX), a stream a connection', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], grpc: true, pieces: 5, streams: 1 },
   'grpc-10': { title: 'µ-law over gRPC (RingCX), ten streams a connection', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], grpc: true, wire: 'grpc', pieces: 5, streams: 10 },
+  'grpc-tls': { title: 'µ-law over gRPC (RingCX) with TLS, a stream a connection', talk: 8000, frames: 100, sockets: [200, 500, 1000, 2000], grpc: true, tls: true, pieces: 5, streams: 1 },
   opus: { title: 'Opus, full band, to 16 kHz', talk: 16000, frames: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
   'opus-wide': { title: 'Opus, wide band, to 16 kHz', talk: 16000, frames: 100, sockets: [100, 200], dialect: 'raw', path: '/opus' },
 };
@@ -85,16 +87,17 @@ function output(child) {
   return new Promise((resolve, reject) => child.on('close', (code) => (code === 0 ? resolve(all) : reject(new Error(`${child.spawnargs.join(' ')}: ${code}`)))));
 }
 
-async function stop(product) {
-  await product?.destroy();
+async function stop() {
+  while (products.length)
+    await products.pop().destroy();
 }
 
 let work = null;
-let product = null;
+const products = []; // that run
 let interrupted = false;
 async function clean() {
   children.forEach((child) => child.kill());
-  await stop(product);
+  await stop();
   if (work)
     rmSync(work, { recursive: true, force: true });
 }
@@ -181,15 +184,25 @@ function filesBelow(folder) {
   }
 }
 
+// Of this run, self-signed; nobody asks who it is of.
+function certificate() {
+  const [certificate_file, key_file] = ['cert.pem', 'key.pem'].map((name) => join(work, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', key_file, '-out', certificate_file],
+    { stdio: 'ignore' });
+  chmodSync(key_file, 0o644); // the product may be another user's, the folder is the run's
+  return { certificate_file, key_file };
+}
+
 class Callmend {
-  constructor(format, recording, sockets) {
-    Object.assign(this, { format, recording, sockets });
+  constructor(product, format, recording, sockets) {
+    Object.assign(this, { product, format, recording, sockets });
   }
 
-  static async start({ listen = true } = {}) {
-    Callmend.grpcPort = await freePort();
-    product = await Product.start({ config: { core: { shards: 1, max_calls: 200000, max_media: 8000, mailbox_limit: 1 << 20 }, grpc: { listen_port: Callmend.grpcPort, max_connections: 8000 }, journal: { segment_bytes: '64MiB' }, log: { level: 'warn' },
+  static async start({ listen = true, tls = false } = {}) {
+    const grpc = { listen_port: await freePort(), max_connections: 8000, ...(tls ? certificate() : {}) };
+    const product = await Product.start({ config: { core: { shards: 1, max_calls: 200000, max_media: 8000, mailbox_limit: 1 << 20 }, grpc, journal: { segment_bytes: '64MiB' }, log: { level: 'warn' },
       media: { bind_grace_ms: '200ms' }, analyst: { processes: 0 } } });
+    products.push(product);
     for (const on of [false, true]) {
       const project = await product.must('POST', '/api/v1/projects', { name: on ? 'recorded' : 'heard', language: 'en' });
       await product.must('PATCH', `/api/v1/projects/${project.id}`, { audio: { listen, recording: { on } } });
@@ -203,16 +216,17 @@ class Callmend {
     await run('taskset', ['-acp', '0', String(pid)]);
     if (realtime)
       await run('chrt', ['-a', '-r', '-p', '5', String(pid)]);
+    return product;
   }
 
   static source = (recording) => (recording ? 'recorded' : 'heard');
 
-  static async count(name) {
-    return (await product.metric(name)) ?? 0;
+  async count(name) {
+    return (await this.product.metric(name)) ?? 0;
   }
 
-  static postgres() {
-    const server = product.pid('postgres');
+  postgres() {
+    const server = this.product.pid('postgres');
     const parent = (pid) => {
       try {
         return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1]);
@@ -224,24 +238,24 @@ class Callmend {
   }
 
   async at() {
-    this.audio = await Callmend.count('callmend_media_messages_total{kind="audio"}');
-    this.unread = await Callmend.count('callmend_media_messages_total{kind="unreadable"}');
+    this.audio = await this.count('callmend_media_messages_total{kind="audio"}');
+    this.unread = await this.count('callmend_media_messages_total{kind="unreadable"}');
     const { dialect, path, grpc } = FORMATS[this.format];
     if (grpc)
-      return { port: Callmend.grpcPort, pid: product.pid('core'), path: METHOD, header: Callmend.source(this.recording), beside: Callmend.postgres().join(',') };
-    return { port: product.port, pid: product.pid('core'), path: `/in/${dialect}/${Callmend.source(this.recording)}${path}`, beside: Callmend.postgres().join(',') };
+      return { port: this.product.config.grpc.listen_port, pid: this.product.pid('core'), path: METHOD, header: Callmend.source(this.recording), beside: this.postgres().join(',') };
+    return { port: this.product.port, pid: this.product.pid('core'), path: `/in/${dialect}/${Callmend.source(this.recording)}${path}`, beside: this.postgres().join(',') };
   }
 
   // A raw stream's first frame is its start, and counted as that.
   async handled(sent) {
     const wanted = this.audio + sent - (FORMATS[this.format].dialect === 'raw' ? this.sockets : 0);
-    const all = await until('all frames are handled', async () => (await Callmend.count('callmend_media_messages_total{kind="audio"}')) >= wanted, { timeoutMs: 20000 }).catch(() => false);
-    await until('the calls are over', async () => (await Callmend.count('callmend_media_sockets')) === 0, { timeoutMs: 60000 });
-    await until('PostgreSQL has it all', async () => (await Callmend.count('callmend_projector_lag_records')) === 0, { timeoutMs: 120000 });
-    this.recorded = filesBelow(product.stateDir).filter((path) => path.endsWith('.wav'));
+    const all = await until('all frames are handled', async () => (await this.count('callmend_media_messages_total{kind="audio"}')) >= wanted, { timeoutMs: 20000 }).catch(() => false);
+    await until('the calls are over', async () => (await this.count('callmend_media_sockets')) === 0, { timeoutMs: 60000 });
+    await until('PostgreSQL has it all', async () => (await this.count('callmend_projector_lag_records')) === 0, { timeoutMs: 120000 });
+    this.recorded = filesBelow(this.product.stateDir).filter((path) => path.endsWith('.wav'));
     this.recorded.forEach((path) => rmSync(path, { force: true }));
-    return all && (await Callmend.count('callmend_media_messages_total{kind="unreadable"}')) === this.unread &&
-      (await Callmend.count('callmend_media_messages_total{kind="audio"}')) === wanted;
+    return all && (await this.count('callmend_media_messages_total{kind="unreadable"}')) === this.unread &&
+      (await this.count('callmend_media_messages_total{kind="audio"}')) === wanted;
   }
 }
 
@@ -327,18 +341,20 @@ const OURS = { callmend: false, recorded: true };
 
 function hasNode(format, node) {
   if (FORMATS[format].grpc)
-    return node.grpc;
+    return node.grpc && !FORMATS[format].tls;
   return !format.startsWith('opus') || node.opus;
 }
 
-function columns(format, sockets, node) {
-  const all = { decode: () => decodeOnly(format, sockets), receive: () => measure(format, sockets, () => new Alone(FLOOR, ['receive', wire(format)])),
-    floor: () => measure(format, sockets, () => new Alone(FLOOR, ['decode', wire(format)])) };
+// TLS is compared with the same without it: only we have it.
+function columns(format, sockets, node, product) {
+  const all = { decode: () => decodeOnly(format, sockets) };
+  if (!FORMATS[format].tls)
+    Object.assign(all, { receive: () => measure(format, sockets, () => new Alone(FLOOR, ['receive', wire(format)])), floor: () => measure(format, sockets, () => new Alone(FLOOR, ['decode', wire(format)])) });
   if (hasNode(format, node))
     all.node = () => measure(format, sockets, () => new Alone(process.execPath, [join(HERE, 'media_node.mjs'), wire(format), ...(node.folder ? [node.folder] : [])]));
   for (const [name, recording] of Object.entries(OURS))
     if (RECORDING.includes(recording))
-      all[name] = () => measure(format, sockets, () => new Callmend(format, recording, sockets));
+      all[name] = () => measure(format, sockets, () => new Callmend(product, format, recording, sockets));
   return all;
 }
 
@@ -421,14 +437,13 @@ function judge(results, memory) {
 // --- memory of a call, in a fresh process: what is its own grows by -------------------------------------------------------------------------
 
 async function memoryOf(listen, seconds) {
-  await Callmend.start({ listen });
+  const product = await Callmend.start({ listen });
   try {
-    const server = new Callmend('json', false, MEMORY);
+    const server = new Callmend(product, 'json', false, MEMORY);
     const got = await load('json', MEMORY, await server.at(), { seconds, warmup: 1 });
     return (got.bytes - got.idle_bytes) / MEMORY / 1024;
   } finally {
-    await stop(product);
-    product = null;
+    await stop();
   }
 }
 
@@ -452,19 +467,19 @@ async function main() {
   if (!realtime)
     say('no real-time priority (not root): the sender may be late, and a busy machine shows in all figures');
   const rounds = {};
-  await Callmend.start();
+  const plain = await Callmend.start();
+  const secure = names.some((name) => FORMATS[name].tls) ? await Callmend.start({ tls: true }) : null;
   for (let round = 0; round < ROUNDS; round++)
     for (const format of names)
       for (const sockets of counts(format)) {
         const key = `${format} ${sockets}`;
-        const turn = Object.entries(columns(format, sockets, node));
+        const turn = Object.entries(columns(format, sockets, node, FORMATS[format].tls ? secure : plain));
         for (const [name, go] of round % 2 ? turn.reverse() : turn)
           ((rounds[key] ??= {})[name] ??= []).push(await go());
         const last = Object.fromEntries(Object.keys(TITLES).filter((name) => rounds[key][name]).map((name) => [name, rounds[key][name].at(-1)]));
         say(`  round ${round + 1}: ${key}: ${Object.entries(last).map(([name, r]) => `${name} ${r.void ? `void (${r.void})` : r.us.toFixed(2)}`).join(', ')}`);
       }
-  await stop(product);
-  product = null;
+  await stop();
   const results = {};
   for (const [key, row] of Object.entries(rounds))
     results[key] = Object.fromEntries(Object.keys(TITLES).filter((name) => row[name]).map((name) => [name, combine(row[name])]));

@@ -10,9 +10,9 @@
  * frame.) Sockets are spread over 80 slots of 250 us. Frames are made, and masked, beforehand; the
  * mask is four times the same byte, so that pieces of a message can be put together masked.
  *
- * grpc: RingCX's streams, a call each; messages of 100 ms, so every 100 ms one of each leg, and 400
- * slots. --streams: so many on a connection, written one by one. --header: what `authorization`
- * says. A message counts as five frames.
+ * grpc, grpc-tls: RingCX's streams, a call each; messages of 100 ms, so every 100 ms one of each
+ * leg, and 400 slots. --streams: so many on a connection, written one by one. --header: what
+ * `authorization` says. A message counts as five frames.
  *
  * The talk is PCM, s16le, stereo, of 8 kHz (mulaw, json) or 16; each socket begins elsewhere in it.
  * --decode sends nothing: for S seconds it decodes the frames itself, by the product's codecs, of
@@ -235,7 +235,7 @@ static void make_opus_wide(const int16_t *stereo, unsigned leg, struct bytes *ou
 	packet(encoder(leg, 16000, OPUS_BANDWIDTH_WIDEBAND), pcm, frame_samples(), leg, out);
 }
 
-static const struct wire ws_wire, grpc_wire;
+static const struct wire ws_wire, grpc_wire, grpc_tls_wire;
 
 static const struct format formats[] = {
 	{ "mulaw", &ws_wire, 8000, TICK_MS, false, 2, make_mulaw, NULL, "pcmu" },
@@ -256,6 +256,7 @@ static const struct format formats[] = {
 	{ "opus", &ws_wire, 16000, TICK_MS, false, 2, make_opus, NULL, "opus" },
 	{ "opus-wide", &ws_wire, 16000, TICK_MS, false, 2, make_opus_wide, NULL, "opus" },
 	{ "grpc", &grpc_wire, 8000, GRPC_PTIME_MS, false, 2, make_grpc, NULL, "pcmu" },
+	{ "grpc-tls", &grpc_tls_wire, 8000, GRPC_PTIME_MS, false, 2, make_grpc, NULL, "pcmu" },
 };
 
 static const struct format *format_named(const char *name)
@@ -476,14 +477,25 @@ static const struct wire ws_wire = { open_ws, send_ws, answer_pings, close_ws };
 
 /* --- gRPC --- */
 
-static void open_grpc(unsigned i)
+static void open_call(unsigned i, enum grpc_way way)
 {
 	struct socket *s = &g.sockets[i];
 	s->call = malloc(sizeof(*s->call));
 	if (!s->call)
 		give_up("out of memory");
-	struct grpc_line *line = i % g.o.streams ? s[-1].call->line : grpc_line_new(connect_tcp());
+	struct grpc_line *line =
+		i % g.o.streams ? s[-1].call->line : grpc_line_new(connect_tcp(), way);
 	grpc_call_begin(s->call, line, g.o.path, g.o.header ? g.o.header : "", g.run, i);
+}
+
+static void open_grpc(unsigned i)
+{
+	open_call(i, GRPC_IN_CLEAR);
+}
+
+static void open_grpc_tls(unsigned i)
+{
+	open_call(i, GRPC_IN_TLS);
 }
 
 static bool send_grpc(const struct socket *s, unsigned leg, int64_t k, const struct bytes *b)
@@ -507,6 +519,7 @@ static void close_grpc(void)
 }
 
 static const struct wire grpc_wire = { open_grpc, send_grpc, listen_grpc, close_grpc };
+static const struct wire grpc_tls_wire = { open_grpc_tls, send_grpc, listen_grpc, close_grpc };
 
 /* --- the pace --- */
 

@@ -10,13 +10,14 @@ import { until } from '../../tools/lib/wait.mjs';
 const run = promisify(execFile);
 const BENCH = new URL('../../bench/media.mjs', import.meta.url).pathname;
 const COLUMNS = ['decode', 'receive', 'floor', 'node', 'callmend', 'recorded'];
+const LACKING = [['opus', ['node']], ['grpc-tls', ['receive', 'floor', 'node']]];
 
 test('a short run prints every column of every format, and memory', async () => {
   const { stdout, stderr } = await run(process.execPath, [BENCH, '--quick', '--json', '--memory', '4', '--ring', '1'], { maxBuffer: 1 << 24 });
   const { results, memory } = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(results), ['mulaw 10', 'json 10', 'l16 10', 'grpc 10', 'grpc-10 10', 'opus 10', 'opus-wide 10']);
+  assert.deepEqual(Object.keys(results), ['mulaw 10', 'json 10', 'l16 10', 'grpc 10', 'grpc-10 10', 'grpc-tls 10', 'opus 10', 'opus-wide 10']);
   for (const [key, row] of Object.entries(results)) {
-    assert.deepEqual(Object.keys(row), COLUMNS.filter((column) => column !== 'node' || !key.startsWith('opus')), key);
+    assert.deepEqual(Object.keys(row), COLUMNS.filter((column) => !(LACKING.find(([start]) => key.startsWith(start))?.[1] ?? []).includes(column)), key);
     for (const [column, r] of Object.entries(row))
       assert.ok(r.us > 0, `${key}, ${column}: ${r.void}\n${stderr}`);
   }
@@ -24,6 +25,7 @@ test('a short run prints every column of every format, and memory', async () => 
     assert.ok(kib > 1 && kib < 10000, `${kib} KiB`);
   assert.match(stderr, /Twilio\): 10 sockets, 1000 frames\/s/);
   assert.match(stderr, /a stream a connection: 10 calls, 10 connections, 1000 frames\/s in 200 messages/);
+  assert.match(stderr, /with TLS, a stream a connection: 10 calls, 10 connections/);
   assert.match(stderr, /ten streams a connection: 10 calls, 1 connection, 1000 frames\/s in 200 messages/);
 });
 
