@@ -10,6 +10,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "connect/grant.h"
 #include "connect/internal.h"
 
 enum { FLYING_MAX = 8, LONG_MS = 300000 };
@@ -189,32 +190,6 @@ bool login_refused_filters(const struct login *s, struct json subscription, char
 
 /* --- configuration --- */
 
-static struct span without_slash(struct span url)
-{
-	while (url.n && url.p[url.n - 1] == '/')
-		url.n--;
-	return url;
-}
-
-static struct span base_of(const struct dir_source *source, bool cx)
-{
-	struct span base = without_slash(source->api_base);
-
-	if (base.n && !span_is(base, "https://api.vapi.ai")) /* the column's default */
-		return base;
-	return cx ? SPAN("https://ringcx.ringcentral.com")
-		  : SPAN("https://platform.ringcentral.com");
-}
-
-static struct span platform_of(const struct login *s)
-{
-	struct span platform = without_slash(s->source->connect.platform);
-
-	if (!s->cx)
-		return s->base;
-	return platform.n ? platform : SPAN("https://platform.ringcentral.com");
-}
-
 static void put_part(struct buf *b, struct span part)
 {
 	buf_printf(b, "%zu:", part.n);
@@ -291,6 +266,7 @@ void login_configure(struct login *s, const struct directory *dir, const struct 
 {
 	bool first = s->dir == NULL;
 	char before[MARK_TEXT + 1];
+	struct grant_hosts hosts;
 
 	memcpy(before, s->mark, sizeof(before));
 	directory_unref(s->dir);
@@ -298,8 +274,9 @@ void login_configure(struct login *s, const struct directory *dir, const struct 
 	s->source = source;
 	s->dialect = dialect_find(source->dialect);
 	s->cx = span_is(source->dialect, "ringcx");
-	s->base = base_of(source, s->cx);
-	s->platform = platform_of(s);
+	grant_hosts_of(source, &hosts);
+	s->base = hosts.base;
+	s->platform = hosts.platform;
 	make_mark(s, s->mark);
 	if (first) {
 		take_purse(s);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "connect/grant.h"
 #include "connect/internal.h"
 
 enum {
@@ -149,7 +150,7 @@ static void on_refresh(struct ask *a, const struct client_response *r, int64_t p
 	(void)provider_us;
 	if (take_answer(s, &s->tokens.own, r, "refreshing the token") || response_good(r))
 		return;
-	if (r->end == CLIENT_ANSWERED && r->status >= 400 && r->status < 429 && r->status != 408)
+	if (r->end == CLIENT_ANSWERED && grant_gives_way(GRANT_REFRESH, r->status))
 		buf_clear(&s->tokens.own.refresh); /* the JWT is asked next */
 	else
 		failed(s, r, "refreshing the token");
@@ -174,17 +175,21 @@ static void on_exchange(struct ask *a, const struct client_response *r, int64_t 
 
 /* --- requests --- */
 
-static struct ask *form(struct login *s, struct span base, const char *path, ask_done_fn *done)
+static void ask_for(struct login *s, enum grant what)
 {
-	struct ask *a = ask_new(s, HTTP_POST, "", RATE_AUTH, done);
+	static ask_done_fn *const done[] = {
+		[GRANT_JWT] = on_jwt, [GRANT_REFRESH] = on_refresh, [GRANT_EXCHANGE] = on_exchange
+	};
+	const struct token *own = &s->tokens.own;
+	struct ask *a = ask_new(s, HTTP_POST, "", RATE_AUTH, done[what]);
 
-	buf_add(&a->url, base);
-	buf_addz(&a->url, path);
+	grant_write(what, s->source, buf_span(what == GRANT_REFRESH ? &own->refresh : &own->access),
+		    &a->url, &a->authorization, &a->body);
 	buf_addz(&a->content_type, "application/x-www-form-urlencoded");
 	a->urgent = true;
 	a->limit = TOKEN_MAX;
 	s->tokens.asking = true;
-	return a;
+	ask_post(a);
 }
 
 static bool has_secrets(struct login *s)
@@ -204,42 +209,23 @@ static bool has_secrets(struct login *s)
 	return false;
 }
 
-static void ask_own(struct login *s, int64_t now_us)
+static bool is_fresh(const struct token *t, int64_t now_us)
 {
-	const struct dir_connect *c = &s->source->connect;
-	const struct token *t = &s->tokens.own;
-	bool refresh = t->refresh.n && now_us < t->refresh_ends_us;
-
-	if (!has_secrets(s))
-		return;
-	struct ask *a = form(s, s->platform, "/restapi/oauth/token", refresh ? on_refresh : on_jwt);
-	oauth_put_basic(&a->authorization, c->client_id, c->client_secret.value);
-	if (refresh)
-		oauth_put_refresh(&a->body, buf_span(&t->refresh));
-	else
-		oauth_put_jwt(&a->body, c->jwt.value);
-	ask_post(a);
-}
-
-static void ask_exchange(struct login *s)
-{
-	struct ask *a = form(s, s->base, "/api/auth/login/rc/accesstoken?includeRefresh=false",
-			     on_exchange);
-
-	buf_addz(&a->authorization, "Bearer ");
-	buf_add(&a->authorization, buf_span(&s->tokens.own.access));
-	oauth_put_exchange(&a->body, buf_span(&s->tokens.own.access));
-	ask_post(a);
+	return t->access.n && now_us < t->renew_us;
 }
 
 void tokens_step(struct login *s, int64_t now_us)
 {
 	struct tokens *t = &s->tokens;
+	const struct grant_have have = { .cx = s->cx,
+					 .own = is_fresh(&t->own, now_us),
+					 .exchanged = is_fresh(&t->cx, now_us),
+					 .refresh = t->own.refresh.n &&
+						    now_us < t->own.refresh_ends_us };
+	enum grant what = grant_next(&have);
 
-	if (t->asking || now_us < t->again_us)
+	if (t->asking || now_us < t->again_us || what == GRANT_NONE)
 		return;
-	if (!t->own.access.n || now_us >= t->own.renew_us)
-		ask_own(s, now_us);
-	else if (s->cx && (!t->cx.access.n || now_us >= t->cx.renew_us))
-		ask_exchange(s);
+	if (what == GRANT_EXCHANGE || has_secrets(s))
+		ask_for(s, what);
 }

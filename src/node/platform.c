@@ -17,6 +17,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "connect/backoff.h"
+#include "connect/grant.h"
 #include "connect/head.h"
 #include "connect/oauth.h"
 #include "net/simple_client.h"
@@ -33,7 +34,6 @@ enum {
 	TOKEN_MAX = 65536,
 	CX_METADATA_S = 100, /* RingCX allows 3 a minute and 9 a quarter of an hour */
 };
-#define PLATFORM "https://platform.ringcentral.com"
 
 struct bearer {
 	struct buf access, refresh;
@@ -44,7 +44,7 @@ struct platform {
 	struct platform_config cfg;
 	char source[UUID_TEXT + 1];
 	bool cx;
-	struct span base, oauth_base;
+	struct grant_hosts hosts;
 	struct budget budget;
 	struct bearer own, exchanged;
 	struct buf rc_account; /* whose RingCX it is, as the exchange has told */
@@ -327,82 +327,80 @@ static int no_token(struct fault *f)
 	return fault(f, E_UNAVAILABLE, "token: %.200s", why.text);
 }
 
-static int ask_token(struct platform *p, const char *url, const char *authorization,
-		     struct buf *form, struct bearer *b, struct fault *f)
+static int take_answer(struct platform *p, enum grant what, struct span answer, struct fault *f)
 {
+	struct arena a = { 0 };
+	struct oauth_token token;
+	int rc = oauth_read(answer, &a, &token, f);
+
+	if (!rc) {
+		take_token(p, what == GRANT_EXCHANGE ? &p->exchanged : &p->own, &token);
+		take_account(p, answer);
+	}
+	arena_fini(&a);
+	return rc ? no_token(f) : 0;
+}
+
+static int judge_grant(struct platform *p, enum grant what, int status, struct span answer,
+		       struct fault *f)
+{
+	if (status >= 200 && status <= 299)
+		return take_answer(p, what, answer, f);
+	if (!grant_gives_way(what, status))
+		return refused("token", status, answer, E_CLOSED, f);
+	buf_clear(&p->own.refresh);
+	return 0;
+}
+
+static int ask_grant(struct platform *p, enum grant what, struct fault *f)
+{
+	struct buf url AUTO_BUF = { 0 }, header AUTO_BUF = { 0 }, form AUTO_BUF = { 0 },
+		       answer AUTO_BUF = { 0 };
+	const struct buf *with = what == GRANT_REFRESH ? &p->own.refresh : &p->own.access;
+
+	buf_addz(&header, "authorization: ");
+	grant_write(what, p->cfg.source, buf_span(with), &url, &header, &form);
 	struct sending s = { .request = { .method = HTTP_POST,
-					  .url = url,
+					  .url = buf_z(&url),
 					  .headers = { "content-type: "
 						       "application/x-www-form-urlencoded",
-						       "accept: application/json", authorization },
-					  .body = buf_span(form),
+						       "accept: application/json", buf_z(&header) },
+					  .body = buf_span(&form),
 					  .timeout_ms = TIMEOUT_MS,
 					  .response_limit = TOKEN_MAX },
 			     .group = RATE_AUTH };
-	struct buf answer AUTO_BUF = { 0 };
-	struct arena a = { 0 };
-	struct oauth_token token;
-
 	int rc = send_patiently(p, &s, &answer, f);
-	if (!rc && (s.status < 200 || s.status > 299))
-		rc = refused("token", s.status, buf_span(&answer), E_CLOSED, f);
-	else if (rc == E_TOO_LARGE || (!rc && oauth_read(buf_span(&answer), &a, &token, f)))
+	if (!rc)
+		rc = judge_grant(p, what, s.status, buf_span(&answer), f);
+	else if (rc == E_TOO_LARGE)
 		rc = no_token(f);
-	if (!rc) {
-		take_token(p, b, &token);
-		take_account(p, buf_span(&answer));
-	}
 	buf_free(&s.head);
-	arena_fini(&a);
 	return rc;
 }
 
-static void put_basic(const struct platform *p, struct buf *header)
+static bool lives(const struct platform *p, const struct bearer *b)
 {
-	const struct dir_connect *c = &p->cfg.source->connect;
-
-	buf_addz(header, "authorization: ");
-	oauth_put_basic(header, c->client_id, c->client_secret.value);
+	return b->access.n && now_us(p) < b->renew_us;
 }
 
-/* A refresh token may be over; the JWT is not. */
-static int own_token(struct platform *p, struct fault *f)
+static int get_tokens(struct platform *p, struct fault *f)
 {
-	struct buf url AUTO_BUF = { 0 }, basic AUTO_BUF = { 0 }, form AUTO_BUF = { 0 };
-	int rc = E_CLOSED;
+	for (;;) {
+		const struct grant_have have = { .cx = p->cx,
+						 .own = lives(p, &p->own),
+						 .exchanged = lives(p, &p->exchanged),
+						 .refresh = p->own.refresh.n > 0 };
+		enum grant what = grant_next(&have);
 
-	if (p->own.access.n && now_us(p) < p->own.renew_us)
-		return 0;
-	buf_printf(&url, "%.*s/restapi/oauth/token", SPAN_ARG(p->oauth_base));
-	put_basic(p, &basic);
-	if (p->own.refresh.n) {
-		oauth_put_refresh(&form, buf_span(&p->own.refresh));
-		rc = ask_token(p, buf_z(&url), buf_z(&basic), &form, &p->own, f);
-		buf_clear(&p->own.refresh);
-		buf_clear(&form);
+		if (what == GRANT_NONE)
+			return 0;
+		TRY(ask_grant(p, what, f));
 	}
-	if (rc != E_CLOSED)
-		return rc;
-	oauth_put_jwt(&form, p->cfg.source->connect.jwt.value);
-	return ask_token(p, buf_z(&url), buf_z(&basic), &form, &p->own, f);
-}
-
-static int exchanged_token(struct platform *p, struct fault *f)
-{
-	struct buf url AUTO_BUF = { 0 }, form AUTO_BUF = { 0 };
-
-	if (p->exchanged.access.n && now_us(p) < p->exchanged.renew_us)
-		return 0;
-	TRY(own_token(p, f));
-	buf_printf(&url, "%.*s/api/auth/login/rc/accesstoken?includeRefresh=true",
-		   SPAN_ARG(p->base));
-	oauth_put_exchange(&form, buf_span(&p->own.access));
-	return ask_token(p, buf_z(&url), NULL, &form, &p->exchanged, f);
 }
 
 static int bearer(struct platform *p, struct buf *header, struct fault *f)
 {
-	TRY(p->cx ? exchanged_token(p, f) : own_token(p, f));
+	TRY(get_tokens(p, f));
 	const struct bearer *b = p->cx ? &p->exchanged : &p->own;
 	buf_clear(header);
 	buf_printf(header, "authorization: Bearer %.*s", SPAN_ARG(buf_span(&b->access)));
@@ -415,13 +413,21 @@ static void drop_token(struct platform *p)
 	p->own.renew_us = p->exchanged.renew_us = 0;
 }
 
+static void put_basic(const struct platform *p, struct buf *header)
+{
+	const struct dir_connect *c = &p->cfg.source->connect;
+
+	buf_addz(header, "authorization: ");
+	oauth_put_basic(header, c->client_id, c->client_secret.value);
+}
+
 static void end_session(struct platform *p)
 {
 	struct buf url AUTO_BUF = { 0 }, basic AUTO_BUF = { 0 }, form AUTO_BUF = { 0 },
 		       answer AUTO_BUF = { 0 };
 	struct fault why = { 0 };
 
-	buf_printf(&url, "%.*s/restapi/oauth/revoke", SPAN_ARG(p->oauth_base));
+	buf_printf(&url, "%.*s/restapi/oauth/revoke", SPAN_ARG(p->hosts.platform));
 	put_basic(p, &basic);
 	buf_addz(&form, "token=");
 	oauth_put_encoded(&form, buf_span(&p->own.access));
@@ -474,9 +480,9 @@ static struct span host_of(struct span origin)
  * else, another port there. */
 static bool is_platforms(const struct platform *p, struct span url)
 {
-	struct span origin = oauth_origin(url), base = oauth_origin(p->base);
+	struct span origin = oauth_origin(url), base = oauth_origin(p->hosts.base);
 
-	if (oauth_may_carry(p->base, url))
+	if (oauth_may_carry(p->hosts.base, url))
 		return true;
 	return oauth_is_plain(origin) && base.n && span_eq(host_of(origin), host_of(base)) &&
 	       origin.p[4] == base.p[4];
@@ -485,7 +491,7 @@ static bool is_platforms(const struct platform *p, struct span url)
 static int write_url(const struct platform *p, const char *given, struct buf *url, struct fault *f)
 {
 	if (*given == '/')
-		buf_add(url, p->base);
+		buf_add(url, p->hosts.base);
 	else if (!is_platforms(p, span_of(given)))
 		return fault(f, E_INVALID, "%.120s: no address of the source's platform", given);
 	buf_addz(url, given);
@@ -576,14 +582,7 @@ static int check_source(const struct dir_source *s, struct fault *f)
 			f, E_INVALID, "connect.%s: %.*s",
 			c->jwt.missing.n ? "jwt" : "client_secret",
 			SPAN_ARG(c->jwt.missing.n ? c->jwt.missing : c->client_secret.missing));
-	return s->api_base.n ? 0 : fault(f, E_INVALID, "the source has no api_base");
-}
-
-static struct span without_slash(struct span url)
-{
-	while (url.n && url.p[url.n - 1] == '/')
-		url.n--;
-	return url;
+	return 0;
 }
 
 int platform_open(struct platform **out, const struct platform_config *cfg, struct fault *f)
@@ -595,11 +594,7 @@ int platform_open(struct platform **out, const struct platform_config *cfg, stru
 	if (!cfg->clock)
 		p->cfg.clock = &machine;
 	p->cx = span_is(cfg->source->dialect, "ringcx");
-	p->base = without_slash(cfg->source->api_base);
-	p->oauth_base = !p->cx ? p->base
-			: cfg->source->connect.platform.n
-				? without_slash(cfg->source->connect.platform)
-				: SPAN(PLATFORM);
+	grant_hosts_of(cfg->source, &p->hosts);
 	uuid_format(&cfg->source->id, p->source);
 	budget_init(&p->budget);
 	int rc = check_source(cfg->source, f);

@@ -233,6 +233,21 @@ static void a_token_that_is_refused_is_refreshed_once(void **state)
 	assert_int_equal(2, canned_count(&server, LOG));
 }
 
+/* Each refresh token holds once; the next is in the answer. */
+static void a_token_is_refreshed_again_with_the_new_refresh_token(void **state)
+{
+	(void)state;
+	give_tokens(3);
+	canned_rule(&server, (struct canned_rule){ LOG, 1, .status = 401 });
+	canned_rule(&server, (struct canned_rule){ LOG, 1, 200, .body = "{\"records\":[]}" });
+	canned_rule(&server, (struct canned_rule){ LOG, 1, .status = 401 });
+	log_is_there();
+	assert_log();
+	assert_log();
+	assert_says(TOKEN, 2, "\r\n\r\ngrant_type=refresh_token&refresh_token=R1");
+	assert_says(LOG, 3, "Bearer T2\r\n");
+}
+
 static void what_is_refused_with_any_token_is_denied(void **state)
 {
 	(void)state;
@@ -487,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(asks_with_a_token_for_the_jwt_and_ends_its_session),
 		TEST(a_token_that_is_refused_is_refreshed_once),
+		TEST(a_token_is_refreshed_again_with_the_new_refresh_token),
 		TEST(what_is_refused_with_any_token_is_denied),
 		TEST(a_refresh_token_that_is_over_gives_way_to_the_jwt),
 		TEST(credentials_that_are_refused_are_not_tried_again),
