@@ -5,7 +5,7 @@
  * session with the platform ends by itself. PostgreSQL away - nothing is sent that could not be
  * noted. Refused credentials - E_CLOSED at once, never tried again here. A token that cannot be
  * read - E_UNAVAILABLE: our callers take E_INVALID for the platform's word on what they asked for.
- * Revoking fails, or is not its turn - a session more than needed, until it ends by itself. */
+ * Revoking fails, or falls into a penalty - a session more than needed, until it ends by itself. */
 #include "node/platform.h"
 
 #include <stdio.h>
@@ -441,7 +441,7 @@ static void end_session(struct platform *p)
 					  .response_limit = TOKEN_MAX },
 			     .group = RATE_AUTH };
 	/* Not during a penalty, which it would begin anew; nor waited for. */
-	if (budget_when(&p->budget, RATE_AUTH, false, now_us(p)) > now_us(p))
+	if (budget_closed(&p->budget, RATE_AUTH, now_us(p)))
 		return;
 	s.request.head = &s.head;
 	budget_sent(&p->budget, RATE_AUTH);
