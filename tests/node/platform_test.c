@@ -443,15 +443,19 @@ static void an_answer_that_is_too_large_is_not_asked_for_again(void **state)
 	assert_int_equal(1, canned_count(&server, LOG));
 }
 
-/* What is in it is its reader's. */
-static void a_body_is_handed_on_as_it_came(void **state)
+/* JSON is whole, or it is asked for another time; of another type it is its reader's. */
+static void half_an_answer_is_none(void **state)
 {
 	(void)state;
+	const struct canned_rule half = { LOG, 1, 200, .body = "{\"records\":[" };
 	char text[64];
 
 	give_tokens(1);
-	canned_rule(&server, (struct canned_rule){ LOG, 1, 200, .body = "{\"records\":[" });
-	assert_ok(ask_with((struct platform_ask){ .group = RATE_HEAVY }, text));
+	canned_rule(&server, half);
+	assert_refused(E_CORRUPT, "what came is no JSON: line 1");
+	canned_rule(&server, half);
+	assert_ok(ask_with((struct platform_ask){ .group = RATE_HEAVY, .accept = "text/plain" },
+			   text));
 	assert_string_equal("200 {\"records\":[", text);
 	assert_ok(ask_with((struct platform_ask){ .url = "/nowhere", .group = RATE_LIGHT }, text));
 	assert_string_equal("404 {}", text);
@@ -492,7 +496,8 @@ static void a_token_goes_to_the_platform_only(void **state)
 	/* Media of a platform that is somewhere else: another port there. */
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/media", elsewhere.port);
 	canned_rule(&elsewhere, (struct canned_rule){ "GET /media", 1, 200, .body = "sound" });
-	assert_ok(ask_with((struct platform_ask){ .url = url, .group = RATE_LIGHT }, text));
+	assert_ok(ask_with(
+		(struct platform_ask){ .url = url, .group = RATE_LIGHT, .accept = "*/*" }, text));
 	assert_string_equal("200 sound", text);
 }
 
@@ -516,7 +521,7 @@ int main(void)
 		TEST(trouble_that_lasts_is_told),
 		TEST(an_answer_that_does_not_come_is_asked_for_again),
 		TEST(an_answer_that_is_too_large_is_not_asked_for_again),
-		TEST(a_body_is_handed_on_as_it_came),
+		TEST(half_an_answer_is_none),
 		TEST(a_redirection_is_not_followed),
 		TEST(a_token_goes_to_the_platform_only),
 	};
