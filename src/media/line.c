@@ -92,8 +92,8 @@ static void gather(const struct media_line *l)
 
 	for (unsigned i = 0; i < l->legs_n; i++)
 		n += l->legs[i].leg != NULL;
-	if (l->ws && l->channels == 1)
-		ws_gather(l->ws, n);
+	if (l->ws)
+		ws_gather(l->ws, l->channels == 1 ? n : 1);
 }
 
 int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *joined,

@@ -3,11 +3,12 @@
  * What a message of live audio costs is mostly the wake-up and the read for it, not its bytes. The
  * kernel can be told to wake us when so many bytes are there (SO_RCVLOWAT): those of the last
  * message, as often as the stream has messages in a beat, less three quarters of one, since sizes
- * differ a little. No system call is made for a beat that comes as the last one did.
+ * differ a little. No system call is made for a beat that comes as the last one did. With MANY
+ * streams it is two beats: then the processor is what is short, not 20 ms.
  *
- * A beat that does not come whole - a leg pauses, a pong or a "stop" comes alone, a sender waits
- * for an acknowledgement - is read after BEATS_WAITED of the timer's beats, and the socket is read
- * at once for REST beats before it is tried again. An end of the connection always wakes us. */
+ * What does not come whole - a leg pauses, a pong or a "stop" comes alone, a sender waits for an
+ * acknowledgement - is read one to two beats after it is due, and the socket is read at once for
+ * REST beats before it is tried again. An end of the connection always wakes us. */
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -15,8 +16,9 @@
 
 enum {
 	BEAT_MS = 20,
-	BEATS_WAITED = 2,
 	REST = 50,
+	MANY = 400,
+	MANY_LESS = 300, /* few again */
 };
 
 static void set_low_water(struct gathered *g, int bytes)
@@ -26,15 +28,28 @@ static void set_low_water(struct gathered *g, int bytes)
 	(void)setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
+/* Everybody's mark is set anew by the next message. */
+static void set_beats(struct gather *all, unsigned beats)
+{
+	all->beats = beats;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->of[i].low_water > 1)
+			set_low_water(&all->of[i], 1);
+}
+
 static void on_beat(uv_timer_t *timer)
 {
 	struct gather *all = timer->data;
 
 	all->beat++;
+	if (all->n >= MANY && all->beats == 1)
+		set_beats(all, 2);
+	if (all->n < MANY_LESS && all->beats == 2)
+		set_beats(all, 1);
 	for (size_t i = 0; i < all->n; i++) {
 		struct gathered *g = &all->of[i];
 
-		if (g->low_water == 1 || all->beat - g->received < BEATS_WAITED)
+		if (g->low_water == 1 || all->beat - g->received <= all->beats)
 			continue;
 		g->again = all->beat + REST;
 		set_low_water(g, 1); /* wakes us for what is there */
@@ -45,6 +60,7 @@ void gather_init(struct gather *all, uv_loop_t *loop)
 {
 	CHECK(uv_timer_init(loop, &all->timer) == 0);
 	all->timer.data = all;
+	all->beats = 1;
 }
 
 void gather_close(struct gather *all)
@@ -86,23 +102,24 @@ void gather_set(struct gather *all, size_t *place, int fd, unsigned messages)
 {
 	struct gathered *g = *place ? &all->of[*place - 1] : NULL;
 
-	if (!g && messages > 1)
+	if (!g && messages)
 		g = add(all, place, fd);
 	if (!g)
 		return;
 	g->messages = messages;
 	if (g->low_water > 1)
 		set_low_water(g, 1);
-	if (messages <= 1)
+	if (!messages)
 		gather_forget(all, place);
 }
 
 void gather_received(struct gather *all, size_t place, size_t bytes)
 {
 	struct gathered *g = &all->of[place - 1];
+	unsigned messages = g->messages * all->beats;
 
 	g->received = all->beat;
-	if (bytes >= (size_t)g->low_water && bytes <= GATHERED_MAX &&
+	if (messages > 1 && bytes >= (size_t)g->low_water && bytes <= GATHERED_MAX &&
 	    (int)(all->beat - g->again) >= 0)
-		set_low_water(g, (int)(bytes * g->messages - bytes * 3 / 4));
+		set_low_water(g, (int)(bytes * messages - bytes * 3 / 4));
 }

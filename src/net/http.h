@@ -194,10 +194,11 @@ struct http_server *ws_server(const struct ws *);
  * from `accept` on. */
 MUST int ws_send(struct ws *, struct message *);
 size_t ws_queued_bytes(const struct ws *);
-/* A steady stream: so many of its messages are read at a time, once as many bytes are there as so
- * many of the size of the last have; or what there is, when they do not come within 40 ms. Costs
- * the first of them the time until the last; saves a wake-up and a read for each but one. 1, and
- * until it is called: each at once. From `open` on. */
+/* A steady stream with so many messages in a beat of 20 ms: those of a beat - of two beats, when
+ * the server has hundreds of such streams - are read together, once as many bytes are there as so
+ * many of the size of the last have; what is there is read when they do not come within another
+ * beat or two. Costs the first of them the time until the last, 40 ms at most; saves a wake-up and
+ * a read for each but one. 0, and until it is called: each at once. From `accept` on. */
 void ws_gather(struct ws *, unsigned messages);
 /* Drops everything that has not begun to be sent. */
 void ws_drop_queue(struct ws *);

@@ -40,8 +40,8 @@ struct gathered {
 struct gather {
 	struct gathered *of;
 	size_t n, cap;
-	unsigned beat;
-	uv_timer_t timer; /* runs while there is one */
+	unsigned beat, beats; /* now; that are read together */
+	uv_timer_t timer;     /* runs while there is one */
 };
 
 struct http_server {

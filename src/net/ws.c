@@ -129,7 +129,7 @@ void ws_close(struct ws *ws, int code, const char *reason)
 	if (ws->closing)
 		return;
 	ws->closing = true;
-	ws_gather(ws, 1);
+	ws_gather(ws, 0);
 	ws->close_code = code;
 	ws->reason_n = reason ? strlen(reason) : 0;
 	if (ws->reason_n > REASON_MAX)

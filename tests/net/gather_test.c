@@ -178,11 +178,45 @@ static void one_message_a_beat_is_read_at_once(void **state)
 {
 	(void)state;
 	gather_set(&all, &place[0], ours[0], 1);
-	assert_int_equal(0, place[0]);
+	send_bytes(0, MESSAGE);
+	assert_true(is_readable(0, DEADLINE_S * 1000));
+	receive(0, MESSAGE);
+	assert_int_equal(1, low_water(0));
+}
+
+static void who_is_no_stream_any_more_is_read_at_once(void **state)
+{
+	(void)state;
 	begin(0);
 	assert_true(low_water(0) > 1);
-	gather_set(&all, &place[0], ours[0], 1);
+	gather_set(&all, &place[0], ours[0], 0);
 	assert_int_equal(0, place[0]);
+	assert_int_equal(1, low_water(0));
+}
+
+/* Hundreds of others, which say nothing. */
+static void with_many_two_beats_are_one(void **state)
+{
+	enum { OTHERS = 500 };
+	size_t others[OTHERS] = { 0 };
+
+	(void)state;
+	gather_set(&all, &place[0], ours[0], 1);
+	for (int i = 0; i < OTHERS; i++)
+		gather_set(&all, &others[i], -1, 1);
+	while (all.beats == 1)
+		uv_run(&loop, UV_RUN_ONCE);
+	send_bytes(0, MESSAGE);
+	assert_true(is_readable(0, DEADLINE_S * 1000));
+	receive(0, MESSAGE);
+	send_bytes(0, MESSAGE);
+	assert_false(is_readable(0, 0));
+	send_bytes(0, MESSAGE);
+	assert_true(is_readable(0, DEADLINE_S * 1000));
+	for (int i = 0; i < OTHERS; i++)
+		gather_forget(&all, &others[i]);
+	while (all.beats == 2)
+		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(1, low_water(0));
 }
 
@@ -214,6 +248,8 @@ int main(void)
 		T(larger_messages_raise_the_mark),
 		T(the_end_is_seen_below_the_mark),
 		T(one_message_a_beat_is_read_at_once),
+		T(who_is_no_stream_any_more_is_read_at_once),
+		T(with_many_two_beats_are_one),
 		T(who_goes_leaves_the_others_theirs),
 	};
 
