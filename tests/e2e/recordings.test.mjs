@@ -267,7 +267,7 @@ test('shown as under way, but its call has ended and nobody has a job for it: as
   await product.exec(`insert into recordings (id, org_id, call_id, state, started_at)
     select '00000000-0000-4000-8000-00000000dcba', org_id, id, 'recording', now() from calls where id = '${call}'`);
   assert.equal((await product.cli(['analyst', '--once', '--config', product.configFile])).code, 0);
-  assert.deepEqual(await listed(call), []);
+  await until('it is gone', async () => (await listed(call)).length === 0); // the node's own analysts may have taken the job
 });
 
 test('a call that is not over yet is not ready; a file that cannot be read is told', async () => {
