@@ -30,10 +30,32 @@ static bool is_present(const struct trouble *t, int64_t now_us)
 	return t->last_us && now_us - t->last_us < TROUBLE_KEPT_US;
 }
 
+/* A private cluster's database, and every schema, is made while the parts already ask for it. */
+static bool is_made_at_start(const char *sqlstate)
+{
+	return strcmp(sqlstate, "3D000") == 0 ||
+	       strcmp(sqlstate_find(sqlstate)->name, "schema") == 0;
+}
+
+static bool may_wait(struct trouble_board *b, const struct trouble *t, const char *sqlstate,
+		     int64_t now_us)
+{
+	if (t->worked || !is_made_at_start(sqlstate))
+		return false;
+	if (!b->made_by_us)
+		b->made_by_us = now_us + TROUBLE_MADE_US;
+	return now_us < b->made_by_us;
+}
+
 static void say(enum store_part part, const struct trouble *t, const char *text)
 {
 	const struct sqlstate *means = sqlstate_find(t->sqlstate);
 	enum log_level level = means->kind == SQLSTATE_PASSING ? LOG_WARN : LOG_ERROR;
+	if (t->waits) {
+		log_info("store", "%s: waits until database and schema are made: %s",
+			 parts[part].name, text);
+		return;
+	}
 	log_line(level, "store", "%s: %s (%s, SQLSTATE %s): %s. What to do: %s", parts[part].name,
 		 parts[part].doc, means->name, t->sqlstate, text, means->advice);
 }
@@ -47,10 +69,12 @@ void trouble_report(struct trouble_board *b, enum store_part part, const char *w
 	pthread_mutex_lock(&b->lock);
 	bool same = is_present(t, now_us) && strcmp(t->sqlstate, sqlstate) == 0;
 	if (!same)
-		*t = (struct trouble){ .since_us = now_us, .logged_us = now_us };
-	bool due = !same || now_us - t->logged_us >= TROUBLE_LOG_US;
+		*t = (struct trouble){ .since_us = now_us, .worked = t->worked };
+	bool waits = may_wait(b, t, sqlstate, now_us);
+	bool due = !same || waits != t->waits || now_us - t->logged_us >= TROUBLE_LOG_US;
 	if (due)
 		t->logged_us = now_us;
+	t->waits = waits;
 	t->last_us = now_us;
 	snprintf(t->sqlstate, sizeof(t->sqlstate), "%s", sqlstate);
 	snprintf(t->what, sizeof(t->what), "%s", what);
@@ -67,6 +91,7 @@ void trouble_clear(struct trouble_board *b, enum store_part part, const char *wh
 	bool over = t->last_us && strcmp(t->what, what) == 0;
 	if (over)
 		*t = (struct trouble){ 0 };
+	t->worked = true;
 	pthread_mutex_unlock(&b->lock);
 	if (over)
 		log_info("store", "%s: PostgreSQL does it again", parts[part].name);

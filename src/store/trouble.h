@@ -12,13 +12,20 @@
 #define TROUBLE_KEPT_US (60 * SECOND_US)
 /* While it lasts, it is logged once in this time. */
 #define TROUBLE_LOG_US (300 * SECOND_US)
+/* How long, from the first time on that database or schema are not there, or not ours, it is no
+ * error for a part that has not worked yet: at a first start, and when a new version begins, they
+ * are made at that moment. */
+#define TROUBLE_MADE_US (30 * SECOND_US)
 
 struct trouble_board {
 	pthread_mutex_t lock;
 	struct trouble {
 		char sqlstate[6], what[64];
 		int64_t since_us, last_us, logged_us; /* last_us 0: no trouble */
+		bool waits;			      /* logged as no error */
+		bool worked;			      /* ever; stays when a trouble is over */
 	} parts[STORE_PART_COUNT];
+	int64_t made_by_us; /* end of that time; 0: not begun */
 };
 
 void trouble_init(struct trouble_board *);

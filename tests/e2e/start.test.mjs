@@ -71,6 +71,7 @@ test('the first start: the core answers while PostgreSQL is being made, and is s
     assert.equal((await readyz(product)).database, 'connected');
     const how = await stopped(product);
     assert.deepEqual(how, { code: 0, signal: null });
+    assert.doesNotMatch(product.log(), / error /, 'a schema that is being made is no error');
     await nothingLeft(product.dir);
   } finally {
     initdb?.go();

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "callmend/record.h"
 #include "store/sqlstate.h"
@@ -142,6 +144,68 @@ static void troubles_are_told_until_they_are_over(void **state)
 	trouble_report(&b, STORE_PART_PROJECTOR, "", "42703", "no", 600 + TROUBLE_KEPT_US);
 	assert_int_equal(trouble_list(&b, 600 + TROUBLE_KEPT_US, out), 1);
 	assert_int_equal(out[0].since_us, 600 + TROUBLE_KEPT_US);
+	trouble_fini(&b);
+}
+
+/* What stderr is given while `say` runs. */
+static void logged(void (*say)(struct trouble_board *, int64_t), struct trouble_board *b,
+		   int64_t at_us, char *out, size_t size)
+{
+	int ends[2], real = dup(STDERR_FILENO);
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_init(LOG_INFO, LOG_TEXT);
+	say(b, at_us);
+	log_init(LOG_ERROR, LOG_TEXT);
+	dup2(real, STDERR_FILENO);
+	close(real);
+	close(ends[1]);
+	ssize_t n = read(ends[0], out, size - 1);
+	out[n > 0 ? n : 0] = 0;
+	close(ends[0]);
+}
+
+static void say_no_table(struct trouble_board *b, int64_t at_us)
+{
+	trouble_report(b, STORE_PART_PROJECTOR, "", "42P01", "no such table", at_us);
+}
+
+static void say_no_database(struct trouble_board *b, int64_t at_us)
+{
+	trouble_report(b, STORE_PART_DIRECTORY, "", "3D000", "no such database", at_us);
+}
+
+static void a_schema_in_the_making_is_no_error(void **state)
+{
+	(void)state;
+	struct trouble_board b;
+	char text[512];
+	trouble_init(&b);
+	logged(say_no_table, &b, 100, text, sizeof(text));
+	assert_non_null(strstr(text, " info "));
+	assert_non_null(strstr(text, "waits until database and schema are made"));
+	logged(say_no_table, &b, 99 + TROUBLE_MADE_US, text, sizeof(text));
+	assert_string_equal(text, "");
+	logged(say_no_database, &b, 200, text, sizeof(text));
+	assert_non_null(strstr(text, " info "));
+	/* Nobody makes it. */
+	logged(say_no_table, &b, 100 + TROUBLE_MADE_US, text, sizeof(text));
+	assert_non_null(strstr(text, " error "));
+	logged(say_no_table, &b, 101 + TROUBLE_MADE_US, text, sizeof(text));
+	assert_string_equal(text, "");
+	trouble_fini(&b);
+}
+
+static void a_schema_that_was_good_is_an_error_at_once(void **state)
+{
+	(void)state;
+	struct trouble_board b;
+	char text[512];
+	trouble_init(&b);
+	say_no_table(&b, 100);
+	trouble_clear(&b, STORE_PART_PROJECTOR, "");
+	logged(say_no_table, &b, 200, text, sizeof(text));
+	assert_non_null(strstr(text, " error "));
 	trouble_fini(&b);
 }
 
@@ -447,6 +511,8 @@ int main(void)
 		cmocka_unit_test(what_counts_is_what_it_means),
 		cmocka_unit_test(names_are_few_and_documented),
 		cmocka_unit_test(troubles_are_told_until_they_are_over),
+		cmocka_unit_test(a_schema_in_the_making_is_no_error),
+		cmocka_unit_test(a_schema_that_was_good_is_an_error_at_once),
 		T(a_right_that_was_taken),
 		T(a_column_with_another_name),
 		T(a_column_of_another_type),
