@@ -1,8 +1,10 @@
 /* Structured log lines on stderr: time, level, thread, `who`, text. Text for a terminal, JSON with
- * --log-format=json. Thread safe; the only file-scope state is level and format. Never log bodies,
- * secrets or control URLs. */
+ * --log-format=json. Thread safe; the only file-scope state is level, format and what log_often()
+ * counts. Never log bodies, secrets or control URLs. */
 #ifndef CALLMEND_BASE_LOG_H
 #define CALLMEND_BASE_LOG_H
+
+#include <stdint.h>
 
 #include "callmend/fault.h"
 #include "callmend/span.h"
@@ -20,5 +22,14 @@ void log_line(enum log_level level, const char *who, const char *fmt, ...) PRINT
 #define log_info(who, ...) log_line(LOG_INFO, who, __VA_ARGS__)
 #define log_warn(who, ...) log_line(LOG_WARN, who, __VA_ARGS__)
 #define log_error(who, ...) log_line(LOG_ERROR, who, __VA_ARGS__)
+
+/* For what others may cause as often as they like: of one `who`, `fmt` and `key` (a source: nothing
+ * that a stranger makes up, only so many are kept apart) LOG_OFTEN lines in a minute, then one with
+ * the number of the others. That one comes with the first line of any kind after the minute. */
+enum { LOG_OFTEN = 5 };
+void log_often(enum log_level level, const char *who, struct span key, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+/* Writes the numbers that are due at `now_us` (clock_monotonic_us). log_line() sees to it. */
+void log_left_out(int64_t now_us);
 
 #endif

@@ -495,7 +495,8 @@ void ingest_webhook(struct exchange *x)
 	if (shake_hands(x, dialect))
 		return;
 	if (auth_check(source, x, exchange_body(x), clock_now_us(), &f)) {
-		log_warn("webhook", "source %.*s: %s", SPAN_ARG(source->name), f.text);
+		log_often(LOG_WARN, "webhook", source->name, "source %.*s: %s",
+			  SPAN_ARG(source->name), f.text);
 		refuse(x, "unauthorized", 401, f.text);
 		return;
 	}

@@ -127,7 +127,8 @@ static const char *admit(struct media_shard *s, const struct exchange *x,
 	if (!*source)
 		return "unknown_source";
 	if (hear_admit(*source, x, &f) && !query_knows(*source, x)) {
-		log_warn("media", "source %.*s: %s", SPAN_ARG((*source)->name), f.text);
+		log_often(LOG_WARN, "media", (*source)->name, "source %.*s: %s",
+			  SPAN_ARG((*source)->name), f.text);
 		return "unauthorized";
 	}
 	return hear_draining(hear) || s->stopped ? "draining" : NULL;

@@ -104,9 +104,9 @@ static const struct dir_source *find_source(const struct directory *dir, const c
 		n++;
 	}
 	if (n > 1)
-		log_warn("media",
-			 "%u sources of %s have the same credential: nobody can tell which", n,
-			 dialect);
+		log_often(LOG_WARN, "media", span_of(dialect),
+			  "%u sources of %s have the same credential: nobody can tell which", n,
+			  dialect);
 	return n == 1 ? found : NULL;
 }
 
@@ -156,8 +156,9 @@ static enum grpc_status on_open(struct grpc_stream *stream, const char **why)
 	if (grpc_stream_header(stream, "authorization", &given))
 		source = find_source(dir, d->sources, span_trim(given));
 	if (!source) {
-		log_warn("media", "%s from %.*s: the credential is %s", d->title,
-			 SPAN_ARG(grpc_stream_peer(stream)), given.n ? "nobody's" : "missing");
+		log_often(LOG_WARN, "media", span_of(d->title),
+			  "%s from %.*s: the credential is %s", d->title,
+			  SPAN_ARG(grpc_stream_peer(stream)), given.n ? "nobody's" : "missing");
 		return refuse(GRPC_UNAUTHENTICATED, "unauthorized", "the credential is refused",
 			      why);
 	}

@@ -44,8 +44,8 @@ void line_refuse(struct media_line *l, int code, const char *why, const char *re
 {
 	if (l->closing)
 		return;
-	log_warn("media", "%s of source %.*s: %s", l->dialect->title, SPAN_ARG(l->source->name),
-		 reason);
+	log_often(LOG_WARN, "media", l->source->name, "%s of source %.*s: %s", l->dialect->title,
+		  SPAN_ARG(l->source->name), reason);
 	metric_add_label(METRIC_MEDIA_REFUSED, why, 1);
 	close_socket(l, code, reason);
 }
@@ -597,8 +597,8 @@ static void on_message(struct media_line *l, const struct media_event *e, int64_
 static void on_error(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
 	on_other(l, e, now_us);
-	log_warn("media", "%s of source %.*s says: %.*s", l->dialect->title,
-		 SPAN_ARG(l->source->name), SPAN_ARG(e->text));
+	log_often(LOG_WARN, "media", l->source->name, "%s of source %.*s says: %.*s",
+		  l->dialect->title, SPAN_ARG(l->source->name), SPAN_ARG(e->text));
 }
 
 static void on_stop(struct media_line *l, const struct media_event *e, int64_t now_us)

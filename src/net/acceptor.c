@@ -99,7 +99,8 @@ static bool shed_one(struct acceptor *a, int listen_fd)
 		close(fd);
 	a->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
-		log_warn("acceptor", "out of file descriptors: a connection was refused");
+		log_often(LOG_WARN, "acceptor", SPAN(""),
+			  "out of file descriptors: a connection was refused");
 	return fd >= 0;
 }
 

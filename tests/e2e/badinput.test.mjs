@@ -101,6 +101,21 @@ test('wrong signature: 401; unknown source: 404; wrong method: 426, since audio 
   assert.equal((await fetch(`${w().product.url}/in/other/main`, { method: 'POST', body: '{}' })).status, 404);
 });
 
+test('whoever is refused again and again does not fill the log: five lines of a kind, then their number', async () => {
+  const upgrade = () => new Promise((resolve, reject) => {
+    const request = http.get(`${w().product.url}/in/vapi/main/transcriber`, { headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==' } });
+    request.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject);
+  });
+  for (let i = 0; i < 20; i++) {
+    assert.equal(await post(message('hang', 'x'), { secret: 'wrong' }), 401);
+    assert.equal(await upgrade(), 401);
+  }
+  for (const who of ['webhook', 'media']) {
+    const lines = w().product.log().split('\n').filter((line) => line.includes(`${who}: source main: `));
+    assert.ok(lines.length >= 5 && lines.length <= 10, `${who}: ${lines.join('\n')}`); // a minute may end in between
+  }
+});
+
 test('unknown call: 404 with problem details', async () => {
   const answer = await w().product.api('GET', '/api/v1/calls/no-such-call');
   assert.equal(answer.status, 404);

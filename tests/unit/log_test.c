@@ -1,4 +1,5 @@
 /* stderr goes to a pipe while a line is logged, so that the bytes can be looked at. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -90,6 +91,66 @@ static void level_names(void **state)
 	assert_int_equal(level, LOG_WARN);
 }
 
+static unsigned lines_with(const struct buf *b, const char *text)
+{
+	unsigned n = 0;
+	for (const char *at = b->p; (at = strstr(at, text)); at++)
+		n++;
+	return n;
+}
+
+static void attack(const char *source, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		log_often(LOG_WARN, "door", span_of(source), "%s: refused", source);
+}
+
+static void what_comes_often_is_counted(void **state)
+{
+	(void)state;
+	struct buf b AUTO_BUF = { 0 };
+	log_init(LOG_INFO, LOG_TEXT);
+	capture();
+	attack("main", 20);
+	attack("other", LOG_OFTEN);
+	log_often(LOG_WARN, "door", SPAN("main"), "%s: another kind", "main");
+	log_often(LOG_WARN, "window", SPAN("main"), "%s: refused", "main");
+	log_often(LOG_DEBUG, "door", SPAN("main"), "%s: not shown", "main");
+	log_left_out(clock_monotonic_us() + 50 * SECOND_US);
+	log_left_out(clock_monotonic_us() + 61 * SECOND_US);
+	log_left_out(clock_monotonic_us() + 61 * SECOND_US);
+	captured(&b);
+	buf_z(&b);
+	assert_int_equal(lines_with(&b, "door: main: refused\n"), LOG_OFTEN);
+	assert_int_equal(lines_with(&b, "door: other: refused\n"), LOG_OFTEN);
+	assert_int_equal(lines_with(&b, "main: another kind\n"), 1);
+	assert_int_equal(lines_with(&b, "window: main: refused\n"), 1);
+	assert_int_equal(lines_with(&b, "not shown"), 0);
+	assert_int_equal(lines_with(&b, "warn  [shard 0] door: 15 more within a minute, like this "
+					"one: main: refused\n"),
+			 1);
+	assert_int_equal(lines_with(&b, " more within"), 1);
+}
+
+/* More kinds than are kept apart: who has to make room is told of at once. */
+static void a_kind_that_makes_room_is_told(void **state)
+{
+	(void)state;
+	struct buf b AUTO_BUF = { 0 };
+	char name[16];
+	log_init(LOG_INFO, LOG_TEXT);
+	capture();
+	attack("first", LOG_OFTEN + 3);
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		attack(name, 1);
+	}
+	captured(&b);
+	buf_z(&b);
+	assert_int_equal(lines_with(&b, "door: 3 more within a minute, like this one: first:"), 1);
+	assert_int_equal(lines_with(&b, "door: s"), 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,6 +158,8 @@ int main(void)
 		cmocka_unit_test(json_lines),
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(level_names),
+		cmocka_unit_test(what_comes_often_is_counted),
+		cmocka_unit_test(a_kind_that_makes_room_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
