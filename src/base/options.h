@@ -69,6 +69,10 @@
 	  "own.")                                                                                  \
 	X(media_silence_limit_ms, "media.silence_limit_ms", DURATION, "1m", RANGE(1000, 1 * HOUR), \
 	  "A socket of live audio on which nothing comes for so long is closed.")                  \
+	X(connect_look_ms, "connect.look_ms", DURATION, "5m", RANGE(5000, 1 * HOUR),               \
+	  "How often a session with events by webhook (a source's `connect`) asks RingCentral "    \
+	  "whether its subscription still stands. One that is gone or blacklisted is noticed no "  \
+	  "sooner, and no events come meanwhile; each look is a request of the group Light.")      \
 	X(grpc_listen_host, "grpc.listen_host", TEXT, "127.0.0.1", RANGE(1, 255),                  \
 	  "Address to listen on for live audio over gRPC. `0.0.0.0` or `::` means every "          \
 	  "interface.")                                                                            \

@@ -12,6 +12,7 @@ struct connect_config {
 	const char *state_dir; /* its folder "connect": where to go on after a restart */
 	const char *ca_file;
 	const char *public_url; /* of this node, for webhooks; may be "" */
+	int64_t look_ms; /* how often the platform's list of webhook subscriptions is looked at */
 	struct connect_calls calls;
 	/* All time that passes; NULL: clock_monotonic_us. */
 	int64_t (*now_us)(void);

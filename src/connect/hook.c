@@ -2,7 +2,7 @@
  * comes to POST /in/{dialect}/{source} like any webhook; here is only the subscription.
  *
  * Happy path: the platform's subscriptions are listed; ours is found and as it should be; again
- * every LOOK_MS, and renewed in the second half of its life.
+ * every look_ms, and renewed in the second half of its life.
  *
  * Failure modes: it is gone - made; it is blacklisted, or stands for other filters - removed, or
  * changed, and made; each with a resync, since events were lost; the platform cannot reach our
@@ -16,7 +16,6 @@
 #include "connect/internal.h"
 
 enum {
-	LOOK_MS = 300000,
 	PAUSE_MS = 10000,
 	PAUSE_MAX_MS = 300000,
 	LIVES_S = 7 * 24 * 3600,
@@ -132,7 +131,7 @@ static void live(struct login *s, struct json subscription)
 	char why[CONNECT_WHY_MAX] = "";
 
 	login_refused_filters(s, subscription, why, sizeof(why));
-	h->look_us = login_now(s) + LOOK_MS * MS_US;
+	h->look_us = login_now(s) + s->connect->config.look_ms * MS_US;
 	h->sure = true;
 	if (h->lost)
 		login_lost(s);

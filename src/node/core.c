@@ -496,6 +496,7 @@ static int start_connect(struct core *c, struct fault *f)
 		.state_dir = c->config->state_dir,
 		.ca_file = c->config->tls_ca_file,
 		.public_url = c->config->public_url,
+		.look_ms = c->config->connect_look_ms,
 		.calls = ingest_connect_calls(c->ingest),
 	};
 

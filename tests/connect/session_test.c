@@ -179,6 +179,7 @@ static void start_node(void)
 		.state_dir = n.folder,
 		.ca_file = "",
 		.public_url = "https://node.example.com/",
+		.look_ms = 300000,
 		.calls = { take_message, take_live, NULL },
 		.now_us = now,
 		.tick_ms = 2, /* steps follow each other at the sessions' pace */

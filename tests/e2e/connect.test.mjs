@@ -12,7 +12,7 @@ let sim; // of the test at hand
 const sims = [];
 
 before(async () => {
-  world = await World.start({ tools: false, config: { core: { shards: 2 } }, settings: { party_settle_ms: 300, party_handover_ms: 1000 } });
+  world = await World.start({ tools: false, config: { core: { shards: 2 }, connect: { look_ms: '5s' } }, settings: { party_settle_ms: 300, party_handover_ms: 1000 } });
 });
 after(async () => {
   await world?.end();
@@ -99,4 +99,29 @@ test('by webhook, with the handshake and the verification token', async () => {
   await finish(source);
   assert.ok(sim.webhooks.ledger.length > 0);
   assert.deepEqual([...new Set(sim.webhooks.ledger.map((d) => d.status))], [200]);
+});
+
+test('a webhook subscription that is blacklisted, or gone, is made again, and what happened meanwhile is asked for', async () => {
+  const address = `${world.product.url}/in/ringcentral/black`;
+  const source = await connected('black', {}, { events: 'webhook', address, verification: world.product.secret('rc-verify', VERIFICATION) });
+  const stands = (old) => until('another one stands', () => sim.subscriptions.all().find((s) => s.status === 'Active' && s.id !== old)?.id, { timeoutMs: 20000 });
+  const ended = async (call) => until('its end is known', async () => {
+    const [row] = await world.product.sql(`select status from calls where source_id = '${source.id}' and provider_call_id = '${call.sessions[0].id}'`);
+    return row?.status === 'ended';
+  }, { timeoutMs: 30000 });
+  let id = await stands();
+  for (const lose of [() => sim.blacklist(id), () => sim.expireSubscriptions()]) {
+    const [call] = sim.startCalls(1, { scenario: 'hold' });
+    await until('the call is known', async () => (await world.product.sql(`select 1 from calls where source_id = '${source.id}' and provider_call_id = '${call.sessions[0]?.id}'`)).length === 1);
+    lose();
+    await sim.webhooks.idle();
+    const before = sim.webhooks.ledger.length;
+    await sim.finished();
+    id = await stands(id);
+    await ended(call);
+    assert.equal(sim.webhooks.ledger.length, before, 'by asking: no event told it');
+    assert.equal(sim.subscriptions.all().length, 1);
+  }
+  assert.match(world.product.log(), /the webhook subscription was blacklisted: by order/);
+  await finish(source);
 });
