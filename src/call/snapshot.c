@@ -190,11 +190,19 @@ static void put_signals(const struct session *s, struct json_out *o)
 	json_end_array(o);
 }
 
+/* When it began, on our clock: the platform's may be hours off. */
+static int64_t began_us(const struct session *s)
+{
+	int64_t started_us = s->status.started_us;
+	return started_us && s->skew_us != INT64_MAX ? started_us + s->skew_us : started_us;
+}
+
 void session_snapshot(const struct session *s, struct buf *out)
 {
 	struct json_out o = { .b = out };
 	json_begin(&o, NULL);
 	put_summary(s, &o);
+	pipeline_put_time(&o, "began_at", began_us(s));
 	put_commands(s, &o, COMMANDS_SHOWN, false);
 	commands_put_can(s, &o);
 	put_turns(s, &o);

@@ -528,6 +528,15 @@ static void put_levels(struct watch_call *c, struct json legs, const char *membe
 		put_level(c, leg, member);
 }
 
+static void put_start(struct watch_call *c, struct json s)
+{
+	int64_t began_us = get_time(s, "began_at");
+
+	c->started_us = get_time(s, "started_at");
+	c->skew_known = c->started_us != 0;
+	c->skew_us = c->started_us && began_us ? began_us - c->started_us : 0;
+}
+
 static void put_snapshot(struct watch_model *m, struct json s)
 {
 	struct json counts = json_get(s, "counts");
@@ -538,7 +547,7 @@ static void put_snapshot(struct watch_model *m, struct json s)
 	put_people(c, s);
 	GET_TEXT(s, "status", c->status);
 	GET_TEXT(json_get(s, "sentiment"), "user", c->mood);
-	c->started_us = get_time(s, "started_at");
+	put_start(c, s);
 	c->speaking = get_speaker(s, "speaking");
 	c->tools = get_i64(counts, "tool_calls", 0);
 	c->tool_errors = get_i64(counts, "tool_errors", 0);
@@ -875,10 +884,22 @@ static bool event_type_of(struct json event, enum event_type *type)
 	return known;
 }
 
+/* An event of our own clock may lie before the start by the platform's, with 0 for its offset: that
+ * tells nothing of the start. */
+static void learn_start(struct watch_call *c, const struct news *n)
+{
+	if (!n->at_us)
+		return;
+	if (!c->skew_known)
+		c->skew_us = n->now_us - n->at_us;
+	c->skew_known = true;
+	if (n->offset_ms > 0 || (n->offset_ms == 0 && n->at_us > c->started_us))
+		c->started_us = n->at_us - n->offset_ms * MS_US;
+}
+
 static void apply_news(struct watch_call *c, enum event_type type, const struct news *n)
 {
-	if (n->offset_ms >= 0 && n->at_us)
-		c->started_us = n->at_us - n->offset_ms * MS_US;
+	learn_start(c, n);
 	if (on_event[type])
 		on_event[type](c, n);
 }
@@ -1016,12 +1037,18 @@ unsigned watch_model_live(const struct watch_model *m)
 	return n;
 }
 
+/* On our clock; 0: unknown. */
+static int64_t began_us(const struct watch_call *c)
+{
+	return c->started_us ? c->started_us + c->skew_us : 0;
+}
+
 int64_t watch_call_duration_ms(const struct watch_call *c, int64_t now_us)
 {
 	if (c->ended && c->duration_ms >= 0)
 		return c->duration_ms;
-	int64_t until = c->ended ? c->ended_us : now_us;
-	return c->started_us && until > c->started_us ? (until - c->started_us) / MS_US : 0;
+	int64_t since = began_us(c), until = c->ended ? c->ended_us : now_us;
+	return since && until > since ? (until - since) / MS_US : 0;
 }
 
 unsigned watch_call_attention(const struct watch_call *c)
@@ -1039,8 +1066,10 @@ unsigned watch_call_attention(const struct watch_call *c)
 
 static int by_age(const struct watch_call *a, const struct watch_call *b)
 {
-	if (a->started_us != b->started_us)
-		return a->started_us < b->started_us ? -1 : 1;
+	int64_t x = began_us(a), y = began_us(b);
+
+	if (x != y)
+		return x < y ? -1 : 1;
 	return strcmp(a->id, b->id);
 }
 

@@ -65,8 +65,11 @@ struct watch_call {
 	struct watch_parties parties;
 	char *cannot[COMMAND_COUNT]; /* why the provider cannot; NULL: it can, or we do not know */
 	bool recording_paused;
-	int64_t started_us, ended_us; /* our clock for ended_us */
-	int64_t duration_ms;	      /* of an ended call; -1: unknown */
+	int64_t started_us; /* the platform's clock; 0: unknown */
+	int64_t skew_us;    /* ours minus the platform's, when skew_known */
+	bool skew_known;
+	int64_t ended_us;    /* our clock */
+	int64_t duration_ms; /* of an ended call; -1: unknown */
 	int64_t tools, tool_errors, interventions;
 	char *partial[SPEAKER_USER + 1]; /* NULL: none */
 	struct watch_line *lines;

@@ -15,6 +15,7 @@
 
 #define A "3f2a91c8-0000-5000-8000-000000000001"
 #define B "9c11aa00-0000-5000-8000-000000000002"
+#define D "9c11aa00-0000-5000-8000-000000000004"
 #define NOW INT64_C(1800000000000000)
 
 static struct watch_model model;
@@ -538,6 +539,43 @@ static void test_nonsense(void **state)
 	assert_int_equal(watch_model_live(&model), 2);
 }
 
+/* The platform's clock is an hour behind ours, as at NOW. */
+#define HOUR_AGO "2027-01-15T07:00:00.000000Z"
+#define LATER "2027-01-15T07:00:20.000000Z"
+
+static void told(const char *type, const char *at, const char *data)
+{
+	char message[600];
+
+	snprintf(message, sizeof(message),
+		 "{\"type\":\"event\",\"event\":{\"seq\":5,\"call_id\":\"" D
+		 "\",\"type\":\"%s\",\"at\":\"%s\",\"offset_ms\":0,\"data\":%s}}",
+		 type, at, data);
+	apply(message);
+}
+
+static void test_time_is_of_our_clock(void **state)
+{
+	(void)state;
+	told("call.started", HOUR_AGO, "{}");
+	const struct watch_call *c = watch_model_find(&model, D);
+	assert_non_null(c);
+	assert_int_equal(watch_call_duration_ms(c, NOW + 5 * SECOND_US), 5000);
+	/* Answered: it counts from then on. */
+	told("call.status", LATER, "{\"status\":\"in-progress\"}");
+	assert_int_equal(watch_call_duration_ms(c, NOW + 25 * SECOND_US), 5000);
+	/* What is told by our clock lies before the start by the platform's that is ahead. */
+	told("command", HOUR_AGO, "{}");
+	assert_int_equal(watch_call_duration_ms(c, NOW + 25 * SECOND_US), 5000);
+	watch_model_restart(&model);
+	hello();
+	snapshot(0,
+		 "{\"id\":\"" D "\",\"live\":true,\"started_at\":\"" HOUR_AGO
+		 "\",\"began_at\":\"2027-01-15T07:59:58.000000Z\"}",
+		 "false");
+	assert_int_equal(watch_call_duration_ms(c, NOW + 5 * SECOND_US), 7000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_heard_parties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_platforms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_time_is_of_our_clock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nonsense, set_up, tear_down),
 	};

@@ -119,6 +119,19 @@ static void late_status_changes_nothing(void **state)
 	sim_fini(&sim);
 }
 
+/* The platform is an hour behind: started_at is its time, began_at ours. */
+static void how_long_it_lasts_is_of_our_clock(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "");
+	sim_jump(&sim, 2000);
+	sim_webhook(&sim, CALL ",{'t':'status','name':'in-progress','at':-3598000,'key':1}");
+	assert_true(sim_shows(&sim, "'started_at':'2026-09-21T13:13:22.000000Z'"));
+	assert_true(sim_shows(&sim, "'began_at':'2026-09-21T14:13:22.000000Z'"));
+	sim_fini(&sim);
+}
+
 static void clock_far_off_is_not_believed(void **state)
 {
 	struct sim sim;
@@ -579,6 +592,7 @@ int main(void)
 		cmocka_unit_test(facts_learned_later),
 		cmocka_unit_test(duplicates_are_counted),
 		cmocka_unit_test(late_status_changes_nothing),
+		cmocka_unit_test(how_long_it_lasts_is_of_our_clock),
 		cmocka_unit_test(clock_far_off_is_not_believed),
 		cmocka_unit_test(report_alone_ends_the_call),
 		cmocka_unit_test(report_revises_the_end),
