@@ -4,7 +4,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { mediaWorldFor, PUBLIC, TOKEN } from './lib/media.mjs';
 import { SECRET } from './lib/world.mjs';
-import { MEDIA_CLIENTS, VapiListenServer } from '../../tools/media-sim/index.mjs';
+import { MEDIA_CLIENTS, VapiListenServer, VapiTransportServer } from '../../tools/media-sim/index.mjs';
 import { AgentSessionClient, readTalk } from '../../tools/rc-sim/index.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 import { tone } from '../../tools/lib/speech.mjs';
@@ -86,6 +86,65 @@ test('vapi-listen, which we dial: silent, or too much at once, is a loss: dialle
   await until('it is heard', () => w().facts(call).filter((f) => f.heard === 'attached').length >= 2);
   await w().over('quiet');
   await until('no more', () => sim.connections.at(-1).readyState === 3);
+});
+
+// A call that was placed over WebSocket, and runs. `answered`: its socket from then on, the n-th of them (from 1).
+async function placed(t, options = {}) {
+  const { product } = w();
+  const sim = await new VapiTransportServer(options).listen();
+  t.after(() => sim.close());
+  const source = await w().addSource(`placed-${sim.port}`, { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
+  const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  const other = sim.calls.get(provider_call_id);
+  const answered = (n) => until(`socket ${n} is open`, () => sim.connections.length === n && other.socket.readyState === 1 && other.socket, { timeoutMs: 20000 });
+  const attached = (n) => until(`heard ${n} times`, () => w().facts(call).filter((f) => f.heard === 'attached').length >= n);
+  return { sim, call, other, answered, attached };
+}
+
+test('vapi-websocket, which we dial: silent, or too much at once, is a loss: dialled again as long as the call runs', async (t) => {
+  const { sim, other, answered, attached } = await placed(t);
+  const mute = await answered(1);
+  const loud = await answered(2);
+  assert.equal(mute.readyState, 3, 'dialled again after silence');
+  loud._socket.write(GIGABYTE);
+  const large = await answered(3);
+  assert.equal(loud.readyState, 3, 'dialled again after a gigabyte');
+  large.send(Buffer.alloc(640));
+  await attached(1);
+  large._socket.write(GIGABYTE);
+  const last = await answered(4);
+  last.send(Buffer.alloc(640));
+  await attached(2);
+  sim.end(other);
+  await until('the end is known', () => last.readyState === 3);
+  assert.equal(sim.connections.length, 4);
+});
+
+test('vapi-websocket: what is no message ends it before its audio begins, and is passed over afterwards', async (t) => {
+  for (const wrong of ['hello', '[1]', '{"type":', '"status-update"', 'null']) {
+    const { sim, other, answered } = await placed(t);
+    (await answered(1)).send(wrong);
+    await until(`closed after ${wrong}`, () => other.closeCode);
+    assert.equal(other.closeCode, 1006, 'where we dialled we hang up without a word');
+    assert.equal(sim.connections.length, 1);
+  }
+  const { sim, other, answered, attached } = await placed(t);
+  const socket = await answered(1);
+  socket.send(Buffer.alloc(640));
+  await attached(1);
+  const before = await w().counted('callmend_media_messages_total{kind="unreadable"}');
+  for (const wrong of ['hello', '[1]', '{}', '{"type":7}'])
+    socket.send(wrong);
+  socket.send(Buffer.alloc(0));
+  socket.send(Buffer.alloc(1)); // half a sample
+  socket.send(Buffer.alloc(1));
+  sim.tell(other, { type: 'transcript', role: 'user', transcriptType: 'final', transcript: 'still here' });
+  await until('what follows is heard', async () => (await w().events(other.id, 'transcript.final')).length === 1);
+  assert.equal(await w().counted('callmend_media_messages_total{kind="unreadable"}') - before, 4);
+  assert.equal(socket.readyState, 1);
+  sim.end(other);
+  await until('the end is known', () => socket.readyState === 3);
+  assert.equal(other.closeCode, 1000);
 });
 
 // --- the road ---
