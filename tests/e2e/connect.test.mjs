@@ -64,10 +64,23 @@ async function eventsCome(n) {
   await until('events come', async () => (await told()) >= before + n);
 }
 
+// The simulator's clock is most of an hour behind, and what is told counts from when it began by ours.
+async function lastsByOurClock(source) {
+  const MINUTE = 60000;
+  const { calls } = await until('a call runs', async () => {
+    const page = await world.product.must('GET', '/api/v1/live/calls');
+    return page.calls.some((call) => call.source_id === source.id && call.started_at) && page;
+  });
+  const ago = (time) => (Date.now() - Date.parse(time)) / MINUTE;
+  for (const { started_at: started, began_at: began } of calls.filter((call) => call.source_id === source.id && call.started_at))
+    assert.ok(ago(started) > 30 && ago(began) < 15, `${started} ${began}`);
+}
+
 test('over the gateway; the line is cut twice, once without a way back', async () => {
   const source = await connected('gateway', { skewMs: 600000 }, { events: 'websocket' });
   sim.startCalls(12, { scenario: 'random' });
   await eventsCome(10);
+  await lastsByOurClock(source);
   sim.gateway.drop();
   await until('it is back', () => sim.gateway.upgrades.at(-1).outcome === 'Successful');
   await sim.finished();
