@@ -1,5 +1,6 @@
 /* The list of codecs, and what all of them share. */
 #include "codecs/codecs.h"
+#include "base/wide.h"
 
 const struct codec *const codecs[] = { &codec_pcmu,  &codec_pcma, &codec_g722, &codec_l16,
 				       &codec_l16be, &codec_opus, NULL };
@@ -110,8 +111,8 @@ static inline void pick_pairs(const char *restrict in, size_t stride, size_t n, 
 	}
 }
 
-CODECS_FAST static void pick(const char *restrict in, unsigned channels, unsigned bytes, size_t n,
-			     char *restrict out)
+WIDE static void pick(const char *restrict in, unsigned channels, unsigned bytes, size_t n,
+		      char *restrict out)
 {
 	if (channels == 1)
 		memcpy(out, in, n * bytes);

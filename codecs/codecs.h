@@ -6,15 +6,6 @@
 
 extern const struct codec codec_pcmu, codec_pcma, codec_g722, codec_l16, codec_l16be, codec_opus;
 
-/* A loop worth compiling for AVX2 as well, chosen at start-up. Sanitizers cannot live with it:
- * their runtime is not there yet when the choice is made. */
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-	!defined(__SANITIZE_THREAD__)
-#define CODECS_FAST __attribute__((target_clones("avx2", "default")))
-#else
-#define CODECS_FAST
-#endif
-
 /* For init(): E_INVALID unless the rate is 0 or this one. */
 MUST int codecs_only_rate(const struct codec *, uint32_t rate_hz, struct fault *f);
 /* For encode(): E_FULL when `bytes` do not fit. */

@@ -5,6 +5,7 @@
  * An 8-bit code is a small floating-point number: sign, three bits of exponent, four of mantissa.
  * So the processor's floats do the work, exactly, without a table and several samples at once: the
  * bits of a float from 19 up are exponent and four bits of mantissa, and bit 18 is half a step. */
+#include "base/wide.h"
 #include "codecs/codecs.h"
 #include "codecs/conceal.h"
 
@@ -109,25 +110,25 @@ uint8_t g711_alaw_of(int16_t sample)
 const int16_t g711_ulaw_table[256] = ALL(ULAW);
 const int16_t g711_alaw_table[256] = ALL(ALAW);
 
-CODECS_FAST static void expand_ulaw(const uint8_t *restrict in, size_t n, int16_t *restrict out)
+WIDE static void expand_ulaw(const uint8_t *restrict in, size_t n, int16_t *restrict out)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = ulaw_sample(in[i]);
 }
 
-CODECS_FAST static void expand_alaw(const uint8_t *restrict in, size_t n, int16_t *restrict out)
+WIDE static void expand_alaw(const uint8_t *restrict in, size_t n, int16_t *restrict out)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = alaw_sample(in[i]);
 }
 
-CODECS_FAST static void compress_ulaw(const int16_t *restrict in, size_t n, uint8_t *restrict out)
+WIDE static void compress_ulaw(const int16_t *restrict in, size_t n, uint8_t *restrict out)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = ulaw_code(in[i]);
 }
 
-CODECS_FAST static void compress_alaw(const int16_t *restrict in, size_t n, uint8_t *restrict out)
+WIDE static void compress_alaw(const int16_t *restrict in, size_t n, uint8_t *restrict out)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = alaw_code(in[i]);

@@ -2,6 +2,7 @@
  * eight pairs of taps, the odd ones only the middle. Taken apart first, both are plain rows of
  * numbers, and the compiler makes wide instructions of them. */
 #include "codecs/halve.h"
+#include "base/wide.h"
 
 #include <string.h>
 
@@ -19,8 +20,8 @@ static inline int16_t rounded(int32_t sum)
 	return (int16_t)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
 }
 
-CODECS_FAST static void filter(const int16_t *restrict even, const int16_t *restrict odd, size_t n,
-			       int16_t *restrict out)
+WIDE static void filter(const int16_t *restrict even, const int16_t *restrict odd, size_t n,
+			int16_t *restrict out)
 {
 	for (size_t i = 0; i < n; i++) {
 		int32_t sum = odd[i + PAIRS - 1] * HALF;
@@ -30,8 +31,8 @@ CODECS_FAST static void filter(const int16_t *restrict even, const int16_t *rest
 	}
 }
 
-CODECS_FAST static void take_apart(const int16_t *restrict in, size_t pairs, int16_t *restrict even,
-				   int16_t *restrict odd)
+WIDE static void take_apart(const int16_t *restrict in, size_t pairs, int16_t *restrict even,
+			    int16_t *restrict odd)
 {
 	for (size_t i = 0; i < pairs; i++) {
 		even[i] = in[2 * i];
@@ -39,18 +40,25 @@ CODECS_FAST static void take_apart(const int16_t *restrict in, size_t pairs, int
 	}
 }
 
-/* At most PIECE samples. */
+/* At most PIECE samples. What is kept of before comes first; an odd sample of it makes a pair with
+ * the first one now. */
 static size_t piece(struct halve *h, const int16_t *in, size_t n, int16_t *out)
 {
-	int16_t x[KEPT + 1 + PIECE];
 	int16_t even[(KEPT + PIECE) / 2 + 1], odd[(KEPT + PIECE) / 2 + 1];
 	size_t kept = KEPT + (size_t)h->odd, have = kept + n, makes = (have - KEPT) / 2;
-	memcpy(x, h->past, kept * sizeof(*x));
-	memcpy(x + kept, in, n * sizeof(*x));
-	take_apart(x, KEPT / 2 + makes, even, odd);
-	filter(even, odd, makes, out);
+	size_t pairs = KEPT / 2, from = 0, gone = 2 * makes;
+	take_apart(h->past, pairs, even, odd);
+	if (h->odd) {
+		even[pairs] = h->past[KEPT];
+		odd[pairs++] = in[from++];
+	}
+	take_apart(in + from, (n - from) / 2, even + pairs, odd + pairs);
+	size_t stays = gone < kept ? kept - gone : 0;
 	h->odd = (uint16_t)((have - KEPT) % 2);
-	memcpy(h->past, x + 2 * makes, (KEPT + (size_t)h->odd) * sizeof(*x));
+	memmove(h->past, h->past + kept - stays, stays * sizeof(*in));
+	memcpy(h->past + stays, in + gone + stays - kept,
+	       (KEPT + (size_t)h->odd - stays) * sizeof(*in));
+	filter(even, odd, makes, out); /* `out` may be `in` */
 	return makes;
 }
 

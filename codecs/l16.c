@@ -1,6 +1,7 @@
 /* 16-bit linear samples. Every WebSocket dialect sends them little-endian, whatever it calls them;
  * "L16" of RFC 3551, 4.5.11 is big-endian, and so is what a dialect passes on from RTP unchanged
  * ("l16be"). */
+#include "base/wide.h"
 #include "codecs/codecs.h"
 #include "codecs/conceal.h"
 
@@ -43,7 +44,7 @@ static void copy(const char *in, size_t n, char *out)
 		memcpy(out, in, n * 2);
 }
 
-CODECS_FAST static void swap_copy(const char *in, size_t n, char *out)
+WIDE static void swap_copy(const char *in, size_t n, char *out)
 {
 	move(in, n, out, true);
 }

@@ -86,6 +86,7 @@ static void place_parts(struct leg *l, const struct layout *y)
 	char *base = (char *)l;
 	l->codec_state = y->order > y->codec ? base + y->codec : NULL;
 	l->ring.pool = l->c.ring;
+	l->ring.codec = codec_find(SPAN("pcmu"));
 	order_init(l, base + y->order, y->order_cap);
 }
 
@@ -330,6 +331,7 @@ size_t leg_frame(struct leg *l, struct span bytes, int64_t chunk, int64_t at_ms,
 {
 	struct arrival a = { bytes, number(chunk), number(at_ms), arrived_us };
 	ring_prefetch(&l->ring);
+	__builtin_prefetch(&l->halve, 1);
 	begin(l, facts);
 	if (a.chunk >= 0)
 		order_frame(l, &a);

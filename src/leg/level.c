@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/wide.h"
 #include "leg/parts.h"
 
 /* The smallest step of A-law: below it nothing is heard, and idle lines send it. */
@@ -15,7 +16,7 @@ enum { FULL_SCALE = 32000, CLIP_RUN = 3 };
 #define RISE_DB 0.3f
 #define RISE_SPEECH_DB 0.02f
 
-static void measure(const int16_t *samples, size_t n, uint64_t *squares, int32_t *peak)
+WIDE static void measure(const int16_t *samples, size_t n, uint64_t *squares, int32_t *peak)
 {
 	uint64_t sum = 0;
 	int32_t most = 0, least = 0;

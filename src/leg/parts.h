@@ -78,6 +78,7 @@ int64_t level_tenths(float db);
 /* --- ring.c --- */
 struct leg_ring {
 	struct pool *pool;		  /* of its pieces; NULL: none is kept */
+	const struct codec *codec;	  /* of its bytes */
 	int64_t end;			  /* position after the last one */
 	uint8_t *pieces[LEG_RING_PIECES]; /* NULL: has not been reached yet */
 };

@@ -60,8 +60,7 @@ void ring_add_samples(struct leg_ring *r, const int16_t *samples, size_t n)
 	if (!r->pool)
 		return;
 	CHECK(n <= sizeof(ulaw));
-	CHECK(codec_find(SPAN("pcmu"))->encode(NULL, samples, n, ulaw, sizeof(ulaw), &made, NULL) ==
-	      0);
+	CHECK(r->codec->encode(NULL, samples, n, ulaw, sizeof(ulaw), &made, NULL) == 0);
 	ring_add(r, ulaw, made);
 }
 
