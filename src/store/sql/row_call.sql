@@ -1,5 +1,6 @@
 -- write: a call, and its conversation, from session_summary (call/session.h).
 -- $1 the summary  $2 the final report as it was told (data of call.report), or null
+-- Most rows of a call that goes on change nothing in its conversation, which is not written then.
 -- The row never goes back (last_seq). A call whose session was forgotten and then heard of again (a late report) is told by a
 -- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended. But a
 -- conversation by text goes on whenever somebody writes: it is live again, and what its end was is forgotten.
@@ -16,7 +17,11 @@ with given as (
 ), conversation as (
 	insert into conversations as k (id, org_id, source_id, project_id, customer_number, started_at, last_at)
 	select conversation_id, org_id, source_id, project_id, nullif(number, ''), start, coalesce(ended_at, start)
-	from given where conversation_id is not null
+	from given where conversation_id is not null and not exists (
+		select from conversations k where k.id = conversation_id
+			and (k.source_id is not null or given.source_id is null) and (k.project_id is not null or given.project_id is null)
+			and k.customer_number is not distinct from coalesce(nullif(number, ''), k.customer_number)
+			and k.started_at <= start and k.last_at >= coalesce(ended_at, start))
 	on conflict (id) do update set
 		source_id = coalesce(k.source_id, excluded.source_id),
 		project_id = coalesce(k.project_id, excluded.project_id),
