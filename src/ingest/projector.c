@@ -3,7 +3,9 @@
  *
  * Happy path: read durable records, apply them, collect rows; every BATCH_ROWS rows or BATCH_MS,
  * rows and position go in one transaction; then the journal may let go of what nobody needs any
- * more.
+ * more. A call's own row is written with its events - but one that only hears sound has a few of
+ * them a second, whose counts can wait: its row is written every CALL_ROW_MS. After a crash it is
+ * behind until the call's next event; its end is never waited with.
  *
  * Failure modes: PostgreSQL away - the batch is kept and tried again, reading pauses, the journal
  * holds; refused rows - quarantine, in the same transaction (store_write); a record that cannot be
@@ -34,6 +36,7 @@
 enum {
 	BATCH_ROWS = 500,
 	BATCH_MS = 20,
+	CALL_ROW_MS = 2000,
 	RETRY_MIN_MS = 100,
 	RETRY_MAX_MS = 2000,
 	PARTITION_MS = 3600 * 1000,
@@ -51,7 +54,9 @@ struct pcall {
 	struct uuid id;
 	UT_hash_handle hh;
 	struct session *session;
-	bool dirty;
+	bool dirty;	/* its row is not what it is */
+	bool at_once;	/* and does not wait */
+	int64_t row_ms; /* when it was written */
 	bool listed;
 	struct pcall *next_listed;
 	uint64_t record; /* last one that gave rows */
@@ -65,7 +70,7 @@ struct projector {
 	struct store_writer *writer;
 	struct journal_reader *reader;
 	struct pcall *calls;
-	struct pcall *listed; /* those that this batch has touched */
+	struct pcall *listed; /* those whose row is to be written */
 	struct pcall *applying;
 	uint64_t record; /* being applied */
 	struct rows rows;
@@ -81,9 +86,18 @@ static int64_t now_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
-static void touch(struct projector *p, struct pcall *c)
+/* What is heard several times in a second of talk. */
+static bool is_of_sound(enum event_type type)
+{
+	return type == EVENT_SPEECH_STARTED || type == EVENT_SPEECH_STOPPED ||
+	       type == EVENT_AUDIO_LEVEL || type == EVENT_AUDIO_QUALITY || type == EVENT_RESPONSE ||
+	       type == EVENT_BARGE_IN || type == EVENT_DEAD_AIR;
+}
+
+static void touch(struct projector *p, struct pcall *c, enum event_type type)
 {
 	c->dirty = true;
+	c->at_once |= !is_of_sound(type);
 	c->record = p->record;
 	if (c->listed)
 		return;
@@ -98,7 +112,7 @@ static void on_event(void *self, const struct event *e)
 
 	if (p->record <= p->stored)
 		return;
-	touch(p, p->applying);
+	touch(p, p->applying, e->type);
 	rows_event(&p->rows, e, p->applying->session, p->record);
 }
 
@@ -184,27 +198,40 @@ static void forget_expired(struct projector *p)
 		return;
 	p->forgot_ms = now_ms();
 	HASH_ITER (hh, p->calls, c, next) {
-		if (!c->session || session_expired(c->session, surely)) {
+		if (!c->listed && (!c->session || session_expired(c->session, surely))) {
 			HASH_DEL(p->calls, c);
 			session_free(c->session);
 			free(c);
-		} else if (session_first_record(c->session) < needed) {
+		} else if (c->session && session_first_record(c->session) < needed) {
 			needed = session_first_record(c->session);
 		}
 	}
 	journal_release(p->journal, needed);
 }
 
+static bool row_is_due(const struct projector *p, const struct pcall *c)
+{
+	return c->at_once || now_ms() - c->row_ms >= CALL_ROW_MS || atomic_load(&p->stopping);
+}
+
+/* Those that are due; the others stay. */
 static void add_call_rows(struct projector *p)
 {
-	struct pcall *c;
+	struct pcall *c, *next, *stay = NULL;
 
-	while ((c = p->listed)) {
-		p->listed = c->next_listed;
+	for (c = p->listed; c; c = next) {
+		next = c->next_listed;
+		if (c->dirty && c->session && !row_is_due(p, c)) {
+			c->next_listed = stay;
+			stay = c;
+			continue;
+		}
 		if (c->dirty && c->session)
 			rows_call(&p->rows, c->session, c->record);
-		c->dirty = c->listed = false;
+		c->row_ms = now_ms();
+		c->dirty = c->at_once = c->listed = false;
 	}
+	p->listed = stay;
 }
 
 static void log_change(struct projector *p, bool connected, const struct fault *f)
@@ -252,10 +279,8 @@ static bool store(struct projector *p)
 
 static bool flush(struct projector *p)
 {
-	if (p->read_to <= p->stored)
-		return true;
 	add_call_rows(p);
-	return store(p);
+	return (p->read_to <= p->stored && !p->rows.n) || store(p);
 }
 
 static void keep_partitions(struct projector *p)
@@ -348,11 +373,12 @@ static bool turn(struct projector *p)
 		log_error("projector", "reading the journal: %s", f.text);
 		return pause_ms(p, RETRY_MAX_MS);
 	}
+	bool last = atomic_load(&p->stopping); /* of what was there before: all of it is written */
 	if (!flush(p))
 		return false;
 	forget_expired(p);
 	keep_partitions(p);
-	return !atomic_load(&p->stopping);
+	return !last;
 }
 
 static void *run(void *arg)

@@ -44,6 +44,32 @@ test('A1: every message type Vapi sends gets 200, and none is lost', async () =>
   assert.ok(stored.every((e) => e.conversation_id), 'A2: every event carries the conversation');
 });
 
+test('the row of a call that only hears sound is written now and then, by itself and at its end', async () => {
+  const { product } = w();
+  const say = (fields) => product.webhook('main', message('speech-update', 'only-sound', { role: 'user', ...fields }));
+  const stored = async () => (await w().events('only-sound')).length;
+  const row = async () => (await product.sql(`select event_count, live from calls where provider_call_id = 'only-sound'`))[0];
+  const isWhole = (what) => until(what, async () => Number((await row())?.event_count) === await stored());
+  await product.exec(`create table call_writes (n int); create function count_call_writes() returns trigger language plpgsql as
+      $$ begin insert into call_writes values (1); return null; end $$;
+    create trigger count_call_writes after update on calls for each row when (new.provider_call_id = 'only-sound') execute function count_call_writes()`);
+  await product.webhook('main', message('status-update', 'only-sound', { status: 'in-progress' }));
+  await isWhole('the call is there');
+  for (let turn = 0; turn < 40; turn++) {
+    const before = await stored();
+    await say({ status: turn % 2 ? 'stopped' : 'started', turn: turn >> 1 });
+    await until(`event ${turn} is stored`, async () => await stored() > before, { everyMs: 5 });
+  }
+  await isWhole('and comes to be whole without any more news');
+  const writes = Number((await product.sql('select count(*) as n from call_writes'))[0].n);
+  assert.ok(writes >= 1 && writes <= 20, `${writes} writes for 40 events`);
+  await say({ status: 'started', turn: 99 });
+  await product.webhook('main', message('status-update', 'only-sound', { status: 'ended', endedReason: 'customer-ended-call' }));
+  await until('its end is there', async () => !(await row()).live);
+  await isWhole('with everything');
+  await product.exec('drop trigger count_call_writes on calls; drop function count_call_writes; drop table call_writes');
+});
+
 test('A2-A4, A7: a call is followed live, ends, and is found in API and tables with the same facts', async () => {
   const { product } = w();
   const live = await product.live();
