@@ -55,6 +55,7 @@ const struct verb_option end_options[] = { OPTION_WAIT, OPTION_REASON, OPTION_KE
 const struct verb_option transfer_options[] = {
 	{ "--number", "+1...", "to this number (E.164)" },
 	{ "--sip", "URI", "to this SIP address (sip:...)" },
+	{ "--extension", "101", "to this extension, where the platform has them (RingCentral)" },
 	{ "--say", "TEXT", "the assistant says this first" },
 	OPTION_WAIT,
 	OPTION_REASON,
@@ -378,26 +379,56 @@ int verb_record(const struct verb_call *v)
 	return steer(v, "/api/v1/calls/", "/commands", &s, &o);
 }
 
+/* --- where to --- */
+
+static bool is_digits(const char *z)
+{
+	return *z && z[strspn(z, "0123456789")] == 0;
+}
+
+static bool is_number(const char *z)
+{
+	return z[0] == '+' && strlen(z) >= 4 && is_digits(z + 1);
+}
+
+static bool is_sip(const char *z)
+{
+	return strncmp(z, "sip:", 4) == 0 || strncmp(z, "sips:", 5) == 0;
+}
+
+static const struct way {
+	const char *option, *type, *member;
+	bool (*fits)(const char *);
+	const char *what;
+} ways[] = {
+	{ "--number", "number", "number", is_number, "number in international form: + and digits" },
+	{ "--sip", "sip", "sipUri", is_sip, "SIP address: sip:user@host" },
+	{ "--extension", "extension", "extension", is_digits, "extension: digits" },
+};
+
 int verb_transfer(const struct verb_call *v)
 {
 	struct steering s = { 0 };
 	struct json_out o = { .b = &s.body };
-	const char *number = verb_option(v, "--number"), *sip = verb_option(v, "--sip");
+	const struct way *way = NULL;
+	unsigned given = 0;
 
-	if (!number == !sip)
-		return verb_misused(v,
-				    "say where to: --number +1... or --sip sip:..., one of them");
-	if (number && (number[0] != '+' || strlen(number) < 4 ||
-		       strspn(number + 1, "0123456789") != strlen(number + 1)))
-		return verb_misused(v, "`%s` is no number in international form: + and digits",
-				    number);
-	if (sip && strncmp(sip, "sip:", 4) != 0 && strncmp(sip, "sips:", 5) != 0)
-		return verb_misused(v, "`%s` is no SIP address: sip:user@host", sip);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (verb_option(v, ways[i].option)) {
+			way = &ways[i];
+			given++;
+		}
+	if (given != 1)
+		return verb_misused(v, "say where to: --number +1..., --sip sip:... or "
+				       "--extension 101, one of them");
+	const char *to = verb_option(v, way->option);
+	if (!way->fits(to))
+		return verb_misused(v, "`%s` is no %s", to, way->what);
 	json_begin(&o, NULL);
 	json_put_z(&o, "verb", "transfer");
 	json_begin(&o, "destination");
-	json_put_z(&o, "type", number ? "number" : "sip");
-	json_put_z(&o, number ? "number" : "sipUri", number ? number : sip);
+	json_put_z(&o, "type", way->type);
+	json_put_z(&o, way->member, to);
 	json_end(&o);
 	if (verb_option(v, "--say"))
 		json_put_z(&o, "text", verb_option(v, "--say"));

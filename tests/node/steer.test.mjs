@@ -53,6 +53,7 @@ test('mute, unmute, end, transfer and record-* reach their paths', async (t) => 
       { verb: 'transfer', destination: { type: 'number', number: '+14155550100' }, text: 'One moment' }],
     [['transfer', '9c11', '--sip', 'sip:a@b.example'], `/api/v1/calls/${ids.cleo}/commands`,
       { verb: 'transfer', destination: { type: 'sip', sipUri: 'sip:a@b.example' } }],
+    [['transfer', '9c11', '--extension', '101'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'transfer', destination: { type: 'extension', extension: '101' } }],
     [['record-pause', ids.anna, '--reason', 'card'], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-pause', reason: 'card' }],
     [['record-resume', ids.anna], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-resume' }],
   ];
@@ -175,7 +176,9 @@ test('what was typed wrongly is refused with a hint (exit 2)', async (t) => {
     [['say', ids.anna, 'a', '--add-message', '--interrupt'], /do not go with --add-message/],
     [['say', ids.anna, 'a', '--wait=3'], /--wait takes no value/],
     [['mute', ids.anna, '--reason'], /--reason needs a value/],
-    [['transfer', ids.anna], /--number \+1\.\.\. or --sip/],
+    [['transfer', ids.anna], /--number \+1\.\.\., --sip sip:\.\.\. or --extension/],
+    [['transfer', ids.anna, '--sip', 'sip:a@b.example', '--extension', '101'], /one of them/],
+    [['transfer', ids.anna, '--extension', '+101'], /no extension: digits/],
     [['transfer', ids.anna, '--number', '123'], /international form/],
     [['transfer', ids.anna, '--sip', 'x'], /no SIP address/],
     [['mute', ids.anna, '--url', 'ftp://x'], /no http or https URL/],
