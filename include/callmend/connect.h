@@ -78,9 +78,21 @@ struct connect_live {
 	struct shard *home;
 	unsigned lane;
 };
+/* Events of this time, of the platform's clock, were lost: calls that began in it are to be brought
+ * from the platform's call log, those that are not known. Memory of the caller until `done`, on
+ * `here`, never from within: 0: asked for, durably, though it may take hours; E_NOT_FOUND: the
+ * source is gone; anything else: ask again later. */
+struct connect_missed {
+	struct mail mail;
+	struct uuid source;
+	int64_t since_us, until_us;
+	int code;
+	void (*done)(struct connect_missed *);
+};
 struct connect_calls {
 	void (*message)(void *user, struct shard *here, struct connect_message *);
 	void (*live)(void *user, struct shard *here, struct connect_live *);
+	void (*missed)(void *user, struct shard *here, struct connect_missed *);
 	void *user;
 };
 

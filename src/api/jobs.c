@@ -3,8 +3,9 @@
 #include "api/endpoint.h"
 
 static const char *const states[] = { "queued", "running", "dead", NULL };
-static const char *const kinds[] = { "analyse", "detect",    "suggest",	  "apply",	"deliver",
-				     "pull",	"reanalyse", "recording", "transcribe", NULL };
+static const char *const kinds[] = { "analyse",	   "detect",   "suggest",   "apply",
+				     "deliver",	   "pull",     "reanalyse", "recording",
+				     "transcribe", "followup", "missed",    NULL };
 
 static const struct param list_params[] = {
 	CALLER_ORG(1),

@@ -19,6 +19,7 @@ enum {
 	PAUSE_MS = 10000,
 	PAUSE_MAX_MS = 300000,
 	LIVES_S = 7 * 24 * 3600,
+	FAILING_S = 900, /* so long deliveries may have failed before it is blacklisted */
 };
 
 void hook_init(struct login *s)
@@ -137,6 +138,8 @@ static void live(struct login *s, struct json subscription)
 		login_lost(s);
 	h->lost = false;
 	backoff_reset(&h->pause);
+	gap_good(s, login_now(s) - FAILING_S * SECOND_US);
+	s->keep.dirty = true;
 	stand(&h->standing, CONNECT_LIVE, why);
 }
 

@@ -151,6 +151,7 @@ struct told {
 	struct buf json;
 	uint64_t call; /* messages of one call are told one after the other */
 	bool under_way, durable;
+	int64_t came_us;
 	struct place place; /* reached when this and all before are durable; may be empty */
 };
 struct tell {
@@ -176,6 +177,8 @@ MUST int tell_add(struct login *, struct span json, struct span uuid, struct spa
 void tell_place(struct login *, struct span token, int64_t sequence);
 void tell_pump(struct login *, int64_t now_us);
 bool tell_has_room(const struct tell *); /* less than half is taken */
+/* Up to when everything that had come is durable; `latest_us` when nothing waits. */
+int64_t tell_durable_us(const struct tell *, int64_t latest_us);
 
 /* --- gateway.c --- */
 
@@ -251,9 +254,18 @@ bool resync_has_next_page(struct json page, unsigned number);
 /* --- texts.c: states of texts --- */
 
 struct texts {
-	int64_t due_us; /* 0: nothing is to be asked */
-	bool busy;
-	unsigned page;
+	/* What is asked for next: texts of after since_us. It waits for the walk at hand. */
+	struct {
+		int64_t due_us; /* 0: nothing is to be asked */
+		int64_t since_us;
+		int64_t lost_us; /* since when some may be missing; GAP_NONE: none are */
+	} next;
+	/* Page by page. */
+	struct {
+		unsigned page; /* 0: there is none */
+		int64_t since_us, lost_us, again_us;
+		bool busy;
+	} walk;
 	struct backoff pause;
 	struct watched_text *watched; /* ours, of no final state */
 	unsigned watched_n;
@@ -263,12 +275,36 @@ void texts_init(struct login *);
 void texts_free(struct texts *);
 /* A text of ours was sent: the platform's answer. */
 void texts_sent(struct login *, struct span message);
-/* Events may have been lost. */
-void texts_lost(struct login *);
+/* Events may have been lost since then. */
+void texts_lost(struct login *, int64_t since_us);
+int64_t texts_owed_us(const struct login *); /* as gap_owed_us, of texts */
 /* This notification only counts what has changed in the message store: it is asked for, and not
  * told. */
 bool texts_counted(struct login *, struct json notification);
 void texts_step(struct login *, int64_t now_us);
+
+/* --- gap.c: since when events may be missing, and the call log of that time --- */
+
+#define GAP_NONE INT64_MAX
+struct gap {
+	int64_t good_us; /* up to here nothing is missing; GAP_NONE: nobody knows */
+	/* Calls that may be missing and are not asked for yet; since_us GAP_NONE: none. */
+	int64_t since_us, until_us;
+	struct connect_missed asked;
+	bool out; /* asked is */
+	int64_t out_until_us, again_us;
+	struct backoff pause;
+};
+void gap_init(struct login *);
+/* Nothing of before then is missing. */
+void gap_good(struct login *, int64_t us);
+/* Events may have been lost from what is good until now. */
+void gap_lost(struct login *);
+/* Since when something is still to be asked for; GAP_NONE: nothing is. */
+int64_t gap_owed_us(const struct login *);
+/* All parts begin anew, and forget what they were to ask for: the next loss begins there. */
+void gap_anew(struct login *);
+void gap_step(struct login *, int64_t now_us);
 
 /* --- keep.c: what a restart goes on from --- */
 
@@ -313,6 +349,7 @@ struct login {
 	struct hook hook;
 	struct resync resync;
 	struct texts texts;
+	struct gap gap;
 	struct keep keep;
 	int64_t provider_us, provider_at_us; /* the platform's clock, and ours when it said so */
 	enum connect_state state;
@@ -325,6 +362,7 @@ void login_seed(struct backoff *, int64_t least_ms, int64_t most_ms);
 /* Events were, or may have been, lost. */
 void login_lost(struct login *);
 bool login_wants_texts(const struct login *);
+bool login_wants_calls(const struct login *); /* all of the account */
 /* Notifications tell us when a text of ours has changed. */
 bool login_hears_of_texts(const struct login *);
 /* Filters of events, as configured or our choice. */

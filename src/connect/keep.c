@@ -1,6 +1,8 @@
 /* What a restart goes on from: one small file a source in state_dir/connect, replaced at once, at
  * most once a second, off the loop. It holds the gateway's place (everything before it is in the
- * journal) or the id of the webhook subscription, and belongs to one configuration: `mark`.
+ * journal) or the id of the webhook subscription, and belongs to one configuration: `mark`. Up to
+ * when nothing is missing (`good`, gap.c), and since when something is still to be asked for
+ * (`lost`), is the source's, whatever its configuration.
  *
  * The place counts for the gateway's recovery time after its `at`. While we are connected the time
  * is written again every minute, and a minute is added when it is judged: a crash must not make it
@@ -53,6 +55,16 @@ static void put_hook(struct json_out *o, const struct login *s)
 	json_end(o);
 }
 
+static void put_gap_time(struct json_out *o, const char *name, int64_t us, int64_t now_us)
+{
+	char at[CLOCK_ISO + 1];
+
+	if (us == GAP_NONE)
+		return;
+	clock_format(clock_now_us() - (now_us - us), at);
+	json_put_z(o, name, at);
+}
+
 static void make_text(struct login *s, struct buf *b, int64_t now_us)
 {
 	struct json_out o = { .b = b };
@@ -60,6 +72,8 @@ static void make_text(struct login *s, struct buf *b, int64_t now_us)
 	buf_clear(b);
 	json_begin(&o, NULL);
 	json_put_z(&o, "mark", s->mark);
+	put_gap_time(&o, "good", s->gap.good_us, now_us);
+	put_gap_time(&o, "lost", gap_owed_us(s), now_us);
 	if (s->tell.safe.token.n)
 		put_gateway(&o, s, now_us);
 	if (s->hook.id.n && s->hook.sure)
@@ -136,6 +150,26 @@ void keep_remove(struct login *s)
 
 /* --- reading --- */
 
+static bool read_gap_time(struct login *s, struct json kept, const char *name, struct arena *a)
+{
+	int64_t at_us = 0;
+
+	if (!clock_parse(json_text(json_get(kept, name), a), &at_us))
+		return false;
+	int64_t age_us = clock_now_us() - at_us;
+	s->gap.good_us = login_now(s) - (age_us > 0 ? age_us : 0);
+	return true;
+}
+
+/* What was still to be asked for is, also when the gateway goes on without a loss. */
+static void read_gap(struct login *s, struct json kept, struct arena *a)
+{
+	if (read_gap_time(s, kept, "lost", a))
+		gap_lost(s);
+	else
+		(void)read_gap_time(s, kept, "good", a);
+}
+
 static void read_gateway(struct login *s, struct json from, struct arena *a)
 {
 	struct gateway *g = &s->gateway;
@@ -180,6 +214,7 @@ void keep_read(struct login *s)
 	if (rc && rc != E_NOT_FOUND)
 		log_warn("connect", "%s is of no use: %s", s->keep.path, f.text);
 	struct json kept = rc ? (struct json){ 0 } : json_of(buf_span(&text));
+	read_gap(s, kept, &a);
 	if (json_is_text(json_get(kept, "mark"), s->mark)) {
 		read_gateway(s, json_get(kept, "gateway"), &a);
 		read_hook(s, json_get(kept, "webhook"), &a);

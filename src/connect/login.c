@@ -110,6 +110,25 @@ bool login_wants_texts(const struct login *s)
 	return wants;
 }
 
+static bool is_of_all_calls(struct span filter)
+{
+	static const char sessions[] = "/telephony/sessions";
+	size_t n = sizeof(sessions) - 1;
+
+	return filter.n > n && memcmp(filter.p + filter.n - n, sessions, n) == 0 &&
+	       !memmem(filter.p, filter.n, "/extension/", 11);
+}
+
+bool login_wants_calls(const struct login *s)
+{
+	const struct dir_connect *c = &s->source->connect;
+	bool wants = !c->filters_n;
+
+	for (size_t i = 0; i < c->filters_n; i++)
+		wants |= is_of_all_calls(c->filters[i]);
+	return wants;
+}
+
 static bool tells_of_changes(struct span filter)
 {
 	static const char store[] = "/message-store";
@@ -133,7 +152,7 @@ bool login_hears_of_texts(const struct login *s)
 void login_lost(struct login *s)
 {
 	s->resync.due = true;
-	texts_lost(s);
+	gap_lost(s);
 }
 
 void login_put_filters(const struct login *s, struct json_out *o)
@@ -249,6 +268,7 @@ static void take_purse(struct login *s)
 static void begin_anew(struct login *s)
 {
 	log_info("connect", "source %s: its configuration has changed", s->id_text);
+	gap_anew(s);
 	asks_forget_own(s);
 	gateway_free(s);
 	hook_free(&s->hook);
@@ -282,6 +302,7 @@ void login_configure(struct login *s, const struct directory *dir, const struct 
 		take_purse(s);
 		parts_init(s);
 		tell_init(s);
+		gap_init(s);
 		keep_read(s);
 	} else if (strcmp(before, s->mark) != 0) {
 		begin_anew(s);
@@ -329,6 +350,7 @@ void login_tick(struct login *s, int64_t now_us)
 		if (has_gateway(s) || has_hook(s))
 			resync_step(s, now_us);
 		texts_step(s, now_us);
+		gap_step(s, now_us);
 	}
 	tell_pump(s, now_us);
 	asks_pump(s, now_us);

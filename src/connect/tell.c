@@ -50,6 +50,11 @@ bool tell_has_room(const struct tell *t)
 	return t->n < TELL_MAX / 2 && t->bytes < TELL_BYTES_MAX / 2;
 }
 
+int64_t tell_durable_us(const struct tell *t, int64_t latest_us)
+{
+	return t->queue ? t->queue->came_us : latest_us;
+}
+
 /* --- what was here before --- */
 
 static bool was_seen(const struct tell *t, uint64_t hash)
@@ -81,6 +86,7 @@ int tell_add(struct login *s, struct span json, struct span uuid, struct span ca
 	CHECK(m);
 	m->login = s;
 	m->call = hash64(call);
+	m->came_us = login_now(s);
 	buf_add(&m->json, json);
 	DL_APPEND(t->queue, m);
 	t->n++;

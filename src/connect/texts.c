@@ -1,12 +1,15 @@
 /* Texts as the message store has them. Notifications of inbound texts are whole; of everything else
  * (a text of ours was sent, delivered, failed) they only count how many have changed. So the
- * changes are asked for: the texts of the last hour, each told once per state. Where not even the
- * counts come to us, each text that we have sent is looked up until its state is final.
+ * changes are asked for: the texts of the last hour, after a loss of the whole time it has lasted
+ * (gap.c) and of the hour before, since states of those may have changed in it; each told once per
+ * state. Where not even the counts come to us, each text that we have sent is looked up until its
+ * state is final.
  *
- * Failure modes: no answer, 429, 5xx - again after a pause; not permitted - given up until the next
- * notification, and the text that was looked up for good; a state that does not become final -
- * given up after LOOKS_MAX; more texts than WATCHED_MAX - the oldest is given up; the calls take
- * nothing - again later, what was told is known. */
+ * Failure modes: no answer, 429, 5xx - the page again after a pause; a count or a loss while pages
+ * are read - begun again at the end; not permitted - given up until the next notification, and the
+ * text that was looked up for good; more than PAGES_MAX pages - the oldest are left, and logged; a
+ * state that does not become final - given up after LOOKS_MAX; more texts than WATCHED_MAX - the
+ * oldest is given up; the calls take nothing - again later, what was told is known. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -18,7 +21,7 @@ enum {
 	SETTLE_MS = 500, /* several changes are asked for at once */
 	BACK_S = 3600,
 	PAGE_TEXTS = 100,
-	PAGES_MAX = 20,
+	PAGES_MAX = 1000,
 	WATCHED_MAX = 256,
 	LOOKS_MAX = 15,
 	LOOK_MS = 4000, /* and doubling, up to */
@@ -39,7 +42,7 @@ struct watched_text {
 
 void texts_init(struct login *s)
 {
-	s->texts = (struct texts){ 0 };
+	s->texts = (struct texts){ .next.lost_us = GAP_NONE, .walk.lost_us = GAP_NONE };
 	login_seed(&s->texts.pause, PAUSE_MS, PAUSE_MAX_MS);
 }
 
@@ -132,16 +135,35 @@ void texts_sent(struct login *s, struct span message)
 	arena_fini(&a);
 }
 
-static void due_in(struct login *s, int64_t ms)
+static int64_t least(int64_t a, int64_t b)
 {
-	s->texts.due_us = login_now(s) + ms * MS_US;
-	s->texts.page = 1;
+	return a < b ? a : b;
 }
 
-void texts_lost(struct login *s)
+/* What is wanted already is not put off. */
+static void want(struct login *s, int64_t since_us, int64_t delay_ms)
 {
-	if (login_wants_texts(s))
-		due_in(s, 0);
+	struct texts *t = &s->texts;
+	int64_t due_us = login_now(s) + delay_ms * MS_US;
+
+	since_us -= BACK_S * SECOND_US;
+	t->next.since_us = t->next.due_us ? least(t->next.since_us, since_us) : since_us;
+	t->next.due_us = t->next.due_us ? least(t->next.due_us, due_us) : due_us;
+}
+
+void texts_lost(struct login *s, int64_t since_us)
+{
+	struct texts *t = &s->texts;
+
+	if (!login_wants_texts(s))
+		return;
+	t->next.lost_us = least(t->next.lost_us, since_us);
+	want(s, since_us, 0);
+}
+
+int64_t texts_owed_us(const struct login *s)
+{
+	return least(s->texts.next.lost_us, s->texts.walk.lost_us);
 }
 
 bool texts_counted(struct login *s, struct json notification)
@@ -149,7 +171,7 @@ bool texts_counted(struct login *s, struct json notification)
 	bool counts = json_path(notification, "body.changes").kind == JSON_ARRAY;
 
 	if (counts && login_wants_texts(s))
-		due_in(s, SETTLE_MS);
+		want(s, login_now(s), SETTLE_MS);
 	return counts;
 }
 
@@ -191,22 +213,32 @@ static bool tell_page(struct login *s, struct json page, int64_t provider_us)
 
 static void pause_it(struct login *s)
 {
-	s->texts.due_us = login_now(s) + backoff_next_ms(&s->texts.pause) * MS_US;
+	s->texts.walk.again_us = login_now(s) + backoff_next_ms(&s->texts.pause) * MS_US;
+}
+
+static void end_walk(struct login *s)
+{
+	s->texts.walk.page = 0;
+	s->texts.walk.lost_us = GAP_NONE;
+	s->keep.dirty = true;
 }
 
 static void take_page(struct login *s, struct json page, int64_t provider_us)
 {
 	struct texts *t = &s->texts;
+	bool more = resync_has_next_page(page, t->walk.page);
 
 	backoff_reset(&t->pause);
 	if (!tell_page(s, page, provider_us)) {
 		pause_it(s);
-		return;
+	} else if (more && t->walk.page < PAGES_MAX) {
+		t->walk.page++;
+	} else {
+		if (more)
+			log_warn("connect", "source %s: more than %d texts: the rest is left",
+				 s->id_text, PAGES_MAX * PAGE_TEXTS);
+		end_walk(s);
 	}
-	if (!resync_has_next_page(page, t->page) || t->page == PAGES_MAX)
-		return;
-	t->page++;
-	t->due_us = login_now(s);
 }
 
 static void on_page(struct ask *a, const struct client_response *r, int64_t provider_us)
@@ -214,30 +246,52 @@ static void on_page(struct ask *a, const struct client_response *r, int64_t prov
 	struct login *s = a->login;
 	struct trouble why;
 
-	s->texts.busy = false;
+	s->texts.walk.busy = false;
 	if (response_good(r) && json_check(r->body, NULL) == 0) {
 		take_page(s, json_of(r->body), provider_us);
 		return;
 	}
 	trouble_of(r, "texts that have changed", &why);
 	log_warn("connect", "source %s: %s", s->id_text, why.text);
-	if (why.kind != TROUBLE_DENIED)
+	if (why.kind == TROUBLE_DENIED)
+		end_walk(s);
+	else
 		pause_it(s);
 }
 
-static void list(struct login *s, int64_t now_us)
+static void list(struct login *s)
 {
 	struct texts *t = &s->texts;
 	char since[CLOCK_ISO + 1];
 
 	/* By the platform's clock: ours may be another. */
-	clock_format(s->provider_us + now_us - s->provider_at_us - BACK_S * SECOND_US, since);
+	clock_format(t->walk.since_us + s->provider_us - s->provider_at_us, since);
 	struct ask *a = ask_new(s, HTTP_GET, MESSAGES, RATE_LIGHT, on_page);
-	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->page,
+	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->walk.page,
 		   PAGE_TEXTS);
-	t->busy = true;
-	t->due_us = 0;
+	t->walk.busy = true;
 	ask_post(a);
+}
+
+static void begin_walk(struct texts *t)
+{
+	t->walk.page = 1;
+	t->walk.since_us = t->next.since_us;
+	t->walk.lost_us = t->next.lost_us;
+	t->next.due_us = 0;
+	t->next.lost_us = GAP_NONE;
+}
+
+static void step_walk(struct login *s, int64_t now_us)
+{
+	struct texts *t = &s->texts;
+
+	if (t->walk.busy || now_us < t->walk.again_us)
+		return;
+	if (!t->walk.page && t->next.due_us && now_us >= t->next.due_us)
+		begin_walk(t);
+	if (t->walk.page)
+		list(s);
 }
 
 /* --- one by one --- */
@@ -314,8 +368,7 @@ void texts_step(struct login *s, int64_t now_us)
 
 	if (s->state != CONNECT_LIVE || !s->provider_us)
 		return;
-	if (t->due_us && now_us >= t->due_us && !t->busy)
-		list(s, now_us);
+	step_walk(s, now_us);
 	if (!t->looking)
 		look_at_one(s, now_us);
 }

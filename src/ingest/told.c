@@ -1,12 +1,15 @@
 /* The calls' side of sessions with platforms (callmend/connect.h): what a session is told by its
- * platform goes the way of a webhook, and which calls are live is asked lane by lane.
+ * platform goes the way of a webhook, which calls are live is asked lane by lane, and those that it
+ * has missed are asked for in PostgreSQL, as an API request for a pull would be.
  *
  * Failure modes: the journal takes nothing, or the node is full - E_FULL, as a webhook would get
  * 503; it cannot be read - kept in quarantine, E_INVALID; the lane has stopped, or the source is
- * gone - E_CLOSED. */
+ * gone - E_CLOSED; PostgreSQL is away - missed calls cannot be asked for, E_UNAVAILABLE. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/container.h"
+#include "callmend/store.h"
 #include "ingest/lane.h"
 
 enum { HTTP_OK = 200, HTTP_BAD = 400 };
@@ -101,7 +104,44 @@ static void ask_live(void *user, struct shard *here, struct connect_live *live)
 	shard_post_sure(k->in->lanes[0]->shard, &k->mail);
 }
 
+/* --- calls that were missed --- */
+
+static void on_missed(void *user, const struct store_answer *answer)
+{
+	struct connect_missed *m = user;
+
+	m->code = answer->code;
+	m->done(m);
+}
+
+static void run_not_asked(struct mail *mail, struct shard *here)
+{
+	struct connect_missed *m = CONTAINER_OF(mail, struct connect_missed, mail);
+
+	(void)here;
+	m->code = E_UNAVAILABLE;
+	m->done(m);
+}
+
+/* A job, which an analyst does when the log has them. */
+static void ask_missed(void *user, struct shard *here, struct connect_missed *m)
+{
+	struct store *store = ((struct ingest *)user)->store;
+	char source[UUID_TEXT + 1], since[CLOCK_ISO + 1], until[CLOCK_ISO + 1];
+	const char *params[] = { source, since, until };
+
+	uuid_format(&m->source, source);
+	clock_format(m->since_us, since);
+	clock_format(m->until_us, until);
+	if (store && !store_query(store, here, "calls_missed", params, 3, on_missed, m))
+		return;
+	m->mail.run = run_not_asked;
+	shard_post_sure(here, &m->mail);
+}
+
 struct connect_calls ingest_connect_calls(struct ingest *in)
 {
-	return (struct connect_calls){ .message = take_message, .live = ask_live, .user = in };
+	return (struct connect_calls){
+		.message = take_message, .live = ask_live, .missed = ask_missed, .user = in
+	};
 }

@@ -50,6 +50,7 @@ static const struct work deliveries_works[] = {
 
 static const struct work pulls_works[] = {
 	{ "pull", .handler = pull_job, .leases = 10 }, /* the provider may have it wait */
+	{ "missed", .handler = missed_job, .leases = 10 },
 	{ "followup", .handler = followup_job, .leases = 10 },
 };
 static const struct work recordings_works[] = {

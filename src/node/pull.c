@@ -254,14 +254,16 @@ static int find_since(struct pull *p, struct fault *f)
 static int open_batch(struct pull *p, struct fault *f)
 {
 	struct buf poison_dir AUTO_BUF = { 0 };
+	const char *what = p->missed ? "missed" : "pull";
 	char name[96];
-	int n = snprintf(name, sizeof(name), "pull:%" PRId64 ":%" PRId64, p->since_us, p->until_us);
+	int n = snprintf(name, sizeof(name), "%s:%" PRId64 ":%" PRId64, what, p->since_us,
+			 p->until_us);
 
 	p->id = uuid_v5(&p->intake.source->id, (struct span){ name, (size_t)n });
 	intake_poison_dir(&p->intake, NULL, &poison_dir);
 	const struct batch_config bc = { .url = buf_z(&p->intake.url),
 					 .id = p->id,
-					 .name = "pull",
+					 .name = what,
 					 .format = format_find(span_of(p->way->format)),
 					 .directory = p->intake.directory,
 					 .source = p->intake.source,
@@ -327,7 +329,8 @@ static int pull(struct pull *p, struct fault *f)
 	int64_t now = clock_now_us();
 
 	TRY(find_way(p, f));
-	if (!p->until_us || p->until_us > now) /* else the next pull would begin too late */
+	if (!p->until_us ||
+	    (p->until_us > now && !p->missed)) /* else the next pull would begin too late */
 		p->until_us = now;
 	p->until_us = whole_ms(p->until_us);
 	if (!p->since_us)
@@ -470,10 +473,21 @@ static int later(struct job_context *ctx, const struct job *job, struct fault *f
 	return store_link_query(ctx->db, "job_later", params, 4, &out, f);
 }
 
-int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
+static int missed_done(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	struct buf out AUTO_BUF = { 0 };
+	char wanted[24];
+	const char *params[] = { job->key.p, ctx->owner, wanted };
+
+	snprintf(wanted, sizeof(wanted), "%" PRId64, job->wanted);
+	return store_link_query(ctx->db, "missed_done", params, 3, &out, f);
+}
+
+static int run_job(struct job_context *ctx, const struct job *job, bool missed, struct fault *f)
 {
 	struct running_job running = { ctx, job };
-	struct pull p = { .lease_ms = ctx->lease_ms,
+	struct pull p = { .missed = missed,
+			  .lease_ms = ctx->lease_ms,
 			  .stopping = job_stopping,
 			  .alive = job_alive,
 			  .mistake = job_mistake,
@@ -495,5 +509,15 @@ int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
 	pull_fini(&p);
 	if (busy)
 		return later(ctx, job, f);
-	return rc ? rc : job_done(ctx, job, f);
+	return rc ? rc : missed ? missed_done(ctx, job, f) : job_done(ctx, job, f);
+}
+
+int pull_job(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	return run_job(ctx, job, false, f);
+}
+
+int missed_job(struct job_context *ctx, const struct job *job, struct fault *f)
+{
+	return run_job(ctx, job, true, f);
 }

@@ -11,6 +11,7 @@
 struct pull_way;
 struct pull {
 	const struct pull_way *way;
+	bool missed; /* what a session has missed: its window is of the platform's clock */
 	struct intake intake;
 	int64_t since_us, until_us, pace_us, asked_us, lease_ms;
 	bool (*stopping)(void *user);

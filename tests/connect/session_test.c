@@ -31,6 +31,8 @@ struct node {
 	struct connect_message *kept;
 	const char *live; /* ids, each with \n */
 	atomic_int asked_live;
+	atomic_int missed_n, missed_code; /* calls of a loss asked for; how that ends */
+	_Atomic int64_t missed_since_us, missed_until_us;
 	long answered_before;
 	atomic_int ended; /* shards */
 };
@@ -134,6 +136,16 @@ static void take_live(void *user, struct shard *here, struct connect_live *l)
 	l->done(l);
 }
 
+static void take_missed(void *user, struct shard *here, struct connect_missed *m)
+{
+	(void)user, (void)here;
+	atomic_store(&n.missed_since_us, m->since_us);
+	atomic_store(&n.missed_until_us, m->until_us);
+	m->code = atomic_load(&n.missed_code);
+	atomic_fetch_add(&n.missed_n, 1);
+	m->done(m);
+}
+
 /* How many of the told hold this text. */
 static int told(const char *text)
 {
@@ -180,7 +192,7 @@ static void start_node(void)
 		.ca_file = "",
 		.public_url = "https://node.example.com/",
 		.look_ms = 300000,
-		.calls = { take_message, take_live, NULL },
+		.calls = { take_message, take_live, take_missed, NULL },
 		.now_us = now,
 		.tick_ms = 2, /* steps follow each other at the sessions' pace */
 	};
@@ -1185,6 +1197,234 @@ static void texts_are_left_alone_where_events_tell(void **state)
 	assert_int_equal(looks_at_texts(), 0);
 }
 
+/* --- what a loss is followed by --- */
+
+static unsigned looks(void);
+
+#define OF_TEXTS(more) WITH(",'events':'websocket','from_number':'+15550100'" more)
+#define DAY_S (24 * 3600)
+
+/* How often texts were asked for, or this page of them; since when the last time. */
+static unsigned texts_asked(const char *page, int64_t *since_us)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&p.lock);
+	for (unsigned i = 0; i < p.seen_n; i++) {
+		const char *line = p.seen[i].line, *from = strstr(line, "&dateFrom=");
+		char iso[24];
+
+		if (!strstr(line, "/message-store?") || !from || !strstr(line, page))
+			continue;
+		snprintf(iso, sizeof(iso), "%.19sZ", from + strlen("&dateFrom="));
+		assert_true(!since_us || clock_parse(span_of(iso), since_us));
+		count++;
+	}
+	pthread_mutex_unlock(&p.lock);
+	return count;
+}
+
+static void assert_ago(int64_t us, int64_t ago_s)
+{
+	int64_t off_us = clock_now_us() - ago_s * SECOND_US - us;
+
+	if (llabs(off_us) > 600 * SECOND_US)
+		fail_msg("off by %lld s", (long long)(off_us / SECOND_US));
+}
+
+/* Nobody gets through for so long, and the gateway's memory is shorter. */
+static void be_away(int64_t s)
+{
+	int before = atomic_load(&p.sockets);
+
+	platform_rule(&p, (struct platform_rule){ .path = "/ws", .times = 10000, .status = 503 });
+	SET(no_recovery, true);
+	platform_drop(&p);
+	AWAIT_FAST(is(CONNECT_WAITING, NULL));
+	skip_ms(s * 1000);
+	AWAIT_FAST(platform_count(&p, "GET /ws", now() - 1 * SECOND_US) > 0);
+	SET(rules[0].times, 0);
+	skip_ms(61 * 1000);
+	AWAIT_FAST(atomic_load(&p.sockets) > before && is(CONNECT_LIVE, NULL));
+}
+
+static void texts_of_a_long_loss_are_asked_for(void **state)
+{
+	int64_t since_us = 0;
+
+	(void)state;
+	configure("ringcentral", OF_TEXTS(""));
+	AWAIT_FAST(texts_asked("", &since_us) == 1);
+	assert_ago(since_us, 3600); /* nobody knows of anything before */
+	be_away(5 * 3600);
+	AWAIT_FAST(texts_asked("", &since_us) == 2);
+	assert_ago(since_us, 6 * 3600);
+	be_away(30 * DAY_S);
+	AWAIT_FAST(texts_asked("", &since_us) == 3);
+	assert_ago(since_us, 7 * DAY_S + 3600);
+}
+
+#define PAGE_OF_MORE "{'records':[],'navigation':{'nextPage':{'uri':'x'}}}"
+
+/* While a page is out: the first is read again when the last is there. */
+static void a_count_between_pages_is_not_forgotten(void **state)
+{
+	static const char *const path = MESSAGES;
+	char frame[300];
+
+	(void)state;
+	configure("ringcentral", OF_TEXTS(""));
+	AWAIT_FAST(texts_asked("", NULL) == 1);
+	settle();
+	platform_rule(&p, (struct platform_rule){ .path = path,
+						  .times = 1,
+						  .status = 429,
+						  .headers = "X-Rate-Limit-Group: light\n"
+							     "Retry-After: 20\n" });
+	platform_rule(&p, (struct platform_rule){
+				  .path = path, .times = 1, .status = 200, .body = PAGE_OF_MORE });
+	snprintf(frame, sizeof(frame), CHANGED, 1);
+	platform_frame(&p, frame);
+	AWAIT_FAST(texts_asked("", NULL) == 2);
+	snprintf(frame, sizeof(frame), CHANGED, 2);
+	platform_frame(&p, frame);
+	read_all("u1"); /* the count is here, too; the page is not */
+	assert_int_equal(texts_asked("", NULL), 2);
+	skip_ms(20 * 1000);
+	AWAIT_FAST(texts_asked("&page=2&", NULL) == 1 && texts_asked("&page=1&", NULL) == 4);
+}
+
+static void calls_of_a_loss_are_asked_for(void **state)
+{
+	(void)state;
+	SET(skew_us, -7200 * SECOND_US);
+	go_live();
+	AWAIT_FAST(resynced(1));
+	let_pass(2000);
+	assert_int_equal(atomic_load(&n.missed_n), 0); /* nobody knows since when */
+	platform_drop(&p);
+	AWAIT_FAST(atomic_load(&p.sockets) == 2 && is(CONNECT_LIVE, NULL));
+	let_pass(2000);
+	assert_int_equal(atomic_load(&n.missed_n), 0); /* recovered */
+	be_away(2 * DAY_S);
+	AWAIT_FAST(atomic_load(&n.missed_n) == 1);
+	assert_ago(atomic_load(&n.missed_since_us), 7200 + 2 * DAY_S); /* its clock */
+	assert_ago(atomic_load(&n.missed_until_us), 7200);
+	/* It cannot be taken, and another loss comes: asked for until it is, as one. */
+	atomic_store(&n.missed_code, E_UNAVAILABLE);
+	be_away(3600);
+	AWAIT_FAST(atomic_load(&n.missed_n) >= 3);
+	be_away(3600);
+	int before = atomic_load(&n.missed_n);
+	AWAIT_FAST(atomic_load(&n.missed_n) > before);
+	assert_ago(atomic_load(&n.missed_since_us), 7200 + 7200);
+	atomic_store(&n.missed_code, 0);
+	before = atomic_load(&n.missed_n);
+	AWAIT_FAST(atomic_load(&n.missed_n) > before);
+	before = atomic_load(&n.missed_n);
+	let_pass(120 * 1000);
+	assert_int_equal(atomic_load(&n.missed_n), before);
+}
+
+/* The wall's clock of the kept file, put back by so long. */
+static void age_file(const char *member, int64_t age_s)
+{
+	char then[CLOCK_ISO + 1];
+
+	clock_format(clock_now_us() - age_s * SECOND_US, then);
+	assert_int_equal(
+		shell(&(struct buf){ 0 },
+		      "grep -q '\"%s\"' %s/connect/" SOURCE
+		      ".json && sed -i 's/\"%s\":\"[^\"]*\"/\"%s\":\"%s\"/' %s/connect/" SOURCE
+		      ".json",
+		      member, n.folder, member, member, then, n.folder),
+		0);
+}
+
+static void a_restart_knows_how_long_it_was_away(void **state)
+{
+	int64_t since_us = 0;
+
+	(void)state;
+	configure("ringcentral", OF_TEXTS(""));
+	AWAIT_FAST(texts_asked("", NULL) == 1 && resynced(1));
+	read_all("u1");
+	let_pass(2000);
+	stop_node();
+	age_file("at", 3 * DAY_S);
+	age_file("good", 3 * DAY_S);
+	start_node();
+	put_directory();
+	AWAIT_FAST(texts_asked("", &since_us) == 2 && atomic_load(&n.missed_n) == 1);
+	assert_ago(since_us, 3 * DAY_S + 3600);
+	assert_ago(atomic_load(&n.missed_since_us), 3 * DAY_S);
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+}
+
+/* Also when nothing else is lost: the gateway goes on where it was. */
+static void what_was_not_asked_for_is_after_a_restart(void **state)
+{
+	(void)state;
+	atomic_store(&n.missed_code, E_UNAVAILABLE);
+	go_live();
+	AWAIT_FAST(resynced(1));
+	be_away(3600);
+	AWAIT_FAST(atomic_load(&n.missed_n) >= 1);
+	SET(no_recovery, false);
+	read_all("u1");
+	let_pass(2000);
+	stop_node();
+	age_file("lost", DAY_S);
+	atomic_store(&n.missed_code, 0);
+	int before = atomic_load(&n.missed_n);
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && atomic_load(&n.missed_n) == before + 1);
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+	assert_ago(atomic_load(&n.missed_since_us), DAY_S);
+	/* That is over. */
+	let_pass(2000);
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	let_pass(5000);
+	assert_int_equal(atomic_load(&n.missed_n), before + 1);
+}
+
+static void calls_of_a_blacklisted_webhook_are_asked_for(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(1));
+	assert_int_equal(atomic_load(&n.missed_n), 0);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(looks() == 2);
+	settle();
+	pthread_mutex_lock(&p.lock);
+	strcpy(p.hook_status, "Blacklisted");
+	pthread_mutex_unlock(&p.lock);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(atomic_load(&n.missed_n) == 1);
+	/* What was delivered in vain before the last look, too. */
+	int64_t window_us = atomic_load(&n.missed_until_us) - atomic_load(&n.missed_since_us);
+	assert_true(window_us > 301 * SECOND_US);
+	assert_true(window_us < 1500 * SECOND_US);
+}
+
+static void calls_nobody_wants_are_not_asked_for(void **state)
+{
+	(void)state;
+	configure("ringcentral",
+		  OF_TEXTS(",'filters':['/restapi/v1.0/account/~/extension/1/telephony/sessions',"
+			   "'/restapi/v1.0/account/~/telephony/sessions?direction=Inbound']"));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(1));
+	be_away(3600);
+	AWAIT_FAST(resynced(2));
+	let_pass(5000);
+	assert_int_equal(atomic_load(&n.missed_n), 0);
+}
+
 /* --- the journal --- */
 
 static void a_full_journal_delays(void **state)
@@ -1424,6 +1664,13 @@ int main(void)
 		T(texts_are_looked_up_where_nobody_tells),
 		T(texts_without_an_end_are_given_up),
 		T(texts_are_left_alone_where_events_tell),
+		T(texts_of_a_long_loss_are_asked_for),
+		T(a_count_between_pages_is_not_forgotten),
+		T(calls_of_a_loss_are_asked_for),
+		T(a_restart_knows_how_long_it_was_away),
+		T(what_was_not_asked_for_is_after_a_restart),
+		T(calls_of_a_blacklisted_webhook_are_asked_for),
+		T(calls_nobody_wants_are_not_asked_for),
 		T(a_full_journal_delays),
 		T(beyond_the_bound_the_platform_keeps_them),
 		T(a_webhook_subscription_is_kept_alive),

@@ -301,6 +301,48 @@ test('a pull: each record a call once; a call that was live is not doubled; reco
   await at.close();
 });
 
+// --- losses ---
+
+const SHORT = [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { wait: 6000 }, { hangup: 'customer' }];
+const jobOf = (source) => row(`select * from jobs where kind = 'missed' and key = '${source.id}'`);
+
+test('a call that began and ended while the gateway was lost for good comes from the call log by itself, once; one that was seen is not doubled', { timeout: 180000 }, async () => {
+  // An hour ahead of us, in which nothing lies that we know of.
+  const at = await platform({ speed: 20, skewMs: 7200000, callLogMs: 1000 });
+  const source = await addSource('missed', at, { events: 'websocket', recordings: false });
+  await until('the session is live', async () => (await product.must('GET', `/api/v1/sources/${source.id}`)).session?.state === 'live');
+  assert.equal(await jobOf(source), undefined, 'nothing was lost');
+  const seen = at.startCall({ script: [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { wait: 200000 }, { hangup: 'customer' }] });
+  await until('it is live', async () => (await callOf(seen.id))?.status === 'in-progress');
+  at.fail({ host: 'platform', path: '/oauth/wstoken', mode: 503, times: 1 });
+  at.gateway.refuse.recoveries = 1;
+  at.gateway.drop();
+  const lost = await play(at, { script: SHORT });
+  assert.ok(at.gateway.open.length === 0, 'nobody has heard of it');
+  await until('it is back, with nothing kept', () => at.gateway.upgrades.at(-1).outcome === 'Failed', { timeoutMs: 60000 });
+  await at.finished();
+  const [session] = lost.sessions;
+  const call = await until('it is there', () => callOf(lost.id), { timeoutMs: 60000 });
+  assert.equal(call.imported, true);
+  assert.equal(call.customer_number, lost.customer.number);
+  assert.ok(Math.abs(Date.parse(call.started_at) - session.createdAt) < 1500, `${call.started_at} ${new Date(session.createdAt).toISOString()}`);
+  assert.ok(Math.abs(Date.parse(call.ended_at) - session.endedAt) < 1500, `${call.ended_at} ${new Date(session.endedAt).toISOString()}`);
+  assert.equal((await followed(seen.id)).imported, false);
+  // Again after a while, as the log may have been late: nothing is doubled.
+  await until('one look is over', async () => (await jobOf(source))?.payload.looks === 1, { timeoutMs: 60000 });
+  const since = new Date(seen.sessions[0].createdAt - 1000).toISOString();
+  await product.exec(`update jobs set run_at = now(), payload = payload || '{"since": "${since}"}' where kind = 'missed' and key = '${source.id}'`);
+  await until('both are', async () => !await jobOf(source), { timeoutMs: 60000 });
+  assert.deepEqual(await product.sql(`select provider_call_id as id from calls where source_id = '${source.id}' order by 1`), [lost.id, seen.id].sort().map((id) => ({ id })));
+  const { id } = call;
+  assert.equal(await number(`select count(*)::int as n from call_events where call_id = '${id}' and type = 'call.ended'`), 1);
+  assert.deepEqual(await product.sql(`select distinct name, state from imports where source_id = '${source.id}'`), [{ name: 'missed', state: 'done' }]);
+  assert.deepEqual(await row(`select sum(imported)::int as imported, sum(duplicates)::int as duplicates from imports where source_id = '${source.id}'`), { imported: 1, duplicates: 2 });
+  assert.deepEqual(at.violations, []);
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+  await at.close();
+});
+
 test('tokens that expire in the middle, 429 with a penalty, 5xx: it goes on, and nobody asks during the penalty', { timeout: 180000 }, async () => {
   const at = await platform({ callLogMs: 1000 });
   for (let i = 0; i < 2; i++)

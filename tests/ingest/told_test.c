@@ -233,6 +233,42 @@ static void run_ask(struct shard *here, void *arg)
 	calls.live(calls.user, here, arg);
 }
 
+struct missing {
+	struct connect_missed missed;
+	atomic_int done;
+	bool asking, within;
+};
+
+static void on_missed(struct connect_missed *m)
+{
+	struct missing *k = (struct missing *)m;
+
+	k->within = k->asking;
+	atomic_store(&k->done, 1);
+}
+
+static void run_miss(struct shard *here, void *arg)
+{
+	struct connect_calls calls = ingest_connect_calls(g.in);
+	struct missing *k = arg;
+
+	k->asking = true;
+	calls.missed(calls.user, here, &k->missed);
+	k->asking = false;
+}
+
+/* Without PostgreSQL. */
+static void missed_calls_are_to_be_asked_for_again(void **state)
+{
+	struct missing k = { .missed.done = on_missed };
+
+	(void)state;
+	rig_on_shard(&g.rig, 0, run_miss, &k);
+	rig_wait(&k.done, 1);
+	assert_int_equal(k.missed.code, E_UNAVAILABLE);
+	assert_false(k.within);
+}
+
 static void live_calls_are_found(void **state)
 {
 	struct asking a = { .live.done = on_live };
@@ -444,6 +480,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deliveries_bring_the_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(missed_calls_are_to_be_asked_for_again, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(live_calls_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_text_goes_when_its_intent_is_durable, setup,
 						teardown),

@@ -127,6 +127,69 @@ static void a_pull_is_not_changed_by_another(void **state)
 	assert_string_equal(job_is("state, payload->>'since' like '2026-02-01%%'"), "queued t");
 }
 
+/* --- calls that a session has missed --- */
+
+static int missed(const char *source, const char *since, const char *until)
+{
+	const char *params[] = { source, since, until };
+	struct buf out AUTO_BUF = { 0 };
+	return store_query_once(fixture_url(), "calls_missed", params, 3, &out, &oops);
+}
+
+static int missed_done(const char *wanted)
+{
+	const char *params[] = { SOURCE, "me", wanted };
+	struct buf out AUTO_BUF = { 0 };
+	return store_query_once(fixture_url(), "missed_done", params, 3, &out, &oops);
+}
+
+#define HOUR(h) "2026-01-01T0" h ":00:00Z"
+#define WINDOW \
+	"substr(payload->>'since', 12, 2), substr(payload->>'until', 12, 2), payload->>'looks'"
+
+static void windows_of_losses_become_one(void **state)
+{
+	(void)state;
+	assert_int_equal(missed(SOURCE, HOUR("3"), HOUR("4")), E_NOT_FOUND); /* no session */
+	sql("update sources set dialect = 'ringcentral', connect = '{\"after_s\": 60}' where id = "
+	    "'" SOURCE "'");
+	assert_ok(missed(SOURCE, HOUR("3"), HOUR("4")));
+	assert_string_equal(job_is("kind, state, " WINDOW), "missed queued 03 04 2");
+	assert_string_equal(job_is("run_at > now() + interval '50 s'"), "t"); /* the log is late */
+	assert_ok(missed(SOURCE, HOUR("4"), HOUR("5")));
+	assert_string_equal(job_is("state, " WINDOW), "queued 03 05 2");
+	/* While it runs, it is for the next time, and nothing of this one is forgotten. */
+	is_due();
+	claim("missed");
+	assert_ok(missed(SOURCE, HOUR("1"), HOUR("2")));
+	assert_string_equal(job_is("state, " WINDOW), "running 03 05 2");
+	assert_ok(missed_done("2"));
+	assert_string_equal(job_is("state, " WINDOW), "queued 01 05 2");
+	/* Looked at twice. */
+	is_due();
+	claim("missed");
+	assert_ok(missed_done("3"));
+	assert_string_equal(job_is("state, " WINDOW ", run_at > now() + interval '29 min'"),
+			    "queued 01 05 1 t");
+	is_due();
+	claim("missed");
+	assert_ok(missed_done("3"));
+	assert_string_equal(sql("select count(*) from jobs"), "0");
+}
+
+static void what_was_given_up_comes_with_the_next_loss(void **state)
+{
+	(void)state;
+	sql("update sources set dialect = 'ringcentral', connect = '{}' where id = '" SOURCE "'");
+	assert_ok(missed(SOURCE, HOUR("1"), HOUR("2")));
+	is_due();
+	claim("missed");
+	sql("select callmend_job_failed('missed', '" SOURCE "', 'me', 'refused', 1)");
+	assert_string_equal(job_is("state"), "dead");
+	assert_ok(missed(SOURCE, HOUR("4"), HOUR("5")));
+	assert_string_equal(job_is("state, attempts, " WINDOW), "queued 0 01 05 2");
+}
+
 /* --- dead --- */
 
 static void crash_until_dead(const char *kind)
@@ -342,6 +405,8 @@ int main(void)
 		cmocka_unit_test_setup(a_forced_one_stays_forced_when_its_holder_dies, fresh),
 		cmocka_unit_test_setup(a_force_that_was_done_is_over, fresh),
 		cmocka_unit_test_setup(a_pull_is_not_changed_by_another, fresh),
+		cmocka_unit_test_setup(windows_of_losses_become_one, fresh),
+		cmocka_unit_test_setup(what_was_given_up_comes_with_the_next_loss, fresh),
 		cmocka_unit_test_setup(a_dead_pull_is_told_each_time, fresh),
 		cmocka_unit_test_setup(a_dead_apply_is_told, fresh),
 		cmocka_unit_test_setup(detection_waits_for_the_project_with_empty_hands, fresh),
