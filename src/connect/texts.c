@@ -218,9 +218,11 @@ static void pause_it(struct login *s)
 
 static void end_walk(struct login *s)
 {
-	s->texts.walk.page = 0;
-	s->texts.walk.lost_us = GAP_NONE;
-	s->keep.dirty = true;
+	struct texts *t = &s->texts;
+
+	s->keep.dirty |= t->walk.lost_us != GAP_NONE;
+	t->walk.page = 0;
+	t->walk.lost_us = GAP_NONE;
 }
 
 static void take_page(struct login *s, struct json page, int64_t provider_us)
