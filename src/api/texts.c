@@ -32,8 +32,9 @@ static bool find_source(struct request *r, const struct dir_source **out, struct
 	if (!dir)
 		return problem(p, PROBLEM_UNAVAILABLE, "the configuration is not loaded yet");
 	*out = directory_source_by_id(dir, &id);
-	return (*out && uuid_eq(&(*out)->org, &r->caller.org)) ||
-	       problem(p, PROBLEM_NOT_FOUND, "no such source in this organisation");
+	if (!*out || !uuid_eq(&(*out)->org, &r->caller.org))
+		return problem(p, PROBLEM_NOT_FOUND, "no such source in this organisation");
+	return true;
 }
 
 static bool can_text(const struct dir_source *source, struct problem *p)

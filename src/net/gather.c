@@ -75,7 +75,7 @@ void gather_fini(struct gather *all)
 
 static struct gathered *add(struct gather *all, size_t *place, int fd)
 {
-	if (all->n == all->cap) {
+	if (!all->of || all->n == all->cap) {
 		all->cap = all->cap ? all->cap * 2 : 64;
 		all->of = realloc(all->of, all->cap * sizeof(*all->of));
 		CHECK(all->of);
