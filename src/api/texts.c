@@ -24,17 +24,20 @@ static bool is_number(struct span text)
 	return true;
 }
 
-static bool find_source(struct request *r, const struct dir_source **out, struct problem *p)
+/* NULL: none, with the problem. */
+static const struct dir_source *find_source(struct request *r, struct problem *p)
 {
 	const struct directory *dir = live_directory(api_live(r->api), r->api->shard);
 	struct uuid id;
 	CHECK(uuid_parse(&id, span_of(request_value(r, "id"))) == 0); /* was checked */
-	if (!dir)
-		return problem(p, PROBLEM_UNAVAILABLE, "the configuration is not loaded yet");
-	*out = directory_source_by_id(dir, &id);
-	if (!*out || !uuid_eq(&(*out)->org, &r->caller.org))
-		return problem(p, PROBLEM_NOT_FOUND, "no such source in this organisation");
-	return true;
+	const struct dir_source *source = dir ? directory_source_by_id(dir, &id) : NULL;
+	if (source && uuid_eq(&source->org, &r->caller.org))
+		return source;
+	if (dir)
+		problem(p, PROBLEM_NOT_FOUND, "no such source in this organisation");
+	else
+		problem(p, PROBLEM_UNAVAILABLE, "the configuration is not loaded yet");
+	return NULL;
 }
 
 static bool can_text(const struct dir_source *source, struct problem *p)
@@ -94,8 +97,8 @@ static bool build(struct request *r, struct live_text *t, struct command *c, str
 		.text = request_value(r, "text"),
 		.reason = request_value(r, "reason"),
 	};
-	const struct dir_source *source = NULL;
-	if (!find_source(r, &source, p) || !can_text(source, p) ||
+	const struct dir_source *source = find_source(r, p);
+	if (!source || !can_text(source, p) ||
 	    !choose_from(r, source, &t->ours, p) || !read_to(r, &t->theirs, p) ||
 	    !commands_read_key(r, &ask.key, p) ||
 	    !commands_build(&ask, &r->caller, &r->arena, c, p))
