@@ -27,8 +27,8 @@ void *pool_take(struct pool *);
 /* To the pool it was taken from. */
 void pool_give(void *block);
 /* Of slabs without a block in use, an eighth (one at least) goes back to the system; one stays.
- * Call it once a second: what comes and goes finds its memory there, what a peak has left is gone
- * within a minute. */
+ * Called four times a minute, what comes and goes finds its memory there (to get it anew can cost
+ * more than all that is done with it), and what a peak has left is gone within some minutes. */
 void pool_trim(struct pool *);
 /* How many there are: for tests and figures. */
 size_t pool_slabs(const struct pool *);

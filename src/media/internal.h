@@ -169,7 +169,8 @@ struct media_shard {
 	/* Of the turn, for the metrics. */
 	int64_t audio_n, bytes_n;
 	uv_prepare_t turn_end;
-	uv_timer_t tick;  /* every second */
+	uv_timer_t tick; /* every second */
+	unsigned ticks;
 	uv_timer_t quick; /* 5 a second: claims, levels */
 	uv_timer_t clock; /* 50 a second, while a line must not pause */
 	unsigned paced;	  /* such lines */

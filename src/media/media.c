@@ -12,6 +12,7 @@
 
 enum {
 	TICK_MS = 1000,
+	TRIM_TICKS = 15, /* memory that nobody uses goes back to the system by and by */
 	QUICK_MS = 200,
 	CLOSE_RESTART = 1012,
 	PLACING_MAX = 16,
@@ -165,6 +166,8 @@ static void on_tick(uv_timer_t *t)
 		else
 			give_up(l);
 	}
+	if (++s->ticks % TRIM_TICKS)
+		return;
 	pool_trim(s->ring_memory);
 	for (unsigned i = 0; i < LEG_SIZES && s->leg_memory[i]; i++)
 		pool_trim(s->leg_memory[i]);
