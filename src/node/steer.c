@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "callmend/command.h"
+#include "node/destination.h"
 #include "node/live_link.h"
 #include "node/remote.h"
 #include "node/text.h"
@@ -381,29 +382,12 @@ int verb_record(const struct verb_call *v)
 
 /* --- where to --- */
 
-static bool is_digits(const char *z)
-{
-	return *z && z[strspn(z, "0123456789")] == 0;
-}
-
-static bool is_number(const char *z)
-{
-	return z[0] == '+' && strlen(z) >= 4 && is_digits(z + 1);
-}
-
-static bool is_sip(const char *z)
-{
-	return strncmp(z, "sip:", 4) == 0 || strncmp(z, "sips:", 5) == 0;
-}
-
 static const struct way {
-	const char *option, *type, *member;
-	bool (*fits)(const char *);
-	const char *what;
+	const char *option, *type, *what;
 } ways[] = {
-	{ "--number", "number", "number", is_number, "number in international form: + and digits" },
-	{ "--sip", "sip", "sipUri", is_sip, "SIP address: sip:user@host" },
-	{ "--extension", "extension", "extension", is_digits, "extension: digits" },
+	{ "--number", "number", "number in international form: + and digits" },
+	{ "--sip", "sip", "SIP address: sip:user@host" },
+	{ "--extension", "extension", "extension: digits" },
 };
 
 int verb_transfer(const struct verb_call *v)
@@ -422,14 +406,11 @@ int verb_transfer(const struct verb_call *v)
 		return verb_misused(v, "say where to: --number +1..., --sip sip:... or "
 				       "--extension 101, one of them");
 	const char *to = verb_option(v, way->option);
-	if (!way->fits(to))
+	if (!destination_is(way->type, to))
 		return verb_misused(v, "`%s` is no %s", to, way->what);
 	json_begin(&o, NULL);
 	json_put_z(&o, "verb", "transfer");
-	json_begin(&o, "destination");
-	json_put_z(&o, "type", way->type);
-	json_put_z(&o, way->member, to);
-	json_end(&o);
+	destination_write(to, &o);
 	if (verb_option(v, "--say"))
 		json_put_z(&o, "text", verb_option(v, "--say"));
 	return steer(v, "/api/v1/calls/", "/commands", &s, &o);

@@ -14,8 +14,8 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "node/destination.h"
 #include "node/live_link.h"
-#include "node/watch_destination.h"
 #include "node/watch_page.h"
 #include "node/watch_plain.h"
 #include "node/watch_screen.h"
@@ -128,7 +128,7 @@ static void send_wish(struct watch *w, const struct watch_wish *wish)
 	if (wish->verb == COMMAND_SAY || wish->verb == COMMAND_SEND_TEXT)
 		json_put_z(&o, "text", wish->text);
 	if (wish->verb == COMMAND_TRANSFER)
-		watch_destination_write(wish->text, &o);
+		destination_write(wish->text, &o);
 	json_end(&o);
 	bool sent = live_link_send(w->link, buf_span(&b)) == 0;
 	watch_page_notice(&w->ui, sent ? WATCH_NOTE : WATCH_BAD, clock_now_us(),

@@ -18,8 +18,8 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "node/destination.h"
 #include "node/text.h"
-#include "node/watch_destination.h"
 
 enum {
 	TABLE_TOP = 2,
@@ -687,7 +687,7 @@ static void put_prompt(struct buf *b, const struct watch_model *m, const struct 
 	buf_printf(b, " %s", prompts[ui->prompt]);
 	if (ui->prompt != WATCH_TRANSFER)
 		return;
-	watch_destination_forms(dialect_of(m, ui), b);
+	destination_forms(dialect_of(m, ui), b);
 	buf_addz(b, ": ");
 }
 
@@ -1080,7 +1080,7 @@ static void type_in(struct watch_ui *ui, uint32_t key)
 static void answer_prompt(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
 {
 	ui->refused = ui->prompt == WATCH_TRANSFER && ui->input[0] &&
-		      !watch_destination_fits(dialect_of(m, ui), ui->input);
+		      !destination_fits(dialect_of(m, ui), ui->input);
 	if (ui->refused)
 		return;
 	if (ui->prompt == WATCH_FILTER)

@@ -101,7 +101,7 @@ struct watch_wish {
 	bool wished;
 	enum command_verb verb;
 	char call[UUID_TEXT + 1];
-	char text[WATCH_INPUT_MAX + 1]; /* the words; transfer: watch_destination.h */
+	char text[WATCH_INPUT_MAX + 1]; /* the words; transfer: destination.h */
 };
 /* `key`: a code point or WATCH_KEY_*. */
 void watch_page_key(struct watch_ui *, const struct watch_model *, uint32_t key,

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "node/destination.h"
 #include "node/text.h"
-#include "node/watch_destination.h"
 #include "node/watch_page.h"
 
 #define NOW INT64_C(1800000000000000)
@@ -388,14 +388,14 @@ static void test_destinations(void **state)
 		struct buf b AUTO_BUF = { 0 };
 		struct json_out o = { .b = &b };
 		json_begin(&o, NULL);
-		watch_destination_write(rows[i].text, &o);
+		destination_write(rows[i].text, &o);
 		json_end(&o);
 		assert_string_equal(buf_z(&b), rows[i].json);
-		assert_int_equal(watch_destination_fits("", rows[i].text),
+		assert_int_equal(destination_fits("", rows[i].text),
 				 strcmp(rows[i].json, "{}") != 0);
 	}
-	assert_false(watch_destination_fits("ringcentral", "sip:a@b"));
-	assert_false(watch_destination_fits("vapi", "101"));
+	assert_false(destination_fits("ringcentral", "sip:a@b"));
+	assert_false(destination_fits("vapi", "101"));
 }
 
 static void test_texts_are_answered_by_text(void **state)

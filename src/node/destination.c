@@ -1,5 +1,5 @@
 /* The text's form says the destination's type; the dialect says which types it takes. */
-#include "node/watch_destination.h"
+#include "node/destination.h"
 
 #include "callmend/dialect.h"
 
@@ -48,7 +48,7 @@ static bool takes(const char *dialect, const struct form *form)
 	return any;
 }
 
-void watch_destination_forms(const char *dialect, struct buf *out)
+void destination_forms(const char *dialect, struct buf *out)
 {
 	const char *before = "";
 	for (size_t i = 0; i < FORMS; i++) {
@@ -59,7 +59,7 @@ void watch_destination_forms(const char *dialect, struct buf *out)
 	}
 }
 
-bool watch_destination_fits(const char *dialect, const char *text)
+bool destination_fits(const char *dialect, const char *text)
 {
 	for (size_t i = 0; i < FORMS; i++)
 		if (forms[i].is(text) && takes(dialect, &forms[i]))
@@ -67,7 +67,15 @@ bool watch_destination_fits(const char *dialect, const char *text)
 	return false;
 }
 
-void watch_destination_write(const char *text, struct json_out *o)
+bool destination_is(const char *type, const char *text)
+{
+	for (size_t i = 0; i < FORMS; i++)
+		if (strcmp(forms[i].type, type) == 0)
+			return forms[i].is(text);
+	return false;
+}
+
+void destination_write(const char *text, struct json_out *o)
 {
 	for (size_t i = 0; i < FORMS; i++) {
 		if (!forms[i].is(text))
