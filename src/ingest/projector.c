@@ -209,26 +209,24 @@ static void forget_expired(struct projector *p)
 	journal_release(p->journal, needed);
 }
 
-static bool row_is_due(const struct projector *p, const struct pcall *c)
-{
-	return c->at_once || now_ms() - c->row_ms >= CALL_ROW_MS || atomic_load(&p->stopping);
-}
-
 /* Those that are due; the others stay. */
 static void add_call_rows(struct projector *p)
 {
 	struct pcall *c, *next, *stay = NULL;
+	bool all = atomic_load(&p->stopping);
+	int64_t now = now_ms();
 
 	for (c = p->listed; c; c = next) {
+		bool writes = c->dirty && c->session;
 		next = c->next_listed;
-		if (c->dirty && c->session && !row_is_due(p, c)) {
+		if (writes && !all && !c->at_once && now - c->row_ms < CALL_ROW_MS) {
 			c->next_listed = stay;
 			stay = c;
 			continue;
 		}
-		if (c->dirty && c->session)
+		if (writes)
 			rows_call(&p->rows, c->session, c->record);
-		c->row_ms = now_ms();
+		c->row_ms = now;
 		c->dirty = c->at_once = c->listed = false;
 	}
 	p->listed = stay;
