@@ -72,8 +72,11 @@ const { grpcTools } = await import('../tools/rc-sim/grpc.mjs');
 const realtime = await run('chrt', ['-r', '1', 'true']).then(() => true, () => false);
 const first = (core, priority) => [...(realtime ? ['chrt', '-r', String(priority)] : []), 'taskset', '-c', String(core)];
 
+let interrupted = false;
 const children = new Set();
 function start(core, priority, command, args) {
+  if (interrupted)
+    throw new Error('interrupted');
   const [program, ...rest] = [...first(core, priority), command, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(child);
@@ -94,7 +97,6 @@ async function stop() {
 
 let work = null;
 const products = []; // that run
-let interrupted = false;
 async function clean() {
   children.forEach((child) => child.kill());
   await stop();
@@ -158,6 +160,7 @@ class Alone {
   constructor(command, args) {
     this.child = start(0, 5, command, args);
     this.output = output(this.child);
+    this.output.catch(() => {}); // ends badly before anybody asks when the run is interrupted
     this.ready = port(this.child);
   }
 
