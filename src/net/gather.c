@@ -17,8 +17,8 @@
 enum {
 	BEAT_MS = 20,
 	REST = 50,
-	MANY = 400,
-	MANY_LESS = 300, /* few again */
+	MANY = 150,
+	MANY_LESS = 100, /* few again */
 };
 
 static void set_low_water(struct gathered *g, int bytes)
