@@ -129,9 +129,10 @@ struct event {
 	bool is_final;
 	uint64_t seq; /* record.h */
 	struct uuid call;
-	int64_t at_us; /* when it happened (the provider's time when it gave one, else arrival) */
+	int64_t at_us;	/* when it happened (the provider's time when it gave one, else arrival) */
+	bool own_clock; /* at_us is of our clock, not the provider's; not written */
 	int64_t arrived_us; /* the record's */
-	int64_t offset_ms;  /* from the call's start; -1: unknown */
+	int64_t offset_ms;  /* from the call's start, on the same clock; -1: unknown */
 	struct span text;   /* UTF-8 */
 	struct span data;   /* JSON object, the same bytes at every replay; "{}" at least */
 };

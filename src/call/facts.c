@@ -142,8 +142,7 @@ static void trust_start(struct session *s, int64_t started_us)
 	bool better = !st->started_us || st->start_guessed;
 	if (!better || !pipeline_believable(s, started_us))
 		return;
-	st->started_us = started_us;
-	st->start_guessed = false;
+	status_began(s, started_us);
 }
 
 static void tell(struct session *s, uint32_t changed, int64_t at_us)

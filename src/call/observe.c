@@ -68,17 +68,10 @@ static bool heard_it(struct word_watch *w, int source, const struct word_list *w
 
 /* --- per verb --- */
 
-static int64_t local_time(const struct session *s, const struct event *e)
-{
-	bool provider_time =
-		e->at_us != s->now.at_us && !s->now.own_clock && s->skew_us != INT64_MAX;
-	return e->at_us + (provider_time ? s->skew_us : 0);
-}
-
 static bool since_asked(const struct session *s, const struct held_command *h,
 			const struct event *e)
 {
-	return local_time(s, e) >= h->requested_us;
+	return pipeline_local(s, e->at_us, e->own_clock) >= h->requested_us;
 }
 
 /* A platform stamps its messages later than what they tell of has happened, and the least delay
@@ -86,7 +79,7 @@ static bool since_asked(const struct session *s, const struct held_command *h,
 static bool told_since_asked(const struct session *s, const struct held_command *h,
 			     const struct event *e)
 {
-	return local_time(s, e) >= h->requested_us - PARTY_SLACK_US;
+	return pipeline_local(s, e->at_us, e->own_clock) >= h->requested_us - PARTY_SLACK_US;
 }
 
 static bool is_assistant_message(const struct event *e)

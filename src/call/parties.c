@@ -387,11 +387,16 @@ static void tell(struct session *s, const struct party *mine, const struct call_
 
 /* --- words --- */
 
+/* An answer without a time of its own: ours, on the platform's clock. */
+static int64_t answer_time(const struct session *s, int64_t at_us)
+{
+	bool ours = at_us == s->now.at_us;
+	return at_us - (ours && s->skew_us != INT64_MAX ? s->skew_us : 0);
+}
+
 static int64_t time_of(const struct session *s, const struct input *in)
 {
-	/* An answer without a time of its own: ours, on the platform's clock. */
-	bool ours = in->party->sequence < 0 && in->at_us == s->now.at_us;
-	return in->at_us - (ours && s->skew_us != INT64_MAX ? s->skew_us : 0);
+	return in->party->sequence < 0 ? answer_time(s, in->at_us) : in->at_us;
 }
 
 static struct call_party not_found(const struct party *p)
@@ -480,9 +485,10 @@ void parties_input(struct session *s, const struct input *in)
 	judge(s, at_us);
 }
 
-void parties_unknown(struct session *s, int64_t at_us)
+void parties_unknown(struct session *s, int64_t answered_us)
 {
 	struct parties_state *ps = &s->parties;
+	int64_t at_us = answer_time(s, answered_us);
 	party_least(&ps->unknown_us[0], at_us);
 	ps->unknown_us[1] = at_us > ps->unknown_us[1] ? at_us : ps->unknown_us[1];
 	ps->news_us = s->now.at_us;

@@ -7,7 +7,10 @@
 
 void draft_begin(struct session *s, struct draft *d, enum event_type type, int64_t at_us)
 {
-	*d = (struct draft){ .e = { .type = type, .at_us = at_us ? at_us : s->now.at_us } };
+	int64_t at = at_us ? at_us : s->now.at_us;
+	*d = (struct draft){
+		.e = { .type = type, .at_us = at, .own_clock = pipeline_own_clock(s, at) }
+	};
 	d->o.b = &d->data;
 	json_begin(&d->o, NULL);
 }
@@ -79,7 +82,7 @@ uint64_t draft_emit(struct session *s, struct draft *d)
 	e->seq = seq_of(s->now.record, s->now.index++);
 	e->call = s->id;
 	e->arrived_us = s->now.arrived_us;
-	e->offset_ms = pipeline_offset_ms(s, e->at_us);
+	e->offset_ms = pipeline_offset_ms(s, e->at_us, e->own_clock);
 	e->data = buf_span(&d->data);
 	s->last_seq = e->seq;
 	s->counts.events++;
@@ -100,7 +103,7 @@ bool pipeline_believable(const struct session *s, int64_t provider_us)
 int64_t pipeline_time(struct session *s, int64_t provider_us)
 {
 	int64_t arrived = s->now.at_us;
-	s->now.provider_us = 0;
+	s->now.provider_us = s->now.input_us = 0;
 	if (provider_us == 0)
 		return arrived;
 	if (!pipeline_believable(s, provider_us)) {
@@ -108,17 +111,33 @@ int64_t pipeline_time(struct session *s, int64_t provider_us)
 		session_flag(s, FLAG_CLOCK_OFF);
 		return arrived;
 	}
-	if (!s->now.own_clock && arrived - provider_us < s->skew_us)
+	/* What is imported is stamped with the provider's times. */
+	bool tells = !s->now.own_clock && !s->settings.imported;
+	if (tells && arrived - provider_us < s->skew_us)
 		s->skew_us = arrived - provider_us;
+	s->now.input_us = provider_us;
 	return provider_us;
 }
 
-int64_t pipeline_offset_ms(const struct session *s, int64_t at_us)
+bool pipeline_own_clock(const struct session *s, int64_t at_us)
 {
-	int64_t start = s->status.started_us;
-	if (start == 0)
+	return s->now.own_clock || (at_us == s->now.at_us && at_us != s->now.input_us);
+}
+
+int64_t pipeline_local(const struct session *s, int64_t at_us, bool own_clock)
+{
+	return at_us + (own_clock || s->skew_us == INT64_MAX ? 0 : s->skew_us);
+}
+
+/* On one clock both: the provider's may be hours off. */
+int64_t pipeline_offset_ms(const struct session *s, int64_t at_us, bool own_clock)
+{
+	const struct status_state *st = &s->status;
+	if (st->started_us == 0)
 		return -1;
-	return at_us > start ? (at_us - start) / MS_US : 0;
+	int64_t us = pipeline_local(s, at_us, own_clock) -
+		     pipeline_local(s, st->started_us, st->started_own_clock);
+	return us > 0 ? us / MS_US : 0;
 }
 
 void pipeline_put_time(struct json_out *o, const char *key, int64_t us)

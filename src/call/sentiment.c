@@ -67,10 +67,11 @@ static enum sentiment label(const struct session *s, enum speaker who, int score
 	return score <= NEGATIVE_FROM ? SENTIMENT_NEGATIVE : SENTIMENT_NEUTRAL;
 }
 
-static void emit(struct session *s, enum speaker who, enum sentiment now, int64_t at_us)
+static void emit(struct session *s, enum speaker who, enum sentiment now, const struct event *turn)
 {
 	struct draft d;
-	draft_begin(s, &d, EVENT_SENTIMENT, at_us);
+	draft_begin(s, &d, EVENT_SENTIMENT, turn->at_us);
+	d.e.own_clock = turn->own_clock;
 	d.e.speaker = who;
 	json_put_z(&d.o, "sentiment", names[now]);
 	json_put_i64(&d.o, "score", s->sentiment.score[who]);
@@ -96,7 +97,7 @@ static void event(struct session *s, const struct event *e)
 	st->score[e->speaker] = (int16_t)mood_ring_sum(&st->ring[e->speaker], MOOD);
 	enum sentiment now = label(s, e->speaker, st->score[e->speaker]);
 	if (now != st->now[e->speaker])
-		emit(s, e->speaker, now, e->at_us);
+		emit(s, e->speaker, now, e);
 }
 
 const struct stage sentiment_stage = {

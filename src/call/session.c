@@ -208,7 +208,7 @@ static void apply_input(struct session *s, const struct input *in)
 	if (timed.end_us < timed.at_us || !pipeline_believable(s, timed.end_us))
 		timed.end_us = timed.at_us;
 	on_input[in->type](s, &timed);
-	s->now.provider_us = 0;
+	s->now.provider_us = s->now.input_us = 0;
 }
 
 static void apply_inputs(struct session *s, const struct inputs *inputs)

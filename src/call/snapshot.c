@@ -145,7 +145,7 @@ static void put_turn(const struct session *s, struct json_out *o, const struct t
 	json_put_z(o, "speaker", speaker_name((enum speaker)t->speaker));
 	json_put_text(o, "text", kept_span(&t->text));
 	pipeline_put_time(o, "at", t->started_us);
-	json_put_i64(o, "offset_ms", pipeline_offset_ms(s, t->started_us));
+	json_put_i64(o, "offset_ms", pipeline_offset_ms(s, t->started_us, t->own_clock));
 	json_put_i64(o, "turn", t->number);
 	json_put_i64(o, "revision", t->revision);
 	json_put_bool(o, "open", t->seq == 0);
@@ -193,8 +193,8 @@ static void put_signals(const struct session *s, struct json_out *o)
 /* When it began, on our clock: the platform's may be hours off. */
 static int64_t began_us(const struct session *s)
 {
-	int64_t started_us = s->status.started_us;
-	return started_us && s->skew_us != INT64_MAX ? started_us + s->skew_us : started_us;
+	const struct status_state *st = &s->status;
+	return st->started_us ? pipeline_local(s, st->started_us, st->started_own_clock) : 0;
 }
 
 void session_snapshot(const struct session *s, struct buf *out)

@@ -155,6 +155,7 @@ static void found(void *user, const struct sound_found *f)
 	struct session *s = user;
 	struct draft d;
 	draft_begin(s, &d, on_found[f->what].type, f->at_us);
+	d.e.own_clock = true;
 	on_found[f->what].put(&d, f);
 	draft_emit(s, &d);
 }
@@ -303,7 +304,9 @@ static void call_over(struct session *s)
 		return;
 	a->over_us = 0;
 	s->stage = 0; /* an end is the business of all of them */
+	s->now.own_clock = true;
 	end_call(s, a->over_at_us, kept_span(&a->over_why));
+	s->now.own_clock = false;
 	s->status.lost = true; /* it lives again when more is heard */
 }
 
@@ -605,19 +608,25 @@ void sound_heard(struct session *s, struct span stream, const struct heard *fact
 
 /* --- the stage: what the rest of the call means for its sound --- */
 
+/* Marks are of our clock. */
+static int64_t local_us(const struct session *s, const struct event *e)
+{
+	return pipeline_local(s, e->at_us, e->own_clock);
+}
+
 static void on_command(struct session *s, const struct event *e)
 {
 	struct json data = json_of(e->data), verb = json_get(data, "verb");
 	bool mute = json_is_text(verb, "mute"), unmute = json_is_text(verb, "unmute");
 	if ((mute || unmute) && json_is_text(json_get(data, "state"), "accepted"))
-		mark(s, mute ? SOUND_REST : SOUND_REST_OVER, 0, e->at_us);
+		mark(s, mute ? SOUND_REST : SOUND_REST_OVER, 0, local_us(s, e));
 }
 
 static void on_status(struct session *s, const struct event *e)
 {
 	struct json status = json_get(json_of(e->data), "status");
 	if (json_is_text(status, "forwarding"))
-		mark(s, SOUND_REST, 0, e->at_us);
+		mark(s, SOUND_REST, 0, local_us(s, e));
 }
 
 static void event(struct session *s, const struct event *e)
@@ -630,7 +639,7 @@ static void event(struct session *s, const struct event *e)
 		on_status(s, e);
 	else if (!s->sound->ended) {
 		s->sound->ended = true;
-		mark(s, SOUND_END, 0, e->at_us);
+		mark(s, SOUND_END, 0, local_us(s, e));
 		settle(s, INT64_MAX);
 	}
 }

@@ -144,7 +144,8 @@ struct status_state {
 	enum end_class end_class;
 	int64_t at_us;		      /* of the status, event time */
 	int64_t started_us, ended_us; /* event time; 0: unknown */
-	int64_t duration_ms;	      /* -1: unknown */
+	bool started_own_clock, ended_own_clock;
+	int64_t duration_ms; /* -1: unknown */
 	double cost;
 	bool has_cost, ended, lost, reported;
 	bool start_guessed; /* from the first words; status, facts or report know better */
@@ -198,7 +199,7 @@ struct turn {
 	uint32_t number;
 	uint16_t revision;
 	uint8_t speaker, pieces_n;
-	bool from_history;
+	bool from_history, own_clock;
 	int64_t started_us, ended_us; /* event time */
 	struct kept text;
 	struct piece {
@@ -221,6 +222,7 @@ struct turns_state {
 	/* History entries whose words no transcript has brought yet. */
 	struct waiting_entry {
 		uint8_t speaker;
+		bool own_clock;
 		int64_t at_us, end_us, arrived_us;
 		struct kept text;
 	} * waiting;
@@ -452,6 +454,7 @@ struct moment {
 	int64_t at_us;	     /* the record's time, or the deadline of the timer that fires */
 	int64_t arrived_us;  /* the record's time */
 	int64_t provider_us; /* a provider time that is not believed, to be noted; 0: none */
+	int64_t input_us;    /* the provider's time of the input that is applied; 0: none */
 	bool reconciling;    /* inputs come from asking the provider */
 	bool raw;	     /* an input of this record was not understood */
 	bool own_clock;	     /* its times are of our own clock, not the provider's */

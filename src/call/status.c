@@ -110,17 +110,26 @@ static void emit_status(struct session *s, struct span name, int64_t at_us, stru
 	draft_emit(s, &d);
 }
 
-static void measure(struct status_state *st)
+static void set_start(struct session *s, int64_t at_us)
 {
-	if (st->started_us && st->ended_us >= st->started_us)
-		st->duration_ms = (st->ended_us - st->started_us) / MS_US;
+	s->status.started_us = at_us;
+	s->status.started_own_clock = pipeline_own_clock(s, at_us);
 }
 
-static void emit_ended(struct session *s, int64_t at_us, bool revision)
+static void measure(const struct session *s, struct status_state *st)
+{
+	int64_t began_us = pipeline_local(s, st->started_us, st->started_own_clock);
+	int64_t us = pipeline_local(s, st->ended_us, st->ended_own_clock) - began_us;
+	if (st->started_us && us >= 0)
+		st->duration_ms = us / MS_US;
+}
+
+static void emit_ended(struct session *s, bool revision)
 {
 	struct status_state *st = &s->status;
 	struct draft d;
-	draft_begin(s, &d, EVENT_CALL_ENDED, at_us);
+	draft_begin(s, &d, EVENT_CALL_ENDED, st->ended_us);
+	d.e.own_clock = st->ended_own_clock;
 	pipeline_put_text(&d.o, "reason", kept_span(&st->reason));
 	json_put_z(&d.o, "class", class_names[st->end_class]);
 	if (st->duration_ms >= 0)
@@ -136,7 +145,7 @@ static void emit_ended(struct session *s, int64_t at_us, bool revision)
 }
 
 /* The first knowledge of the end. */
-static void end(struct session *s, struct span reason, int64_t at_us)
+static void end(struct session *s, struct span reason, int64_t at_us, bool own_clock)
 {
 	struct status_state *st = &s->status;
 	bool revision = st->told;
@@ -145,8 +154,9 @@ static void end(struct session *s, struct span reason, int64_t at_us)
 	st->ended = true;
 	st->lost = false;
 	st->ended_us = at_us;
-	measure(st);
-	emit_ended(s, at_us, revision);
+	st->ended_own_clock = own_clock;
+	measure(s, st);
+	emit_ended(s, revision);
 }
 
 /* Later knowledge: only what differs makes a revision. */
@@ -160,11 +170,14 @@ static void revise_end(struct session *s, struct span reason, int64_t ended_us)
 	}
 	int64_t duration_ms = st->duration_ms;
 	news |= ended_us && ended_us != st->ended_us;
-	st->ended_us = ended_us ? ended_us : st->ended_us;
-	measure(st);
+	if (ended_us) {
+		st->ended_us = ended_us;
+		st->ended_own_clock = pipeline_own_clock(s, ended_us);
+	}
+	measure(s, st);
 	news |= st->duration_ms != duration_ms;
 	if (news)
-		emit_ended(s, st->ended_us, true);
+		emit_ended(s, true);
 }
 
 static bool is_late(const struct session *s, const struct input *in)
@@ -191,7 +204,7 @@ static void ended_input(struct session *s, const struct input *in)
 		return;
 	}
 	emit_status(s, in->name, in->at_us, in->data, false);
-	end(s, in->reason, in->at_us);
+	end(s, in->reason, in->at_us, pipeline_own_clock(s, in->at_us));
 }
 
 /* Beside parties a status says nothing, but that the platform does not know the call. */
@@ -228,7 +241,7 @@ void status_input(struct session *s, const struct input *in)
 		revive(s);
 	if (span_is(in->name, "in-progress")) {
 		if (!st->started_us || st->start_guessed)
-			st->started_us = in->at_us;
+			set_start(s, in->at_us);
 		st->start_guessed = false;
 	}
 	emit_status(s, in->name, in->at_us, in->data, false);
@@ -253,7 +266,7 @@ void status_over(struct session *s, struct span reason, int64_t ended_us)
 	}
 	if (!span_is(kept_span(&st->status), "ended"))
 		emit_status(s, SPAN("ended"), ended_us, (struct json){ 0 }, false);
-	end(s, reason, ended_us);
+	end(s, reason, ended_us, pipeline_own_clock(s, ended_us));
 }
 
 void status_lives_again(struct session *s)
@@ -263,7 +276,7 @@ void status_lives_again(struct session *s)
 
 void status_began(struct session *s, int64_t started_us)
 {
-	s->status.started_us = started_us;
+	set_start(s, started_us);
 	s->status.start_guessed = false;
 }
 
@@ -276,9 +289,11 @@ void status_aftermath(struct session *s)
 void status_guess_start(struct session *s, int64_t at_us)
 {
 	struct status_state *st = &s->status;
-	if (st->started_us && (!st->start_guessed || st->started_us <= at_us))
+	bool before = pipeline_local(s, at_us, pipeline_own_clock(s, at_us)) <
+		      pipeline_local(s, st->started_us, st->started_own_clock);
+	if (st->started_us && (!st->start_guessed || !before))
 		return;
-	st->started_us = at_us;
+	set_start(s, at_us);
 	st->start_guessed = true;
 }
 
@@ -355,7 +370,7 @@ void status_report(struct session *s, const struct input *in)
 	int64_t ended_us = pipeline_believable(s, r->ended_us) ? r->ended_us : 0;
 	bool known = s->parties.n && st->ended && st->end_class != END_LOST;
 	if (!known && pipeline_believable(s, r->started_us)) {
-		st->started_us = r->started_us;
+		set_start(s, r->started_us);
 		st->start_guessed = false;
 	}
 	keep_report(st, r);
@@ -368,7 +383,8 @@ void status_report(struct session *s, const struct input *in)
 	if (!span_is(kept_span(&st->status), "ended"))
 		emit_status(s, SPAN("ended"), ended_us ? ended_us : in->at_us, (struct json){ 0 },
 			    false);
-	end(s, r->ended_reason, ended_us ? ended_us : in->at_us);
+	ended_us = ended_us ? ended_us : in->at_us;
+	end(s, r->ended_reason, ended_us, pipeline_own_clock(s, ended_us));
 }
 
 /* --- calls that never end --- */
@@ -404,7 +420,7 @@ static void lose(struct session *s, bool reconciled)
 	json_put_bool(&d.o, "reconciled", reconciled);
 	draft_emit(s, &d);
 	emit_status(s, SPAN("ended"), at, (struct json){ 0 }, false);
-	end(s, SPAN("lost"), st->news_us);
+	end(s, SPAN("lost"), st->news_us, true);
 	st->lost = true;
 }
 

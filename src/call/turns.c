@@ -76,12 +76,14 @@ static void make_room(struct session *s)
 	}
 }
 
-static struct turn *add_turn(struct session *s, enum speaker who, int64_t started_us)
+static struct turn *add_turn(struct session *s, enum speaker who, int64_t started_us,
+			     bool own_clock)
 {
 	make_room(s);
 	struct turn *t = &s->turns.hot[s->turns.hot_n++];
 	*t = (struct turn){ .number = s->turns.next_number++,
 			    .speaker = (uint8_t)who,
+			    .own_clock = own_clock,
 			    .started_us = started_us,
 			    .ended_us = started_us };
 	return t;
@@ -147,6 +149,7 @@ static void emit_turn(struct session *s, struct turn *t)
 	words_read(kept_span(&t->text), &words);
 	s->counts.turns += t->seq == 0;
 	draft_begin(s, &d, EVENT_TURN, t->ended_us);
+	d.e.own_clock = t->own_clock;
 	d.e.speaker = (enum speaker)t->speaker;
 	d.e.is_final = true;
 	d.e.text = kept_span(&t->text);
@@ -184,7 +187,7 @@ struct words_at {
 	enum speaker who;
 	int64_t started_us, ended_us;
 	struct span text;
-	bool history;
+	bool history, own_clock;
 };
 
 static bool near(const struct session *s, const struct turn *t, const struct words_at *w)
@@ -251,7 +254,7 @@ static unsigned percent_known(const struct session *s, const struct words_at *w,
 /* A turn of its own, closed at once: words that came late or from the history. */
 static void add_closed(struct session *s, const struct words_at *w)
 {
-	struct turn *t = add_turn(s, w->who, w->started_us);
+	struct turn *t = add_turn(s, w->who, w->started_us, w->own_clock);
 	t->from_history = w->history;
 	extend(t, w->started_us, w->ended_us, w->text);
 	emit_turn(s, t);
@@ -296,7 +299,7 @@ static void place_live(struct session *s, const struct words_at *w)
 		return;
 	} else {
 		close_open(s);
-		struct turn *t = add_turn(s, w->who, voice_start(s, w));
+		struct turn *t = add_turn(s, w->who, voice_start(s, w), w->own_clock);
 		extend(t, w->started_us, w->ended_us, w->text);
 		s->turns.open = t->number + 1;
 	}
@@ -318,8 +321,8 @@ static void drop_waiting(struct turns_state *t)
 static void settle_oldest(struct session *s)
 {
 	struct waiting_entry e = s->turns.waiting[0];
-	struct words_at w = { (enum speaker)e.speaker, e.at_us, e.end_us, kept_span(&e.text),
-			      true };
+	struct words_at w = { (enum speaker)e.speaker, e.at_us, e.end_us,
+			      kept_span(&e.text),      true,	e.own_clock };
 	if (percent_known(s, &w, false) < PAIRED_PERCENT)
 		place_behind(s, &w);
 	drop_waiting(&s->turns);
@@ -344,13 +347,15 @@ static void wait_for_words(struct session *s, const struct input *in)
 	*e = (struct waiting_entry){ .speaker = (uint8_t)in->speaker,
 				     .at_us = in->at_us,
 				     .end_us = in->end_us,
+				     .own_clock = pipeline_own_clock(s, in->at_us),
 				     .arrived_us = s->now.at_us };
 	kept_set(&e->text, in->text);
 }
 
 void turns_history(struct session *s, const struct input *in)
 {
-	struct words_at w = { in->speaker, in->at_us, in->end_us, in->text, true };
+	struct words_at w = { in->speaker, in->at_us, in->end_us,
+			      in->text,	   true,      pipeline_own_clock(s, in->at_us) };
 	if (transcript_expected(s) && !s->status.ended)
 		wait_for_words(s, in);
 	else if (percent_known(s, &w, false) < PAIRED_PERCENT)
@@ -361,7 +366,7 @@ void turns_history(struct session *s, const struct input *in)
 
 static void final_event(struct session *s, const struct event *e)
 {
-	struct words_at w = { e->speaker, e->at_us, e->at_us, e->text, false };
+	struct words_at w = { e->speaker, e->at_us, e->at_us, e->text, false, e->own_clock };
 	struct word_list words;
 	words_read(e->text, &words);
 	if (words.n == 0 || percent_known(s, &w, true) >= ABSORBED_PERCENT)

@@ -884,22 +884,26 @@ static bool event_type_of(struct json event, enum event_type *type)
 	return known;
 }
 
-/* An event of our own clock may lie before the start by the platform's, with 0 for its offset: that
- * tells nothing of the start. */
-static void learn_start(struct watch_call *c, const struct news *n)
+/* `at` and `offset_ms` give the start on the clock of the event, which may be ours: of those that
+ * have the clock of the start, only. */
+static void learn_start(struct watch_call *c, enum event_type type, const struct news *n)
 {
+	bool tells = type == EVENT_CALL_STARTED || type == EVENT_CALL_STATUS || type == EVENT_PARTY;
+
 	if (!n->at_us)
 		return;
 	if (!c->skew_known)
 		c->skew_us = n->now_us - n->at_us;
 	c->skew_known = true;
+	if (!tells && c->started_us)
+		return;
 	if (n->offset_ms > 0 || (n->offset_ms == 0 && n->at_us > c->started_us))
 		c->started_us = n->at_us - n->offset_ms * MS_US;
 }
 
 static void apply_news(struct watch_call *c, enum event_type type, const struct news *n)
 {
-	learn_start(c, n);
+	learn_start(c, type, n);
 	if (on_event[type])
 		on_event[type](c, n);
 }

@@ -543,15 +543,20 @@ static void test_nonsense(void **state)
 #define HOUR_AGO "2027-01-15T07:00:00.000000Z"
 #define LATER "2027-01-15T07:00:20.000000Z"
 
-static void told(const char *type, const char *at, const char *data)
+static void told_after(const char *type, const char *at, int offset_ms, const char *data)
 {
 	char message[600];
 
 	snprintf(message, sizeof(message),
 		 "{\"type\":\"event\",\"event\":{\"seq\":5,\"call_id\":\"" D
-		 "\",\"type\":\"%s\",\"at\":\"%s\",\"offset_ms\":0,\"data\":%s}}",
-		 type, at, data);
+		 "\",\"type\":\"%s\",\"at\":\"%s\",\"offset_ms\":%d,\"data\":%s}}",
+		 type, at, offset_ms, data);
 	apply(message);
+}
+
+static void told(const char *type, const char *at, const char *data)
+{
+	told_after(type, at, 0, data);
 }
 
 static void test_time_is_of_our_clock(void **state)
@@ -564,8 +569,9 @@ static void test_time_is_of_our_clock(void **state)
 	/* Answered: it counts from then on. */
 	told("call.status", LATER, "{\"status\":\"in-progress\"}");
 	assert_int_equal(watch_call_duration_ms(c, NOW + 25 * SECOND_US), 5000);
-	/* What is told by our clock lies before the start by the platform's that is ahead. */
+	/* What is told by our clock says nothing of the start by the platform's. */
 	told("command", HOUR_AGO, "{}");
+	told_after("audio.level", "2027-01-15T08:00:01.000000Z", 1000, "{}");
 	assert_int_equal(watch_call_duration_ms(c, NOW + 25 * SECOND_US), 5000);
 	watch_model_restart(&model);
 	hello();

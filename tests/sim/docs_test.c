@@ -20,7 +20,10 @@ static void events_page(struct buf *out)
 		      "happened: the provider's time when it gave "
 		      "one that can be believed, else the time of arrival (then `data.provider_at` "
 		      "says what the provider claimed). "
-		      "`offset_ms` counts from the start of the call, null while that is unknown. "
+		      "`offset_ms` counts from the start of the call, null while that is unknown; of "
+		      "what is timed by our own clock (sound, timers, commands) "
+		      "from the start as our clock had it: the provider's start, moved by the least "
+		      "difference of arrival and provider's time seen in this call. "
 		      "`speaker` is `ai`, `user` or null.\n\n"
 		      "| type | data |\n|---|---|\n");
 	for (unsigned i = 0; i < EVENT_COUNT; i++)

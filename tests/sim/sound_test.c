@@ -247,6 +247,74 @@ static void a_provider_behind_our_clock(void **state)
 	sim_fini(&sim);
 }
 
+/* The platform is an hour behind or ahead: whatever clock times an event, its offset is the same.
+ */
+static void offsets_do_not_depend_on_the_provider_s_clock(void **state)
+{
+	static const int hours_ms[] = { -3600000, 0, 3600000 };
+	(void)state;
+	for (size_t i = 0; i < sizeof(hours_ms) / sizeof(*hours_ms); i++) {
+		const int off_ms = hours_ms[i];
+		struct sim sim;
+		sim_init(&sim, "'silence_ms':4000,'idle_close_ms':30000");
+		sim_webhookf(&sim,
+			     "{'t':'call','facts':{'id':'c1'}},"
+			     "{'t':'status','name':'in-progress','at':%d,'key':1}",
+			     off_ms);
+		attach(&sim);
+		speak(&sim, 0, 1000, 2000);
+		speak(&sim, 1, 2700, 3000); /* a response, told when it has settled */
+		struct heard said = fact(HEARD_TRANSCRIPT, 0, 1900);
+		said.final = true;
+		said.text = SPAN("a table for two");
+		hear_all(&sim, "s1", &said, 1);
+		sim_webhookf(&sim,
+			     "{'t':'transcript','s':'ai','final':true,'text':'very well',"
+			     "'at':%d,'key':2}",
+			     off_ms + 3000);
+		sim_pass(&sim, 60000);
+		const char *const rows[][2] = {
+			{ "'type':'call.started'", "'offset_ms':null" },
+			{ "'type':'audio.attached'", "'offset_ms':0" },
+			{ "'type':'speech.started'", "'offset_ms':1000" },
+			{ "'type':'response'", "'offset_ms':2700" },
+			{ "'type':'transcript.final'", "'offset_ms':1900" },
+			{ "'type':'transcript.final'", "'offset_ms':3000" },
+			{ "'type':'turn'", "'offset_ms':1900" },
+			{ "'type':'turn'", "'offset_ms':3000" },
+			{ "'type':'silence'", "'offset_ms':7000" },
+			{ "'type':'call.lost'", "'offset_ms':33000" },
+			{ "'type':'call.ended'", "'offset_ms':3000" },
+			{ "'type':'call.ended'", "'duration_ms':3000" },
+		};
+		for (size_t k = 0; k < sizeof(rows) / sizeof(*rows); k++)
+			if (!sim_count(&sim, rows[k][0], rows[k][1], NULL))
+				fail_msg("%d: no %s %s in\n%s", off_ms, rows[k][0], rows[k][1],
+					 buf_z(&sim.events));
+		sim_check_replay(&sim);
+		sim_fini(&sim);
+	}
+}
+
+/* What the platform tells rests the sound when it is so on our clock: here an hour earlier. */
+static void a_provider_ahead_rests_the_sound(void **state)
+{
+	struct sim sim;
+	(void)state;
+	sim_init(&sim, "");
+	sim_webhook(&sim, "{'t':'call','facts':{'id':'c1'}},"
+			  "{'t':'status','name':'in-progress','at':3600000,'key':1}");
+	attach(&sim);
+	speak(&sim, 1, 1000, 2000);
+	sim_pass(&sim, 500);
+	sim_webhook(&sim, "{'t':'status','name':'forwarding','at':3602500,'key':2}");
+	speak(&sim, 0, 22000, 23000);
+	sim_pass(&sim, 3000);
+	SHOWS(&sim, "'dead_air':{'count':0,");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 static void words(struct sim *sim, unsigned leg, bool final, const char *text)
 {
 	struct heard h = fact(HEARD_TRANSCRIPT, leg, (sim->now_us - SIM_START_US) / MS_US);
@@ -661,6 +729,8 @@ int main(void)
 		cmocka_unit_test(one_way_and_silent),
 		cmocka_unit_test(speech_is_told_once),
 		cmocka_unit_test(a_provider_behind_our_clock),
+		cmocka_unit_test(offsets_do_not_depend_on_the_provider_s_clock),
+		cmocka_unit_test(a_provider_ahead_rests_the_sound),
 		cmocka_unit_test(words_come_from_one_side),
 		cmocka_unit_test(every_fact_has_its_event),
 		cmocka_unit_test(audio_alone_is_a_call),
