@@ -122,7 +122,8 @@
 	  "Requests to platforms by result: ok, refused, unauthorized, limited (429), "         \
 	  "failed (5xx), no_answer; not_sent: no token, or its turn did not come in time")      \
 	X(CONNECT_GATEWAYS, COUNTER, "callmend_connect_gateways_total", "result",               \
-	  "Connections to event gateways: new, recovered (nothing was lost), failed, lost")     \
+	  "Connections to event gateways: new, recovered, failed, lost; overrun: recovered, but " \
+	  "more may have been missed than the platform keeps")                                  \
 	X(CONNECT_EVENTS, COUNTER, "callmend_connect_events_total", "result",                   \
 	  "Messages of sessions to calls: told, repeated (they were here before), again "       \
 	  "(the journal took nothing), unreadable, full (hung up until there is room), "        \

@@ -1,8 +1,9 @@
 /* Since when may events be missing? What came until `good_us` is known: over the gateway, what it
- * had sent when it was last heard and is durable; by webhook, what was delivered before the
- * subscription was last found alive (hook.c). After a loss texts (texts.c) and the call log are
- * asked for from there on: calls that began and ended meanwhile are in no resync. A restart goes on
- * from what keep.c has written down, also with another configuration.
+ * had sent when it was last heard and is durable, once all that it replays is here; by webhook,
+ * what was delivered before the subscription was last found alive (hook.c). After a loss texts
+ * (texts.c) and the call log are asked for from there on: calls that began and ended meanwhile are
+ * in no resync. A restart goes on from what keep.c has written down, also with another
+ * configuration.
  *
  * Failure modes: nothing is known, as of a new source - no calls are asked for, texts of the last
  * hour; a longer loss than MAX_DAYS - the rest of it is left, and logged; the calls' side cannot
@@ -118,7 +119,7 @@ void gap_step(struct login *s, int64_t now_us)
 {
 	struct gap *g = &s->gap;
 
-	if (s->gateway.step == GATE_LIVE)
+	if (gateway_is_whole(s, now_us))
 		gap_good(s, tell_durable_us(&s->tell, s->gateway.heard_us));
 	if (g->since_us != GAP_NONE && !g->out && s->provider_us && now_us >= g->again_us)
 		ask_for_calls(s);

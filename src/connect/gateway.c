@@ -6,6 +6,8 @@
  *  - The socket is lost, or silent after a probe: connected again with the place where it was. The
  *    platform replays what came meanwhile ("Successful"), or does not know any more ("Failed", or
  *    too late): subscribed anew, and a resync.
+ *  - It was away for more messages than the platform keeps: that says "Successful" and replays the
+ *    newest. As many as it keeps, and some may be missing: a resync, as if it had failed.
  *  - The calls take nothing, and our queue is full: we hang up, and go on from the last message
  *    that was taken when there is room: the platform keeps 100 for its recovery time.
  *  - A permission is missing, filters are refused whole: DENIED, not tried again soon. Some filters
@@ -31,6 +33,8 @@ enum {
 	PROBE_MS = 10000,
 	AHEAD_MAX_S = 300, /* before the absolute timeout */
 	AHEAD_PART = 10,
+	REPLAY_MS = 10000,     /* from one replayed message to the next */
+	STAMP_SLACK_MS = 1000, /* Date has whole seconds */
 	MESSAGE_MAX = 4 * 1024 * 1024,
 };
 
@@ -315,6 +319,54 @@ static void on_reply(struct login *s, const struct wsg_frame *w)
 	fail_gate(s, &t);
 }
 
+/* --- after a recovery --- */
+
+/* What one connection has not got to the end of goes on in the next. */
+static void replay_begins(struct login *s, int64_t kept)
+{
+	struct gateway *g = &s->gateway;
+	int64_t ahead_us = s->provider_us - s->provider_at_us;
+
+	g->replay.kept = kept;
+	g->replay.back_us =
+		s->provider_us ? g->heard_us + ahead_us + STAMP_SLACK_MS * MS_US : INT64_MAX;
+	g->replay.until_us = g->heard_us + REPLAY_MS * MS_US;
+}
+
+static bool is_replayed(const struct gateway *g, struct json notification)
+{
+	struct arena a = { 0 };
+	int64_t at_us = 0;
+	bool stamped = clock_parse(json_text(json_get(notification, "timestamp"), &a), &at_us);
+
+	arena_fini(&a);
+	return g->heard_us < g->replay.until_us && (!stamped || at_us <= g->replay.back_us);
+}
+
+/* Of more than it keeps the platform replays the newest, and does not say that there were more. */
+static void count_replayed(struct login *s, struct json notification)
+{
+	struct gateway *g = &s->gateway;
+
+	if (!is_replayed(g, notification))
+		return;
+	g->replay.until_us = g->heard_us + REPLAY_MS * MS_US;
+	if (++g->replay.n < g->replay.kept)
+		return;
+	log_warn("connect",
+		 "source %s: %lld messages were missed, and no more are kept: live calls are asked "
+		 "for",
+		 s->id_text, (long long)g->replay.n);
+	metric_add_label(METRIC_CONNECT_GATEWAYS, "overrun", 1);
+	g->replay = (struct replay){ 0 };
+	login_lost(s);
+}
+
+bool gateway_is_whole(const struct login *s, int64_t now_us)
+{
+	return s->gateway.step == GATE_LIVE && now_us >= s->gateway.replay.until_us;
+}
+
 /* --- what comes --- */
 
 static void on_details(struct login *s, const struct wsg_frame *w)
@@ -338,13 +390,16 @@ static void on_details(struct login *s, const struct wsg_frame *w)
 	bool resumed = d.recovery == WSG_RECOVERED && g->resuming && g->subscription.n;
 	metric_add_label(METRIC_CONNECT_GATEWAYS, resumed ? "recovered" : "new", 1);
 	if (resumed) {
-		log_info("connect", "source %s: back at the gateway, nothing was lost", s->id_text);
+		log_info("connect", "source %s: back at the gateway, which knows where we were",
+			 s->id_text);
+		replay_begins(s, d.kept);
 		live(s, "");
 		return;
 	}
 	if (g->resuming)
 		log_warn("connect", "source %s: events were lost: live calls are asked for",
 			 s->id_text);
+	g->replay = (struct replay){ 0 };
 	buf_clear(&g->subscription);
 	g->step = GATE_SUBSCRIBING;
 	step_subscribing(s, g->heard_us);
@@ -367,6 +422,7 @@ static void on_notification(struct login *s, const struct wsg_frame *w)
 {
 	struct gateway *g = &s->gateway;
 	struct arena a = { 0 };
+	count_replayed(s, w->body);
 	if (texts_counted(s, w->body))
 		return;
 	struct span uuid = json_text(json_get(w->body, "uuid"), &a);
@@ -490,6 +546,8 @@ static void step_live(struct login *s, int64_t now_us)
 
 	if (now_us - g->live_us > SETTLED_MS * MS_US)
 		backoff_reset(&g->pause);
+	if (gateway_is_whole(s, now_us))
+		g->replay.n = 0;
 	if (now_us >= g->renew_us) {
 		log_info("connect", "source %s: connecting anew before the platform ends it",
 			 s->id_text);

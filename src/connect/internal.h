@@ -198,16 +198,23 @@ struct gateway {
 	struct place place; /* the latest */
 	int64_t recovery_us, lost_us;
 	struct buf subscription;
-	bool resuming;	   /* this connection was dialled with a place */
-	bool open;	   /* dialled, and `closed` has not come */
-	bool full;	   /* hung up because the calls take nothing */
-	unsigned messages; /* sent */
-	char request[24];  /* id of the one that is under way; "": none */
+	struct replay {
+		int64_t n, kept;  /* so many came; the newest so many are kept */
+		int64_t back_us;  /* by the platform's clock: what it stamps later is no replay */
+		int64_t until_us; /* what comes later is none, either */
+	} replay;		  /* of what came while we were away */
+	bool resuming;		  /* this connection was dialled with a place */
+	bool open;		  /* dialled, and `closed` has not come */
+	bool full;		  /* hung up because the calls take nothing */
+	unsigned messages;	  /* sent */
+	char request[24];	  /* id of the one that is under way; "": none */
 	struct standing standing;
 };
 void gateway_init(struct login *);
 void gateway_free(struct login *);
 void gateway_step(struct login *, int64_t now_us);
+/* Live, and nothing is missing that it has told of until now. */
+bool gateway_is_whole(const struct login *, int64_t now_us);
 
 /* --- hook.c: the webhook subscription --- */
 

@@ -87,6 +87,7 @@ void wsg_details_read(struct json body, struct wsg_details *out)
 		.idle_s = positive(body, "idleTimeout", WSG_IDLE_S),
 		.absolute_s = positive(body, "absoluteTimeout", WSG_ABSOLUTE_S),
 		.max_requests = positive(body, "maxActiveRequests", WSG_REQUESTS),
+		.kept = positive(body, "recoveryBufferSize", WSG_KEPT),
 	};
 }
 

@@ -36,17 +36,19 @@ struct wsg_frame {
 /* Spans live in the text or the arena. E_INVALID: no frame. */
 MUST int wsg_read(struct span text, struct arena *, struct wsg_frame *out, struct fault *f);
 
-/* Body of ConnectionDetails; seconds, 1..WSG_SECONDS_MAX: what is not gets its default. */
+/* Body of ConnectionDetails; seconds, and how many messages it keeps for a recovery,
+ * 1..WSG_SECONDS_MAX: what is not gets its default. */
 enum wsg_recovery { WSG_FRESH, WSG_RECOVERED, WSG_NOT_RECOVERED };
 struct wsg_details {
 	enum wsg_recovery recovery;
-	int64_t recovery_s, idle_s, absolute_s, max_requests;
+	int64_t recovery_s, idle_s, absolute_s, max_requests, kept;
 };
 enum {
 	WSG_RECOVERY_S = 180,
 	WSG_IDLE_S = 1800,
 	WSG_ABSOLUTE_S = 86400,
 	WSG_REQUESTS = 10,
+	WSG_KEPT = 100,
 	WSG_SECONDS_MAX = 31536000
 };
 void wsg_details_read(struct json body, struct wsg_details *out);

@@ -420,15 +420,17 @@ static void ws_open(struct ws *ws)
 	buf_printf(&b,
 		   "[{'type':'ConnectionDetails','messageId':'d','status':200,'wsc':{'token':'T%u',"
 		   "'sequence':%u}},{'recoveryTimeout':%d,'idleTimeout':1800,'absoluteTimeout':%d,"
-		   "'maxActiveRequests':10%s}]",
+		   "'maxActiveRequests':10,'recoveryBufferSize':%u%s}]",
 		   recovers ? from - 1 : p->events_n, recovers ? from - 1 : p->events_n,
-		   p->recovery_s, p->absolute_s,
+		   p->recovery_s, p->absolute_s, p->kept,
 		   recovers ? ",'recoveryState':'Successful'"
 		   : from   ? ",'recoveryState':'Failed'"
 			    : "");
 	send_text(ws, &b);
 	p->has_subscription = recovers;
-	for (unsigned i = from ? from - 1 : 0; recovers && i < p->events_n; i++)
+	unsigned first = from ? from - 1 : 0, missed = p->events_n - first;
+	first += p->kept && missed > p->kept ? missed - p->kept : 0;
+	for (unsigned i = first; recovers && i < p->events_n; i++)
 		send_event(p, i);
 	atomic_fetch_add(&p->sockets, 1);
 	pthread_mutex_unlock(&p->lock);
@@ -494,11 +496,14 @@ static void send_last(struct shard *here, void *arg)
 void platform_event(struct platform *p, const char *uuid, const char *call)
 {
 	struct buf b AUTO_BUF = { 0 };
+	char at[CLOCK_ISO + 1];
 
+	clock_format(clock_now_us() + p->skew_us, at);
 	buf_printf(&b,
 		   "{'uuid':'%s','event':'/restapi/v1.0/account/1/telephony/sessions',"
+		   "'timestamp':'%s',"
 		   "'subscriptionId':'sub-1','body':{'sequence':%u,'telephonySessionId':'%s'}}",
-		   uuid, p->events_n + 2, call);
+		   uuid, at, p->events_n + 2, call);
 	pthread_mutex_lock(&p->lock);
 	assert_true(p->events_n < PLATFORM_EVENTS);
 	p->events[p->events_n++] = strdup(buf_z(&b));

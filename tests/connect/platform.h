@@ -27,7 +27,7 @@ struct platform {
 	struct rig rig;
 	pthread_mutex_t lock;
 	int64_t (*now_us)(void);
-	int64_t skew_us; /* of its Date */
+	int64_t skew_us; /* of its Date, and of the times of events */
 	struct platform_rule rules[PLATFORM_RULES];
 	struct platform_seen seen[PLATFORM_SEEN];
 	unsigned seen_n;
@@ -41,6 +41,7 @@ struct platform {
 	bool no_recovery;		/* answers Failed */
 	bool no_echo;			/* heartbeats get no answer */
 	int absolute_s, recovery_s;
+	unsigned kept; /* for a recovery, the newest; 0: all, and it does not say */
 	const char *reply;	       /* to the subscription instead of the usual: "403 {...}" */
 	char *events[PLATFORM_EVENTS]; /* of the stream; the nth has sequence n + 1 */
 	unsigned events_n;

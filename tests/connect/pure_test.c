@@ -289,7 +289,7 @@ static void frames_are_arrays(void **state)
 		   "[{\"type\":\"ConnectionDetails\",\"messageId\":\"m1\",\"status\":200,\"wsc\":{"
 		   "\"token\":\"T1\",\"sequence\":7},\"headers\":{\"RCRequestId\":\"r1\"}},"
 		   "{\"recoveryState\":\"Successful\",\"recoveryTimeout\":90,\"absoluteTimeout\":"
-		   "86400,\"maxActiveRequests\":10}]",
+		   "86400,\"maxActiveRequests\":10,\"recoveryBufferSize\":50}]",
 		   &w);
 	assert_int_equal(w.type, WSG_DETAILS);
 	assert_true(span_is(w.wsc, "T1") && span_is(w.id, "m1"));
@@ -299,6 +299,7 @@ static void frames_are_arrays(void **state)
 	assert_int_equal(d.recovery, WSG_RECOVERED);
 	assert_int_equal(d.recovery_s, 90);
 	assert_int_equal(d.idle_s, WSG_IDLE_S);
+	assert_int_equal(d.kept, 50);
 	read_frame(&a, "[{\"type\":\"Heartbeat\",\"messageId\":\"h\"}]", &w);
 	assert_int_equal(w.type, WSG_HEARTBEAT);
 	assert_int_equal(w.body.kind, JSON_NONE);
@@ -311,6 +312,7 @@ static void frames_are_arrays(void **state)
 	wsg_details_read((struct json){ 0 }, &d);
 	assert_int_equal(d.recovery, WSG_FRESH);
 	assert_int_equal(d.recovery_s, WSG_RECOVERY_S);
+	assert_int_equal(d.kept, WSG_KEPT);
 	arena_fini(&a);
 }
 

@@ -798,6 +798,59 @@ static void what_cannot_be_recovered_is_asked_for(void **state)
 	AWAIT_FAST(told("\"u9\""));
 }
 
+/* Nobody gets through while so many events come; then all it keeps of them. */
+static void miss(unsigned events, const char *uuids)
+{
+	int before = atomic_load(&p.sockets);
+	char uuid[16];
+
+	platform_rule(&p, (struct platform_rule){ .path = "/ws", .times = 10000, .status = 503 });
+	platform_drop(&p);
+	AWAIT_FAST(is(CONNECT_WAITING, NULL));
+	for (unsigned i = 0; i < events; i++) {
+		snprintf(uuid, sizeof(uuid), "%s%03u", uuids, i);
+		platform_event(&p, uuid, i % 2 ? "s-1" : "s-2");
+	}
+	SET(rules[0].times, 0);
+	skip_ms(61 * 1000);
+	AWAIT_FAST(atomic_load(&p.sockets) > before && is(CONNECT_LIVE, NULL));
+}
+
+static void more_than_the_platform_keeps_is_asked_for(void **state)
+{
+	enum { KEPT = 40 };
+
+	(void)state;
+	SET(kept, KEPT);
+	SET(skew_us, -600 * SECOND_US);
+	SET(calls, " s-1 s-2 ");
+	go_live();
+	AWAIT_FAST(resynced(1));
+	let_pass(2000);
+	miss(KEPT - 1, "a");
+	AWAIT_FAST(atomic_load(&n.told_n) == KEPT - 1);
+	/* What comes afterwards is not what was missed. */
+	SET(skew_us, -590 * SECOND_US);
+	platform_event(&p, "b", "s-1");
+	platform_event(&p, "c", "s-1");
+	AWAIT_FAST(told("\"c\""));
+	let_pass(20 * 1000);
+	assert_false(resynced(2));
+	assert_int_equal(atomic_load(&n.missed_n), 0);
+
+	n.live = "s-1\ns-gone\n";
+	int before = atomic_load(&n.told_n);
+	miss(KEPT + 5, "d");
+	AWAIT_FAST(resynced(2) && atomic_load(&n.told_n) == before + KEPT + 2);
+	assert_int_equal(told("\"d004\""), 0);
+	assert_int_equal(told("\"d005\""), 1);
+	assert_int_equal(told("\"id\":\"s-gone\""), 1);
+	AWAIT_FAST(atomic_load(&n.missed_n) == 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1); /* it stands */
+	/* Since before the loss, a minute ago, by the platform's clock; a minute more in any case. */
+	assert_true(atomic_load(&n.missed_since_us) < clock_now_us() - (590 + 60 + 50) * SECOND_US);
+}
+
 static void a_resync_survives_trouble(void **state)
 {
 	(void)state;
@@ -1648,6 +1701,7 @@ int main(void)
 		T(requests_that_cannot_go_are_refused),
 		T(a_lost_socket_is_recovered),
 		T(what_cannot_be_recovered_is_asked_for),
+		T(more_than_the_platform_keeps_is_asked_for),
 		T(a_resync_survives_trouble),
 		T(presence_may_be_forbidden),
 		T(half_an_answer_is_asked_for_again),

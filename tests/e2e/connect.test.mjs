@@ -93,6 +93,22 @@ test('over the gateway; the line is cut twice, once without a way back', async (
   await finish(source);
 });
 
+test('the line is away for more messages than the platform keeps, which calls that a success', async () => {
+  const source = await connected('overrun', { gateway: { buffer: 6 } }, { events: 'websocket' });
+  const calls = sim.startCalls(8, { scenario: 'hold' });
+  const known = async () => new Set((await world.product.sql(`select provider_call_id as id from calls where source_id = '${source.id}'`)).map((row) => row.id));
+  await until('all calls are known', async () => {
+    const ids = await known();
+    return calls.every((call) => call.sessions.length && call.sessions.every((session) => ids.has(session.id)));
+  });
+  sim.gateway.refuse.upgrades = Array(1000).fill(503);
+  sim.gateway.drop();
+  await sim.finished();
+  sim.gateway.refuse.upgrades = [];
+  await until('it is back', () => sim.gateway.upgrades.at(-1).outcome === 'Successful', { timeoutMs: 60000 });
+  await finish(source);
+});
+
 test('the core is killed while calls run', async () => {
   const source = await connected('killed', { skewMs: -600000 }, { events: 'websocket' });
   sim.startCalls(12, { scenario: 'random' });
