@@ -46,6 +46,9 @@ const char *speaker_name(enum speaker); /* "", "ai", "user" (A2) */
 	X(PARTY, "party",                                                                         \
 	  "how one party of the call stands, or stood. party: struct call_party; at_us: when it " \
 	  "became so, by the platform's clock; key")                                              \
+	X(PARTIES, "parties",                                                                     \
+	  "an answer has named all who are in the call, each by a `party` before this: nobody "   \
+	  "else is. at_us: when, by the platform's clock")                                        \
 	X(DELIVERY, "delivery",                                                                   \
 	  "what became of a text we sent. id: its message; name: queued sent delivered failed "   \
 	  "(open set); reason: the platform's error code")                                        \

@@ -9,6 +9,7 @@
  * Failure modes
  *   an older word comes later      told with late: true, changes nothing but what only it knows
  *   a word is lost                 the next word of the party, or a snapshot, says how it stands
+ *   an answer leaves somebody out  who was known well before it is gone
  *   the last word is lost          no news for idle_close_ms: the platform is asked (status.c)
  *   the last one was handed over   the next is waited for, then the platform is asked
  *   somebody comes after the end   the call lives again, its end is told anew later
@@ -20,6 +21,9 @@
 #include <stdlib.h>
 
 #define NOT_FOUND "not-found"
+/* An answer may lag behind the events: whom these have told of so shortly before it need not be in
+ * it yet. */
+#define LISTED_LATE_US (INT64_C(5) * SECOND_US)
 
 /* --- all of them --- */
 
@@ -481,6 +485,32 @@ void parties_input(struct session *s, const struct input *in)
 	s->parties.confirmed = p->sequence < 0;
 	s->status.aftermath = false;
 	take_word(s, p, at_us);
+	learn_facts(s, at_us);
+	judge(s, at_us);
+}
+
+static bool is_left_out(const struct party *p, int64_t at_us)
+{
+	return !party_is_gone(p) && !(p->snapshot.known && p->snapshot.at_us >= at_us) &&
+	       party_standing(p)->at_us < at_us - LISTED_LATE_US;
+}
+
+void parties_listed(struct session *s, const struct input *in)
+{
+	struct parties_state *ps = &s->parties;
+	int64_t at_us = answer_time(s, in->at_us);
+	bool any = false;
+	ps->news_us = s->now.at_us;
+	ps->confirmed = true;
+	for (uint32_t i = 0; i < ps->n; i++) {
+		const struct call_party gone = not_found(&ps->items[i]);
+		if (!is_left_out(&ps->items[i], at_us))
+			continue;
+		take_snapshot(s, &ps->items[i], &gone, at_us, false);
+		any = true;
+	}
+	if (!any)
+		return;
 	learn_facts(s, at_us);
 	judge(s, at_us);
 }

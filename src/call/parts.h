@@ -42,6 +42,8 @@ enum end_class status_class(struct span reason);
 /* --- parties.c: who takes part, where the platform tells of them one by one --- */
 extern const struct stage parties_stage;
 void parties_input(struct session *, const struct input *);
+/* All who are there have been named: who was not is gone. */
+void parties_listed(struct session *, const struct input *);
 /* The platform does not know the call (any more): so it has answered then. */
 void parties_unknown(struct session *, int64_t answered_us);
 /* Ends a call in which nobody is left; false: somebody is, or parties are not told of. */

@@ -68,10 +68,12 @@ int64_t party_talked_us(const struct party *p)
 	return event < snapshot + SNAPSHOT_BLUR_US ? event : snapshot;
 }
 
+/* Whom an answer had gone, and an event after it had not, was not gone by then. */
 int64_t party_since(const struct party *p)
 {
 	const struct party_word *w = party_standing(p);
-	return w == &p->snapshot && party_over(w->state) ? p->gone_us : w->at_us;
+	bool first = !p->event.known || p->gone_us >= p->event.at_us - SNAPSHOT_BLUR_US;
+	return w == &p->snapshot && party_over(w->state) && first ? p->gone_us : w->at_us;
 }
 
 static int text_order(struct span a, struct span b)

@@ -155,6 +155,7 @@ static void (*const on_input[INPUT_COUNT])(struct session *, const struct input 
 	[INPUT_LANGUAGE] = language_input,
 	[INPUT_QUESTION] = question_input,
 	[INPUT_PARTY] = parties_input,
+	[INPUT_PARTIES] = parties_listed,
 	[INPUT_DELIVERY] = texts_delivery,
 	[INPUT_INSIGHT] = insight_input,
 	[INPUT_REPORT] = status_report,

@@ -200,16 +200,23 @@ static uint64_t key_of(const struct reading *r, const struct call_party *p)
 	return r->sequence == 0 && r->v->uuid.n ? key_end(key_text(key, r->v->uuid)) : 0;
 }
 
-static void add_party(const struct reading *r, struct json value, struct inputs *out)
+static bool add_party(const struct reading *r, struct json value, struct inputs *out)
 {
 	struct call_party *p = arena_alloc(r->v->arena, sizeof(*p));
 	if (!read_party(r->v, value, p))
-		return;
+		return false;
 	p->sequence = r->sequence;
 	struct input *in = inputs_add(out, r->v->arena, INPUT_PARTY);
 	in->party = p;
 	in->at_us = r->at_us;
 	in->key = key_of(r, p);
+	return true;
+}
+
+static void add_all_named(const struct rc_view *v, struct inputs *out)
+{
+	struct input *in = inputs_add(out, v->arena, INPUT_PARTIES);
+	in->at_us = v->at_us;
 }
 
 /* --- all of it --- */
@@ -247,12 +254,15 @@ bool rc_read_session(const struct rc_view *v, struct inputs *out)
 	struct reading r = begin(v);
 	struct span none;
 	size_t before = out->n;
+	bool all = v->asked && parties.kind == JSON_ARRAY;
 	if (v->asked && !v->found) {
 		add_not_found(v, out);
 		return true;
 	}
 	while (parties.kind == JSON_ARRAY && json_next(&it, &none, &party))
-		add_party(&r, party, out);
+		all &= add_party(&r, party, out);
+	if (all)
+		add_all_named(v, out);
 	return out->n > before || v->asked;
 }
 

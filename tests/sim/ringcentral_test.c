@@ -501,9 +501,63 @@ static void what_was_lost_is_asked_for(void **state)
 	"{'id':'s-1','parties':[{'id':'p-1'," CALLER TO_US "'status':{'code':'Answered'}},{" \
 	"'id':'p-2'," AGENT("2") "'status':{'code':'Answered'}}]}"
 
-#define WITH_AGENT(more)                                              \
-	"{'id':'s-1','parties':[{'id':'p-2'," AGENT("2") "'status':{" \
-							 "'code':'Answered'}" more "}]}"
+#define WITH_AGENT(more)                                                                     \
+	"{'id':'s-1','parties':[{'id':'p-1'," CALLER TO_US "'status':{'code':'Answered'}},{" \
+	"'id':'p-2'," AGENT("2") "'status':{'code':'Answered'}" more "}]}"
+
+#define AGENT_ALONE \
+	"{'id':'s-1','parties':[{'id':'p-2'," AGENT("2") "'status':{'code':'Answered'}}]}"
+
+/* An answer names all who are there. */
+static void who_is_left_out_is_gone(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	event(&sim, 6, 3, AGENT("3"), "'code':'Answered'", "");
+	sim_pass(&sim, 4000); /* too new to be in every answer */
+	resync(&sim, true, AGENT_ALONE);
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'snapshot':true", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'party_id':'p-1'", "'state':'left'",
+				   "'reason':'not-found'", "'offset_ms':14000", NULL),
+			 1);
+	sim_pass(&sim, 6000);
+	resync(&sim, true, AGENT_ALONE);
+	assert_int_equal(sim_count(&sim, "'party_id':'p-3'", "'reason':'not-found'", NULL), 1);
+	resync(&sim, true, AGENT_ALONE); /* no news */
+	assert_int_equal(sim_count(&sim, "'type':'party'", "'snapshot':true", NULL), 2);
+	assert_false(session_ended(sim.s));
+	agent(&sim, 9, "'code':'Disconnected'");
+	sim_pass(&sim, 3000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'customer-hung-up'");
+	SHOWS(&sim, "'duration_ms':20000");
+	done(&sim);
+}
+
+static void who_was_left_out_comes_back_by_a_newer_word(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, RC);
+	resync(&sim, true, AGENT_ALONE);
+	sim_pass(&sim, 3000);
+	caller(&sim, 7, "'code':'Hold'");
+	assert_int_equal(sim_count(&sim, "'party_id':'p-1'", "'state':'held'", NULL), 1);
+	resync(&sim, true, BOTH_TALK);
+	agent(&sim, 8, "'code':'Disconnected'");
+	sim_pass(&sim, 3000);
+	assert_false(session_ended(sim.s));
+	resync(&sim, true, "{'id':'s-1','parties':[{'status':{}}]}"); /* somebody without a name */
+	sim_pass(&sim, 3000);
+	assert_false(session_ended(sim.s));
+	sim_pass(&sim, 3000);
+	resync(&sim, true, "{'id':'s-1','parties':[]}"); /* nobody is there */
+	sim_pass(&sim, 3000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'ended_reason':'not-found'");
+	done(&sim);
+}
 
 /* What an answer knows of a party that stands as before is news, too, and not late. */
 static void an_answer_tells_what_was_missed(void **state)
@@ -1136,6 +1190,8 @@ int main(void)
 		cmocka_unit_test(the_end_is_revised),
 		cmocka_unit_test(what_was_lost_is_asked_for),
 		cmocka_unit_test(an_answer_may_lag),
+		cmocka_unit_test(who_is_left_out_is_gone),
+		cmocka_unit_test(who_was_left_out_comes_back_by_a_newer_word),
 		cmocka_unit_test(an_answer_tells_what_was_missed),
 		cmocka_unit_test(an_answer_without_a_time),
 		cmocka_unit_test(the_platform_does_not_know_it),

@@ -300,16 +300,19 @@ static void test_the_answer_gets_its_time(void **state)
 	struct asked_answer asked = { ASKED_CALL, SPAN("s-1"), INT64_C(1767323045000000), body };
 	ringcentral_dialect.put_asked(&asked, &dated);
 	assert_int_equal(ringcentral_dialect.read_call(buf_span(&dated), &arena, &inputs, NULL), 0);
-	assert_int_equal(inputs.n, 2);
+	assert_int_equal(inputs.n, 3);
 	assert_int_equal(inputs.items[1].type, INPUT_PARTY);
+	assert_int_equal(inputs.items[2].type, INPUT_PARTIES);
 	assert_true(inputs.items[1].at_us == INT64_C(1767323045000000));
+	assert_true(inputs.items[2].at_us == INT64_C(1767323045000000));
 	asked.provider_us = 0;
 	ringcentral_dialect.put_asked(&asked, &undated);
 	inputs = (struct inputs){ 0 };
 	assert_int_equal(ringcentral_dialect.read_call(buf_span(&undated), &arena, &inputs, NULL),
 			 0);
-	assert_int_equal(inputs.n, 2);
+	assert_int_equal(inputs.n, 3);
 	assert_int_equal(inputs.items[1].at_us, 0);
+	assert_int_equal(inputs.items[2].at_us, 0);
 }
 
 static struct span call_of(struct span body)
