@@ -74,22 +74,31 @@ static struct span path_of(const struct dialog_json *d, struct arena *a)
 	return arena_copy(a, buf_span(&b));
 }
 
+/* Nobody knows which end is the customer's when nobody says who called whom. */
+static void take_direction(const struct dialog_json *d, struct call_facts *facts)
+{
+	bool inbound = span_is(d->direction, "inbound");
+	bool outbound = span_is(d->direction, "outbound");
+	if (!inbound && !outbound)
+		return;
+	facts->kind = outbound ? SPAN("outboundPhoneCall") : SPAN("inboundPhoneCall");
+	facts->customer_number = outbound ? d->to : d->from;
+	facts->phone_number = outbound ? d->from : d->to;
+}
+
 static int read_dialog(struct span body, struct arena *a, struct inputs *out, struct fault *f)
 {
 	struct dialog_json d = { 0 };
 	TRY(JSON_READ(dialog_json, json_get(json_of(body), "dialog"), a, &d, f));
-	bool outbound = span_is(d.direction, "outbound");
 	struct call_facts *facts = arena_alloc(a, sizeof(*facts));
 	*facts = (struct call_facts){
 		.provider_call_id = d.id,
 		.provider_org_id = d.rc.n ? d.rc : d.account,
-		.kind = outbound ? SPAN("outboundPhoneCall") : SPAN("inboundPhoneCall"),
-		.customer_number = outbound ? d.to : d.from,
-		.phone_number = outbound ? d.from : d.to,
 		.assistant_id = d.agent,
 		.control_url = path_of(&d, a),
 		.transport = SPAN("ringcx"),
 	};
+	take_direction(&d, facts);
 	inputs_add(out, a, INPUT_CALL)->facts = facts;
 	return 0;
 }

@@ -18,7 +18,7 @@ void ringcx_take_name(struct ringcx_names *, struct span name, struct span value
 /* A call as a stream tells of it; members may be empty. */
 struct ringcx_call {
 	struct span id, session_id;
-	struct span from, to, direction; /* "inbound", "outbound" */
+	struct span from, to, direction; /* "inbound", "outbound"; empty: unknown */
 	struct span account, sub_account, rc_account, agent, product, language;
 };
 /* Fills what names the call, with `message` for src/dialect/ringcx.c. E_INVALID: a name is too

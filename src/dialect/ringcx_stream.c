@@ -10,7 +10,8 @@
  * that of the newer protocol.
  *
  * Source: RingCentral's engage-voice-api-docs, history of docs/workforce/call-streaming (2022-02,
- * 2026-04); npm ev-audio-streaming-transcription. */
+ * 2026-04; profiles: "Queue(inbound calls)/Campaign(outbound calls)"); npm
+ * ev-audio-streaming-transcription. */
 #include "dialect/media_dialects.h"
 #include "dialect/media_frame.h"
 #include "dialect/media_json.h"
@@ -56,6 +57,7 @@ static unsigned perspective_of(struct span name)
 	F(T, RAW, rc, "metadata.rcAccountId", OPTIONAL)                  \
 	F(T, RAW, agent, "metadata.agentId", OPTIONAL)                   \
 	F(T, RAW, product, "metadata.productId", OPTIONAL)               \
+	F(T, RAW, product_type, "metadata.productType", OPTIONAL)        \
 	F(T, TEXT, encoding, "metadata.contentType", OPTIONAL)           \
 	F(T, TEXT, encoding_else, "metadata.audioContentType", OPTIONAL) \
 	F(T, I64, rate, "metadata.sampleRateHertz", OPTIONAL)
@@ -67,6 +69,23 @@ static struct span name_of(struct json v, struct arena *a)
 {
 	struct span text = v.kind == JSON_NUMBER ? v.raw : json_text(v, a);
 	return text.n <= MEDIA_ID_MAX ? text : (struct span){ 0 };
+}
+
+/* No member says who called whom. But the documents call queues inbound calls, campaigns outbound
+ * calls, and what agents dial themselves "manual outbound". */
+static struct span direction_of(struct span product_type)
+{
+	static const struct {
+		const char *product, *direction;
+	} known[] = {
+		{ "queue", "inbound" },
+		{ "campaign", "outbound" },
+		{ "manual", "outbound" },
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (ringcx_is_name(product_type, known[i].product))
+			return span_of(known[i].direction);
+	return (struct span){ 0 };
 }
 
 /* One call may have several sessions, each a stream of its own. */
@@ -125,6 +144,7 @@ static int read_start(struct session_state *s, struct json message, struct arena
 		.session_id = name_of(j.session, a),
 		.from = name_of(j.ani, a),
 		.to = name_of(j.dnis, a),
+		.direction = direction_of(name_of(j.product_type, a)),
 		.account = name_of(j.account, a),
 		.sub_account = name_of(json_has(j.sub) ? j.sub : j.sub_else, a),
 		.rc_account = name_of(j.rc, a),
