@@ -140,7 +140,8 @@ MUST int store_writer_partitions(struct store_writer *, unsigned keep_days, stru
 
 /* --- schema and private cluster --- */
 /* Runs what is missing, under an advisory lock; *applied counts. Refuses a database from a newer
- * Callmend. */
+ * Callmend. Everything else here uses a database only when all migrations that this program knows
+ * have run there; until then it is as if it were away (src/store/schema.h). */
 MUST int store_migrate(const char *url, unsigned *applied, struct fault *f);
 
 /* A private cluster in <state_dir>/postgres on a unix socket there: initdb once, adopt or stop a
@@ -182,6 +183,8 @@ MUST int store_link_query(struct store_link *, const char *name, const char *con
  * (E_TIMEOUT). E_UNAVAILABLE: at once; it is the caller who waits before he tries again. */
 MUST int store_link_listen(struct store_link *, const char *channel, struct fault *f);
 MUST int store_link_wait(struct store_link *, int64_t timeout_ms, struct fault *f);
+/* Did the last E_UNAVAILABLE mean that migrations run? */
+bool store_link_migrating(const struct store_link *);
 
 /* For command line verbs: one query, blocking. `out` receives the JSON. */
 MUST int store_query_once(const char *url, const char *name, const char *const *params, size_t n,

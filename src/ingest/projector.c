@@ -239,8 +239,8 @@ static void log_change(struct projector *p, bool connected, const struct fault *
 	if (connected)
 		log_info("projector", "PostgreSQL is there; %" PRIu64 " records to store",
 			 journal_durable(p->journal) - p->stored);
-	else
-		log_warn("projector",
+	else /* at a start it may still be made, or its schema: the store tells when it lasts */
+		log_line(p->reader ? LOG_WARN : LOG_INFO, "projector",
 			 "PostgreSQL does not take it, the journal holds everything meanwhile: %s",
 			 f->text);
 }

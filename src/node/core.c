@@ -603,7 +603,7 @@ static void listen_now(struct core *c)
 	if (c->acceptor)
 		return;
 	if (!atomic_load(&c->has_directory))
-		log_warn("core", "no sources and projects yet: webhooks get 503 until PostgreSQL "
+		log_info("core", "no sources and projects yet: webhooks get 503 until PostgreSQL "
 				 "has told them");
 	if (start_listening(c, &f)) {
 		log_error("core", "cannot start: %s", f.text);

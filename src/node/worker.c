@@ -24,6 +24,7 @@ enum {
 	IDLE_MOST_MS = 2000,
 	AWAY_LEAST_MS = 200,
 	AWAY_MOST_MS = 2000,
+	QUIET_MS = 30 * 1000, /* so long after a start PostgreSQL may still be made */
 	SCHEDULE_MS = 60 * 1000,
 	STALE_MS = 60 * 1000,
 	REPORT_MS = 60 * 1000,
@@ -41,7 +42,8 @@ struct worker {
 	struct buf kinds; /* of all works, as an array of PostgreSQL */
 	int64_t schedule_at_us, stale_at_us, report_at_us;
 	struct tally tally;
-	bool away, tidied;
+	int64_t quiet_until_us; /* 0: it has been there */
+	bool away_told, tidied;
 };
 
 static bool stopping(const struct worker *w)
@@ -256,11 +258,20 @@ static int idle(struct worker *w, struct fault *f)
 	return 0;
 }
 
+/* At a start it may still be made, or its schema, which may take long. */
+static void tell_away(struct worker *w, const struct fault *why)
+{
+	bool quiet = clock_monotonic_us() < w->quiet_until_us || store_link_migrating(w->link);
+
+	if (w->away_told || quiet)
+		return;
+	w->away_told = true;
+	log_warn(w->config.name, "waiting: %s", why->text);
+}
+
 static void wait_away(struct worker *w, int64_t *pause_ms, const struct fault *why)
 {
-	if (!w->away)
-		log_warn(w->config.name, "waiting: %s", why->text);
-	w->away = true;
+	tell_away(w, why);
 	*pause_ms = *pause_ms ? *pause_ms * 2 : AWAY_LEAST_MS;
 	if (*pause_ms > AWAY_MOST_MS)
 		*pause_ms = AWAY_MOST_MS;
@@ -274,9 +285,10 @@ static int turn(struct worker *w, struct fault *f)
 	unsigned done = 0;
 
 	TRY(worker_round(w, &done, f));
-	if (w->away)
+	if (w->away_told)
 		log_info(w->config.name, "working again");
-	w->away = false;
+	w->away_told = false;
+	w->quiet_until_us = 0;
 	report(w);
 	return done ? 0 : idle(w, f);
 }
@@ -316,8 +328,8 @@ int worker_new(struct worker **out, const struct worker_config *config, struct f
 		return rc;
 	}
 	/* When PostgreSQL is away it is listened to from the first connection on. */
-	if (store_link_listen(w->link, "callmend_job", f))
-		w->away = true;
+	(void)!store_link_listen(w->link, "callmend_job", f);
+	w->quiet_until_us = clock_monotonic_us() + QUIET_MS * MS_US;
 	w->ctx = (struct job_context){
 		.db = w->link,
 		.owner = w->config.owner,

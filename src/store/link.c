@@ -14,7 +14,8 @@
 
 #include "base/clock.h"
 #include "callmend/store.h"
-#include "store/pg.h"
+#include "store/schema.h"
+#include "store/sqlstate.h"
 
 enum { CHANNELS_MAX = 4 };
 
@@ -70,7 +71,7 @@ static int listen_to_all(struct store_link *link, struct fault *f)
 /* Listening is part of being connected: half of it would be a connection that hears nothing. */
 static int connect_link(struct store_link *link, struct fault *f)
 {
-	TRY(pg_open(&link->pg, link->url, f));
+	TRY(schema_open(&link->pg, link->url, f));
 	int rc = listen_to_all(link, f);
 	if (rc)
 		pg_close(&link->pg);
@@ -81,6 +82,11 @@ static int connect_link(struct store_link *link, struct fault *f)
 static int ensure_connected(struct store_link *link, struct fault *f)
 {
 	return pg_alive(&link->pg) ? 0 : connect_link(link, f);
+}
+
+bool store_link_migrating(const struct store_link *link)
+{
+	return strcmp(link->pg.state, SQLSTATE_MIGRATING) == 0;
 }
 
 /* --- asking --- */

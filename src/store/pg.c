@@ -42,7 +42,7 @@ static struct span first_line(const char *text)
 	return (struct span){ text, n };
 }
 
-static void note_state(struct pg *pg, struct span state)
+void pg_note_state(struct pg *pg, struct span state)
 {
 	size_t n = state.n < sizeof(pg->state) ? state.n : sizeof(pg->state) - 1;
 
@@ -56,7 +56,7 @@ static void note_state(struct pg *pg, struct span state)
 
 int pg_lost(struct pg *pg, struct fault *f)
 {
-	note_state(pg, (struct span){ 0 });
+	pg_note_state(pg, (struct span){ 0 });
 	struct span why = first_line(pg->conn ? PQerrorMessage(pg->conn) : "");
 	int rc = why.n ? fault(f, E_UNAVAILABLE, "PostgreSQL: %.*s", SPAN_ARG(why))
 		       : fault(f, E_UNAVAILABLE, "PostgreSQL: the connection was lost");
@@ -99,7 +99,7 @@ static int not_connected(struct pg *pg, int64_t since_us, struct fault *f)
 	}
 	if (!state.n && PQconnectionNeedsPassword(pg->conn))
 		state = SPAN("28P01"); /* libpq itself gave up */
-	note_state(pg, state);
+	pg_note_state(pg, state);
 	pg_close(pg);
 	return rc;
 }
@@ -166,7 +166,7 @@ int pg_wait(struct pg *pg, struct fault *f)
 		if (!PQisBusy(pg->conn))
 			return 0;
 		if (stopped(pg) || clock_monotonic_us() > deadline) {
-			note_state(pg, (struct span){ 0 });
+			pg_note_state(pg, (struct span){ 0 });
 			pg_close(pg);
 			return fault(f, E_UNAVAILABLE, "PostgreSQL: no answer within %d ms",
 				     patience_ms);
@@ -200,7 +200,7 @@ int pg_verdict(struct pg *pg, const PGresult *result, struct fault *f)
 	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	struct span line = first_line(text ? text : PQerrorMessage(pg->conn));
 	const struct sqlstate *means = sqlstate_find(state);
-	note_state(pg, span_of(state));
+	pg_note_state(pg, span_of(state));
 	if (means->code == E_UNAVAILABLE)
 		return fault(f, E_UNAVAILABLE, "PostgreSQL: %s %.*s", state, SPAN_ARG(line));
 	return fault(f, means->code, "%.*s", SPAN_ARG(line));

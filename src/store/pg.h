@@ -49,6 +49,8 @@ MUST int pg_prepare(struct pg *, const struct sql_file *, struct fault *f);
 MUST int pg_wait(struct pg *, struct fault *f);
 /* The connection is no good: closes it; E_UNAVAILABLE with libpq's reason. */
 int pg_lost(struct pg *, struct fault *f);
+/* The SQLSTATE of a failure that is no result; counted like those of results. */
+void pg_note_state(struct pg *, struct span state);
 /* What an error result means for us; sets the fault to PostgreSQL's message. 0 for results that are
  * no error. */
 int pg_verdict(struct pg *, const PGresult *, struct fault *f);

@@ -45,6 +45,9 @@ static const struct sqlstate table[] = {
 	{ "CM002", SQLSTATE_CONFLICT, E_LOST, "lease", "nothing: another analyst has the job now" },
 
 	/* passes */
+	PASSING(SQLSTATE_MIGRATING, "migrating",
+		"nothing: it goes on when the migrations have run; or end what they wait for "
+		"(pg_stat_activity)"),
 	PASSING("08", "connection", "check network and server"),
 	PASSING("25", "transaction", "nothing: the connection is made anew"),
 	PASSING("25006", "read-only",
@@ -80,6 +83,7 @@ static const struct sqlstate table[] = {
 	DEGRADED("3B", "session", POOLER),
 	DEGRADED("3D", "login", LOGIN), /* no such database */
 	DEGRADED("3F", "schema", MIGRATE),
+	DEGRADED(SQLSTATE_UNMIGRATED, "schema", MIGRATE),
 	DEGRADED("42", "schema", MIGRATE), /* no such table, column, function; another type */
 	DEGRADED("42501", "permission", GRANT),
 	DEGRADED("72", "server", SERVER),

@@ -5,6 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Not PostgreSQL's: the schema is not ready (store/schema.h), and somebody migrates; or nobody
+ * does. */
+#define SQLSTATE_MIGRATING "CM003"
+#define SQLSTATE_UNMIGRATED "CM004"
+
 enum sqlstate_kind {
 	SQLSTATE_ROW,	   /* what was asked is refused and would be refused again */
 	SQLSTATE_CONFLICT, /* somebody else was there first */

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/schema.h"
 #include "store/store_internal.h"
 
 struct store_job {
@@ -102,7 +103,7 @@ static void note_connect(struct store *s, int rc)
 static int open_for_queries(struct store *s, struct pg *pg, struct fault *f)
 {
 	PGresult *result = NULL;
-	TRY(pg_open(pg, s->url, f));
+	TRY(schema_open(pg, s->url, f));
 	TRY(pg_exec(pg, "set plan_cache_mode = force_custom_plan", &result, f));
 	PQclear(result);
 	return 0;
@@ -330,7 +331,7 @@ int store_query_once(const char *url, const char *name, const char *const *param
 	const struct sql_file *query = sql_find(name);
 	CHECK(query && n <= PG_MAX_PARAMS);
 	struct pg pg = { 0 };
-	TRY(pg_open(&pg, url, f));
+	TRY(schema_open(&pg, url, f));
 	int rc = pg_ask(&pg, query, params, n, out, f);
 	pg_close(&pg);
 	return rc;

@@ -7,6 +7,7 @@
  * PostgreSQL is back.
  *  - Connection lost later: the directory in memory goes on serving; reconnect with back-off, then
  * load again (notifications may have been missed).
+ *  - PostgreSQL there, but its schema still in the making: as when it is away, until it is ready.
  *  - PostgreSQL there, but the directory may not be read (a right, a table is missing): the same,
  * and told as trouble.
  *  - Local file missing, damaged or not writable: logged; nothing else depends on it.
@@ -22,21 +23,27 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/schema.h"
 #include "store/store_internal.h"
 
 enum { POLL_MS = 5000, SECRETS_LOOK_MS = 2000, FILE_LIMIT = 256 * 1024 * 1024, TOLD_MOST = 500 };
+/* A first start makes the server itself: so long after a start it is no wonder that nobody answers.
+ */
+enum { QUIET_MS = 30000 };
 
 struct follower {
 	struct store *s;
 	struct pg pg;
 	uint64_t version; /* of what was handed on; 0: nothing yet */
 	bool tried_file;
+	int64_t quiet_until_us; /* 0: it was there, or its absence has been told */
 	int64_t retry_ms;
 	struct buf told; /* ids of notifications: "{a,b" */
 	unsigned told_n;
@@ -129,11 +136,16 @@ static void use_file(struct follower *w)
 	w->tried_file = true;
 	struct buf path AUTO_BUF = { 0 }, document AUTO_BUF = { 0 };
 	struct fault why = { 0 };
-	int rc = file_read(file_path(w->s, &path), FILE_LIMIT, &document, &why);
+	if (access(file_path(w->s, &path), F_OK)) {
+		log_info("directory", "no sources and projects of an earlier start: waiting for "
+				      "PostgreSQL");
+		return;
+	}
+	int rc = file_read(buf_z(&path), FILE_LIMIT, &document, &why);
 	if (rc == 0)
 		rc = hand_on(w, buf_span(&document), &why);
 	if (rc)
-		log_warn("directory", "PostgreSQL is away and there is no copy to start from: %s",
+		log_warn("directory", "PostgreSQL is away, and the copy cannot be used: %s",
 			 why.text);
 	else
 		log_info("directory", "PostgreSQL is away: serving the copy in %s", buf_z(&path));
@@ -177,11 +189,12 @@ static int load_if_changed(struct follower *w, struct fault *f)
 
 static int connect_follower(struct follower *w, struct fault *f)
 {
-	TRY(pg_open(&w->pg, w->s->url, f));
+	TRY(schema_open(&w->pg, w->s->url, f));
 	PGresult *result = NULL;
 	TRY(pg_exec(&w->pg, "listen callmend_directory; listen callmend_notification", &result, f));
 	PQclear(result);
 	atomic_store(&w->s->connected, true);
+	w->quiet_until_us = 0;
 	TRY(load(w, f));
 	trouble_clear(&w->s->troubles, STORE_PART_DIRECTORY, "");
 	w->retry_ms = 0;
@@ -310,10 +323,24 @@ static void back_off(struct follower *w)
 	}
 }
 
+/* Once each time. What PostgreSQL itself says is told as trouble. */
+static void tell_away(struct follower *w, const struct fault *why)
+{
+	bool since_start =
+		w->quiet_until_us && !w->pg.state[0] && clock_monotonic_us() > w->quiet_until_us;
+
+	if (!atomic_exchange(&w->s->connected, false) && !since_start)
+		return;
+	w->quiet_until_us = 0;
+	log_warn("directory", "PostgreSQL is away: %s", why->text);
+}
+
 void *store_directory_run(void *arg)
 {
 	struct store *s = arg;
-	struct follower w = { .s = s, .pg = { .stop = &s->stopping } };
+	struct follower w = { .s = s,
+			      .pg = { .stop = &s->stopping },
+			      .quiet_until_us = clock_monotonic_us() + QUIET_MS * MS_US };
 	log_thread("directory");
 	while (!stopping(&w)) {
 		struct fault why = { 0 };
@@ -324,8 +351,7 @@ void *store_directory_run(void *arg)
 			break;
 		trouble_report(&s->troubles, STORE_PART_DIRECTORY, "", w.pg.state, why.text,
 			       clock_now_us());
-		if (atomic_exchange(&s->connected, false))
-			log_warn("directory", "PostgreSQL is away: %s", why.text);
+		tell_away(&w, &why);
 		pg_close(&w.pg);
 		use_file(&w);
 		back_off(&w);

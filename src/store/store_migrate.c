@@ -13,12 +13,11 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "callmend/store.h"
-#include "store/pg.h"
+#include "store/schema.h"
 
-/* Any constant will do; shared by all versions of Callmend. */
 #define LOCK_SQL                                                         \
 	"set statement_timeout = '10min'; set lock_timeout = 0; select " \
-	"pg_advisory_lock(7106430801)"
+	"pg_advisory_lock(" SCHEMA_LOCK ")"
 #define TABLE_SQL                                                                            \
 	"create table if not exists schema_migrations ("                                     \
 	"version int primary key, name text not null, checksum text not null,"               \

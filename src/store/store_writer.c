@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "callmend/store.h"
+#include "store/schema.h"
 #include "store/store_internal.h"
 
 enum { DAY_TEXT = 10, DEFAULT_KEEP_DAYS = 30, KEY_TEXT = 24 };
@@ -126,7 +127,7 @@ static int connect_writer(struct store_writer *w, struct fault *f)
 	if (pg_alive(&w->pg))
 		return 0;
 	w->day[0] = 0;
-	TRY(pg_open(&w->pg, w->url, f));
+	TRY(schema_open(&w->pg, w->url, f));
 	int rc = pg_prepare(&w->pg, query("writer_move"), f);
 	for (size_t i = 0; i < STORE_ROW_KINDS && rc == 0; i++)
 		rc = pg_prepare(&w->pg, query(row_kinds[i].file), f);

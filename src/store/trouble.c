@@ -40,6 +40,10 @@ static bool is_made_at_start(const char *sqlstate)
 static bool may_wait(struct trouble_board *b, const struct trouble *t, const char *sqlstate,
 		     int64_t now_us)
 {
+	if (strcmp(sqlstate, SQLSTATE_MIGRATING) == 0) {
+		b->made_by_us = now_us + TROUBLE_MADE_US;
+		return true;
+	}
 	if (t->worked || !is_made_at_start(sqlstate))
 		return false;
 	if (!b->made_by_us)

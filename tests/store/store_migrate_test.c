@@ -5,7 +5,40 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/sql.h"
+#include "base/buf.h"
+#include "store/schema.h"
+
+static int ask(struct store_link *link)
+{
+	struct buf out AUTO_BUF = { 0 };
+	return store_link_query(link, "job_schedule", NULL, 0, &out, &oops);
+}
+
+/* Whether somebody migrates just now, or nobody does, is told apart. */
+static void nobody_uses_a_schema_that_is_not_ready(void **state)
+{
+	(void)state;
+	struct store_link *link = NULL;
+	assert_ok(store_link_new(&link, fixture_url(), &oops));
+	assert_int_equal(ask(link), E_UNAVAILABLE);
+	assert_non_null(strstr(oops.text, "migration 0 of"));
+	assert_false(store_link_migrating(link));
+	struct held_lock *migrating = sql_hold("select pg_advisory_lock(" SCHEMA_LOCK ")");
+	assert_int_equal(ask(link), E_UNAVAILABLE);
+	assert_true(store_link_migrating(link));
+	sql_unlock(migrating);
+	assert_ok(store_migrate(fixture_url(), NULL, &oops));
+	assert_ok(ask(link));
+	store_link_free(link);
+	/* The last one is missing; then one of a newer program is there. */
+	assert_ok(store_link_new(&link, fixture_url(), &oops));
+	sql("delete from schema_migrations where version = %zu", sql_migrations_n);
+	assert_int_equal(ask(link), E_UNAVAILABLE);
+	sql("insert into schema_migrations values (%zu, 'newer', '')", sql_migrations_n + 1);
+	assert_ok(ask(link));
+	store_link_free(link);
+	sql("drop schema public cascade; create schema public");
+}
 
 static void runs_everything_once(void **state)
 {
@@ -122,6 +155,7 @@ static void unreachable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_uses_a_schema_that_is_not_ready),
 		cmocka_unit_test(runs_everything_once),
 		cmocka_unit_test(four_processes_at_once),
 		cmocka_unit_test(an_owner_without_other_rights),

@@ -196,6 +196,34 @@ static void a_schema_in_the_making_is_no_error(void **state)
 	trouble_fini(&b);
 }
 
+static void say_migrating(struct trouble_board *b, int64_t at_us)
+{
+	trouble_report(b, STORE_PART_PROJECTOR, "", SQLSTATE_MIGRATING, "the others are running",
+		       at_us);
+}
+
+/* However long they take; and what comes between two of them is none either. */
+static void migrations_that_run_are_no_error(void **state)
+{
+	(void)state;
+	struct trouble_board b;
+	struct store_trouble out[STORE_PART_COUNT];
+	char text[512];
+	trouble_init(&b);
+	say_no_table(&b, 100);
+	int64_t late_us = 100 + 10 * TROUBLE_MADE_US;
+	logged(say_migrating, &b, late_us, text, sizeof(text));
+	assert_non_null(strstr(text, " info "));
+	assert_int_equal(trouble_list(&b, late_us, out), 1);
+	assert_string_equal(out[0].name, "migrating");
+	assert_false(out[0].degraded);
+	logged(say_no_table, &b, late_us + TROUBLE_MADE_US - 1, text, sizeof(text));
+	assert_non_null(strstr(text, " info "));
+	logged(say_no_table, &b, late_us + TROUBLE_MADE_US, text, sizeof(text));
+	assert_non_null(strstr(text, " error "));
+	trouble_fini(&b);
+}
+
 static void a_schema_that_was_good_is_an_error_at_once(void **state)
 {
 	(void)state;
@@ -512,6 +540,7 @@ int main(void)
 		cmocka_unit_test(names_are_few_and_documented),
 		cmocka_unit_test(troubles_are_told_until_they_are_over),
 		cmocka_unit_test(a_schema_in_the_making_is_no_error),
+		cmocka_unit_test(migrations_that_run_are_no_error),
 		cmocka_unit_test(a_schema_that_was_good_is_an_error_at_once),
 		T(a_right_that_was_taken),
 		T(a_column_with_another_name),

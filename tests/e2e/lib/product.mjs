@@ -217,12 +217,15 @@ export class Product {
     return look(join(this.stateDir, 'postgres'), 2);
   }
 
-  async #psql(text) {
+  #psqlArguments() {
     const { host, port } = this.#socketDir() ?? {};
     if (!host)
       throw new Error('no PostgreSQL socket');
-    const { stdout } = await run('psql', ['-h', host, '-p', port, '-U', 'callmend', '-d', 'callmend', '-v', 'ON_ERROR_STOP=1', '-XAtq', '-c', text],
-      { maxBuffer: 1 << 28, timeout: 30000 });
+    return ['-h', host, '-p', port, '-U', 'callmend', '-d', 'callmend', '-v', 'ON_ERROR_STOP=1', '-XAtq'];
+  }
+
+  async #psql(text) {
+    const { stdout } = await run('psql', [...this.#psqlArguments(), '-c', text], { maxBuffer: 1 << 28, timeout: 30000 });
     return stdout;
   }
 
@@ -234,6 +237,21 @@ export class Product {
   // A statement that changes something.
   exec(statement) {
     return this.#psql(statement);
+  }
+
+  // The same in a transaction that stays open, with all its locks, until what this gives is called.
+  async hold(statement) {
+    const child = spawn('psql', this.#psqlArguments(), { env: { ...process.env, PGAPPNAME: 'held' }, stdio: ['pipe', 'ignore', 'ignore'] });
+    const exit = new Promise((resolve) => child.on('exit', resolve));
+    running.add(child);
+    child.stdin.write(`begin; ${statement};\n`);
+    await until('the transaction is open', async () =>
+      (await this.sql("select 1 from pg_stat_activity where application_name = 'held' and state = 'idle in transaction'")).length);
+    return () => {
+      running.delete(child);
+      child.stdin.end('commit;\n');
+      return exit;
+    };
   }
 
   // --- processes -----------------------------------------------------------------------------------------------------------
