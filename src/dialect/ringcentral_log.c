@@ -157,7 +157,7 @@ static void put_members(struct json_out *o, struct json from, const char *const 
 	for (; (*members)[0]; members++) {
 		struct json v = json_path(from, (*members)[1]);
 		if (json_has(v))
-			json_put_raw(o, (*members)[0], v.raw);
+			json_put_clean(o, (*members)[0], v.raw);
 	}
 }
 

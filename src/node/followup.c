@@ -382,7 +382,7 @@ static void put_insight(const struct input *in, struct json_out *o)
 	clock_format(in->at_us ? in->at_us : clock_now_us(), at);
 	json_begin(o, NULL);
 	json_put_text(o, "kind", in->name);
-	json_put_raw(o, "data", in->data.raw);
+	json_put_clean(o, "data", in->data.raw);
 	json_put_z(o, "at", at);
 	json_end(o);
 }

@@ -79,7 +79,7 @@ static void put_segment(struct json_out *o, struct json row)
 		struct json v = json_get(row, members[i][1]);
 
 		if (json_has(v))
-			json_put_raw(o, members[i][0], v.raw);
+			json_put_clean(o, members[i][0], v.raw);
 	}
 	json_end(o);
 }
@@ -163,7 +163,7 @@ static void put_line(struct json_out *o, struct json line, struct arena *a)
 
 	if (!at.n)
 		at = json_get(line, "timestamp").raw;
-	if (!json_i64(json_of(at), &ms) || ms <= 0 || !text.n)
+	if (!json_i64(json_of(at), &ms) || ms <= 0 || ms > INT64_MAX / MS_US || !text.n)
 		return;
 	clock_format(ms * MS_US, iso);
 	json_begin(o, NULL);
