@@ -226,10 +226,9 @@ static int write_body(struct reading *w, struct format_call *out, struct fault *
 		return fault(f, E_INVALID, "started_at: expected an ISO 8601 time with zone");
 	if (!started.n)
 		out->started_us = w->r->fallback_us;
-	out->id = id_of(w);
 	clock_format(out->started_us, iso);
 	json_begin(&w->out, NULL);
-	json_put_text(&w->out, "id", out->id);
+	json_put_text(&w->out, "id", id_of(w));
 	json_put_z(&w->out, "kind", "transcript");
 	json_put_z(&w->out, "started_at", iso);
 	put_headers(w);
@@ -248,6 +247,8 @@ static int read_record(const struct format_record *r, struct arena *arena, struc
 	int rc = write_body(&w, out, f);
 	if (!rc) {
 		out->body = arena_copy(arena, buf_span(&w.body));
+		/* Mended, if it was no UTF-8: as the dialect knows it. */
+		out->id = json_text(json_get(json_of(out->body), "id"), arena);
 		openai_times(json_of(out->body), arena, &started_us, &ended_us);
 		out->at_us = ended_us > out->started_us
 				     ? ended_us
