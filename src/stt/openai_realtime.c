@@ -203,10 +203,14 @@ static void on_stopped(struct event *e)
 	e->s->last_to_us = it->to_us;
 }
 
+/* What the server ended by itself was said to be stopped before: that is no answer to our commit,
+ * and what was spoken after it is still to come. */
 static void on_committed(struct event *e)
 {
-	item_of(e->s, e->m, e->a);
-	e->s->answered |= e->s->finishing;
+	const struct item *it = item_of(e->s, e->m, e->a);
+	bool ours = !it || it->to_us < 0;
+
+	e->s->answered |= e->s->finishing && ours;
 }
 
 static void tell(struct event *e, const struct item *it, struct span text)

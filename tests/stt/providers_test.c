@@ -291,6 +291,31 @@ static void test_realtime_the_end(void **state)
 	buf_free(&b);
 }
 
+/* The server is behind: it ends what was said before the last words by itself, after our commit was
+ * sent. */
+static void test_realtime_the_end_is_not_that_of_an_earlier_item(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	hear(RT, "{\"type\":\"input_audio_buffer.speech_started\",\"audio_start_ms\":0,\"item_id\":"
+		 "\"a\"}");
+	named(RT)->finish(state_of, &b);
+	hear(RT, "{\"type\":\"input_audio_buffer.speech_stopped\",\"audio_end_ms\":1500,\"item_"
+		 "id\":\"a\"}");
+	hear(RT, "{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"a\"}");
+	hear(RT, "{\"type\":\"" TRANSCRIPTION
+		 ".completed\",\"item_id\":\"a\",\"transcript\":\"good\"}");
+	assert_true(r->words && !r->done);
+	hear(RT, "{\"type\":\"input_audio_buffer.speech_started\",\"audio_start_ms\":2000,"
+		 "\"item_id\":\"b\"}");
+	hear(RT, "{\"type\":\"input_audio_buffer.committed\",\"item_id\":\"b\"}");
+	hear(RT,
+	     "{\"type\":\"" TRANSCRIPTION ".completed\",\"item_id\":\"b\",\"transcript\":\"bye\"}");
+	assert_true(r->words && r->done);
+	buf_free(&b);
+}
+
 /* More items than are kept, ids and texts beyond all bounds. */
 static void test_realtime_bounds(void **state)
 {
@@ -532,6 +557,7 @@ int main(void)
 		TEST(test_realtime_beta_names),
 		TEST(test_realtime_errors),
 		TEST(test_realtime_the_end),
+		TEST(test_realtime_the_end_is_not_that_of_an_earlier_item),
 		TEST(test_realtime_bounds),
 		TEST(test_http_request),
 		TEST(test_http_answer),
