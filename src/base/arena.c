@@ -22,7 +22,7 @@ static size_t round_up(size_t n)
  * step. */
 static size_t next_size(const struct arena *a, size_t need)
 {
-	size_t size = a->total ? a->total : FIRST_CHUNK;
+	size_t size = a->total ? a->total : a->first ? a->first : FIRST_CHUNK;
 	if (size > LARGEST_STEP)
 		size = LARGEST_STEP;
 	return size < need ? need : size;

@@ -13,6 +13,7 @@ struct arena {
 	struct arena_chunk *chunks; /* newest first */
 	size_t used, size;	    /* of the newest chunk */
 	size_t total;		    /* bytes of all chunks */
+	size_t first;		    /* bytes of the first; 0: a size for what goes soon */
 };
 
 void *arena_alloc(struct arena *a, size_t n); /* zeroed */

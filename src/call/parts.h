@@ -166,8 +166,9 @@ int mood_ring_sum(const struct mood_ring *, int which);
 extern const struct stage signals_stage;
 const char *signals_name(enum signal_id);
 const char *signals_formula(enum signal_id);
+bool signals_raised(const struct session *, enum signal_id);
 void signals_put(const struct session *, enum signal_id,
-		 struct json_out *); /* members of one signal */
+		 struct json_out *); /* members of one signal, which is raised or was */
 
 /* --- checklist.c: the project's fields, while the call runs (A8) --- */
 extern const struct stage checklist_stage;

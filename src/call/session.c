@@ -12,6 +12,9 @@
 
 #include "call/parts.h"
 
+/* Of tools; most projects have few, and they are kept as long as the call. */
+enum { SETTINGS_BYTES = 512 };
+
 /* A record, read. Which member counts is known from its kind. */
 struct content {
 	struct inputs inputs;
@@ -516,7 +519,7 @@ static void apply_record(struct session *s, const struct record *r, struct conte
 int session_apply(struct session *s, const struct record *r, const struct call_host *host,
 		  struct fault *f)
 {
-	struct content c = { 0 };
+	struct content c = { .settings_mem = { .first = SETTINGS_BYTES } };
 	s->host = host;
 	int rc = read_record(s, r, &c, f);
 	if (rc == 0)

@@ -4,6 +4,8 @@
 #include "base/crypto.h"
 #include "call/parts.h"
 
+#include <stdlib.h>
+
 enum {
 	HYSTERESIS = 20,
 	REPEATED_POINTS = 15,
@@ -93,9 +95,14 @@ static void put_evidence(const struct signal *sig, struct json_out *o)
 	json_end_array(o);
 }
 
+bool signals_raised(const struct session *s, enum signal_id id)
+{
+	return s->signals && s->signals->of[id].raised;
+}
+
 void signals_put(const struct session *s, enum signal_id id, struct json_out *o)
 {
-	const struct signal *sig = &s->signals.of[id];
+	const struct signal *sig = &s->signals->of[id];
 	json_put_z(o, "signal", signals[id].name);
 	json_put_i64(o, "score", sig->score);
 	json_put_z(o, "state", sig->raised ? "raised" : "cleared");
@@ -117,7 +124,7 @@ static void emit(struct session *s, enum signal_id id, enum speaker who)
 static void set_score(struct session *s, enum signal_id id, enum speaker who, int score,
 		      int64_t threshold)
 {
-	struct signal *sig = &s->signals.of[id];
+	struct signal *sig = &s->signals->of[id];
 	sig->score = (int16_t)(score > MOST ? MOST : score < 0 ? 0 : score);
 	bool raised = sig->raised ? sig->score > threshold - HYSTERESIS : sig->score >= threshold;
 	if (raised == sig->raised)
@@ -138,8 +145,8 @@ static int similar_turns(struct session *s, enum speaker who, const struct passa
 	words_read(p->text, &now);
 	if (now.n < LOOP_WORDS_MIN)
 		return 0;
-	for (unsigned i = 0; i < s->signals.recent_n[who]; i++) {
-		const struct recent_turn *r = &s->signals.recent[who][i];
+	for (unsigned i = 0; i < s->signals->recent_n[who]; i++) {
+		const struct recent_turn *r = &s->signals->recent[who][i];
 		words_read(kept_span(&r->text), &then);
 		if (r->number + 1 == p->turn ||
 		    words_similarity(&now, &then) < s->settings.loop_similarity)
@@ -147,15 +154,15 @@ static int similar_turns(struct session *s, enum speaker who, const struct passa
 		n++;
 		struct passage old = { r->seq, r->number + 1, r->at_ms, kept_span(&r->text) };
 		if (collect)
-			evidence_add(&s->signals.of[SIGNAL_REPETITION], &old);
+			evidence_add(&s->signals->of[SIGNAL_REPETITION], &old);
 	}
 	return n;
 }
 
 static void remember(struct session *s, enum speaker who, const struct passage *p)
 {
-	struct recent_turn *list = s->signals.recent[who], *r = NULL;
-	uint8_t *n = &s->signals.recent_n[who];
+	struct recent_turn *list = s->signals->recent[who], *r = NULL;
+	uint8_t *n = &s->signals->recent_n[who];
 	for (unsigned i = 0; i < *n; i++)
 		if (list[i].number + 1 == p->turn)
 			r = &list[i];
@@ -176,14 +183,14 @@ static void remember(struct session *s, enum speaker who, const struct passage *
 static void judge_repetition(struct session *s, enum speaker who, const struct passage *p,
 			     int similar)
 {
-	struct signal *sig = &s->signals.of[SIGNAL_REPETITION];
+	struct signal *sig = &s->signals->of[SIGNAL_REPETITION];
 	int64_t count = s->settings.loop_count > 1 ? s->settings.loop_count : 2;
-	if (sig->raised && s->signals.repeats_by != who)
+	if (sig->raised && s->signals->repeats_by != who)
 		return; /* one loop at a time */
 	if (similar + 1 >= count) {
 		similar_turns(s, who, p, true);
 		evidence_add(sig, p);
-		s->signals.repeats_by = (uint8_t)who;
+		s->signals->repeats_by = (uint8_t)who;
 	}
 	set_score(s, SIGNAL_REPETITION, who, similar ? (int)(MOST * (similar + 1) / count) : 0,
 		  MOST);
@@ -193,8 +200,8 @@ static void judge_repetition(struct session *s, enum speaker who, const struct p
 
 static void judge_frustration(struct session *s)
 {
-	int interruptions = s->signals.interruptions * INTERRUPTION_POINTS;
-	int score = mood_ring_sum(&s->signals.frustration, 0);
+	int interruptions = s->signals->interruptions * INTERRUPTION_POINTS;
+	int score = mood_ring_sum(&s->signals->frustration, 0);
 	score += interruptions > INTERRUPTION_MOST ? INTERRUPTION_MOST : interruptions;
 	set_score(s, SIGNAL_FRUSTRATION, SPEAKER_USER, score, s->settings.frustration_score);
 }
@@ -204,7 +211,7 @@ static void judge_words(struct session *s, struct mood_ring *ring, enum signal_i
 {
 	mood_ring_set(ring, p->turn - 1, points, 0);
 	if (points > 0)
-		evidence_add(&s->signals.of[id], p);
+		evidence_add(&s->signals->of[id], p);
 	if (id == SIGNAL_FRUSTRATION)
 		judge_frustration(s);
 	else
@@ -215,25 +222,25 @@ static void judge_words(struct session *s, struct mood_ring *ring, enum signal_i
 
 static void asked(struct session *s, const struct passage *p, int64_t at_us)
 {
-	if (s->signals.question_due_us || s->status.ended)
+	if (s->signals->question_due_us || s->status.ended)
 		return;
-	s->signals.question_due_us = s->now.at_us + s->settings.unanswered_ms * MS_US;
-	s->signals.question_us = at_us;
-	evidence_set(&s->signals.question, p);
+	s->signals->question_due_us = s->now.at_us + s->settings.unanswered_ms * MS_US;
+	s->signals->question_us = at_us;
+	evidence_set(&s->signals->question, p);
 }
 
 /* What was said before the question is no answer to it, however late it comes. */
 static void answered(struct session *s, int64_t at_us)
 {
-	if (at_us < s->signals.question_us)
+	if (at_us < s->signals->question_us)
 		return;
-	s->signals.question_due_us = 0;
+	s->signals->question_due_us = 0;
 	set_score(s, SIGNAL_UNANSWERED_QUESTION, SPEAKER_USER, 0, MOST);
 }
 
 static int64_t deadline(const struct session *s)
 {
-	int64_t due = s->signals.question_due_us;
+	int64_t due = s->signals ? s->signals->question_due_us : 0;
 	return due ? due : INT64_MAX;
 }
 
@@ -241,13 +248,13 @@ static int64_t deadline(const struct session *s)
 static void timer(struct session *s)
 {
 	if (speech_of(s, SPEAKER_AI)) {
-		s->signals.question_due_us = s->now.at_us + s->settings.unanswered_ms * MS_US;
+		s->signals->question_due_us = s->now.at_us + s->settings.unanswered_ms * MS_US;
 		return;
 	}
-	const struct evidence *q = &s->signals.question;
+	const struct evidence *q = &s->signals->question;
 	struct passage p = { q->seq, q->turn, q->at_ms, kept_span(&q->text) };
-	s->signals.question_due_us = 0;
-	evidence_add(&s->signals.of[SIGNAL_UNANSWERED_QUESTION], &p);
+	s->signals->question_due_us = 0;
+	evidence_add(&s->signals->of[SIGNAL_UNANSWERED_QUESTION], &p);
 	set_score(s, SIGNAL_UNANSWERED_QUESTION, SPEAKER_USER, MOST, MOST);
 }
 
@@ -255,7 +262,7 @@ static void timer(struct session *s)
 
 static void forget_failed(struct session *s, unsigned i)
 {
-	struct signals_state *st = &s->signals;
+	struct signals_state *st = s->signals;
 	kept_free(&st->failed[i].evidence.text);
 	memmove(st->failed + i, st->failed + i + 1, (st->failed_n - i - 1u) * sizeof(*st->failed));
 	st->failed_n--;
@@ -263,13 +270,13 @@ static void forget_failed(struct session *s, unsigned i)
 
 static void settle_claims(struct session *s)
 {
-	if (s->signals.failed_n == 0)
+	if (s->signals->failed_n == 0)
 		set_score(s, SIGNAL_CLAIMED_DONE, SPEAKER_AI, 0, CLAIM_SCORE);
 }
 
 static struct failed_tool *failed_entry(struct session *s, uint64_t name)
 {
-	struct signals_state *st = &s->signals;
+	struct signals_state *st = s->signals;
 	for (unsigned i = 0; i < st->failed_n; i++)
 		if (st->failed[i].name == name)
 			return &st->failed[i];
@@ -291,8 +298,8 @@ static void tool_failed(struct session *s, uint64_t name, struct span shown, con
 
 static void tool_succeeded(struct session *s, uint64_t name)
 {
-	for (unsigned i = 0; i < s->signals.failed_n; i++) {
-		if (s->signals.failed[i].name != name)
+	for (unsigned i = 0; i < s->signals->failed_n; i++) {
+		if (s->signals->failed[i].name != name)
 			continue;
 		forget_failed(s, i);
 		settle_claims(s);
@@ -316,10 +323,10 @@ static void tool_finished(struct session *s, const struct event *e)
 
 static void claimed(struct session *s, const struct passage *p)
 {
-	struct signal *sig = &s->signals.of[SIGNAL_CLAIMED_DONE];
+	struct signal *sig = &s->signals->of[SIGNAL_CLAIMED_DONE];
 	int score = 0;
-	for (unsigned i = 0; i < s->signals.failed_n; i++) {
-		const struct failed_tool *f = &s->signals.failed[i];
+	for (unsigned i = 0; i < s->signals->failed_n; i++) {
+		const struct failed_tool *f = &s->signals->failed[i];
 		struct passage tool = { f->evidence.seq, 0, f->evidence.at_ms,
 					kept_span(&f->evidence.text) };
 		int own = f->failures > 1 ? MOST : CLAIM_SCORE;
@@ -334,8 +341,8 @@ static void claimed(struct session *s, const struct passage *p)
 
 static void count_down(struct session *s)
 {
-	for (unsigned i = s->signals.failed_n; i > 0; i--)
-		if (s->signals.failed[i - 1].turns_left-- == 0)
+	for (unsigned i = s->signals->failed_n; i > 0; i--)
+		if (s->signals->failed[i - 1].turns_left-- == 0)
 			forget_failed(s, i - 1);
 	settle_claims(s);
 }
@@ -354,9 +361,9 @@ static void user_turn(struct session *s, const struct heard_turn *t)
 	int similar = similar_turns(s, SPEAKER_USER, &t->p, false);
 	const int *w = t->r.weight;
 	judge_repetition(s, SPEAKER_USER, &t->p, similar);
-	judge_words(s, &s->signals.frustration, SIGNAL_FRUSTRATION, SPEAKER_USER, &t->p,
+	judge_words(s, &s->signals->frustration, SIGNAL_FRUSTRATION, SPEAKER_USER, &t->p,
 		    w[MOOD_FRUSTRATED] + w[MOOD_BAD] / 2 + (similar ? REPEATED_POINTS : 0));
-	judge_words(s, &s->signals.lost, SIGNAL_CONFUSION_USER, SPEAKER_USER, &t->p, w[MOOD_LOST]);
+	judge_words(s, &s->signals->lost, SIGNAL_CONFUSION_USER, SPEAKER_USER, &t->p, w[MOOD_LOST]);
 	if (t->r.asks)
 		asked(s, &t->p, t->at_us);
 }
@@ -365,10 +372,10 @@ static void ai_turn(struct session *s, const struct heard_turn *t)
 {
 	int similar = similar_turns(s, SPEAKER_AI, &t->p, false);
 	const int *w = t->r.weight;
-	s->signals.interruptions = 0;
+	s->signals->interruptions = 0;
 	judge_frustration(s);
 	judge_repetition(s, SPEAKER_AI, &t->p, similar);
-	judge_words(s, &s->signals.puzzled, SIGNAL_CONFUSION_ASSISTANT, SPEAKER_AI, &t->p,
+	judge_words(s, &s->signals->puzzled, SIGNAL_CONFUSION_ASSISTANT, SPEAKER_AI, &t->p,
 		    w[MOOD_PUZZLED] + w[MOOD_LOST]);
 	if (!t->r.waits && t->r.words >= ANSWER_WORDS_MIN)
 		answered(s, t->at_us);
@@ -404,7 +411,7 @@ static void message(struct session *s, const struct event *e)
 {
 	struct plain text;
 	struct reading r;
-	if (e->speaker != SPEAKER_AI || !s->signals.question_due_us)
+	if (e->speaker != SPEAKER_AI || !s->signals->question_due_us)
 		return;
 	words_plain(e->text, &text);
 	lexicon_read(sentiment_lexicon(s), &text, &r);
@@ -415,15 +422,15 @@ static void message(struct session *s, const struct event *e)
 static void interrupted(struct session *s, const struct event *e)
 {
 	(void)e;
-	if (s->signals.interruptions < UINT8_MAX)
-		s->signals.interruptions++;
+	if (s->signals->interruptions < UINT8_MAX)
+		s->signals->interruptions++;
 	judge_frustration(s);
 }
 
 static void ended(struct session *s, const struct event *e)
 {
 	(void)e;
-	s->signals.question_due_us = 0;
+	s->signals->question_due_us = 0;
 }
 
 static const struct {
@@ -437,8 +444,19 @@ static const struct {
 	{ EVENT_CALL_ENDED, ended },
 };
 
+/* A call without words has none. */
+static void begin(struct session *s)
+{
+	s->signals = calloc(1, sizeof(*s->signals));
+	CHECK(s->signals);
+}
+
 static void event(struct session *s, const struct event *e)
 {
+	if (!s->signals && e->type == EVENT_CALL_ENDED)
+		return;
+	if (!s->signals)
+		begin(s);
 	for (size_t i = 0; i < sizeof(seen) / sizeof(*seen); i++)
 		if (seen[i].type == e->type)
 			seen[i].see(s, e);
@@ -446,8 +464,10 @@ static void event(struct session *s, const struct event *e)
 
 static size_t bytes(const struct session *s)
 {
-	const struct signals_state *st = &s->signals;
-	size_t n = st->question.text.n;
+	const struct signals_state *st = s->signals;
+	if (!st)
+		return 0;
+	size_t n = sizeof(*st) + st->question.text.n;
 	for (unsigned i = 0; i < SIGNAL_COUNT; i++)
 		for (unsigned k = 0; k < st->of[i].evidence_n; k++)
 			n += st->of[i].evidence[k].text.n;
@@ -461,7 +481,9 @@ static size_t bytes(const struct session *s)
 
 static void fini(struct session *s)
 {
-	struct signals_state *st = &s->signals;
+	struct signals_state *st = s->signals;
+	if (!st)
+		return;
 	kept_free(&st->question.text);
 	for (unsigned i = 0; i < SIGNAL_COUNT; i++)
 		evidence_clear(&st->of[i]);
@@ -470,6 +492,7 @@ static void fini(struct session *s)
 			kept_free(&st->recent[w][i].text);
 	while (st->failed_n)
 		forget_failed(s, 0);
+	free(st);
 }
 
 const struct stage signals_stage = {

@@ -181,7 +181,7 @@ static void put_signals(const struct session *s, struct json_out *o)
 {
 	json_begin_array(o, "signals");
 	for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
-		if (!s->signals.of[i].raised)
+		if (!signals_raised(s, (enum signal_id)i))
 			continue;
 		json_begin(o, NULL);
 		signals_put(s, (enum signal_id)i, o);

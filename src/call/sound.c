@@ -18,7 +18,13 @@
 #define SETTLE_US (1500 * MS_US)
 /* A time further ahead than this is not believed. */
 #define AHEAD_US SECOND_US
-enum { NO_LEG = SOUND_LEGS, STREAM_BYTES = 64, WORD_BYTES = 32, REASON_BYTES = 256 };
+enum {
+	NO_LEG = SOUND_LEGS,
+	STREAM_BYTES = 64,
+	WORD_BYTES = 32,
+	REASON_BYTES = 256,
+	MARKS_FIRST = 24
+};
 
 static struct sound_state_of_call *sound(struct session *s)
 {
@@ -40,7 +46,7 @@ static uint64_t key_of(struct span stream, unsigned leg)
 static unsigned leg_find(const struct sound_state_of_call *a, uint64_t key)
 {
 	unsigned best = NO_LEG;
-	for (unsigned i = 0; i < SOUND_LEGS; i++) {
+	for (unsigned i = 0; i < a->legs_n; i++) {
 		if (a->legs[i].key != key)
 			continue;
 		if (a->legs[i].attached)
@@ -51,13 +57,21 @@ static unsigned leg_find(const struct sound_state_of_call *a, uint64_t key)
 	return best;
 }
 
-/* A free place, or that of the leg which was detached first. */
-static unsigned leg_place(const struct sound_state_of_call *a)
+static unsigned leg_new(struct sound_state_of_call *a)
+{
+	a->legs = realloc(a->legs, (a->legs_n + 1) * sizeof(*a->legs));
+	CHECK(a->legs);
+	a->legs[a->legs_n] = (struct sound_leg){ 0 };
+	return a->legs_n++;
+}
+
+/* A new place, or that of the leg which was detached first. */
+static unsigned leg_place(struct sound_state_of_call *a)
 {
 	unsigned best = NO_LEG;
-	for (unsigned i = 0; i < SOUND_LEGS; i++) {
-		if (!a->legs[i].key)
-			return i;
+	if (a->legs_n < SOUND_LEGS)
+		return leg_new(a);
+	for (unsigned i = 0; i < a->legs_n; i++) {
 		bool gone = !a->legs[i].attached;
 		if (gone && (best == NO_LEG || a->legs[i].detached_us < a->legs[best].detached_us))
 			best = i;
@@ -77,7 +91,7 @@ static void leg_free(struct sound_leg *l)
 
 static bool speaker_on(const struct sound_state_of_call *a, enum speaker who)
 {
-	for (unsigned i = 0; i < SOUND_LEGS; i++)
+	for (unsigned i = 0; i < a->legs_n; i++)
 		if (a->legs[i].attached && a->legs[i].speaking && a->legs[i].speaker == who)
 			return true;
 	return false;
@@ -85,7 +99,7 @@ static bool speaker_on(const struct sound_state_of_call *a, enum speaker who)
 
 bool sound_hears(const struct session *s, enum speaker who)
 {
-	for (unsigned i = 0; s->sound && i < SOUND_LEGS; i++) {
+	for (unsigned i = 0; s->sound && i < s->sound->legs_n; i++) {
 		const struct sound_leg *l = &s->sound->legs[i];
 		if (l->attached && l->hears && l->speaker == who)
 			return true;
@@ -95,7 +109,7 @@ bool sound_hears(const struct session *s, enum speaker who)
 
 static bool any_attached(const struct sound_state_of_call *a)
 {
-	for (unsigned i = 0; i < SOUND_LEGS; i++)
+	for (unsigned i = 0; i < a->legs_n; i++)
 		if (a->legs[i].attached)
 			return true;
 	return false;
@@ -198,10 +212,22 @@ static void forget_oldest(struct session *s)
 	memmove(a->marks, a->marks + 1, a->marks_n * sizeof(*a->marks));
 }
 
+/* For one more. A short call has few. */
+static void marks_room(struct sound_state_of_call *a)
+{
+	if (a->marks_n < a->marks_cap)
+		return;
+	uint32_t twice = a->marks_cap ? a->marks_cap * 2 : MARKS_FIRST;
+	a->marks_cap = twice <= SOUND_MARKS ? twice : SOUND_MARKS + 1;
+	a->marks = realloc(a->marks, a->marks_cap * sizeof(*a->marks));
+	CHECK(a->marks);
+}
+
 static void mark(struct session *s, enum sound_what what, unsigned leg, int64_t at_us)
 {
 	struct sound_state_of_call *a = sound(s);
-	struct sound_mark m = { at_us, (uint8_t)what, (uint8_t)leg, (uint8_t)a->legs[leg].speaker };
+	enum speaker who = leg < a->legs_n ? a->legs[leg].speaker : SPEAKER_NONE;
+	struct sound_mark m = { at_us, (uint8_t)what, (uint8_t)leg, (uint8_t)who };
 	uint32_t i = a->marks_n;
 	if (at_us < a->base.at_us) {
 		a->late_facts++;
@@ -209,6 +235,7 @@ static void mark(struct session *s, enum sound_what what, unsigned leg, int64_t 
 	}
 	while (i > 0 && order(&m, &a->marks[i - 1]) < 0)
 		i--;
+	marks_room(a);
 	memmove(a->marks + i + 1, a->marks + i, (a->marks_n - i) * sizeof(*a->marks));
 	a->marks[i] = m;
 	a->marks_n++;
@@ -661,11 +688,13 @@ static void timer(struct session *s)
 
 static size_t bytes(const struct session *s)
 {
-	size_t n = s->sound ? sizeof(*s->sound) : 0;
-	for (unsigned i = 0; s->sound && i < SOUND_LEGS; i++)
-		n += s->sound->legs[i].stream.n + s->sound->legs[i].dialect.n +
-		     s->sound->legs[i].codec.n + s->sound->legs[i].party.n +
-		     s->sound->legs[i].who.n;
+	const struct sound_state_of_call *a = s->sound;
+	if (!a)
+		return 0;
+	size_t n = sizeof(*a) + a->marks_cap * sizeof(*a->marks) + a->legs_n * sizeof(*a->legs);
+	for (unsigned i = 0; i < a->legs_n; i++)
+		n += a->legs[i].stream.n + a->legs[i].dialect.n + a->legs[i].codec.n +
+		     a->legs[i].party.n + a->legs[i].who.n;
 	return n;
 }
 
@@ -673,13 +702,15 @@ static void fini(struct session *s)
 {
 	if (!s->sound)
 		return;
-	for (unsigned i = 0; i < SOUND_LEGS; i++)
+	for (unsigned i = 0; i < s->sound->legs_n; i++)
 		leg_free(&s->sound->legs[i]);
+	free(s->sound->legs);
 	kept_free(&s->sound->transcriber);
 	kept_free(&s->sound->recording);
 	kept_free(&s->sound->recording_id);
 	kept_free(&s->sound->linked);
 	kept_free(&s->sound->over_why);
+	free(s->sound->marks);
 	free(s->sound);
 }
 
@@ -698,7 +729,7 @@ void session_attached_legs(const struct session *s,
 					enum speaker speaker, int64_t attached_us),
 			   void *user)
 {
-	for (unsigned i = 0; s->sound && i < SOUND_LEGS; i++) {
+	for (unsigned i = 0; s->sound && i < s->sound->legs_n; i++) {
 		const struct sound_leg *l = &s->sound->legs[i];
 		if (l->attached)
 			each(user, kept_span(&l->stream), l->index, l->speaker, l->attached_us);
@@ -747,7 +778,7 @@ static void put_leg(const struct sound_leg *l, struct json_out *o)
 static void put_legs(const struct sound_state_of_call *a, struct json_out *o)
 {
 	json_begin_array(o, "legs");
-	for (unsigned i = 0; i < SOUND_LEGS; i++)
+	for (unsigned i = 0; i < a->legs_n; i++)
 		if (a->legs[i].key)
 			put_leg(&a->legs[i], o);
 	json_end_array(o);

@@ -435,10 +435,11 @@ struct sound_leg {
 	int64_t clipped, gaps, gap_ms, late, duplicates, reordered, damaged;
 };
 struct sound_state_of_call {
-	struct sound_leg legs[SOUND_LEGS];
+	struct sound_leg *legs; /* heap, SOUND_LEGS at most */
+	unsigned legs_n;
 	struct sound_mix base, live; /* before marks[0]; before marks[counted] */
-	struct sound_mark marks[SOUND_MARKS + 1];
-	uint32_t marks_n, counted;
+	struct sound_mark *marks;    /* heap; room for one more than SOUND_MARKS at most */
+	uint32_t marks_n, marks_cap, counted;
 	int64_t digits, late_facts, recorded_ms;
 	bool unbound, ended;
 	bool only_audio;	     /* nobody else has told of this call */
@@ -494,7 +495,7 @@ struct session {
 	struct tools_state tools;
 	struct commands_state commands;
 	struct sentiment_state sentiment;
-	struct signals_state signals;
+	struct signals_state *signals; /* NULL: nothing was said so far */
 	struct checklist_state checklist;
 	struct context_state context;
 	struct sound_state_of_call *sound; /* NULL: no audio so far */
