@@ -28,8 +28,9 @@ struct repeat {
 
 struct repeats {
 	uint64_t seed;
-	struct seen keys;		   /* oldest are forgotten first */
-	struct repeat last[REPEAT_PLACES]; /* what stood last at a place of the dialect's choice */
+	struct seen keys;    /* oldest are forgotten first */
+	struct repeat *last; /* heap, REPEAT_PLACES: what stood last at a place of the dialect's
+				choice; NULL: nothing yet */
 };
 
 /* What one body brought; noted while it is reduced, learned once it is in the journal. */

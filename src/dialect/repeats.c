@@ -19,13 +19,21 @@ void repeats_note(struct repeats_news *news, const struct repeat_note *note)
 	news->items[news->n++] = *note;
 }
 
+static void learn_last(struct repeats *r, const struct repeat_note *note)
+{
+	if (!r->last)
+		r->last = calloc(REPEAT_PLACES, sizeof(*r->last));
+	CHECK(r->last);
+	r->last[note->place] = note->part;
+}
+
 void repeats_learn(struct repeats *r, struct repeats_news *news)
 {
 	for (size_t i = 0; i < news->n; i++) {
 		const struct repeat_note *note = &news->items[i];
 		(void)seen_add(&r->keys, note->key);
 		if (note->place < REPEAT_PLACES)
-			r->last[note->place] = note->part;
+			learn_last(r, note);
 	}
 	news->n = 0;
 }
@@ -33,7 +41,7 @@ void repeats_learn(struct repeats *r, struct repeats_news *news)
 void repeats_forget(struct repeats *r)
 {
 	seen_fini(&r->keys);
-	memset(r->last, 0, sizeof(r->last));
+	free(take(r->last));
 }
 
 void repeats_fini(struct repeats *r)

@@ -85,7 +85,9 @@ static void put_member(struct buf *out, const char *name, struct span value)
 
 static const struct repeat *last_at(const struct pass *w, const struct rule *rule)
 {
-	return &w->known->last[w->places + rule->place];
+	static const struct repeat nothing;
+
+	return w->known->last ? &w->known->last[w->places + rule->place] : &nothing;
 }
 
 /* May the part of last time stand here, too? */
