@@ -11,6 +11,7 @@
  *
  * What is told to a call of its own is kept for that as long as the outbox has room. */
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -32,25 +33,68 @@ static bool keep_text(struct media_line *l, struct span *text)
 	return true;
 }
 
+/* --- bodies of records --- */
+
+/* As large as they come: eight facts, and texts of which each byte is escaped. */
+const size_t line_record_bytes[LINE_RECORD_SIZES] = { 192, 256, 512, 2048, 32 * 1024 };
+
+static struct line_record *record_new(struct media_shard *s, struct span stream,
+				      const struct heard *facts, size_t n)
+{
+	unsigned i = 0;
+
+	buf_clear(&s->record);
+	heard_write(stream, facts, n, &s->record);
+	while (i < LINE_RECORD_SIZES &&
+	       line_record_bytes[i] < sizeof(struct line_record) + s->record.n)
+		i++;
+	CHECK(i < LINE_RECORD_SIZES);
+	struct line_record *r = pool_take(s->record_memory[i]);
+	*r = (struct line_record){ .n = s->record.n };
+	memcpy(r->body, s->record.p, r->n);
+	return r;
+}
+
+static void keep(struct media_line *l, struct line_record *r)
+{
+	r->kept = true;
+	DL_APPEND(l->outbox, r);
+	l->outbox_bytes += r->n;
+	if (!l->untold)
+		l->untold = r;
+}
+
+static void drop(struct media_line *l, struct line_record *r)
+{
+	if (l->untold == r)
+		l->untold = r->next;
+	DL_DELETE(l->outbox, r);
+	l->outbox_bytes -= r->n;
+	pool_give(r);
+}
+
+/* What is under way is the last that was told. */
 static void drop_told(struct media_line *l)
 {
-	if (l->told_n == 0)
-		return;
-	l->outbox.n -= l->told_n;
-	memmove(l->outbox.p, l->outbox.p + l->told_n, l->outbox.n);
-	l->told_n = 0;
+	while (l->outbox && l->outbox != l->untold && l->outbox != l->posted)
+		drop(l, l->outbox);
+}
+
+void line_forget(struct media_line *l)
+{
+	while (l->outbox)
+		drop(l, l->outbox);
 }
 
 static void end_turn(struct media_line *l)
 {
 	struct span stream = { l->stream, l->stream_n };
 
-	if (l->outbox.n >= LINE_OUTBOX_BYTES)
+	if (l->outbox_bytes >= LINE_OUTBOX_BYTES)
 		drop_told(l);
 
-	if (l->facts_n && l->outbox.n < LINE_OUTBOX_BYTES) {
-		heard_write(stream, l->facts, l->facts_n, &l->outbox);
-		buf_addc(&l->outbox, '\n');
+	if (l->facts_n && l->outbox_bytes < LINE_OUTBOX_BYTES) {
+		keep(l, record_new(l->home, stream, l->facts, l->facts_n));
 		metric_add(METRIC_MEDIA_FACTS, (int64_t)l->facts_n);
 	} else {
 		metric_add(METRIC_MEDIA_THINNED, (int64_t)l->facts_n);
@@ -98,8 +142,10 @@ static void move_to(struct media_line *l, const struct uuid *to);
 static void on_told(struct hear_post *p)
 {
 	struct media_line *l = (struct media_line *)((char *)p - offsetof(struct media_line, post));
+	struct line_record *told = take(l->posted);
 
-	l->posting = false;
+	if (!told->kept)
+		pool_give(told);
 	if (l->telling)
 		return;
 	if (l->moving) {
@@ -115,15 +161,14 @@ static bool is_begin_or_end(struct span body)
 	return memmem(body.p, body.n, "tached\"", 7) || memmem(body.p, body.n, "linked\"", 7);
 }
 
-static void post(struct media_line *l, const struct uuid *call, struct span body)
+static void post(struct media_line *l, const struct uuid *call, struct line_record *r)
 {
-	buf_clear(&l->posted);
-	buf_add(&l->posted, body);
-	l->post = (struct hear_post){ .call = *call,
-				      .body = buf_span(&l->posted),
-				      .sure = is_begin_or_end(body),
-				      .told = on_told };
-	l->posting = true;
+	struct span body = { r->body, r->n };
+
+	l->post = (struct hear_post){
+		.call = *call, .body = body, .sure = is_begin_or_end(body), .told = on_told
+	};
+	l->posted = r;
 	hear_tell(l->home->media->config.hear, l->home->shard, &l->post);
 }
 
@@ -132,13 +177,11 @@ void line_flush(struct media_line *l)
 	l->telling = true;
 	if (l->facts_n)
 		end_turn(l);
-	while (l->has_call && !l->posting && l->told_n < l->outbox.n) {
-		const char *from = l->outbox.p + l->told_n;
-		const char *end = memchr(from, '\n', l->outbox.n - l->told_n);
-		struct span body = { from, (size_t)(end - from) };
+	while (l->has_call && !l->posted && l->untold) {
+		struct line_record *r = l->untold;
 
-		l->told_n += body.n + 1;
-		post(l, &l->call, body);
+		l->untold = r->next;
+		post(l, &l->call, r);
 	}
 	if (l->bind == LINE_BOUND)
 		drop_told(l);
@@ -180,31 +223,28 @@ static void found(struct media_line *l, const struct uuid *call, enum line_bind 
 static void leave_own(struct media_line *l, const struct uuid *to)
 {
 	struct span stream = { l->stream, l->stream_n };
-	struct buf body AUTO_BUF = { 0 };
 	char id[UUID_TEXT + 1];
 	struct heard h = { .kind = HEARD_LINKED, .at_us = clock_now_us() };
 
 	uuid_format(to, id);
 	h.id = span_of(id);
-	heard_write(stream, &h, 1, &body);
-	post(l, &l->call, buf_span(&body));
+	post(l, &l->call, record_new(l->home, stream, &h, 1));
 	hear_release(l->home->media->config.hear, &l->call);
-	l->told_n = 0;
+	l->untold = l->outbox;
 }
 
 /* Its own call is told that it was unbound; the other one need not hear that. */
 static void forget_unbound(struct media_line *l)
 {
-	const char *at = l->outbox.n ? memmem(l->outbox.p, l->outbox.n, "\"unbound\"", 9) : NULL;
+	struct line_record *r;
 
-	if (!at)
+	DL_FOREACH(l->outbox, r)
+	{
+		if (!memmem(r->body, r->n, "\"unbound\"", 9))
+			continue;
+		drop(l, r);
 		return;
-	const char *from = memrchr(l->outbox.p, '\n', (size_t)(at - l->outbox.p));
-	from = from ? from + 1 : l->outbox.p;
-	const char *end = memchr(at, '\n', (size_t)(l->outbox.p + l->outbox.n - at)) + 1;
-	size_t tail = (size_t)(l->outbox.p + l->outbox.n - end);
-	memmove(l->outbox.p + (from - l->outbox.p), end, tail);
-	l->outbox.n -= (size_t)(end - from);
+	}
 }
 
 static void move_to(struct media_line *l, const struct uuid *to)
@@ -221,7 +261,7 @@ static void move_to(struct media_line *l, const struct uuid *to)
 /* One post at a time is under way: the rest comes when it is back. */
 static void move_when_free(struct media_line *l, const struct uuid *to)
 {
-	if (l->posting) {
+	if (l->posted) {
 		l->move_to = *to;
 		l->moving = true;
 	} else {

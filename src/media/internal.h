@@ -16,7 +16,7 @@ enum {
 	LINE_FACTS = 8,			/* of one record; a turn of the loop may bring more */
 	LINE_TEXT_BYTES = 2048,		/* of their texts */
 	LINE_OUTBOX_BYTES = 256 * 1024, /* facts of a line that wait for its call */
-	LINE_TURN_BYTES = 16 * 1024,	/* of a turn's facts, as JSON: there from the start */
+	LINE_RECORD_SIZES = 5,		/* bodies of records have memory of one of these */
 	LINE_NAME_MAX = 40,
 	GROUP_MAX = 2 * MEDIA_LEGS_MAX, /* bytes of one sample of all channels */
 	MARKS_MAX = 64,
@@ -45,6 +45,15 @@ struct line_mark {
 	int64_t sent_ms; /* of audio in front of it, in all */
 	bool cleared;	 /* we have asked for that meanwhile */
 };
+
+/* The body of a HEARD record; memory of its shard's. */
+struct line_record {
+	struct line_record *prev, *next;
+	size_t n;
+	bool kept; /* in the outbox */
+	char body[];
+};
+extern const size_t line_record_bytes[LINE_RECORD_SIZES];
 
 enum line_state { LINE_OPEN, LINE_RUNNING, LINE_OVER };
 enum line_bind { LINE_LOOKING, LINE_OWN, LINE_BOUND };
@@ -91,13 +100,13 @@ struct media_line {
 	char text[LINE_TEXT_BYTES];
 	bool dirty;
 	struct media_line *next_dirty;
-	/* bodies of HEARD records, a line each; those before `told_n` are with the call */
-	struct buf outbox;
-	size_t told_n;
-	bool posting, telling;
+	/* those before `untold` (NULL: all) are with the call */
+	struct line_record *outbox, *untold;
+	size_t outbox_bytes;
+	struct line_record *posted; /* on its way; NULL: none is */
+	bool telling;
 	unsigned held; /* by sinks that have more to tell */
 	struct hear_post post;
-	struct buf posted;
 	bool detached_told;
 
 	/* whose call it is */
@@ -113,7 +122,7 @@ struct media_line {
 	bool asked_other; /* by call_id, which is not its own: nothing was found */
 
 	/* what we send */
-	struct line_mark marks[MARKS_MAX];
+	struct line_mark *marks; /* MARKS_MAX; NULL: none was sent so far */
 	unsigned marks_n;
 	int64_t sent_ms, played_ms;
 	struct buf out;	 /* a message */
@@ -164,7 +173,8 @@ struct media_shard {
 	struct buf channel;	    /* one channel of it */
 	struct leg_scratch scratch; /* of all its legs; likewise these */
 	struct leg_batch batch;
-	struct pool *leg_memory[LEG_SIZES], *ring_memory;
+	struct pool *leg_memory[LEG_SIZES], *ring_memory, *record_memory[LINE_RECORD_SIZES];
+	struct buf record; /* being written */
 	struct inbox inbox;
 	/* Of the turn, for the metrics. */
 	int64_t audio_n, bytes_n;
@@ -268,6 +278,8 @@ void inbox_settle(struct media_shard *);
 /* --- facts.c: what is told, and to whom --- */
 void line_tell(struct media_line *, const struct heard *, size_t n);
 void line_flush(struct media_line *);
+/* What nobody will take any more. */
+void line_forget(struct media_line *);
 /* Looks for the call of audio that has just begun, or again. */
 void line_claim(struct media_line *, int64_t now_us);
 void line_dialled(struct media_line *, const struct uuid *call);

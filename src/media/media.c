@@ -33,18 +33,11 @@ struct media_line *line_new(struct media_shard *s)
 	if (!l)
 		return NULL;
 	DL_DELETE(s->spare, l);
-	struct buf outbox = l->outbox, posted = l->posted, out = l->out, play = l->play;
+	struct buf out = l->out, play = l->play;
 	memset(l, 0, sizeof(*l));
-	l->outbox = outbox;
-	l->posted = posted;
 	l->out = out;
 	l->play = play;
-	buf_clear(&l->outbox);
-	buf_clear(&l->posted);
 	buf_clear(&l->play);
-	/* How many facts a turn brings depends on how busy the machine is. */
-	buf_reserve(&l->outbox, LINE_TURN_BYTES);
-	buf_reserve(&l->posted, LINE_TURN_BYTES);
 	l->home = s;
 	DL_APPEND(s->lines, l);
 	s->lines_n++;
@@ -79,6 +72,8 @@ static void give_back(struct media_line *l)
 	struct media_shard *s = l->home;
 
 	free_legs(l);
+	free(take(l->marks));
+	line_forget(l);
 	buf_free(&l->claim_text);
 	directory_unref(take(l->dir));
 	if (l->has_call)
@@ -90,14 +85,14 @@ static void give_back(struct media_line *l)
 
 static bool is_told(const struct media_line *l)
 {
-	bool all = l->facts_n == 0 && l->told_n == l->outbox.n;
+	bool all = l->facts_n == 0 && !l->untold;
 
-	return all || (l->outbox.n == 0 && !l->has_call);
+	return all || (!l->outbox && !l->has_call);
 }
 
 void line_release_soon(struct media_line *l)
 {
-	bool waits = l->claiming || l->posting || l->moving || l->dirty || l->telling || l->held;
+	bool waits = l->claiming || l->posted || l->moving || l->dirty || l->telling || l->held;
 
 	if (line_is_open(l) || l->state != LINE_OVER || waits)
 		return;
@@ -169,6 +164,8 @@ static void on_tick(uv_timer_t *t)
 	if (++s->ticks % TRIM_TICKS)
 		return;
 	pool_trim(s->ring_memory);
+	for (unsigned i = 0; i < LINE_RECORD_SIZES; i++)
+		pool_trim(s->record_memory[i]);
 	for (unsigned i = 0; i < LEG_SIZES && s->leg_memory[i]; i++)
 		pool_trim(s->leg_memory[i]);
 }
@@ -253,6 +250,9 @@ int media_shard_start(struct media *m, struct shard *shard, struct fault *f)
 	}
 	arena_alloc(&s->arena, MESSAGE_ARENA);
 	arena_reset(&s->arena);
+	for (unsigned i = 0; i < LINE_RECORD_SIZES; i++)
+		s->record_memory[i] = pool_new(line_record_bytes[i]);
+	buf_reserve(&s->record, line_record_bytes[LINE_RECORD_SIZES - 1]);
 	start_timers(s);
 	m->shards[shard_index(shard)] = s;
 	return 0;
@@ -332,9 +332,8 @@ static void free_lines(struct media_line *list)
 	DL_FOREACH_SAFE(list, l, next)
 	{
 		free_legs(l);
+		free(l->marks);
 		buf_free(&l->claim_text);
-		buf_free(&l->outbox);
-		buf_free(&l->posted);
 		buf_free(&l->out);
 		buf_free(&l->play);
 		directory_unref(l->dir);
@@ -352,6 +351,9 @@ static void shard_free(struct media_shard *s)
 	buf_free(&s->bytes);
 	buf_free(&s->joined);
 	buf_free(&s->channel);
+	buf_free(&s->record);
+	for (unsigned i = 0; i < LINE_RECORD_SIZES; i++)
+		pool_free(s->record_memory[i]);
 	for (unsigned i = 0; i < LEG_SIZES; i++)
 		pool_free(s->leg_memory[i]);
 	pool_free(s->ring_memory);

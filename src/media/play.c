@@ -112,6 +112,9 @@ static int send_mark(struct media_line *l, struct span name)
 
 static void note_mark(struct media_line *l, struct span name)
 {
+	if (!l->marks)
+		l->marks = calloc(MARKS_MAX, sizeof(*l->marks));
+	CHECK(l->marks);
 	struct line_mark *m = &l->marks[l->marks_n++];
 
 	m->name_n = name.n;
@@ -229,7 +232,8 @@ static void tell_played(struct media_line *l, const struct line_mark *m, bool cl
 static void drop_marks(struct media_line *l, unsigned n)
 {
 	l->marks_n -= n;
-	memmove(l->marks, l->marks + n, l->marks_n * sizeof(l->marks[0]));
+	if (l->marks_n)
+		memmove(l->marks, l->marks + n, l->marks_n * sizeof(l->marks[0]));
 }
 
 /* Marks come back in their order; those in front of one that did were lost on the way. */

@@ -238,7 +238,7 @@ static void heard_before_its_call_is_found(void **state)
 /* What a call's audio holds beside the call itself (tests/sim/bounds_test.c). */
 static void a_line_and_two_legs_fit(void **state)
 {
-	enum { LINE_BYTES = 10 * 1024, ALL_BYTES = 22 * 1024 };
+	enum { LINE_BYTES = 6 * 1024, ALL_BYTES = 18 * 1024 };
 	static struct leg_scratch scratch;
 	const struct leg_config c = { .codec = codec_find(SPAN("pcmu")),
 				      .params = { .rate_hz = 8000 },
@@ -255,6 +255,30 @@ static void a_line_and_two_legs_fit(void **state)
 	assert_in_range(sizeof(struct media_line) + 2 * leg, 1, ALL_BYTES);
 }
 
+/* Facts whose texts are as long as a line keeps, and as bad as can be. */
+static void the_largest_record_fits(void **state)
+{
+	static char text[LINE_TEXT_BYTES], stream[MEDIA_ID_MAX];
+	struct heard facts[LINE_FACTS];
+	struct buf b AUTO_BUF = { 0 };
+
+	(void)state;
+	memset(text, 1, sizeof(text));
+	memset(stream, 1, sizeof(stream));
+	for (unsigned i = 0; i < LINE_FACTS; i++) {
+		memset(&facts[i], 0x7f, sizeof(facts[i]));
+		facts[i].kind = HEARD_SPEECH_STARTED;
+		facts[i].leg = HEARD_LEGS_MAX - 1;
+		facts[i].speaker = SPEAKER_USER;
+		facts[i].final = true;
+		facts[i].name = facts[i].id = facts[i].party = facts[i].who = (struct span){ 0 };
+		facts[i].text = (struct span){ text, i ? 0 : sizeof(text) };
+	}
+	heard_write((struct span){ stream, sizeof(stream) }, facts, LINE_FACTS, &b);
+	assert_true(b.n > LINE_TEXT_BYTES * 6);
+	assert_true(sizeof(struct line_record) + b.n <= line_record_bytes[LINE_RECORD_SIZES - 1]);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -266,6 +290,7 @@ int main(void)
 		CASE(heard_before_a_link),
 		CASE(heard_before_its_call_is_found),
 		cmocka_unit_test(a_line_and_two_legs_fit),
+		cmocka_unit_test(the_largest_record_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
