@@ -24,7 +24,7 @@ MUST int hear_admit(const struct dir_source *, const struct exchange *, struct f
 /* X(NAME, "name": label of callmend_media_bound_total, meaning) */
 #define HEAR_WAYS(X)                                                                            \
 	X(NONE, "none", "no such call (yet), and none was to be made")                          \
-	X(TOKEN, "token", "the token of the URL that an assistant-request was answered with")   \
+	X(TOKEN, "token", "a token of the call, in the URL or the start of the stream")         \
 	X(CALL_ID, "call_id", "the platform's id of the call")                                  \
 	X(TELEPHONY, "telephony_id", "the carrier's id, at another source of the organisation") \
 	X(ONLY, "only_call", "the only call in progress of this source without audio")          \
@@ -63,8 +63,8 @@ void hear_hold(struct hear *, const struct uuid *call);
 /* For each answer that named a call, and each hear_hold, once: its audio is over, or belongs to
  * another call now. */
 void hear_release(struct hear *, const struct uuid *call);
-/* Is this text a token that this node has issued? Then it is one of a call of this source. */
-bool hear_is_token(const struct hear *, const struct uuid *source, struct span text);
+/* Is this text a token that this node has issued? Then it is one of a call of this organisation. */
+bool hear_is_token(const struct hear *, const struct uuid *org, struct span text);
 
 /* --- what was heard --- */
 

@@ -98,6 +98,12 @@ void live_link_audio(struct live *, struct shard *here, const struct uuid *org,
 		     const struct uuid *from, const struct uuid *to,
 		     void (*done)(void *user, int code), void *user);
 
+/* Text that names this call of this organisation to a stream of live audio (callmend/hear.h), added
+ * to `out`. It cannot be guessed, and leads to the call only while that is live; whether there is
+ * such a call is not looked at. */
+void live_audio_token(struct live *, const struct uuid *org, const struct uuid *call,
+		      struct buf *out);
+
 /* Something is known from now on of a contact (by number) or of a conversation (A8): every call of
  * it that runs, on whatever shard, gets it as a CONTEXT record. Copies; returns at once; calls that
  * begin later find it in the database. */

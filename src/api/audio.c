@@ -1,8 +1,9 @@
-/* Live audio: whose it is when nobody could tell, what is played to the caller, and calls that are
- * placed over the provider's WebSocket. */
+/* Live audio: whose it is, by token or when nobody could tell, what is played to the caller, and
+ * calls that are placed over the provider's WebSocket. */
 #include <stdlib.h>
 
 #include "api/endpoint.h"
+#include "api/live_calls.h"
 #include "api/request.h"
 #include "base/crypto.h"
 #include "callmend/listen.h"
@@ -17,6 +18,42 @@ static struct uuid id_of(const struct request *r, const char *name)
 	struct uuid id;
 	CHECK(uuid_parse(&id, span_of(request_value(r, name))) == 0); /* was checked */
 	return id;
+}
+
+/* --- token --- */
+
+static void no_such_call(struct problem *p)
+{
+	problem(p, PROBLEM_NOT_FOUND, "no such call is live here");
+}
+
+/* Calls that have ended are in memory for a while, too. */
+static void answer_token(struct request *r, struct span call)
+{
+	struct span id = json_text(json_get(json_of(call), "id"), &r->arena);
+	struct problem p;
+	struct buf token AUTO_BUF = { 0 }, b AUTO_BUF = { 0 };
+	struct json_out o = { .b = &b };
+	struct uuid ours;
+	if (!json_true(json_get(json_of(call), "live"))) {
+		no_such_call(&p);
+		request_problem(r, &p);
+		return;
+	}
+	CHECK(uuid_parse(&ours, id) == 0); /* we wrote it */
+	live_audio_token(api_live(r->api), &r->caller.org, &ours, &token);
+	json_begin(&o, NULL);
+	json_put_text(&o, "call", id);
+	json_put_text(&o, "token", buf_span(&token));
+	json_end(&o);
+	request_answer(r, 200, buf_span(&b));
+}
+
+static void run_token(struct request *r)
+{
+	struct problem p;
+	no_such_call(&p);
+	live_calls_find(r, request_value(r, "id"), &p, answer_token);
 }
 
 /* --- link --- */
@@ -179,6 +216,7 @@ static const struct param play_params[] = {
 	  .max = 40,
 	  .doc = "a name; an event says when all in front of it was heard" },
 };
+static const struct param token_params[] = { PATH_CALL("id", 0) };
 static const struct param clear_params[] = { PATH_UUID("id", 0, "the call") };
 
 static const char *const formats[] = { "pcm_s16le", "mulaw", NULL };
@@ -212,6 +250,10 @@ static const struct endpoint rows[] = {
 	  .summary = "The live audio of an unbound call is this one's, also what was heard before",
 	  .query = "api_calls_audio", .answer = "LinkedAudio", ENDPOINT_PARAMS(link_params),
 	  .run = run_link },
+	{ HTTP_GET, "/api/v1/calls/{id}/audio/token", ROLE_SUPERVISOR, .id = "get_call_audio_token",
+	  .tag = "calls",
+	  .summary = "What a stream of live audio brings so that it is this running call's",
+	  .answer = "AudioToken", ENDPOINT_PARAMS(token_params), .run = run_token },
 	{ HTTP_POST, "/api/v1/calls/{id}/audio/play", ROLE_SUPERVISOR, .id = "play_call_audio",
 	  .tag = "calls", .summary = "Play audio to the caller over the call's media stream",
 	  .status = 202, .answer = "QueuedAudio", ENDPOINT_PARAMS(play_params),

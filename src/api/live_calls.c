@@ -98,6 +98,7 @@ struct search {
 	size_t n, at;
 	struct buf found;
 	struct problem otherwise;
+	void (*answer)(struct request *, struct span call);
 };
 
 static void search_next(struct search *s);
@@ -107,10 +108,11 @@ static void search_end(struct search *s)
 	struct request *r = s->request;
 	struct buf found = s->found;
 	struct problem otherwise = s->otherwise;
+	void (*answer)(struct request *, struct span call) = s->answer;
 	free(s->ids);
 	free(s);
 	if (found.n)
-		request_answer(r, 200, buf_span(&found));
+		answer(r, buf_span(&found));
 	else
 		request_problem(r, &otherwise);
 	buf_free(&found);
@@ -154,12 +156,14 @@ static void search_next(struct search *s)
 		search_end(s);
 }
 
-void live_calls_answer_one(struct request *r, const char *id, const struct problem *otherwise)
+void live_calls_find(struct request *r, const char *id, const struct problem *otherwise,
+		     void (*found)(struct request *, struct span call))
 {
 	struct search *s = calloc(1, sizeof(*s));
 	CHECK(s);
 	s->request = r;
 	s->otherwise = *otherwise;
+	s->answer = found;
 	const struct directory *d = live_directory(api_live(r->api), r->api->shard);
 	struct uuid *ids = call_ids_candidates(d, &r->caller.org, span_of(id), &r->arena, &s->n);
 	s->ids = calloc(s->n + 1, sizeof(*ids));
@@ -169,6 +173,16 @@ void live_calls_answer_one(struct request *r, const char *id, const struct probl
 		search_next(s);
 	else
 		search_end(s);
+}
+
+static void answer_snapshot(struct request *r, struct span call)
+{
+	request_answer(r, 200, call);
+}
+
+void live_calls_answer_one(struct request *r, const char *id, const struct problem *otherwise)
+{
+	live_calls_find(r, id, otherwise, answer_snapshot);
 }
 
 /* --- one that is stored, with what only memory knows: who is in it, what can be done --- */

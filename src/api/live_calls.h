@@ -8,6 +8,10 @@
 struct request;
 struct problem;
 
+/* `found` is called with the live snapshot of the call that `id` (ours or the provider's) names,
+ * and answers; where there is none the answer is `otherwise` (copied). */
+void live_calls_find(struct request *, const char *id, const struct problem *otherwise,
+		     void (*found)(struct request *, struct span call));
 /* Answers with the live snapshot of the call that `id` (ours or the provider's) names, else with
  * `otherwise` (copied). */
 void live_calls_answer_one(struct request *, const char *id, const struct problem *otherwise);

@@ -117,7 +117,7 @@ static void issue_token(struct delivery *d, struct lane *l)
 				       SPAN_ARG(d->source->name));
 	struct buf token AUTO_BUF = { 0 }, whole AUTO_BUF = { 0 };
 
-	hear_token(&l->in->hear, &d->source->id, &d->call, &token);
+	hear_token(&l->in->hear, &d->source->org, &d->call, &token);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct span text = buf_span(&d->answer);
 		struct span url = json_path(json_of(text), places[i]).raw;

@@ -6,8 +6,9 @@
  * call of its own. Each step is a mail to the lane it is about; what is found is taken on its
  * owner's lane, where two claims cannot take one call both for its only one.
  *
- * Tokens are made, not kept: the call's id and a MAC over it and its source, with a key of this
- * node that outlives restarts (state_dir/audio.key).
+ * Tokens are made, not kept: the call's id and a MAC over it and its organisation, with a key of
+ * this node that outlives restarts (state_dir/audio.key). Who has one may give it to a stream of
+ * any source of that organisation: such a stream has to prove itself to its source all the same.
  *
  * Failure modes: the key cannot be read or written - the start fails and says so; a full node or
  * journal - no call of its own (REFUSED), facts are thinned unless they are the begin or end of
@@ -65,21 +66,21 @@ int hear_open(struct hear *h, struct ingest *in, const char *state_dir, struct f
 	return rc == E_NOT_FOUND ? make_key(h, path, f) : rc;
 }
 
-static void mac_of(const struct hear *h, const struct uuid *source, const struct uuid *call,
+static void mac_of(const struct hear *h, const struct uuid *org, const struct uuid *call,
 		   uint8_t out[MAC_MAX])
 {
-	struct uuid both[2] = { *source, *call };
+	struct uuid both[2] = { *org, *call };
 
 	crypto_hmac(DIGEST_SHA256, (struct span){ (const char *)h->key, sizeof(h->key) },
 		    (struct span){ (const char *)both, sizeof(both) }, out);
 }
 
-void hear_token(const struct hear *h, const struct uuid *source, const struct uuid *call,
+void hear_token(const struct hear *h, const struct uuid *org, const struct uuid *call,
 		struct buf *out)
 {
 	uint8_t mac[MAC_MAX];
 
-	mac_of(h, source, call, mac);
+	mac_of(h, org, call, mac);
 	crypto_hex((struct span){ (const char *)call, sizeof(*call) }, out);
 	crypto_hex((struct span){ (const char *)mac, TOKEN_MAC }, out);
 }
@@ -101,7 +102,7 @@ static bool unhex(struct span text, uint8_t out[TOKEN_BYTES])
 	return true;
 }
 
-static bool token_call(const struct hear *h, const struct uuid *source, struct span text,
+static bool token_call(const struct hear *h, const struct uuid *org, struct span text,
 		       struct uuid *call)
 {
 	uint8_t bytes[TOKEN_BYTES], mac[MAC_MAX];
@@ -109,16 +110,22 @@ static bool token_call(const struct hear *h, const struct uuid *source, struct s
 	if (text.n != TOKEN_TEXT || !unhex(text, bytes))
 		return false;
 	memcpy(call, bytes, sizeof(*call));
-	mac_of(h, source, call, mac);
+	mac_of(h, org, call, mac);
 	return crypto_equal((struct span){ (const char *)mac, TOKEN_MAC },
 			    (struct span){ (const char *)bytes + sizeof(*call), TOKEN_MAC });
 }
 
-bool hear_is_token(const struct hear *h, const struct uuid *source, struct span text)
+bool hear_is_token(const struct hear *h, const struct uuid *org, struct span text)
 {
 	struct uuid call;
 
-	return token_call(h, source, text, &call);
+	return token_call(h, org, text, &call);
+}
+
+void live_audio_token(struct live *live, const struct uuid *org, const struct uuid *call,
+		      struct buf *out)
+{
+	hear_token(&live->in->hear, org, call, out);
 }
 
 /* --- who may --- */
@@ -331,7 +338,7 @@ void hear_bind(struct hear *h, struct shard *here, struct hear_claim *c)
 	c->hear = h;
 	c->home = here;
 	c->found = (struct uuid){ { 0 } };
-	if (c->token.n && token_call(h, &c->source, c->token, &c->asked))
+	if (c->token.n && token_call(h, &c->org, c->token, &c->asked))
 		at(c, lane_owner(h->in, &c->asked), run_token);
 	else
 		ask_call_id(c);

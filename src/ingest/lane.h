@@ -346,8 +346,8 @@ void command_waits_free(struct lane *, struct call_entry *);
 MUST int hear_open(struct hear *, struct ingest *, const char *state_dir, struct fault *f);
 /* After a call's session has changed. */
 void hear_note(struct lane *, struct call_entry *);
-/* The token of a call. */
-void hear_token(const struct hear *, const struct uuid *source, const struct uuid *call,
+/* The token of a call (live_audio_token). */
+void hear_token(const struct hear *, const struct uuid *org, const struct uuid *call,
 		struct buf *out);
 
 /* --- bind.c --- */

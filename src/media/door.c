@@ -47,14 +47,14 @@ static const struct media_dialect *dialect_of(struct span name, struct span rest
 	return d && !d->we_dial && !d->grpc_path && !span_is(name, "vapi-transcriber") ? d : NULL;
 }
 
-/* The part of the path that is a token of this source's; a secret may stand there, too. */
+/* The part of the path that is a token of this organisation's; a secret may stand there, too. */
 static struct span token_in(const struct media_shard *s, const struct dir_source *source,
 			    struct span path)
 {
 	while (path.n) {
 		struct span part = first_part(path);
 
-		if (hear_is_token(s->media->config.hear, &source->id, part))
+		if (hear_is_token(s->media->config.hear, &source->org, part))
 			return part;
 		path = span_from(path, part.n + 1);
 	}

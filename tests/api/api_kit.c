@@ -392,6 +392,7 @@ unsigned kit_add_call(struct kit *k, const char *org, const char *project, const
 	json_put_z(&o, "provider_call_id", provider_id);
 	json_put_z(&o, "source", "main");
 	json_put_z(&o, "dialect", "vapi");
+	json_put_bool(&o, "live", true);
 	char *fill = calloc(1, filler + 1);
 	memset(fill, 'x', filler);
 	json_put_z(&o, "filler", fill);

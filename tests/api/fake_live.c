@@ -409,6 +409,15 @@ void live_link_audio(struct live *live, struct shard *here, const struct uuid *o
 	done(user, uuid_eq(from, to) ? E_CONFLICT : E_NOT_FOUND);
 }
 
+void live_audio_token(struct live *live, const struct uuid *org, const struct uuid *call,
+		      struct buf *out)
+{
+	char text[UUID_TEXT + 1];
+	(void)live, (void)org;
+	uuid_format(call, text);
+	buf_printf(out, "token-of-%s", text);
+}
+
 void live_source_warnings(struct live *live, struct shard *here, const struct uuid *source,
 			  struct buf *out)
 {

@@ -600,6 +600,28 @@ static void test_one_call_from_memory(void **state)
 	reply_free(&r);
 }
 
+static void test_token_of_audio(void **state)
+{
+	struct kit *k = *state;
+	struct reply r = { 0 };
+	struct uuid id;
+	char path[128], text[UUID_TEXT + 1], token[64];
+	kit_add_call(k, KIT_ORG, KIT_PROJECT, "vapi-78", 0, &id);
+	uuid_format(&id, text);
+	snprintf(path, sizeof(path), "/api/v1/calls/%s/audio/token", text);
+	snprintf(token, sizeof(token), "token-of-%s", text);
+	const char *const paths[] = { path, "/api/v1/calls/vapi-78/audio/token" };
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(200, kit_ask(k, "GET", paths[i], KIT_SUPERVISOR, NULL, &r));
+		kit_expect_promised(k, &r, "GET", "/api/v1/calls/{id}/audio/token");
+		assert_true(json_is_text(json_get(kit_json(&r), "call"), text));
+		assert_true(json_is_text(json_get(kit_json(&r), "token"), token));
+	}
+	kit_ask(k, "GET", path, KIT_OTHER_ORG, NULL, &r);
+	kit_expect_problem(&r, 404, "not-found");
+	reply_free(&r);
+}
+
 /* A request that waits when the node stops is answered 503; the part that comes later finds nobody
  * (the sanitizers watch). */
 static void test_stop_while_waiting(void **state)
@@ -878,6 +900,7 @@ int main(void)
 		TEST(test_database_away),
 		TEST(test_live_calls),
 		TEST(test_one_call_from_memory),
+		TEST(test_token_of_audio),
 		cmocka_unit_test(test_stop_while_waiting),
 		TEST(test_commands_as_asked_for),
 		TEST(test_command_answers),

@@ -20,10 +20,11 @@ const told = (call, kind, match = () => true) => until(`${kind} of ${call}`, () 
 
 // Plays, leaves, and proves that the call was told of the whole stream, and nobody else was.
 async function heardBy(call, client) {
+  const before = new Set(w().facts().map((f) => f.stream));
   client.start();
   await client.play(both(), { fast: true });
   await client.close();
-  const { stream } = await told(call, 'detached');
+  const { stream } = await told(call, 'detached', (f) => !before.has(f.stream));
   const facts = w().facts().filter((f) => f.stream === stream);
   assert.deepEqual([...new Set(facts.map((f) => f.call))], [call]);
   assert.equal(facts.filter((f) => f.heard === 'attached').length, 2);
@@ -43,23 +44,83 @@ test('by the token that assistant-request issued', async () => {
   await w().over('another', 'tokens');
 });
 
-test('a token of another source, or made up, is none', async () => {
-  const { product } = w();
-  const answer = await (await product.webhook('tokens', message('assistant-request', 'token-2'))).json();
-  const token = answer.assistant.transcriber.server.url.split('/').at(-1);
+// What comes of a stream that may name no call of ours: its own call, which nobody has.
+async function staysAlone(client, before = new Set(w().facts().map((f) => f.stream))) {
+  const unbound = await until('it has a call of its own', () => w().facts().find((f) => f.heard === 'unbound' && !before.has(f.stream)));
+  await client.close();
+  await told(unbound.call, 'detached', (f) => f.stream === unbound.stream);
+  assert.deepEqual([...new Set(w().facts().filter((f) => f.stream === unbound.stream).map((f) => f.call))], [unbound.call]);
+  return unbound.call;
+}
+
+const issued = async (id, source = 'tokens') => {
+  const answer = await (await w().product.webhook(source, message('assistant-request', id))).json();
+  return answer.assistant.transcriber.server.url.split('/').at(-1);
+};
+const tokenOf = (id, options) => w().product.api('GET', `/api/v1/calls/${id}/audio/token`, undefined, options);
+
+test('the same token as a parameter of a stream of another source, as soon as the call was asked for; the API has it, too', async () => {
+  const token = await issued('by-parameter');
+  const early = await fromTwilio('CAof-nobody', { callmend_token: token });
+  const call = await w().running('by-parameter', {}, 'tokens');
+  await told(call, 'attached', (f) => f.stream === early.streamId && f.name === 'twilio');
+  assert.deepEqual((await tokenOf('by-parameter')).body, { call, token });
+  const again = await fromTwilio('CAof-nobody-either', { callmend_token: (await tokenOf(call)).body.token });
+  await told(call, 'attached', (f) => f.stream === again.streamId);
+  await Promise.all([early.stop(), again.stop()]);
+  for (const { streamId } of [early, again]) {
+    await told(call, 'detached', (f) => f.stream === streamId && f.name === 'stop');
+    assert.deepEqual([...new Set(w().facts().filter((f) => f.stream === streamId).map((f) => f.call))], [call]);
+  }
+  await heardBy(call, await transcriber('single', `/${token}`));
+  await w().over('by-parameter', 'tokens');
+  await until('it is not live any more', async () => (await tokenOf(call)).status === 404);
+  assert.notEqual(await staysAlone(await fromTwilio('CAtoo-late', { callmend_token: token })), call);
+});
+
+test('a token that is made up is none', async () => {
+  const token = await issued('token-2');
   const call = await w().running('token-2', {}, 'tokens');
-  const made = token.replace(/^../, (two) => (two === '00' ? '11' : '00'));
-  const client = await transcriber('single', `/${token}`);
+  await w().running('token-2-too', {}, 'tokens'); // so that neither is the only one
+  const made = token.replace(/.$/, (digit) => (digit === '0' ? '1' : '0')); // of this call, but its MAC is another
+  const parameter = await staysAlone(await fromTwilio('CAmade-up', { callmend_token: made }));
+  const before = new Set(w().facts().map((f) => f.stream));
+  const client = await transcriber('tokens', `/${made}`, { 'x-call-id': 'nobody' });
   client.start();
   await client.play(both(), { fast: true });
-  const stranger = await transcriber('tokens', `/${made}`, { 'x-call-id': 'nobody' });
-  stranger.start();
-  await stranger.play(both(), { fast: true });
-  await Promise.all([client.close(), stranger.close()]);
-  await until('both have calls of their own, or the only one', async () => await w().bound('own') + await w().bound('only_call') >= 2);
-  assert.equal(await w().bound('token'), 1);
+  const path = await staysAlone(client, before);
+  assert.equal(path, await w().ours('nobody'));
+  assert.equal(new Set([call, parameter, path]).size, 3);
+  assert.deepEqual(w().facts(call), []);
   await w().over('token-2', 'tokens');
-  assert.ok(call);
+  await w().over('token-2-too', 'tokens');
+});
+
+test('a token of another organisation is none', async () => {
+  const { product } = w();
+  const org = '00000000-0000-7000-8000-0000000000ff', theirs = { token: 'other-organisation-token' };
+  await product.exec(`insert into organisations (id, name) values ('${org}', 'other');
+    insert into api_tokens (org_id, name, role, hash) values ('${org}', 'other', 'admin', sha256('${theirs.token}'::bytea))`);
+  await until('the token is known', async () => (await product.api('GET', '/api/v1/whoami', undefined, theirs)).status === 200);
+  const { body: project } = await product.api('POST', '/api/v1/projects', { name: 'Theirs' }, theirs);
+  await product.api('PATCH', `/api/v1/projects/${project.id}`, { audio: { listen: true } }, theirs);
+  const auth = [{ type: 'basic', user: 'them', secret: product.secret('them', 'them') }];
+  const made = await product.api('POST', '/api/v1/sources', { name: 'theirs', dialect: 'telnyx', project_id: project.id, auth }, theirs);
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const headers = { authorization: `Basic ${Buffer.from('them:them').toString('base64')}` };
+  const token = await issued('token-3');
+  const call = await w().running('token-3', {}, 'tokens');
+  assert.equal((await tokenOf(call, theirs)).status, 404);
+  for (const path of ['', `/${token}`]) {
+    const before = new Set(w().facts().map((f) => f.stream));
+    const client = await until('their source is known', () => w().connect('telnyx', 'theirs', { headers }, path).catch(() => null));
+    client.start({ params: { callmend_token: token } });
+    await client.play(speak('Good evening.'), { fast: true });
+    const own = await staysAlone(client, before);
+    assert.equal((await product.api('GET', `/api/v1/calls/${own}`, undefined, theirs)).status, 200);
+  }
+  assert.deepEqual(w().facts(call), []);
+  await w().over('token-3', 'tokens');
 });
 
 test('by the header x-call-id, also when the webhook comes later', async () => {
@@ -139,9 +200,9 @@ test('nobody can tell: a call of its own, unbound, until linked by API; what was
   await w().over('two-b', 'single');
 });
 
-async function fromTwilio(sid) {
+async function fromTwilio(sid, params) {
   const client = await w().connect('twilio', 'phone', { callId: sid });
-  client.start();
+  client.start({ params });
   await client.play(speak('Good evening.'), { fast: true });
   return client;
 }

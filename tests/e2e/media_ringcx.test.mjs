@@ -72,6 +72,17 @@ test('a dialog that names the telephone call of another source is that call', as
   await w().over('vapi-1');
 });
 
+test('a dialog with the token of a call of another source is that call', async () => {
+  const ours = await w().running('vapi-2');
+  const { token } = await w().product.must('GET', `/api/v1/calls/${ours}/audio/token`);
+  const result = await play(readTalk({ script: 'simple' }), 'd-6', { attributes: { 'Callmend Token': token } });
+  assert.equal(result.code, 0);
+  await until('it was heard', () => w().facts(ours).find((f) => f.heard === 'detached'));
+  assert.equal(await w().bound('token'), 1);
+  assert.notEqual((await w().product.api('GET', '/api/v1/calls/d-6')).status, 200);
+  await w().over('vapi-2');
+});
+
 test('what can be done in such a call, and what cannot', async () => {
   const stream = new RingCxStream(`127.0.0.1:${port}`, readTalk({ script: [{ tone: ['customer', 300, 60000] }] }), spec('d-4'), { ...BASIC, fast: false });
   const running = stream.run();

@@ -89,9 +89,9 @@ void hear_release(struct hear *h, const struct uuid *call)
 	atomic_fetch_sub(&h->held, 1);
 }
 
-bool hear_is_token(const struct hear *h, const struct uuid *source, struct span text)
+bool hear_is_token(const struct hear *h, const struct uuid *org, struct span text)
 {
-	(void)h, (void)source;
+	(void)h, (void)org;
 	return span_is(text, "token");
 }
 
