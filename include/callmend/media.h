@@ -158,8 +158,6 @@ struct media_dialect {
 	void (*put_silence)(void *state, unsigned ms, struct media_out *out);
 	void (*put_mark)(void *state, struct span name, struct media_out *out);
 	void (*put_clear)(void *state, struct media_out *out);
-	void (*put_dtmf)(void *state, struct span digits, struct media_out *out);
-	size_t dtmf_max; /* digits in one put_dtmf(); 0: any */
 	/* Words our speech-to-text found (Vapi's custom transcriber). */
 	void (*put_transcript)(void *state, unsigned leg, struct span text, bool final,
 			       struct media_out *out);

@@ -362,12 +362,3 @@ void media_stream_put_clear(void *state, struct media_out *out)
 	struct json_out o = begin(state, "clear", out);
 	json_end(&o);
 }
-
-void media_stream_put_dtmf(void *state, struct span digit, struct media_out *out)
-{
-	struct json_out o = begin(state, "dtmf", out);
-	json_begin(&o, "dtmf");
-	json_put_text(&o, "digit", digit);
-	json_end(&o);
-	json_end(&o);
-}

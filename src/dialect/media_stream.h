@@ -64,7 +64,6 @@ MUST int media_stream_text(void *state, struct span message, struct arena *a,
 void media_stream_put_audio(void *state, struct span payload, struct media_out *out);
 void media_stream_put_mark(void *state, struct span name, struct media_out *out);
 void media_stream_put_clear(void *state, struct media_out *out);
-void media_stream_put_dtmf(void *state, struct span digit, struct media_out *out);
 
 /* For writers of their own. */
 struct span media_stream_id(const void *state);

@@ -123,15 +123,6 @@ static void put_clear(void *state, struct media_out *out)
 	json_end(&o);
 }
 
-static void put_dtmf(void *state, struct span digits, struct media_out *out)
-{
-	(void)state;
-	struct json_out o = media_json_begin(out);
-	json_put_z(&o, "event", "sendDTMF");
-	json_put_text(&o, "dtmf", digits);
-	json_end(&o);
-}
-
 const struct media_dialect plivo_media = {
 	.name = "plivo",
 	.title = "Plivo audio streams",
@@ -143,5 +134,4 @@ const struct media_dialect plivo_media = {
 	.put_audio = put_audio,
 	.put_mark = put_mark,
 	.put_clear = put_clear,
-	.put_dtmf = put_dtmf,
 };

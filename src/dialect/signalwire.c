@@ -38,6 +38,4 @@ const struct media_dialect signalwire_media = {
 	.put_audio = media_stream_put_audio,
 	.put_mark = media_stream_put_mark,
 	.put_clear = media_stream_put_clear,
-	.put_dtmf = media_stream_put_dtmf,
-	.dtmf_max = 1,
 };

@@ -97,10 +97,6 @@ static void speak(const struct media_dialect *d, char *state, struct span words)
 		d->put_clear(state, &out);
 		check_out(&out);
 	}
-	if (d->put_dtmf) {
-		d->put_dtmf(state, SPAN("5"), &out);
-		check_out(&out);
-	}
 	if (d->put_silence) {
 		d->put_silence(state, 20, &out);
 		check_out(&out);

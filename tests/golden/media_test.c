@@ -6,9 +6,8 @@
  *	writes NAME.events anew; then read the difference
  *
  * A .talk has a line per message: "< text" and "<b hex" come in, "> audio hex", "> mark name",
- * "> clear", "> dtmf digits", "> silence ms", "> transcript LEG final|partial text" and
- * "> command json" go out; "open CALL ENCODING RATE" (first line) is what we dialled with; "#" is a
- * remark. The .events have a line per line: the event as JSON, "refused: why", or what is sent.
+ * "> clear", "> silence ms", "> transcript LEG final|partial text" and "> command json" go out;
+ * "open CALL ENCODING RATE" (first line) is what we dialled with; "#" is a remark. The .events have a line per line: the event as JSON, "refused: why", or what is sent.
  *
  * Beside that every line shows that a refused message changes nothing, and that audio in the plain
  * form allocates nothing. */
@@ -224,11 +223,6 @@ static void out_clear(struct talk *t, struct span none, struct media_out *out)
 	t->d->put_clear(t->state, out);
 }
 
-static void out_dtmf(struct talk *t, struct span digits, struct media_out *out)
-{
-	t->d->put_dtmf(t->state, digits, out);
-}
-
 static void out_silence(struct talk *t, struct span ms, struct media_out *out)
 {
 	t->d->put_silence(t->state, number(ms), out);
@@ -257,9 +251,11 @@ static const struct {
 	size_t can;
 	void (*put)(struct talk *, struct span args, struct media_out *);
 } outs[] = {
-	{ "audio", CAN(audio), out_audio },	  { "mark", CAN(mark), out_mark },
-	{ "clear", CAN(clear), out_clear },	  { "dtmf", CAN(dtmf), out_dtmf },
-	{ "silence", CAN(silence), out_silence }, { "transcript", CAN(transcript), out_transcript },
+	{ "audio", CAN(audio), out_audio },
+	{ "mark", CAN(mark), out_mark },
+	{ "clear", CAN(clear), out_clear },
+	{ "silence", CAN(silence), out_silence },
+	{ "transcript", CAN(transcript), out_transcript },
 	{ "command", CAN(command), out_command },
 };
 

@@ -37,7 +37,6 @@ class StreamClient extends SimSocket {
     this.sentMs = {};
     this.audio = []; // Buffers we were sent
     this.marks = []; // {name, how} given back
-    this.digits = ''; // that we were told to dial
     this.complaints = []; // {code, why}: what the platform's debugger would show
     this.playout = new Playout({ speed: opts.speed ?? 1, onMark: (name, how) => this.#giveMark(name, how) });
     this.onClose = () => this.playout.close();
@@ -221,8 +220,6 @@ export class SignalWireClient extends TwilioClient {
   static defaults = { encoding: 'audio/x-mulaw', codecs: { 'audio/x-L16': 'audio/x-l16' }, frameMs: 20, streamId: randomUUID, callId: randomUUID,
     accountId: randomUUID };
   static connected = { event: 'connected', protocol: 'Call', version: '0.2.0' };
-  static forms = { ...TwilioClient.forms, dtmf: { event: isText, streamSid: isOurs, dtmf: { digit: (v) => /^[0-9*#A-D]$/.test(v) } } };
-  static verbs = { ...PLAYING, dtmf: (client, m) => { client.digits += m.dtmf.digit; } };
 
   headers() {
     return { ...(this.opts.bearer ? { authorization: `Bearer ${this.opts.bearer}` } : {}), ...this.opts.headers };
@@ -309,7 +306,6 @@ export class PlivoClient extends StreamClient {
       payload: isBase64 } },
     checkpoint: { event: isText, streamId: isOurs, name: isName },
     clearAudio: { event: isText, streamId: isOurs },
-    sendDTMF: { event: isText, dtmf: (v) => /^[0-9*#]+$/.test(v) },
   };
   static verbs = {
     playAudio: PLAYING.media,
@@ -318,7 +314,6 @@ export class PlivoClient extends StreamClient {
       client.playout.clear();
       client.send({ sequenceNumber: client.nextSequence(), event: 'clearedAudio', streamId: client.streamId });
     },
-    sendDTMF: (client, m) => { client.digits += m.dtmf; },
   };
 
   nextSequence() {
