@@ -411,7 +411,8 @@ void line_hear(struct media_line *l, const struct line_audio *a, struct span byt
 		listen_feed_line(l);
 }
 
-static void detected(struct media_line *l, int64_t now_us)
+/* `more`: of the last message, what was not kept. */
+static void detected(struct media_line *l, struct span more, int64_t now_us)
 {
 	struct detect *d = take(l->detect);
 	const struct line_audio a = { .chunk = -1, .at_ms = -1, .arrived_us = now_us };
@@ -427,27 +428,29 @@ static void detected(struct media_line *l, int64_t now_us)
 		 as.channels == 1 ? "" : "s");
 	if (as.channels == 1)
 		l->roles[0].speaker = SPEAKER_NONE;
-	if (open_legs(l, d->encoding, as.rate_hz, now_us, &f))
+	if (open_legs(l, d->encoding, as.rate_hz, now_us, &f)) {
 		line_refuse(l, CLOSE_CODEC, "codec", f.text);
-	else
+	} else {
 		inbox_put(l, &a, (struct span){ d->bytes, d->n });
+		if (more.n) /* an empty frame would be one that is lost */
+			inbox_put(l, &a, more);
+	}
 	free(d);
 }
 
 static void detect_in(struct media_line *l, struct span bytes, int64_t now_us)
 {
 	struct detect *d = l->detect;
-	size_t room = sizeof(d->bytes) - d->n;
+	size_t room = sizeof(d->bytes) - d->n, kept = bytes.n < room ? bytes.n : room;
 
 	if (!d->n) {
 		d->first_us = now_us;
 		d->first_n = bytes.n;
 	}
-	bytes.n = bytes.n < room ? bytes.n : room;
-	memcpy(d->bytes + d->n, bytes.p, bytes.n);
-	d->n += bytes.n;
+	memcpy(d->bytes + d->n, bytes.p, kept);
+	d->n += kept;
 	if (now_us - d->first_us >= DETECT_US || d->n == sizeof(d->bytes))
-		detected(l, now_us);
+		detected(l, span_from(bytes, kept), now_us);
 }
 
 static bool payload_of(struct media_line *l, const struct media_event *e, struct span *out)
@@ -723,7 +726,7 @@ void line_finish(struct media_line *l, int64_t now_us, const char *why)
 	if (l->state == LINE_OVER)
 		return;
 	if (l->detect)
-		detected(l, now_us);
+		detected(l, (struct span){ 0 }, now_us);
 	inbox_hear(l->home);
 	bool ran = l->state == LINE_RUNNING;
 	l->state = LINE_OVER;

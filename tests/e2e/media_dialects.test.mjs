@@ -89,12 +89,12 @@ test('vapi-listen, which we dial: silent, or too much at once, is a loss: dialle
 });
 
 // A call that was placed over WebSocket, and runs. `answered`: its socket from then on, the n-th of them (from 1).
-async function placed(t, options = {}) {
+async function placed(t, options = {}, more = {}) {
   const { product } = w();
   const sim = await new VapiTransportServer(options).listen();
   t.after(() => sim.close());
   const source = await w().addSource(`placed-${sim.port}`, { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
-  const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava', ...more });
   const other = sim.calls.get(provider_call_id);
   const answered = (n) => until(`socket ${n} is open`, () => sim.connections.length === n && other.socket.readyState === 1 && other.socket, { timeoutMs: 20000 });
   const attached = (n) => until(`heard ${n} times`, () => w().facts(call).filter((f) => f.heard === 'attached').length >= n);
@@ -152,34 +152,45 @@ test('vapi-websocket: what is no message ends it before its audio begins, and is
 const MS = 6000;
 const ODD = [641, 159, 1280, 37];
 const pcm = (hz, rate) => tone(hz, MS, { rate });
+const TALK = { customer: pcm(300, 16000), assistant: tone(500, MS, { rate: 16000, level: 2000 }) };
 const SENDERS = {
-  'vapi-transcriber': (client, options) => client.start().play({ customer: pcm(300, 16000), assistant: pcm(500, 16000) }, options),
+  'vapi-transcriber': (client, options) => client.start().play(TALK, options),
   ringcx: (client) => client.play(readTalk({ script: [{ tone: ['customer', 300, MS] }, { tone: ['ann', 500, 20] }] })),
 };
 const play = (name, client, options) => (SENDERS[name] ?? ((c, o) => c.start().play(pcm(300, c.rate), o)))(client, { fast: true, seed: 3, ...options });
 
-// The same sound over some road. Gives how many frames left, and what was told of each leg of the stream when it was over.
+// What was told of each leg of a stream that is over, and of its sound: that is the same on every road that loses nothing.
+function summary(facts) {
+  const over = facts.filter((f) => f.heard === 'detached').sort((a, b) => a.leg - b.leg);
+  const legs = over.map(({ leg, ms }) => {
+    const { gaps = 0, ms: gapMs = 0, late = 0, duplicates = 0, reordered = 0, damaged = 0 } = facts.findLast((f) => f.heard === 'quality' && f.leg === leg) ?? {};
+    return { ms, gaps, gapMs, late, duplicates, reordered, damaged };
+  });
+  const sound = over.map(({ leg }) => facts.filter((f) => f.heard === 'level' && f.leg === leg).map(({ ms, value, peak, noise, speech_ms: speech }) => ({ ms, value, peak, noise, speech })));
+  return { legs, sound };
+}
+
+// The same sound over some road. Gives how many frames left, and what was told of the stream when it was over.
 async function heard(name, options, more = {}) {
   const before = new Set(w().facts().map((f) => f.stream));
   const client = await connect(DIALECTS[name], { ...DIALECTS[name].good, ...more });
   const frames = await play(name, client, options);
   await (client.stopMessage ? client.stop() : client.close());
-  const legs = await until('it is over', () => {
+  const told = await until('it is over', () => {
     const facts = w().facts().filter((f) => !before.has(f.stream));
-    const over = facts.filter((f) => f.heard === 'detached');
-    return over.length && over.map(({ leg, ms }) => {
-      const { gaps = 0, ms: gapMs = 0, late = 0, duplicates = 0, reordered = 0, damaged = 0 } = facts.findLast((f) => f.heard === 'quality' && f.leg === leg) ?? {};
-      return { ms, gaps, gapMs, late, duplicates, reordered, damaged };
-    });
+    return facts.some((f) => f.heard === 'detached') && summary(facts);
   });
-  return { frames, legs };
+  return { frames, ...told };
 }
 const CLEAN = { ms: MS, gaps: 0, gapMs: 0, late: 0, duplicates: 0, reordered: 0, damaged: 0 };
 
 for (const name of ['twilio', 'telnyx', 'signalwire', 'plivo', 'exotel']) {
   test(`${name}: frames of odd sizes, losses, doubles, overtaking`, async () => {
     const { frameMs } = DIALECTS[name].Client.defaults;
-    assert.deepEqual((await heard(name, { frameBytes: ODD })).legs, [CLEAN]);
+    const { sound } = await heard(name);
+    assert.ok(sound[0].length > 0);
+    const odd = await heard(name, { frameBytes: ODD });
+    assert.deepEqual(odd, { ...odd, legs: [CLEAN], sound });
     const lossy = await heard(name, { loss: 0.1 });
     assert.ok(lossy.legs[0].gaps > 0);
     assert.deepEqual(lossy.legs, [{ ...CLEAN, gaps: lossy.legs[0].gaps, gapMs: MS - lossy.frames * frameMs }]);
@@ -194,12 +205,85 @@ for (const name of ['twilio', 'telnyx', 'signalwire', 'plivo', 'exotel']) {
   });
 }
 
+const SPLINTERS = [640, 1, 1, 1, 637]; // also less than a sample
+
 test('vapi-transcriber: two channels, cut anywhere', async () => {
-  assert.deepEqual((await heard('vapi-transcriber', { frameBytes: ODD })).legs, [CLEAN, CLEAN]);
+  const { sound } = await heard('vapi-transcriber');
+  assert.ok(sound[0][0].value > sound[1][0].value + 50, JSON.stringify(sound));
+  for (const frameBytes of [ODD, SPLINTERS]) {
+    const { legs, sound: same } = await heard('vapi-transcriber', { frameBytes });
+    assert.deepEqual([legs, same], [[CLEAN, CLEAN], sound]);
+  }
 });
 
-test('vapi-transcriber: messages that hold less than a sample', async () => {
-  assert.deepEqual((await heard('vapi-transcriber', { frameBytes: [640, 1, 1, 1, 637] })).legs, [CLEAN, CLEAN]);
+let overheards = 0;
+// The same over a socket that we dial to listen; it plays once and closes, and is not there any more.
+async function overheard(t, { sound = TALK, ...format }, options) {
+  const id = `overheard-${++overheards}`;
+  const sim = await new VapiListenServer(format).listen();
+  t.after(() => sim.close());
+  const call = await w().running(id, { monitor: { listenUrl: sim.listenUrl(id) } });
+  const socket = await until('dialled', () => sim.connections[0]);
+  sim.live = () => false;
+  const frames = await sim.play(socket, sound, { fast: true, seed: 3, ...options });
+  const told = await until('it is over', () => {
+    const facts = w().facts(call);
+    return facts.some((f) => f.heard === 'detached') && { attached: facts.filter((f) => f.heard === 'attached').map((f) => [f.leg, f.value, f.speaker]), ...summary(facts) };
+  });
+  await w().over(id);
+  return { frames, ...told };
+}
+const STEREO = [[0, 16000, 'user'], [1, 16000, 'ai']];
+
+test('vapi-listen: two channels, cut anywhere; frames are lost and come twice, nothing numbers them', async (t) => {
+  const { sound, ...whole } = await overheard(t, { announce: true });
+  assert.deepEqual(whole, { frames: MS / 20, attached: STEREO, legs: [CLEAN, CLEAN] });
+  assert.ok(sound[0][0].value > sound[1][0].value + 50, JSON.stringify(sound));
+  for (const frameBytes of [ODD, SPLINTERS]) {
+    const odd = await overheard(t, { announce: true }, { frameBytes });
+    assert.deepEqual(odd, { frames: odd.frames, attached: STEREO, legs: [CLEAN, CLEAN], sound });
+  }
+  for (const road of [{ loss: 0.1 }, { duplicate: 0.1 }]) { // time is counted in samples: the sound is shorter or longer
+    const { frames, legs } = await overheard(t, { announce: true }, road);
+    assert.notEqual(frames, MS / 20);
+    assert.deepEqual(legs, Array(2).fill({ ...CLEAN, ms: frames * 20 }));
+  }
+});
+
+test('vapi-listen, measured: cut anywhere, what came before the format was known is heard, too, and nothing of more than is kept for that is lost', async (t) => {
+  const short = { customer: TALK.customer.subarray(0, 16000 * 5.5), assistant: TALK.assistant.subarray(0, 16000 * 5.5) };
+  const { sound } = await overheard(t, { announce: true, sound: short });
+  const measured = await overheard(t, { sound: short }, { frameBytes: ODD, fast: false });
+  assert.deepEqual([measured.attached, measured.legs.map(({ ms }) => ms), measured.sound], [STEREO, [5500, 5500], sound]);
+  const long = { customer: tone(300, 12000, { rate: 16000 }), assistant: tone(500, 12000, { rate: 16000, level: 2000 }) };
+  const clean = await overheard(t, { announce: true, sound: long });
+  const burst = await overheard(t, { announce: { channels: undefined }, sound: long }, { frameBytes: ODD });
+  assert.deepEqual([burst.attached, burst.legs.map(({ ms }) => ms), burst.sound], [STEREO, [12000, 12000], clean.sound]);
+});
+
+test('vapi-websocket: cut anywhere, in both formats; frames are lost and come twice, nothing numbers them', async (t) => {
+  for (const [format, rate] of [['pcm_s16le', 16000], ['mulaw', 8000]]) {
+    const over = async (options) => {
+      const { sim, call, other, answered } = await placed(t, {}, { format });
+      await answered(1);
+      const frames = await sim.play(other, pcm(300, rate), { fast: true, seed: 3, ...options });
+      sim.end(other);
+      const told = await until('it is over', () => w().facts(call).some((f) => f.heard === 'detached') && summary(w().facts(call)));
+      return { frames, ...told };
+    };
+    const { sound, ...whole } = await over();
+    assert.deepEqual(whole, { frames: MS / 20, legs: [CLEAN] });
+    assert.ok(sound[0].length > 0);
+    for (const frameBytes of [ODD, SPLINTERS]) {
+      const odd = await over({ frameBytes });
+      assert.deepEqual(odd, { frames: odd.frames, legs: [CLEAN], sound });
+    }
+    for (const road of [{ loss: 0.1 }, { duplicate: 0.1 }]) {
+      const { frames, legs } = await over(road);
+      assert.notEqual(frames, MS / 20);
+      assert.deepEqual(legs, [{ ...CLEAN, ms: frames * 20 }]);
+    }
+  }
 });
 
 test('ringcx: frames of another size, losses and doubles; nothing numbers them', async () => {

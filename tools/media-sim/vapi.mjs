@@ -3,7 +3,7 @@ import http from 'node:http';
 import { randomUUID } from 'node:crypto';
 import WebSocket from '../lib/ws.mjs';
 import { interleave, pcmBytes, ulawBytes } from '../lib/speech.mjs';
-import { cut, walk } from './road.mjs';
+import { cut, travel, walk } from './road.mjs';
 import { SimSocket } from './socket.mjs';
 
 // opts: {headers, secret (x-vapi-secret), socket}
@@ -97,7 +97,8 @@ class SocketServer {
 }
 
 // Every call's listenUrl: {url}/{callId}/listen. opts: {announce (send the start frame that some calls have), rate, channels, bearer,
-// source: (callId) => {customer, assistant} of Int16Array, play: options of play()}. Without a source tests send by themselves.
+// source: (callId) => {customer, assistant} of Int16Array, play: options of play()}. Without a source tests send by themselves. `announce` as an object:
+// what that frame says otherwise.
 export class VapiListenServer extends SocketServer {
   constructor({ announce = false, rate = 16000, channels = 2, bearer, source, play = {}, live = () => true } = {}) {
     super();
@@ -120,20 +121,20 @@ export class VapiListenServer extends SocketServer {
     ws.received = 0;
     ws.on('message', () => { ws.received++; });
     if (this.announce)
-      ws.send(JSON.stringify({ type: 'start', encoding: 'linear16', container: 'raw', sampleRate: this.rate, channels: this.channels }));
+      ws.send(JSON.stringify({ type: 'start', encoding: 'linear16', container: 'raw', sampleRate: this.rate, channels: this.channels, ...this.announce }));
     ws.callId = callId;
     if (this.source)
       ws.played = this.play(ws, this.source(callId), this.options);
   }
 
-  // To one connection, then the call is over and it closes (unless `stay`).
+  // To one connection, then the call is over and it closes (unless `stay`). options: those of the road, and of a transcriber's play().
   async play(ws, { customer = new Int16Array(0), assistant = new Int16Array(0) }, options = {}) {
     const bytes = pcmBytes(this.channels === 2 ? interleave(customer, assistant) : customer);
     const perMs = this.rate * this.channels / 500;
     const sizes = options.frameBytes ?? (options.frameMs ?? 20) * perMs;
     const everyMs = [sizes].flat().reduce((sum, n, _, all) => sum + n / all.length, 0) / perMs;
     const send = (piece) => ws.readyState === WebSocket.OPEN && (ws.send(piece), true);
-    const sent = await walk(cut(bytes, sizes), send, { everyMs, socket: ws, ...options });
+    const sent = await walk(travel(cut(bytes, sizes), options), send, { everyMs, socket: ws, ...options });
     if (!options.stay)
       ws.close(1000);
     return sent;
@@ -255,7 +256,7 @@ export class VapiTransportServer extends SocketServer {
     const sizes = options.frameBytes ?? (options.frameMs ?? 20) * format.bytesPerMs(call.rate);
     const everyMs = [sizes].flat().reduce((sum, n, _, all) => sum + n / all.length, 0) / format.bytesPerMs(call.rate);
     const send = (piece) => call.socket.readyState === WebSocket.OPEN && (this.sendAudio(call, piece), true);
-    return walk(cut(format.encode(pcm), sizes), send, { everyMs, socket: call.socket, ...options });
+    return walk(travel(cut(format.encode(pcm), sizes), options), send, { everyMs, socket: call.socket, ...options });
   }
 
   end(call, reason = 'customer-ended-call') {
