@@ -13,7 +13,9 @@ const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socke
   const { product } = world;
   const basic = [{ type: 'basic', user: 'us', secret: product.secret('basic', 'pass:word') }];
   await world.mediaSource('twilio', 'line');
-  for (const dialect of ['telnyx', 'signalwire', 'plivo', 'exotel', 'ringcx'])
+  await world.mediaSource('telnyx', 'line', [{ type: 'secret', header: 'x-telnyx-streaming-auth-token', secret: product.secret('telnyx', 'stream-auth-token') }]);
+  await world.mediaSource('signalwire', 'line', [{ type: 'bearer', secret: product.secret('signalwire', 'bearer-token') }]);
+  for (const dialect of ['plivo', 'exotel', 'ringcx'])
     await world.mediaSource(dialect, 'line', basic);
 });
 
@@ -24,8 +26,8 @@ const by = (Client, path, ways, more = {}) => ({ Client, path, ...ways, ...more 
 // `speechless`: what it sends before its start, if audio is no text.
 const DIALECTS = {
   twilio: by(MEDIA_CLIENTS.twilio, '/in/twilio/line', { good: { authToken: TOKEN, publicUrl: `${PUBLIC}/in/twilio/line` }, bad: [{}, { authToken: 'another', publicUrl: `${PUBLIC}/in/twilio/line` }] }),
-  telnyx: by(MEDIA_CLIENTS.telnyx, '/in/telnyx/line', BASIC),
-  signalwire: by(MEDIA_CLIENTS.signalwire, '/in/signalwire/line', BASIC),
+  telnyx: by(MEDIA_CLIENTS.telnyx, '/in/telnyx/line', { good: { bearer: 'stream-auth-token' }, bad: [{}, { bearer: 'stream-auth-toke' }, { headers: { authorization: 'Bearer stream-auth-token' } }] }),
+  signalwire: by(MEDIA_CLIENTS.signalwire, '/in/signalwire/line', { good: { bearer: 'bearer-token' }, bad: [{}, { bearer: 'bearer-tokens' }, { headers: { authorization: 'bearer-token' } }] }),
   plivo: by(MEDIA_CLIENTS.plivo, '/in/plivo/line', BASIC),
   exotel: by(MEDIA_CLIENTS.exotel, '/in/exotel/line', BASIC),
   'vapi-transcriber': by(MEDIA_CLIENTS['vapi-transcriber'], '/in/vapi/main/transcriber', { good: { secret: SECRET }, bad: [{}, { secret: 'another' }] }, { takesBinary: true }),
