@@ -69,6 +69,9 @@ struct dir_auth {
 	int64_t tolerance_ms; /* 0: any time stamp */
 };
 
+/* Who is on the channels of a recording of the platform that has two. */
+enum dir_channels { CHANNELS_UNKNOWN, CHANNELS_CUSTOMER_FIRST, CHANNELS_ASSISTANT_FIRST };
+
 /* A session with the platform (callmend/connect.h): source.connect. */
 struct dir_connect {
 	bool on;
@@ -85,7 +88,8 @@ struct dir_connect {
 	struct span platform;	 /* RingCX: whose tokens are exchanged; empty: RingCentral's own */
 	int64_t after_s;	 /* how long after a call its log is asked for */
 	bool recordings;	 /* the platform's are fetched */
-	bool insights;		 /* its analysis is asked for, besides what it tells by itself */
+	enum dir_channels channels; /* of those */
+	bool insights;		    /* its analysis is asked for, besides what it tells by itself */
 };
 
 enum { DIRECTORY_AFTER_S = 120 };
@@ -199,7 +203,9 @@ struct dir_project {
 /* The JSON form of `connect` (docs/ringcentral.md, "Connection"); defaults as shown:
  *   {"client_id": TEXT, "client_secret": REF, "jwt": REF, "events": "websocket", "address": "",
  *    "verification": REF or absent, "filters": [], "from_number": "", "account": "",
- *    "platform": "", "after_s": 120, "recordings": true, "insights": false} */
+ *    "platform": "", "after_s": 120, "recordings": true,
+ *    "recording_channels": "customer,assistant" or "assistant,customer" or absent,
+ *    "insights": false} */
 
 struct directory {
 	uint64_t version; /* grows with every change in PostgreSQL */

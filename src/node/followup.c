@@ -226,7 +226,7 @@ int followup_recording(struct followup *w, const struct followed *c,
 					.started_us = r->started_us ? r->started_us : c->started_us,
 					.bytes = buf_span(&answer.body),
 					.type = buf_span(&answer.type),
-					.sides = r->sides,
+					.channels = w->intake.source->connect.channels,
 					.measure = !c->heard,
 					.alive = alive,
 					.user = w };

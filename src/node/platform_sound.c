@@ -37,6 +37,7 @@ struct keeping {
 	char file[FILE_MAX]; /* in the folder */
 	struct sound_file *sound;
 	unsigned channels;
+	bool differ; /* what is on them */
 	uint32_t rate_hz;
 	struct leg *leg; /* NULL: not measured */
 	struct leg_scratch scratch;
@@ -120,13 +121,35 @@ static int open_leg(struct keeping *k, struct fault *f)
 
 /* --- reading --- */
 
+/* In place: one channel becomes two. */
+static void double_up(int16_t *samples, size_t frames)
+{
+	for (size_t i = frames; i-- > 0;)
+		samples[2 * i] = samples[2 * i + 1] = samples[i];
+}
+
+/* Left the customer, right the assistant, as in all recordings. */
+static void set_sides(struct keeping *k, int16_t *stereo, size_t frames)
+{
+	bool swapped = k->config->channels == CHANNELS_ASSISTANT_FIRST;
+
+	for (size_t i = 0; i < frames; i++) {
+		int16_t first = stereo[2 * i], second = stereo[2 * i + 1];
+
+		k->differ |= first != second;
+		stereo[2 * i] = swapped ? second : first;
+		stereo[2 * i + 1] = swapped ? first : second;
+	}
+}
+
 static int read_stereo(void *user, int16_t *stereo, size_t frames, size_t *got, struct fault *f)
 {
 	struct keeping *k = user;
 
 	TRY(sound_file_read(k->sound, stereo, frames, got, f));
-	for (size_t i = *got; k->channels == 1 && i-- > 0;)
-		stereo[2 * i] = stereo[2 * i + 1] = stereo[i];
+	if (k->channels == 1)
+		double_up(stereo, *got);
+	set_sides(k, stereo, *got);
 	if (k->leg)
 		hear(k, stereo, *got);
 	return 0;
@@ -232,7 +255,8 @@ static void write_doc(const struct keeping *k, const struct render_result *r, st
 	json_put_i64(&o, "bytes", r->bytes);
 	json_put_i64(&o, "channels", 2);
 	json_put_i64(&o, "rate_hz", k->rate_hz);
-	json_put_bool(&o, "mixed", !(k->config->sides && k->channels == 2));
+	/* What came as one voice on both channels has no sides, whatever was said of it. */
+	json_put_bool(&o, "mixed", k->config->channels == CHANNELS_UNKNOWN || !k->differ);
 	if (k->leg)
 		put_speech(k, &o);
 	json_end(&o);

@@ -4,6 +4,7 @@
 #define CALLMEND_NODE_PLATFORM_SOUND_H
 
 #include "base/buf.h"
+#include "callmend/directory.h"
 #include "callmend/fault.h"
 #include "callmend/uuid.h"
 
@@ -12,9 +13,10 @@ struct platform_sound {
 	struct uuid call;
 	struct span id; /* the platform's, of the recording */
 	int64_t started_us;
-	struct span bytes, type; /* what was fetched; its content type */
-	bool sides;   /* two channels are the customer and ours; else all voices are in both */
-	bool measure; /* also tell when somebody speaks */
+	struct span bytes, type;    /* what was fetched; its content type */
+	enum dir_channels channels; /* whose they are, when there are two that differ; else, or
+				       unknown: all voices are in both */
+	bool measure;		    /* also tell when somebody speaks */
 	int (*alive)(void *user, struct fault *f); /* between steps; NULL: nothing to do */
 	void *user;
 };

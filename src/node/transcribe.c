@@ -3,8 +3,8 @@
  * what the call was told before, in one transaction. So a call with words is what it would have
  * been had it been imported with them.
  *
- * A recording that was fetched from the platform has all voices in one, and its call was told more
- * than its sound: those words are put beside the call, without a speaker.
+ * The call of a recording that was fetched from the platform was told more than its sound: those
+ * words are put beside the call; without a speaker when all voices are in one.
  * A call that was followed live was told more than its sound: of what is heard then, only what the
  * words mean (what was said, turns, sentiment, signals, facts) is added to it.
  *
@@ -27,12 +27,12 @@
 #include "record/sound_file.h"
 #include "stt/whole.h"
 
-enum { LEFT_FRAMES = 1024 };
+enum { MIX_FRAMES = 1024 };
 
 struct transcribing {
 	struct job_context *ctx;
-	bool aside; /* fetched from the platform, all voices in one: words are put beside the call
-		     */
+	bool aside; /* fetched from the platform: words are put beside the call */
+	bool mixed; /* all voices in one, or nobody knows on which channel */
 	const struct job *job;
 	struct intake intake;
 	struct arena arena;
@@ -51,18 +51,18 @@ static int read_file(void *user, int16_t *samples, size_t frames, size_t *got, s
 	return sound_file_read(((struct transcribing *)user)->file, samples, frames, got, f);
 }
 
-/* What was one channel is kept as two that are the same. */
-static int read_left(void *user, int16_t *samples, size_t frames, size_t *got, struct fault *f)
+/* What was one channel is kept as two that are the same; of two that are not, both are heard. */
+static int read_mixed(void *user, int16_t *samples, size_t frames, size_t *got, struct fault *f)
 {
-	int16_t stereo[2 * LEFT_FRAMES];
+	int16_t stereo[2 * MIX_FRAMES];
 	size_t n = 1;
 
 	for (*got = 0; *got < frames && n; *got += n) {
-		size_t want = frames - *got < LEFT_FRAMES ? frames - *got : LEFT_FRAMES;
+		size_t want = frames - *got < MIX_FRAMES ? frames - *got : MIX_FRAMES;
 
 		TRY(read_file(user, stereo, want, &n, f));
 		for (size_t i = 0; i < n; i++)
-			samples[*got + i] = stereo[2 * i];
+			samples[*got + i] = (int16_t)((stereo[2 * i] + stereo[2 * i + 1]) / 2);
 	}
 	return 0;
 }
@@ -97,11 +97,11 @@ static int find_words(struct transcribing *t, const struct dir_stt *s,
 		.provider = provider,
 		.setup = { s->url, same ? s->model : (struct span){ 0 }, s->language,
 			   s->key.value },
-		.channels = t->aside ? 1 : sound_file_channels(t->file),
-		.speakers = { t->aside ? SPEAKER_NONE : SPEAKER_USER, SPEAKER_AI },
+		.channels = t->mixed ? 1 : sound_file_channels(t->file),
+		.speakers = { t->mixed ? SPEAKER_NONE : SPEAKER_USER, SPEAKER_AI },
 		.rate_hz = sound_file_rate_hz(t->file),
 		.start_us = t->start_us,
-		.read = t->aside ? read_left : read_file,
+		.read = t->mixed ? read_mixed : read_file,
 		.alive = alive,
 		.user = t,
 	};
@@ -156,11 +156,15 @@ static int make_anew(struct transcribing *t, struct fault *f)
 
 static void put_word(const struct heard *w, struct json_out *o)
 {
+	static const char *const who[][2] = { [SPEAKER_NONE] = { "unknown", NULL },
+					      [SPEAKER_AI] = { "assistant", "ai" },
+					      [SPEAKER_USER] = { "user", "user" } };
 	char at[CLOCK_ISO + 1];
 
 	clock_format(w->at_us, at);
 	json_begin(o, NULL);
-	json_put_z(o, "role", "unknown");
+	json_put_z(o, "role", who[w->speaker][0]);
+	json_put_z(o, "speaker", who[w->speaker][1]);
 	json_put_text(o, "text", w->text);
 	json_put_z(o, "at", at);
 	json_end(o);
@@ -253,6 +257,7 @@ int transcribe_job(struct job_context *ctx, const struct job *job, struct fault 
 	TRY(rc);
 	struct json doc = json_of(buf_span(&known));
 	t.aside = json_true(json_get(doc, "aside"));
+	t.mixed = json_true(json_get(doc, "mixed"));
 	if (!json_true(json_get(doc, "spoken")))
 		rc = transcribe(&t, doc, f);
 	transcribing_fini(&t);

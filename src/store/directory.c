@@ -247,6 +247,13 @@ static int read_filter(struct reading *r, struct json row, void *out, struct fau
 	return filter->n ? 0 : fault(f, E_INVALID, "not a text");
 }
 
+static enum dir_channels channels_of(struct json v)
+{
+	return json_is_text(v, "customer,assistant")   ? CHANNELS_CUSTOMER_FIRST
+	       : json_is_text(v, "assistant,customer") ? CHANNELS_ASSISTANT_FIRST
+						       : CHANNELS_UNKNOWN;
+}
+
 /* Absent or unreadable: no session. */
 static void read_connect(struct reading *r, struct json row, struct dir_source *s)
 {
@@ -272,6 +279,7 @@ static void read_connect(struct reading *r, struct json row, struct dir_source *
 		.platform = text(r, c, "platform"),
 		.recordings = !json_has(json_get(c, "recordings")) ||
 			      json_true(json_get(c, "recordings")),
+		.channels = channels_of(json_get(c, "recording_channels")),
 		.insights = json_true(json_get(c, "insights")),
 		.after_s = number_of(c, "after_s", DIRECTORY_AFTER_S),
 	};

@@ -12,6 +12,13 @@ static int check_events(struct json v, const char *at, struct arena *a, struct f
 	return directory_check_one_of(v, words, at, f);
 }
 
+static int check_channels(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const char *const words[] = { "customer,assistant", "assistant,customer", NULL };
+	(void)a;
+	return directory_check_one_of(v, words, at, f);
+}
+
 static int check_id(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	TRY(directory_check_text(v, at, a, f));
@@ -83,6 +90,7 @@ int directory_check_connect(struct json v, const char *at, struct arena *a, stru
 						       { "platform", directory_check_url },
 						       { "after_s", check_after },
 						       { "recordings", directory_check_bool },
+						       { "recording_channels", check_channels },
 						       { "insights", directory_check_bool },
 						       { NULL, NULL } };
 	static const char *const needed[] = { "client_id", "client_secret", "jwt", NULL };

@@ -8,6 +8,9 @@ import { World } from './lib/world.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 import { RingCentralSim } from '../../tools/rc-sim/index.mjs';
 import { SttServer } from '../../tools/stt-sim/server.mjs';
+import { say } from '../../tools/stt-sim/ear.mjs';
+import { join16, silence } from '../../tools/lib/speech.mjs';
+import { wav } from '../../tools/rc-sim/sound.mjs';
 
 const SPEED = 100;
 const WINDOW = { windowMs: 3000, penaltyMs: 3000 };
@@ -44,8 +47,15 @@ const callOf = (sessionId) => row(`select c.*, f.state as follow_state, f.tries,
   where c.provider_call_id = '${sessionId}'`);
 const followed = (sessionId, state = 'done') => until(`${sessionId} is ${state}`, async () => {
   const call = await callOf(sessionId);
-  return call?.follow_state === state && call;
+  if (call?.follow_state !== state)
+    throw new Error(JSON.stringify(call && { live: call.live, state: call.follow_state, tries: call.tries, error: call.follow_error }));
+  return call;
 }, { timeoutMs: 60000, everyMs: 100 });
+const transcribing = (stt) => product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: { stt: { provider: 'openai-http', url: stt.url, key: product.secret('stt', 'k') } } });
+const analysed = (call) => until('it is analysed as it is', async () => {
+  const { status, body } = await product.api('GET', `/api/v1/calls/${call.id}/analysis`);
+  return status === 200 && body.up_to_date && !body.queued && body;
+}, { timeoutMs: 30000 });
 const recordingsOf = async (call) => (await product.must('GET', `/api/v1/calls/${call.id}/recordings`)).recordings;
 const insightsOf = (call) => product.must('GET', `/api/v1/calls/${call.id}/insights`);
 const folder = () => join(product.stateDir, 'recordings');
@@ -173,10 +183,8 @@ test('recordings that we may not have, and insights: the log is there, and why t
 test('speech-to-text of a recording where no words are: beside the call, without a speaker', { timeout: 120000 }, async () => {
   const stt = await new SttServer(['good'], { key: 'k' }).listen();
   const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
-  const { say } = await import('../../tools/stt-sim/ear.mjs');
-  const { wav } = await import('../../tools/rc-sim/sound.mjs');
   setMedia(at, () => ({ status: 200, headers: { 'content-type': 'audio/wav' }, bytes: wav([say('alpha bravo charlie')]) }));
-  await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: { stt: { provider: 'openai-http', url: stt.url, key: product.secret('stt', 'k') } } });
+  await transcribing(stt);
   await addSource('words', at, { events: 'websocket' });
   const { id } = await play(at, { scenario: 'recorded' });
   const call = await followed(id);
@@ -188,6 +196,41 @@ test('speech-to-text of a recording where no words are: beside the call, without
   assert.equal(transcript.turns[0].speaker, '');
   assert.match(transcript.turns.map((t) => t.text).join(' '), /alpha bravo charlie/);
   await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: {} });
+  await stt.close();
+  await at.close();
+});
+
+test('a recording with us on the first channel and the customer on the second, when the source says so: on their sides, and the conversation is analysed', { timeout: 120000 }, async () => {
+  const stt = await new SttServer(['good'], { key: 'k' }).listen();
+  const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
+  const ours = join16(say('alpha bravo'), silence(4000)), theirs = join16(silence(2000), say('charlie delta'), silence(1000));
+  const bytes = wav([ours, theirs]), one = wav([theirs, theirs]);
+  let served = bytes;
+  setMedia(at, () => ({ status: 200, headers: { 'content-type': 'audio/wav' }, bytes: served }));
+  await transcribing(stt);
+  const source = await addSource('channels', at, { events: 'websocket', recording_channels: 'assistant,customer' });
+  const wordsOf = async (call) => (await until('words', async () => {
+    const { turns } = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+    return turns.length && turns;
+  }, { timeoutMs: 30000 })).map((t) => [t.speaker, t.text]);
+  const call = await followed((await play(at, { scenario: 'recorded' })).id);
+  assert.deepEqual(await wordsOf(call), [['ai', 'alpha bravo'], ['user', 'charlie delta']]);
+  const [recording] = await recordingsOf(call);
+  assert.equal(recording.mixed, false);
+  const { left, right, ms } = await product.must('GET', `/api/v1/recordings/${recording.id}/peaks`);
+  const firstLoud = (side) => side.findIndex((v) => Math.abs(v - 128) > 10) / 2 * ms;
+  assert.ok(firstLoud(right) < 500 && firstLoud(left) > 1500, 'left the customer, right ours');
+  assert.notEqual((await analysed(call)).analysis.ineligible_because, 'no conversation');
+  // The same voice on both channels has no sides.
+  served = one;
+  const mono = await followed((await play(at, { scenario: 'recorded' })).id);
+  assert.deepEqual(await wordsOf(mono), [['', 'charlie delta']]);
+  assert.equal((await recordingsOf(mono))[0].mixed, true);
+  const refused = await product.api('PATCH', `/api/v1/sources/${source.id}`, { connect: { ...source.connect, recording_channels: 'left,right' } });
+  assert.equal(refused.status, 422);
+  assert.match(JSON.stringify(refused.body), /connect\.recording_channels: must be one of: customer,assistant assistant,customer/);
+  await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: {} });
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
   await stt.close();
   await at.close();
 });
@@ -415,4 +458,52 @@ test('RingCX: dialogs by a pull, then recordings and transcripts of their segmen
   assert.equal(asked(at, '/interaction-metadata').length, 1);
   assert.equal(at.violations.length, 0, JSON.stringify(at.violations));
   await at.close();
+});
+
+// A dialog in which the customer and ann say words that the simulator of speech-to-text hears.
+const WORDS = [{ wait: 500 }, { words: ['ann', 'alpha bravo'] }, { wait: 1500 }, { words: ['customer', 'charlie delta'] }, { wait: 1500 }, { words: ['ann', 'echo'] }, { wait: 500 }];
+async function pulledDialog(name, { summaries = false, ...connect } = {}) {
+  const stt = await new SttServer(['good'], { key: 'k' }).listen();
+  const at = await platform({ startAt: Date.now() - 2 * 3600000, speed: 1, ringcxSummaries: summaries });
+  await transcribing(stt);
+  const dialog = at.ringcx.start({ script: WORDS });
+  dialog.end();
+  await dialog.done;
+  await addSource(name, at, { account: '2', platform: at.platformUrl, ...connect }, 'ringcx');
+  const iso = (ms) => new Date(ms).toISOString();
+  const { code, stderr } = await pull(name, '--since', iso(dialog.from - 60000), '--until', iso(dialog.from + 600000));
+  assert.equal(code, 0, stderr);
+  const call = await followed(dialog.id);
+  await until('its recordings are transcribed', async () => (await row(`select count(*)::int as n from recordings where call_id = '${call.id}' and words is null`)).n === 0
+    || (await row(`select count(*)::int as n from jobs where kind = 'transcribe' and state <> 'dead'`)).n === 0, { timeoutMs: 60000 });
+  const end = async () => {
+    await product.must('PATCH', `/api/v1/projects/${world.project.id}`, { audio: {} });
+    await stt.close();
+    await at.close();
+  };
+  const { turns } = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+  return { call, dialog, turns: turns.map((t) => [t.speaker, t.text]), recordings: await recordingsOf(call), end };
+}
+
+test('RingCX: a recording of two channels, whose the source says: turns with their speakers, and an analysis that sees them', { timeout: 120000 }, async () => {
+  const { call, turns, recordings, end } = await pulledDialog('cx-sides', { recording_channels: 'customer,assistant' });
+  assert.deepEqual(recordings.map((r) => [r.state, r.mixed]), recordings.map(() => ['ready', false]));
+  assert.deepEqual(turns, [['ai', 'alpha bravo'], ['user', 'charlie delta'], ['ai', 'echo']], 'each once, though both segments were recorded');
+  assert.notEqual((await analysed(call)).analysis.ineligible_because, 'no conversation');
+  await end();
+});
+
+test('RingCX: the same when nobody says whose the channels are: both are heard, nobody knows who speaks, and analyses pass them over', { timeout: 120000 }, async () => {
+  const { call, turns, recordings, end } = await pulledDialog('cx-mixed');
+  assert.deepEqual(recordings.map((r) => [r.state, r.mixed]), recordings.map(() => ['ready', true]));
+  assert.equal(turns.map(([, text]) => text).join(' '), 'alpha bravo charlie delta echo');
+  assert.ok(turns.every(([speaker]) => speaker === ''));
+  assert.equal((await analysed(call)).analysis.ineligible_because, 'no conversation');
+  await end();
+});
+
+test('RingCX: words of the platform are better than those of speech-to-text, whichever come last', { timeout: 120000 }, async () => {
+  const { dialog, turns, end } = await pulledDialog('cx-both', { summaries: true });
+  assert.deepEqual(turns, dialog.talk.lines.map((l) => [l.who === 'customer' ? 'user' : 'ai', l.text]));
+  await end();
 });

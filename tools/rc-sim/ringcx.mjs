@@ -3,7 +3,7 @@ import { AgentSessionClient } from './agent_session.mjs';
 import { sleepUntil } from '../media-sim/road.mjs';
 import { RingCxError } from './errors.mjs';
 import { RingCxStream } from './stream.mjs';
-import { readTalk } from './talk.mjs';
+import { readTalk, recordingOf } from './talk.mjs';
 import { wav } from './sound.mjs';
 
 const CX = '/voice/api/cx/integration/v1/accounts/:rcAccount/sub-accounts/:subAccount';
@@ -148,11 +148,12 @@ export const RINGCX = [
   } }]),
   ['GET', `${CX}/recordings/dialogs/:dialog/segments/:segment`, { ...budget, handler(sim, request) {
     const { dialog, segment } = ended(sim, request);
-    const other = dialog.talk.segments.find((s) => s !== segment) ?? segment;
-    return { status: 200, headers: { 'content-type': 'audio/wav' }, bytes: wav([segment.pcm, other.pcm]) };
+    return { status: 200, headers: { 'content-type': 'audio/wav' }, bytes: wav(recordingOf(dialog.talk, segment)) };
   } }],
   ['GET', `${CX}/transcripts/dialogs/:dialog/segments/:segment`, { ...budget, handler(sim, request) {
     const { dialog, segment } = ended(sim, request);
+    if (!sim.ringcxSummaries)
+      throw new RingCxError(404, 'not.found', 'no transcript: the queue has no AI summaries');
     const lines = dialog.talk.lines.filter((l) => l.from >= segment.from && l.from < segment.until);
     return { status: 200, body: { channelClass: 'VOICE', transcript: lines.map(({ participantId, participantName, from, text }) => ({ participantId, participantName,
       timestamp: String(dialog.from + from), message: text })) } };

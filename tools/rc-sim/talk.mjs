@@ -93,9 +93,14 @@ export function framesOf(segment, holds, { frameMs = 100, road = {} } = {}) {
 }
 
 // All of one segment's sound and of all others, as one (the legacy stream knows no more).
-export function mixOthers(talk, segment) {
+export const mixOthers = (talk, segment) => mix(talk, segment, (s) => s !== segment);
+
+// What was heard while a segment lasted, the customer on one channel, everybody else on the other.
+export const recordingOf = (talk, segment) => [mix(talk, segment, (s) => s.participant.type === 'CONTACT'), mix(talk, segment, (s) => s.participant.type !== 'CONTACT')];
+
+function mix(talk, segment, among) {
   const out = new Int16Array(segment.pcm.length);
-  for (const other of talk.segments.filter((s) => s !== segment)) {
+  for (const other of talk.segments.filter(among)) {
     const shift = (other.from - segment.from) * RATE / 1000;
     for (let i = Math.max(0, -shift); i < other.pcm.length && shift + i < out.length; i++)
       out[shift + i] = Math.max(-32768, Math.min(32767, out[shift + i] + other.pcm[i]));

@@ -1,5 +1,5 @@
 -- write: the words of a recording that was fetched from the platform, while its job is held (CM002: the lease was lost).
--- $1 recording  $2 owner  $3 [{role, text, at}]
+-- $1 recording  $2 owner  $3 [{role, speaker, text, at}]
 with held as materialized (
 	select h.key from callmend_job_held('transcribe', $1::text, $2::text) h
 )

@@ -2,12 +2,12 @@
 -- fetched from the platform.
 -- $1 recording
 -- {"file","started_at","source_id","provider_call_id","call": its id when it was followed live, else null; "aside": it was fetched
---  from the platform; "spoken": its call has words already}
+--  from the platform, "mixed": with all voices in one; "spoken": its call has words already}
 select json_build_object('file', r.file, 'started_at', callmend_time(r.started_at), 'source_id', c.source_id,
 	'provider_call_id', c.provider_call_id, 'call', case when not r.imported and r.platform_id is null then c.id end,
-	'aside', r.platform_id is not null,
+	'aside', r.platform_id is not null, 'mixed', r.mixed,
 	'spoken', case when r.platform_id is null then callmend_spoken(c.id)
-		else r.words is not null or callmend_call_spoken(c.id) or callmend_insight_words(c.id) <> '[]' end)
+		else r.words is not null or callmend_call_spoken(c.id) or callmend_platform_spoken(c.id) end)
 from recordings r join calls c on c.id = r.call_id
 where r.id = callmend_uuid($1) and r.state = 'ready' and not c.live
 	and (r.platform_id is not null or (
