@@ -715,6 +715,11 @@ static void build_prompt(struct watch_page *p, const struct watch_model *m,
 	build_hint(p, m, ui, row, p->cursor_column + 2);
 }
 
+static enum command_verb hold_verb(const struct watch_call *c)
+{
+	return watch_parties_our_hold(&c->parties) ? COMMAND_UNHOLD : COMMAND_HOLD;
+}
+
 /* What cannot be done in this call stands in parentheses. */
 static void build_call_keys(struct watch_page *p, const struct watch_call *c, int row)
 {
@@ -725,6 +730,7 @@ static void build_call_keys(struct watch_page *p, const struct watch_call *c, in
 	} shown[] = {
 		{ c->is_text ? "i text" : "i say", c->is_text ? COMMAND_SEND_TEXT : COMMAND_SAY },
 		{ "m mute", c->assistant_muted ? COMMAND_UNMUTE : COMMAND_MUTE },
+		{ "o hold", hold_verb(c) },
 		{ "e end", COMMAND_END },
 		{ "t transfer", COMMAND_TRANSFER },
 		{ "r record", c->recording_paused ? COMMAND_RECORD_RESUME : COMMAND_RECORD_PAUSE },
@@ -735,7 +741,7 @@ static void build_call_keys(struct watch_page *p, const struct watch_call *c, in
 		buf_printf(&b, "%s%s%s%s", i ? " " : "", cannot ? "(" : " ", shown[i].text,
 			   cannot ? ")" : "");
 	}
-	buf_addz(&b, "  Enter close  ? help  q quit");
+	buf_addz(&b, "  ? help  q quit");
 	put_row(p, row, WATCH_BAR, buf_span(&b));
 }
 
@@ -757,27 +763,29 @@ static void build_footer(struct watch_page *p, const struct watch_model *m,
 			     "help  q quit"));
 }
 
+/* No more than 24 rows can show. */
 static const char *const help_lines[] = {
-	"↑ ↓ j k     choose a call",
-	"Enter Space open or close its transcript",
+	"↑ ↓ j k     choose a call; Enter or Space: open or close its transcript",
 	"PgUp PgDn   scroll the transcript (or the table); End follows again",
 	"i           say: the assistant speaks your text to the caller; or send a text",
 	"m           mute the assistant, or unmute it",
+	"o           put our side on hold, or take it back",
 	"e           end the call (asks)",
 	"t           transfer the call: the prompt says to what its platform can",
 	"r           leave out of the recording what comes; again: record on",
 	"s           sort by attention, longest, newest, customer",
-	"/           show only calls with this text (number, name, status, mood, signal)",
-	"q           quit",
-	"",
+	"/           show only calls with this text (number, name, mood, signal ...)",
+	"q           quit                                          any key closes this",
 	"live 3 ms   the connection, and how long to the node and back",
-	"BY    VA Vapi   RC RingCentral   CX RingCX    ( ) the provider cannot do it",
-	"TOOL  tool calls, and after ! those that failed    IV  interventions",
+	"BY     VA Vapi   RC RingCentral   CX RingCX    ( ) the provider cannot do it",
+	"STATUS HOLD: one of its parties is on hold, or parked    MUTED: the assistant",
+	"SPEAKS ·▅us: how loud caller and our side are, then who speaks (AI, us, user)",
+	"MOOD   the caller's: good, ok, bad, FRUST (frustrated)",
+	"TOOL   tool calls, and after ! those that failed    IV  interventions",
 	"✓ captured  ✗ refused  ? asked  · not asked: what the project wants to know",
 	"SIGNALS  angry: frustration   lost: the caller is confused   AI-lost: the",
 	"  assistant is   loop: it repeats itself   no-answer: a question of the",
 	"  caller is open   not-done: it said done, but the tool failed",
-	"any key closes this",
 };
 
 static void build_help(struct watch_page *p)
@@ -1018,6 +1026,14 @@ static void toggle_mute(struct watch_ui *ui, const struct watch_model *m, struct
 		wish(w, c->assistant_muted ? COMMAND_UNMUTE : COMMAND_MUTE, c->id, "");
 }
 
+static void toggle_hold(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
+{
+	const struct watch_call *c = running(ui, m);
+
+	if (c)
+		wish(w, hold_verb(c), c->id, "");
+}
+
 static void toggle_recording(struct watch_ui *ui, const struct watch_model *m, struct watch_wish *w)
 {
 	const struct watch_call *c = running(ui, m);
@@ -1050,6 +1066,7 @@ static const struct {
 	{ 't', ask_transfer },
 	{ 'e', ask_end },
 	{ 'm', toggle_mute },
+	{ 'o', toggle_hold },
 	{ 'r', toggle_recording },
 	{ '/', ask_filter },
 	{ '?', show_help },

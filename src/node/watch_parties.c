@@ -239,6 +239,17 @@ bool watch_parties_hold(const struct watch_parties *p)
 	return false;
 }
 
+bool watch_parties_our_hold(const struct watch_parties *p)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct watch_party *one = &p->items[i];
+		if (watch_party_counts(p, one) && one->stand == WATCH_HELD &&
+		    (one->by_audio || strcmp(one->side, "inside") == 0))
+			return true;
+	}
+	return false;
+}
+
 void watch_party_text(const struct watch_party *p, struct buf *out)
 {
 	buf_printf(out, "%s (%s) %s%s", p->name[0] ? p->name : "somebody", p->side,

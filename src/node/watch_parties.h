@@ -49,6 +49,8 @@ void watch_parties_detached(struct watch_parties *, struct json event);
 
 /* Somebody of them is held or parked. */
 bool watch_parties_hold(const struct watch_parties *);
+/* Our side is on hold: what `unhold` takes back. Where only audio tells, whoever is on hold. */
+bool watch_parties_our_hold(const struct watch_parties *);
 bool watch_party_is_gone(const struct watch_party *);
 /* Is this party on the list that is shown? */
 bool watch_party_counts(const struct watch_parties *, const struct watch_party *);

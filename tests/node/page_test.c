@@ -302,7 +302,7 @@ static void test_what_cannot_be_done(void **state)
 		    "now\"}");
 	open_call(6);
 	build(24, 80);
-	assert_true(row_has(23, "(i say)  m mute (e end)  t transfer  r record"));
+	assert_true(row_has(23, "(i say)  m mute  o hold (e end)  t transfer  r record"));
 	assert_true(row_has(23, "q quit"));
 	key('i');
 	build(24, 80);
@@ -425,6 +425,64 @@ static void test_pause_turns_to_resume(void **state)
 	assert_int_equal(key('r').verb, COMMAND_RECORD_RESUME);
 }
 
+/* What is taken back is our side's hold, not the customer's; of parties known by their audio,
+ * anybody's. */
+static void test_hold_turns_to_unhold(void **state)
+{
+	static const struct {
+		const char *more;
+		enum command_verb verb;
+	} rows[] = {
+		{ "", COMMAND_HOLD },
+		{ ",\"parties\":[{\"party_id\":\"1\",\"side\":\"inside\",\"state\":\"held\"}]",
+		  COMMAND_UNHOLD },
+		{ ",\"parties\":[{\"party_id\":\"1\",\"side\":\"inside\",\"state\":\"talking\"},{"
+		  "\"party_id\":\"2\",\"side\":\"outside\",\"state\":\"held\"}]",
+		  COMMAND_HOLD },
+		{ ",\"parties\":[{\"party_id\":\"1\",\"side\":\"inside\",\"state\":\"parked\"}]",
+		  COMMAND_HOLD },
+		{ ",\"audio\":{\"legs\":[{\"stream\":\"s\",\"leg\":0,\"speaker\":\"user\",\"who\":"
+		  "\"Dora\",\"attached\":true,\"held\":true}]}",
+		  COMMAND_UNHOLD },
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		add_call(10 + i, rows[i].more);
+		open_call(10 + i);
+		assert_true(key('o').wished);
+		assert_int_equal(key('o').verb, rows[i].verb);
+	}
+}
+
+static void test_hold_is_refused_with_its_reason(void **state)
+{
+	(void)state;
+	add_call(6, ",\"can\":{\"hold\":\"Vapi has no hold\",\"unhold\":true}");
+	open_call(6);
+	build(24, 80);
+	assert_true(row_has(23, "m mute (o hold)  e end "));
+	assert_true(row_has(23, "q quit"));
+}
+
+/* Everything stands on the smallest usual screen, nothing is cut. */
+static void test_help(void **state)
+{
+	static const char *const words[] = { "m           mute", "o           put our side on hold",
+					     "STATUS HOLD: ",	 "SPEAKS ·▅us: ",
+					     "MOOD   ",		 "signal ...)",
+					     "any key closes",	 "but the tool failed" };
+	(void)state;
+	key('?');
+	build(24, 80);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		bool there = false;
+		for (int row = 0; row < 24; row++)
+			there |= row_has(row, words[i]);
+		if (!there)
+			fail_msg("the help lacks `%s`", words[i]);
+	}
+}
+
 static void test_mute_turns_to_unmute(void **state)
 {
 	(void)state;
@@ -459,6 +517,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_input_is_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_mute_turns_to_unmute, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hold_turns_to_unhold, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hold_is_refused_with_its_reason, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_help, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parties, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_done, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_transfers_are_what_the_platform_takes, set_up,

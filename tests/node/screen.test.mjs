@@ -199,7 +199,7 @@ test('calls of Vapi and RingCentral side by side', async (t) => {
   terminal.keys('Enter', 'Enter');
   await terminal.shows(/── 3f2a77d1 .* by ringcentral/);
   await terminal.shows(/^ \+15550100021 \(outside\) talks {2}Ann Lee \(inside\) is on hold/);
-  await terminal.shows(/^\(i say\) {2}m mute {2}e end {2}t transfer {2}r record .* q quit/);
+  await terminal.shows(/^\(i say\) {2}m mute {2}o hold {2}e end {2}t transfer {2}r record .* q quit/);
   server.send(eventOf(ids.bert, 'party', { data: { party_id: '2', side: 'inside', state: 'moved', name: 'Ann Lee', reason: 'BlindTransfer' } }),
     eventOf(ids.bert, 'party', { data: { party_id: '3', side: 'inside', state: 'ringing', name: 'Bob Stone' } }));
   await terminal.shows(/\(outside\) talks {2}Bob Stone \(inside\) rings/);
@@ -214,6 +214,8 @@ test('calls of Vapi and RingCentral side by side', async (t) => {
   terminal.keys('Enter');
   await until('transfer', () => server.asked.some((m) => m.verb === 'transfer'));
   assert.deepEqual(server.asked.find((m) => m.verb === 'transfer').destination, { type: 'extension', extension: '102' });
+  terminal.keys('o');
+  await until('hold', () => server.asked.some((m) => m.verb === 'hold'));
   terminal.keys('r');
   await until('record-pause', () => server.asked.some((m) => m.verb === 'record-pause'));
   terminal.keys('/', 'BSpace', 'BSpace', 'BSpace', 'BSpace');
