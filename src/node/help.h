@@ -75,17 +75,20 @@
 #define HELP_IMPORT                                                                                \
 	"Brings in finished calls: they are analysed like live ones. Each FILE may be Vapi calls " \
 	"(the array of\n"                                                                          \
-	"GET /call, JSON lines, one call, webhook bodies), message lists with tool calls, or a "   \
-	"transcript; a folder\n"                                                                   \
-	"stands for its files. Killed or stopped, the same command goes on where it stopped. "     \
-	"Calls that are there\n"                                                                   \
-	"already are left as they are. docs/import.md has the formats.\n\n"                        \
+	"GET /call, JSON lines, one call, webhook bodies), records of RingCentral's call log, "    \
+	"message lists with\n"                                                                     \
+	"tool calls, a transcript, or sound (WAV, Ogg Opus, MP3, raw mu-law: a file is a call); "  \
+	"a folder stands\n"                                                                        \
+	"for its files. Killed or stopped, the same command goes on where it stopped. Calls that " \
+	"are there already\n"                                                                      \
+	"are left as they are. docs/import.md has the formats.\n\n"                                \
 	"exit status: 0 all fine; 1 it could not go on; 2 wrong usage; 3 some records are bad, "   \
 	"the others are in.\n\n"                                                                   \
 	"examples:\n"                                                                              \
 	"  callmend import calls.json --source front-desk\n"                                       \
 	"  callmend import transcripts/ --source front-desk --ai-label Agent --user-label Guest\n" \
 	"  callmend import calls.jsonl --dry-run\n"                                                \
+	"  callmend import recordings/ --source front-desk --channels assistant,customer\n"        \
 	"  callmend import --pull --source front-desk --since 14d\n"
 #define HELP_EXPORT                                                                              \
 	"WHAT is calls, analyses or events. One JSON object a line, or CSV (RFC 4180) with its " \
@@ -98,11 +101,13 @@
 #define HELP_WATCH                                                                                 \
 	"On a terminal: a screen of live calls, those that need somebody first, with the running " \
 	"transcript of the\n"                                                                      \
-	"chosen call. Keys: arrows or j k choose, Enter transcript, i say, m mute, e end, t "      \
-	"transfer, s sort,\n"                                                                      \
-	"/ filter, ? help, q quit. Otherwise, or with --plain: a line per event. Comes back by "   \
-	"itself when the\n"                                                                        \
-	"connection is lost.\n\n"                                                                  \
+	"chosen call. Keys: arrows or j k choose, Enter transcript, i say or send a text, m "      \
+	"mute, "                                                                                   \
+	"o hold, e end,\n"                                                                         \
+	"t transfer, r pause the recording, s sort, / filter, ? help (what the columns mean, "     \
+	"too), q quit.\n"                                                                          \
+	"Otherwise, or with --plain: a line per event. Comes back by itself when the connection "  \
+	"is lost.\n\n"                                                                             \
 	"exit status: 0 stopped as asked; 1 not let in, or --for passed before --calls; 2 wrong "  \
 	"usage;\n"                                                                                 \
 	"3 no node answers at the start.\n\n"                                                      \
@@ -138,7 +143,37 @@
 #define HELP_TRANSFER                                                                             \
 	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n"                                        \
 		  "  callmend transfer 3f2a --number +14155550100 --say \"I put you through.\"\n" \
-		  "  callmend transfer 3f2a --sip sip:desk@pbx.example.com --wait\n"
+		  "  callmend transfer 3f2a --sip sip:desk@pbx.example.com --wait\n"              \
+		  "  callmend transfer 3f2a --extension 101\n"
+#define HELP_HOLD                                                                    \
+	HELP_CALL "The effect is that our side's party, or the call's audio, is on " \
+		  "hold.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"                    \
+		  "  callmend hold 3f2a --wait\n"
+#define HELP_UNHOLD                                        \
+	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n" \
+		  "  callmend unhold 3f2a\n"
+#define HELP_SUPERVISE                                                                            \
+	HELP_CALL                                                                                 \
+		"The supervisor's telephone rings; whoever takes it is in the call. monitor: "    \
+		"hears both and is heard\n"                                                       \
+		"by nobody; coach: heard by our side only; barge: heard by both. RingCX takes a " \
+		"number, RingCentral\n"                                                           \
+		"a device, for monitor only.\n\n"
+#define HELP_MONITOR                                                                         \
+	HELP_SUPERVISE HELP_COMMAND_STATUS "\nexamples:\n"                                   \
+					   "  callmend monitor 3f2a --number +14155550100\n" \
+					   "  callmend monitor 3f2a --device 802636634016\n"
+#define HELP_COACH                                         \
+	HELP_SUPERVISE HELP_COMMAND_STATUS "\nexamples:\n" \
+					   "  callmend coach 3f2a --number +14155550100\n"
+#define HELP_BARGE                                         \
+	HELP_SUPERVISE HELP_COMMAND_STATUS "\nexamples:\n" \
+					   "  callmend barge 3f2a --number +14155550100 --wait\n"
+#define HELP_SEND_TEXT                                                                            \
+	HELP_CALL                                                                                 \
+		"Its delivery is the effect. Only in a conversation by text; a text that begins " \
+		"with - goes behind --.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"                  \
+		"  callmend send-text 552242de \"A table for four at eight.\" --wait\n"
 #define HELP_RECORD_PAUSE                                                                          \
 	HELP_CALL "The recording holds silence instead, of the same length. Refused when nothing " \
 		  "of the call is recorded.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"               \

@@ -27,7 +27,9 @@
 
 const struct verb_option import_options[] = {
 	{ "--source", "NAME", "the source the calls are put under: NAME, DIALECT/NAME or its id" },
-	{ "--format", "FORMAT", "vapi, openai or transcript; unless given each record shows it" },
+	{ "--format", "FORMAT",
+	  "vapi, openai, ringcentral or transcript; unless given each record shows it, and each "
+	  "sound file" },
 	{ "--dry-run", NULL, "read and check everything, store nothing; needs no source" },
 	{ "--ai-label", "WORDS", "transcripts: who the assistant is, comma separated" },
 	{ "--user-label", "WORDS", "transcripts: who the caller is, comma separated" },
@@ -35,7 +37,7 @@ const struct verb_option import_options[] = {
 	  "sound: who is on its channels: customer,assistant (unless given) or "
 	  "assistant,customer" },
 	{ "--pull", NULL,
-	  "from the provider's API instead of files, with the source's private key" },
+	  "from the provider's API instead of files, with the credentials of the source" },
 	{ "--since", "TIME", "--pull: calls made from then on: 2026-01-31T00:00:00Z, 14d, 12h" },
 	{ "--until", "TIME", "--pull: calls made before; now unless given" },
 	{ "--rate", "N", "--pull: requests a minute at most; 60 unless given" },
@@ -425,8 +427,9 @@ static int import_verb_files(const struct verb_call *v)
 	if (!v->words_n)
 		return verb_misused(v, "which FILE?");
 	if (format && !(im.format = format_find(span_of(format))))
-		return verb_misused(v, "no format `%s`; there are vapi, openai, ringcentral, transcript",
-				    format);
+		return verb_misused(
+			v, "no format `%s`; there are vapi, openai, ringcentral, transcript",
+			format);
 	if (!read_channels(&im, verb_option(v, "--channels")))
 		return verb_misused(v, "--channels is customer,assistant or assistant,customer");
 	if (!verb_option(v, "--source") && !verb_option(v, "--dry-run"))

@@ -1,4 +1,5 @@
-/* say, mute, unmute, end, transfer, record-pause, record-resume.
+/* say, mute, unmute, end, transfer, hold, unhold, monitor, coach, barge, send-text, record-pause,
+ * record-resume.
  *
  * Happy path: find the call → POST the command → say what the provider answered. With --wait the
  * call's events are subscribed to first, so that no change of the command can be missed; then each
@@ -58,6 +59,14 @@ const struct verb_option transfer_options[] = {
 	{ "--sip", "URI", "to this SIP address (sip:...)" },
 	{ "--extension", "101", "to this extension, where the platform has them (RingCentral)" },
 	{ "--say", "TEXT", "the assistant says this first" },
+	OPTION_WAIT,
+	OPTION_REASON,
+	OPTION_KEY,
+	{ 0 },
+};
+const struct verb_option supervise_options[] = {
+	{ "--number", "+1...", "the supervisor's telephone by its number (E.164)" },
+	{ "--device", "ID", "by the platform's id of it (RingCentral)" },
 	OPTION_WAIT,
 	OPTION_REASON,
 	OPTION_KEY,
@@ -315,6 +324,15 @@ static int misused_role(const struct verb_call *v)
 		    : EXIT_DONE;
 }
 
+static int misused_text(const struct verb_call *v)
+{
+	size_t n = strlen(v->words[1]);
+
+	return n && n <= COMMAND_TEXT_LIMIT
+		       ? EXIT_DONE
+		       : verb_misused(v, "the text must have 1 to %d bytes", COMMAND_TEXT_LIMIT);
+}
+
 int verb_say(const struct verb_call *v)
 {
 	struct steering s = { 0 };
@@ -323,8 +341,8 @@ int verb_say(const struct verb_call *v)
 
 	if (misused_role(v))
 		return EXIT_USAGE;
-	if (!*v->words[1] || strlen(v->words[1]) > COMMAND_TEXT_LIMIT)
-		return verb_misused(v, "the text must have 1 to %d bytes", COMMAND_TEXT_LIMIT);
+	if (misused_text(v))
+		return EXIT_USAGE;
 	json_begin(&o, NULL);
 	json_put_z(&o, "type", adds ? "add-message" : "say");
 	json_put_z(&o, "message", v->words[1]);
@@ -369,15 +387,48 @@ int verb_end(const struct verb_call *v)
 	return steer(v, "/api/v1/vapi/call/", "/end", &s, &o);
 }
 
-/* The word is the command's own name. */
-int verb_record(const struct verb_call *v)
+/* The rest are commands by their own names. */
+static void command_begin(const struct verb_call *v, struct json_out *o)
+{
+	json_begin(o, NULL);
+	json_put_z(o, "verb", v->verb->name);
+}
+
+static int command(const struct verb_call *v, struct steering *s, struct json_out *o)
+{
+	return steer(v, "/api/v1/calls/", "/commands", s, o);
+}
+
+int verb_command(const struct verb_call *v)
 {
 	struct steering s = { 0 };
 	struct json_out o = { .b = &s.body };
 
-	json_begin(&o, NULL);
-	json_put_z(&o, "verb", v->verb->name);
-	return steer(v, "/api/v1/calls/", "/commands", &s, &o);
+	command_begin(v, &o);
+	return command(v, &s, &o);
+}
+
+int verb_hold(const struct verb_call *v)
+{
+	struct steering s = { 0 };
+	struct json_out o = { .b = &s.body };
+
+	command_begin(v, &o);
+	if (verb_option(v, "--customer"))
+		json_put_z(&o, "target", "customer");
+	return command(v, &s, &o);
+}
+
+int verb_send_text(const struct verb_call *v)
+{
+	struct steering s = { 0 };
+	struct json_out o = { .b = &s.body };
+
+	if (misused_text(v))
+		return EXIT_USAGE;
+	command_begin(v, &o);
+	json_put_z(&o, "text", v->words[1]);
+	return command(v, &s, &o);
 }
 
 /* --- where to --- */
@@ -408,10 +459,38 @@ int verb_transfer(const struct verb_call *v)
 	const char *to = verb_option(v, way->option);
 	if (!destination_is(way->type, to))
 		return verb_misused(v, "`%s` is no %s", to, way->what);
-	json_begin(&o, NULL);
-	json_put_z(&o, "verb", "transfer");
+	command_begin(v, &o);
 	destination_write(to, &o);
 	if (verb_option(v, "--say"))
 		json_put_z(&o, "text", verb_option(v, "--say"));
-	return steer(v, "/api/v1/calls/", "/commands", &s, &o);
+	return command(v, &s, &o);
+}
+
+static void put_device(struct json_out *o, const char *id)
+{
+	json_begin(o, "destination");
+	json_put_z(o, "type", "device");
+	json_put_z(o, "id", id);
+	json_end(o);
+}
+
+int verb_supervise(const struct verb_call *v)
+{
+	struct steering s = { 0 };
+	struct json_out o = { .b = &s.body };
+	const char *number = verb_option(v, "--number"), *device = verb_option(v, "--device");
+
+	if (!number == !device)
+		return verb_misused(v, "say which telephone: --number +1... or --device ID, one of "
+				       "them");
+	if (number && !destination_is("number", number))
+		return verb_misused(v, "`%s` is no %s", number, ways[0].what);
+	if (device && !*device)
+		return verb_misused(v, "--device is empty");
+	command_begin(v, &o);
+	if (number)
+		destination_write(number, &o);
+	else
+		put_device(&o, device);
+	return command(v, &s, &o);
 }

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 26 };
+enum { HELP_COLUMN = 26, VERB_COLUMN = 13 /* wider than any verb */ };
 
 static const struct verb_option common[] = {
 	{ "--config", "FILE",
@@ -206,7 +206,7 @@ void usage_all(FILE *to, const struct verb *verbs, size_t n)
 		CALLMEND_VERSION);
 	for (size_t i = 0; i < n; i++) {
 		if (verbs[i].line)
-			fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].line);
+			fprintf(to, "  %-*s %s\n", VERB_COLUMN, verbs[i].name, verbs[i].line);
 	}
 	fprintf(to, "\n`callmend VERB --help` explains a verb, with examples.\n\n"
 		    "first steps:\n"

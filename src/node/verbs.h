@@ -74,10 +74,15 @@ int verb_mute(const struct verb_call *);
 int verb_unmute(const struct verb_call *);
 int verb_end(const struct verb_call *);
 int verb_transfer(const struct verb_call *);
-int verb_record(const struct verb_call *);
+int verb_hold(const struct verb_call *);
+int verb_supervise(const struct verb_call *);
+int verb_send_text(const struct verb_call *);
+/* A command without members, whose name is the verb's: record-pause, record-resume. */
+int verb_command(const struct verb_call *);
 int verb_demo(const struct verb_call *);
 
 extern const struct verb_option migrate_options[], token_options[], replay_options[],
-	watch_options[], say_options[], mute_options[], end_options[], transfer_options[];
+	watch_options[], say_options[], mute_options[], end_options[], transfer_options[],
+	supervise_options[];
 
 #endif

@@ -42,7 +42,7 @@ test('say --add-message adds to the history', async (t) => {
   assert.deepEqual(server.requests.at(-1).body, { type: 'add-message', message: 'Be brief', role: 'user', trigger_response: false });
 });
 
-test('mute, unmute, end, transfer and record-* reach their paths', async (t) => {
+test('every verb that steers reaches its path', async (t) => {
   const server = await node(t);
   const cases = [
     [['mute', ids.anna], `/api/v1/vapi/call/${ids.anna}/mute`, {}],
@@ -54,6 +54,13 @@ test('mute, unmute, end, transfer and record-* reach their paths', async (t) => 
     [['transfer', '9c11', '--sip', 'sip:a@b.example'], `/api/v1/calls/${ids.cleo}/commands`,
       { verb: 'transfer', destination: { type: 'sip', sipUri: 'sip:a@b.example' } }],
     [['transfer', '9c11', '--extension', '101'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'transfer', destination: { type: 'extension', extension: '101' } }],
+    [['hold', '9c11'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'hold' }],
+    [['hold', '9c11', '--customer'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'hold', target: 'customer' }],
+    [['unhold', '9c11', '--reason', 'back'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'unhold', reason: 'back' }],
+    [['monitor', '9c11', '--device', '802636634016'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'monitor', destination: { type: 'device', id: '802636634016' } }],
+    [['coach', '9c11', '--number', '+14155550100'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'coach', destination: { type: 'number', number: '+14155550100' } }],
+    [['barge', '9c11', '--number', '+14155550100'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'barge', destination: { type: 'number', number: '+14155550100' } }],
+    [['send-text', '9c11', 'At eight.'], `/api/v1/calls/${ids.cleo}/commands`, { verb: 'send-text', text: 'At eight.' }],
     [['record-pause', ids.anna, '--reason', 'card'], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-pause', reason: 'card' }],
     [['record-resume', ids.anna], `/api/v1/calls/${ids.anna}/commands`, { verb: 'record-resume' }],
   ];
@@ -181,6 +188,12 @@ test('what was typed wrongly is refused with a hint (exit 2)', async (t) => {
     [['transfer', ids.anna, '--extension', '+101'], /no extension: digits/],
     [['transfer', ids.anna, '--number', '123'], /international form/],
     [['transfer', ids.anna, '--sip', 'x'], /no SIP address/],
+    [['monitor', ids.anna], /--number \+1\.\.\. or --device ID/],
+    [['coach', ids.anna, '--number', '+14155550100', '--device', '1'], /one of them/],
+    [['barge', ids.anna, '--number', '101'], /international form/],
+    [['monitor', ids.anna, '--device', ''], /--device is empty/],
+    [['send-text', ids.anna, ''], /1 to 4096 bytes/],
+    [['send-text', ids.anna], /needs CALL TEXT/],
     [['mute', ids.anna, '--url', 'ftp://x'], /no http or https URL/],
   ];
   for (const [args, message] of cases) {
@@ -201,12 +214,24 @@ test('what was typed wrongly is refused with a hint (exit 2)', async (t) => {
 });
 
 test('every verb teaches', async () => {
-  for (const verb of ['up', 'core', 'check', 'migrate', 'token', 'watch', 'say', 'mute', 'unmute', 'end', 'transfer', 'replay', 'demo']) {
+  for (const verb of ['up', 'core', 'check', 'migrate', 'token', 'watch', 'say', 'mute', 'unmute', 'end', 'transfer', 'hold', 'unhold',
+    'monitor', 'coach', 'barge', 'send-text', 'record-pause', 'record-resume', 'import', 'export', 'analyst', 'replay', 'demo']) {
     const r = await callmend([verb, '--help']).ended;
     assert.equal(r.status, 0, verb);
     assert.match(r.out, new RegExp(`^usage: callmend ${verb}`));
   }
-  assert.match((await callmend(['help']).ended).out, /exit status: 0 done; 1 failed/);
+  const all = (await callmend(['help']).ended).out;
+  assert.match(all, /exit status: 0 done; 1 failed/);
+  const columns = all.split('\n\n')[2].split('\n').map((line) => line.match(/^ {2}\S+ +/)[0].length);
+  assert.ok(columns.length > 20, all);
+  assert.deepEqual([...new Set(columns)], [columns[0]], 'what the verbs do stands in one column');
+});
+
+test('import and transfer name all that they take', async () => {
+  const imports = (await callmend(['import', '--help']).ended).out;
+  for (const word of ['vapi, openai, ringcentral or transcript', 'WAV, Ogg Opus, MP3', 'credentials of the source'])
+    assert.ok(imports.includes(word), `${word} in ${imports}`);
+  assert.match((await callmend(['transfer', '--help']).ended).out, /number, SIP address or extension[\s\S]*transfer 3f2a --extension 101/);
 });
 
 test('text from elsewhere cannot play with the terminal', async (t) => {
