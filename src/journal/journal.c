@@ -173,16 +173,6 @@ bool journal_failed(const struct journal *j)
 	return writer_failed(j->writer);
 }
 
-uint64_t journal_disk_bytes(const struct journal *j)
-{
-	return shelf_bytes(j->shelf);
-}
-
-uint64_t journal_memory_used(const struct journal *j)
-{
-	return writer_memory(j->writer);
-}
-
 void journal_release(struct journal *j, uint64_t number)
 {
 	/* What is not on disk yet can't be released: its number may come again after a crash. */

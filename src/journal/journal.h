@@ -74,8 +74,6 @@ uint64_t journal_durable(const struct journal *); /* largest durable number; any
 uint64_t journal_last(const struct journal *);	  /* largest number given; any thread */
 struct uuid journal_id(const struct journal *);
 bool journal_failed(const struct journal *);
-uint64_t journal_disk_bytes(const struct journal *);
-uint64_t journal_memory_used(const struct journal *);
 
 /* Everything below `number` is no longer needed by anybody: whole segments below it go once their
  * retention is over. Kept on disk too, at most once in ten seconds and at the end, never going

@@ -92,11 +92,6 @@ static bool spare_counts(const struct shelf *s)
 	return s->spare_state == SPARE_MAKING || s->spare_state == SPARE_READY;
 }
 
-static uint64_t disk_bytes(const struct shelf *s)
-{
-	return s->files_bytes + (spare_counts(s) ? s->config.segment_bytes : 0);
-}
-
 static uint64_t counted(const struct shelf *s, unsigned promised, unsigned spares)
 {
 	return s->files_bytes + s->promised_large_bytes +
@@ -105,7 +100,8 @@ static uint64_t counted(const struct shelf *s, unsigned promised, unsigned spare
 
 static void report_bytes(const struct shelf *s)
 {
-	metric_set(METRIC_JOURNAL_DISK_BYTES, (int64_t)disk_bytes(s));
+	uint64_t spare = spare_counts(s) ? s->config.segment_bytes : 0;
+	metric_set(METRIC_JOURNAL_DISK_BYTES, (int64_t)(s->files_bytes + spare));
 }
 
 static void put_last(struct shelf *s, struct shelved one)
@@ -299,6 +295,7 @@ void shelf_add(struct shelf *s, uint64_t first_number, uint64_t bytes, int64_t w
 				      .written_us = written_us,
 				      .cut_fd = -1 });
 	s->files_bytes += bytes;
+	report_bytes(s);
 }
 
 int shelf_start(struct shelf *s, struct fault *f)
@@ -409,6 +406,7 @@ static void keep_promise(struct shelf *s, uint64_t bytes)
 	else
 		s->promised--;
 	s->files_bytes += bytes;
+	report_bytes(s);
 	pthread_cond_signal(&s->work);
 }
 
@@ -553,12 +551,4 @@ uint64_t shelf_after(struct shelf *s, uint64_t first_number)
 		next = s->segments[i - 1].first;
 	pthread_mutex_unlock(&s->lock);
 	return next;
-}
-
-uint64_t shelf_bytes(struct shelf *s)
-{
-	pthread_mutex_lock(&s->lock);
-	uint64_t bytes = disk_bytes(s);
-	pthread_mutex_unlock(&s->lock);
-	return bytes;
 }

@@ -49,7 +49,5 @@ MUST int shelf_open(struct shelf *, uint64_t number, int *fd, uint64_t *first_nu
 /* The first number of the segment after the one that begins with `first_number`; 0: that is the
  * newest. */
 uint64_t shelf_after(struct shelf *, uint64_t first_number);
-/* Bytes on disk, the prepared spare included. */
-uint64_t shelf_bytes(struct shelf *);
 
 #endif

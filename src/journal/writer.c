@@ -472,11 +472,6 @@ uint64_t writer_durable(const struct writer *w)
 	return atomic_load(&w->durable);
 }
 
-uint64_t writer_memory(const struct writer *w)
-{
-	return atomic_load(&w->memory);
-}
-
 bool writer_failed(const struct writer *w)
 {
 	return atomic_load(&w->failed);

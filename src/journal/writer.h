@@ -34,7 +34,6 @@ MUST int writer_append(struct writer *, struct record *r, size_t n);
 void writer_commit(struct writer *);
 uint64_t writer_last(const struct writer *);
 uint64_t writer_durable(const struct writer *);
-uint64_t writer_memory(const struct writer *);
 bool writer_failed(const struct writer *);
 /* Waits until `number` is durable, at most this long; says whether it is. */
 bool writer_wait(struct writer *, uint64_t number, int wait_ms);

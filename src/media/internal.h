@@ -298,7 +298,6 @@ void line_clock(struct media_line *, int64_t now_us);
 
 /* --- dial.c --- */
 void dials_stop(struct media_shard *);
-void dial_lost(struct dial *, struct media_line *);
 void dials_tick(struct media_shard *, int64_t now_us);
 void dial_running(void *media, struct shard *, const struct uuid *call, const struct uuid *source,
 		  struct span provider_call_id, struct span listen_url);

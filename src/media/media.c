@@ -388,11 +388,6 @@ struct shard *media_line_shard(const struct media_line *l)
 	return l->home->shard;
 }
 
-struct span media_line_stream(const struct media_line *l)
-{
-	return (struct span){ l->stream, l->stream_n };
-}
-
 bool media_line_call(const struct media_line *l, struct uuid *call)
 {
 	*call = l->call;

@@ -84,7 +84,6 @@ void media_add_sink(struct media *, const struct media_sink *sink, void *owner);
 
 /* What a sink may ask of its line, from `begin` until `end`. */
 struct shard *media_line_shard(const struct media_line *);
-struct span media_line_stream(const struct media_line *);		 /* id, as in facts */
 bool media_line_call(const struct media_line *, struct uuid *call);	 /* false: not known yet */
 const struct dir_project *media_line_project(const struct media_line *); /* NULL: unknown */
 const struct media_dialect *media_line_dialect(const struct media_line *);

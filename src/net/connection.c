@@ -15,7 +15,6 @@
  * client that sends more, or half closes, and does not read a large answer keeps the loop busy
  * until the write deadline ends it. */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
@@ -92,15 +91,6 @@ int connection_on_destroy(struct connection *c, struct lws *wsi, void *in, size_
 	metric_add(METRIC_CONNECTIONS, -1);
 	http_server_release(s);
 	return 0;
-}
-
-/* POLLRDHUP tells of a FIN behind bytes that were not read yet, too. */
-bool connection_peer_left(const struct connection *c)
-{
-	if (!c->wsi)
-		return true;
-	struct pollfd p = { .fd = lws_get_socket_fd(c->wsi), .events = POLLRDHUP };
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 static void resume_reading(struct connection *c)

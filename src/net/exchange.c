@@ -88,11 +88,6 @@ bool exchange_header(const struct exchange *x, const char *name, struct span *ou
 	return false;
 }
 
-struct span exchange_peer(const struct exchange *x)
-{
-	return x->peer;
-}
-
 const struct http_route *exchange_route(const struct exchange *x)
 {
 	return x->match.route;
@@ -111,21 +106,6 @@ struct http_server *exchange_server(const struct exchange *x)
 int64_t exchange_received_us(const struct exchange *x)
 {
 	return x->received_us;
-}
-
-bool exchange_gone(const struct exchange *x)
-{
-	return !x->connection || connection_peer_left(x->connection);
-}
-
-void exchange_set_user(struct exchange *x, void *user)
-{
-	x->user = user;
-}
-
-void *exchange_user(const struct exchange *x)
-{
-	return x->user;
 }
 
 /* A line break in a value would end the header: values may come from requests. */

@@ -156,18 +156,11 @@ bool exchange_header(const struct exchange *, const char *name, struct span *out
 void http_server_capture_span(struct http_server *,
 			      struct span name); /* one; empty, known or too many: ignored */
 void http_server_capture(struct http_server *, const char *const *names, size_t n);
-struct span exchange_peer(const struct exchange *); /* "127.0.0.1" */
 const struct http_route *exchange_route(const struct exchange *);
 struct shard *exchange_shard(const struct exchange *);
 struct http_server *exchange_server(const struct exchange *);
 int64_t exchange_received_us(
 	const struct exchange *); /* monotonic, when the last byte of the body was read */
-/* The client has left, as far as the kernel knows now (a system call). An answer is tried all the
- * same. */
-bool exchange_gone(const struct exchange *);
-/* A place for the owner of the exchange. */
-void exchange_set_user(struct exchange *, void *);
-void *exchange_user(const struct exchange *);
 
 /* An RFC 9457 problem: {"type":"about:blank","title","status","detail"}; content type
  * application/problem+json. */

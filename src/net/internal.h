@@ -97,7 +97,6 @@ struct connection {
 	uint64_t file_at, file_left;
 	enum http_after after;
 	unsigned served;
-	char peer[64]; /* address; empty until the first request */
 };
 
 struct exchange {
@@ -111,10 +110,8 @@ struct exchange {
 	struct span *query; /* "name=value", decoded */
 	size_t query_n;
 	struct span header[HTTP_MAX_HEADERS]; /* by capture; p NULL: absent */
-	struct span peer;
 	struct buf body;
 	int64_t received_us;
-	void *user;
 	struct buf answer_headers;
 	int refusal; /* status to answer when the body has been read and dropped */
 	const char *detail;
@@ -163,7 +160,6 @@ void connection_append_file(struct connection *c, int fd, uint64_t from, uint64_
 /* An answer that the client does not take, a body that does not end after a refusal, or a kept
  * connection without a request for long. */
 bool connection_is_stuck(const struct connection *c, int64_t now_us);
-bool connection_peer_left(const struct connection *c);
 int connection_on_upgrade(struct connection *c, struct lws *wsi, void *in, size_t n);
 int connection_on_request(struct connection *c, struct lws *wsi, void *in, size_t n);
 int connection_on_body(struct connection *c, struct lws *wsi, void *in, size_t n);

@@ -126,16 +126,6 @@ static void capture_query(struct lws *wsi, struct exchange *x)
 	}
 }
 
-static struct span peer_of(struct connection *c, struct arena *a)
-{
-	static const struct span mapped = { "::ffff:", 7 };
-
-	if (!*c->peer)
-		lws_get_peer_simple(c->wsi, c->peer, sizeof(c->peer));
-	struct span peer = span_of(c->peer);
-	return arena_copy(a, span_starts(peer, mapped) ? span_from(peer, mapped.n) : peer);
-}
-
 struct exchange *request_capture(struct connection *c)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
@@ -146,7 +136,6 @@ struct exchange *request_capture(struct connection *c)
 	x->server = c->server;
 	x->shard = c->server->shard;
 	x->after = request_after(c->wsi);
-	x->peer = peer_of(c, &x->arena);
 	if (!request_method(c->wsi, &x->method, &token) ||
 	    !request_path(c->wsi, token, &x->arena, &x->path)) {
 		x->refusal = 400;

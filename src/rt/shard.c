@@ -53,7 +53,6 @@ struct shard {
 	int64_t lag_due_us;
 	pthread_t thread;
 	bool running; /* the thread is to be joined */
-	void *context;
 };
 
 struct shards {
@@ -392,16 +391,6 @@ unsigned shard_index(const struct shard *s)
 struct shards *shard_group(struct shard *s)
 {
 	return s->group;
-}
-
-void shard_set_context(struct shard *s, void *context)
-{
-	s->context = context;
-}
-
-void *shard_context(struct shard *s)
-{
-	return s->context;
 }
 
 bool shard_here(const struct shard *s)

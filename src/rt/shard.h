@@ -46,9 +46,6 @@ struct shard *shards_at(struct shards *, unsigned index);
 uv_loop_t *shard_loop(struct shard *);
 unsigned shard_index(const struct shard *);
 struct shards *shard_group(struct shard *);
-/* A pointer of the composition ("what lives here"); set in the start hook. */
-void shard_set_context(struct shard *, void *);
-void *shard_context(struct shard *);
 
 /* Any thread. E_FULL when the mailbox holds its limit: the caller answers 503 (or its own written
  * answer). */

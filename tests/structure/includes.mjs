@@ -46,7 +46,7 @@ export const OWNERS = [
 const IMPURE = /^(uv\.h|time\.h|sys\/(time|socket|epoll|stat|mman|wait)\.h|netinet\/|arpa\/|netdb\.h|poll\.h|pthread\.h|threads\.h|signal\.h|unistd\.h|fcntl\.h|stdatomic\.h|dirent\.h)/;
 const IMPURE_CALLS = /\b(clock_now_us|clock_monotonic_us|crypto_random|log_line|metric_add|metric_observe_us|fopen|getenv|rand|random)\s*\(/;
 // Contracts that belong to layer 3 and above, although they stand among the contracts.
-const UPPER_CONTRACTS = ['include/callmend/live.h', 'include/callmend/store.h', 'include/callmend/directory.h', 'include/callmend/bus.h', 'include/callmend/hear.h',
+const UPPER_CONTRACTS = ['include/callmend/live.h', 'include/callmend/store.h', 'include/callmend/directory.h', 'include/callmend/hear.h',
   'include/callmend/listen.h', 'include/callmend/connect.h'];
 
 export const folderOf = (file) => Object.keys(FOLDERS).find((folder) => file.startsWith(`${folder}/`));
