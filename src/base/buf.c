@@ -70,6 +70,19 @@ void buf_add_utf8(struct buf *b, struct span s)
 	}
 }
 
+void buf_add_percent(struct buf *b, struct span s, const char *stay)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			     (c >= 'A' && c <= 'Z') || (c && strchr(stay, c));
+		if (plain)
+			buf_addc(b, c);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)c);
+	}
+}
+
 const char *buf_z(struct buf *b)
 {
 	buf_reserve(b, 1);

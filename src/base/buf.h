@@ -27,6 +27,10 @@ static inline void buf_clear(struct buf *b)
 }
 /* What is not well formed becomes U+FFFD: for text of others, and text that was cut. */
 void buf_add_utf8(struct buf *b, struct span s);
+/* For a URL: letters, digits and the characters of `stay` as they are, all else as %XX. */
+void buf_add_percent(struct buf *b, struct span s, const char *stay);
+#define BUF_IN_VALUE "-._~" /* of a query or a form: all that RFC 3986 leaves unreserved */
+#define BUF_IN_PATH "-_~"   /* a part of a path: "." and ".." would lead out of it */
 /* A zero terminated view; valid until the next change. */
 const char *buf_z(struct buf *b);
 void buf_free(struct buf *b); /* back to zeroed */

@@ -1,6 +1,5 @@
 #include "connect/oauth.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,14 +9,7 @@
 
 void oauth_put_encoded(struct buf *out, struct span text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (isalnum(c) || (c && strchr("-._~", c)))
-			buf_addc(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
+	buf_add_percent(out, text, BUF_IN_VALUE);
 }
 
 void oauth_put_jwt(struct buf *body, struct span jwt)

@@ -27,20 +27,6 @@ struct asking {
 
 /* --- paths --- */
 
-/* Ids come from messages; in a path only what cannot leave it stays as it is. */
-static void add_part(struct buf *out, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-			     c == '-' || c == '_' || c == '~';
-		if (plain)
-			buf_addc(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
-}
-
 static void add_base(struct buf *out, struct span base)
 {
 	while (base.n && base.p[base.n - 1] == '/')
@@ -52,14 +38,14 @@ static void add_session(struct asking *k)
 {
 	add_base(&k->path, k->where->api_base);
 	buf_addz(&k->path, "/restapi/v1.0/account/~/telephony/sessions/");
-	add_part(&k->path, k->where->provider_call_id);
+	buf_add_percent(&k->path, k->where->provider_call_id, BUF_IN_PATH);
 }
 
 static void add_party(struct asking *k, const char *action)
 {
 	add_session(k);
 	buf_addz(&k->path, "/parties/");
-	add_part(&k->path, k->where->party->id);
+	buf_add_percent(&k->path, k->where->party->id, BUF_IN_PATH);
 	buf_addz(&k->path, action);
 }
 
@@ -167,7 +153,7 @@ static int ask_monitor(struct asking *k, struct fault *f)
 static int ask_recording(struct asking *k, bool active)
 {
 	add_party(k, "/recordings/");
-	add_part(&k->path, k->where->recording);
+	buf_add_percent(&k->path, k->where->recording, BUF_IN_PATH);
 	buf_printf(&k->body, "{\"active\":%s}", active ? "true" : "false");
 	return finish(k, "PATCH", API_GROUP_LIGHT);
 }

@@ -47,19 +47,6 @@ static void reduce(struct span body, const struct envelope *e, const struct repe
 JSON_STRUCT(dialog_json, DIALOG)
 JSON_FIELDS(dialog_json, DIALOG)
 
-/* Ids are opaque, but they go into a path. */
-static void add_escaped(struct buf *out, struct span text)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				    "0123456789-._~";
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] && strchr(plain, text.p[i]))
-			buf_addc(out, text.p[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)text.p[i]);
-	}
-}
-
 /* Of an account that the stream does not name nothing can be asked. */
 static struct span path_of(const struct dialog_json *d, struct arena *a)
 {
@@ -68,9 +55,9 @@ static struct span path_of(const struct dialog_json *d, struct arena *a)
 	if (!account.n)
 		return (struct span){ 0 };
 	buf_addz(&b, "/voice/api/v1/admin/accounts/");
-	add_escaped(&b, account);
+	buf_add_percent(&b, account, BUF_IN_PATH);
 	buf_addz(&b, "/activeCalls/");
-	add_escaped(&b, d->id);
+	buf_add_percent(&b, d->id, BUF_IN_PATH);
 	return arena_copy(a, buf_span(&b));
 }
 
@@ -109,7 +96,7 @@ static void put_join(struct buf *out, const struct command *c, const char *type)
 {
 	struct arena a = { 0 };
 	buf_addz(out, "/addSessionToCall?destination=");
-	add_escaped(out, json_text(json_get(c->destination, "number"), &a));
+	buf_add_percent(out, json_text(json_get(c->destination, "number"), &a), BUF_IN_VALUE);
 	buf_printf(out, "&sessionType=%s", type);
 	arena_fini(&a);
 }

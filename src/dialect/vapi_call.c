@@ -1,20 +1,6 @@
 /* Asking Vapi how a call stands: GET {base}/call/{id}, answered with a Call object. */
 #include "dialect/vapi_parts.h"
 
-/* The id comes from a message; in a path only what cannot leave it stays as it is. */
-static void add_path_part(struct buf *out, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-			     c == '-' || c == '_';
-		if (plain)
-			buf_addc(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
-}
-
 int vapi_reconcile(struct span api_base, struct span call_id, struct arena *arena,
 		   struct provider_request *out)
 {
@@ -25,7 +11,7 @@ int vapi_reconcile(struct span api_base, struct span call_id, struct arena *aren
 		api_base.n--;
 	buf_add(&url, api_base);
 	buf_addz(&url, "/call/");
-	add_path_part(&url, call_id);
+	buf_add_percent(&url, call_id, BUF_IN_PATH);
 	*out = (struct provider_request){ .method = SPAN("GET"),
 					  .url = arena_copy(arena, buf_span(&url)),
 					  .needs_private_key = true };

@@ -344,7 +344,7 @@ static void lookup_url(struct span pattern, struct span number, struct span call
 			buf_addc(out, pattern.p[i++]);
 			continue;
 		}
-		rewrite_percent(out, known[k].value);
+		buf_add_percent(out, known[k].value, BUF_IN_VALUE);
 		i += known[k].name.n;
 	}
 }

@@ -402,9 +402,9 @@ static struct span with_query(struct arena *a, struct span url, struct span argu
 
 		buf_addc(&out, mark);
 		mark = '&';
-		rewrite_percent(&out, key);
+		buf_add_percent(&out, key, BUF_IN_VALUE);
 		buf_addc(&out, '=');
-		rewrite_percent(&out, text);
+		buf_add_percent(&out, text, BUF_IN_VALUE);
 	}
 	struct span copy = arena_copy(a, buf_span(&out));
 	buf_free(&out);

@@ -101,16 +101,3 @@ struct span rewrite_arguments(struct rewrite *w, struct span arguments)
 		arguments = rewriters[i](w, arguments);
 	return arguments;
 }
-
-void rewrite_percent(struct buf *out, struct span text)
-{
-	static const char safe[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] && strchr(safe, text.p[i]))
-			buf_addc(out, text.p[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)text.p[i]);
-	}
-}

@@ -16,7 +16,4 @@ struct rewrite {
  * the table in rewrite.c. The result lives in the arena or is `arguments` itself. */
 struct span rewrite_arguments(struct rewrite *, struct span arguments);
 
-/* Percent-encodes for a query string. */
-void rewrite_percent(struct buf *out, struct span text);
-
 #endif

@@ -19,7 +19,7 @@ static void path(const struct stt_setup *setup, struct stt_form form, struct buf
 	};
 
 	buf_addz(out, "/listen?model=");
-	stt_put_escaped(out, stt_model(stt_provider_find(SPAN("deepgram")), setup));
+	buf_add_percent(out, stt_model(stt_provider_find(SPAN("deepgram")), setup), BUF_IN_VALUE);
 	buf_printf(out, "&encoding=%s&sample_rate=%u&channels=1", encodings[form.coding],
 		   (unsigned)form.rate_hz);
 	buf_addz(out, "&interim_results=true&endpointing=300&utterance_end_ms=1000"
@@ -27,7 +27,7 @@ static void path(const struct stt_setup *setup, struct stt_form form, struct buf
 	if (!setup->language.n)
 		return;
 	buf_addz(out, "&language=");
-	stt_put_escaped(out, setup->language);
+	buf_add_percent(out, setup->language, BUF_IN_VALUE);
 }
 
 static void keep_alive(struct buf *out)

@@ -10,12 +10,13 @@ static void path(const struct stt_setup *setup, struct stt_form form, struct buf
 {
 	(void)form;
 	buf_addz(out, "/listen?model=");
-	stt_put_escaped(out, stt_model(stt_provider_find(SPAN("deepgram-http")), setup));
+	buf_add_percent(out, stt_model(stt_provider_find(SPAN("deepgram-http")), setup),
+			BUF_IN_VALUE);
 	buf_addz(out, "&punctuate=true&smart_format=true&utterances=true");
 	if (!setup->language.n)
 		return;
 	buf_addz(out, "&language=");
-	stt_put_escaped(out, setup->language);
+	buf_add_percent(out, setup->language, BUF_IN_VALUE);
 }
 
 static void post(const struct stt_setup *setup, struct stt_form form, struct span audio,

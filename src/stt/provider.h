@@ -89,8 +89,6 @@ void stt_write_url(const struct stt_provider *, const struct stt_setup *, struct
 		   struct buf *out);
 /* "model", or the provider's. */
 struct span stt_model(const struct stt_provider *, const struct stt_setup *);
-/* For queries: what is not a letter, digit or one of -._~ becomes %XX. */
-void stt_put_escaped(struct buf *out, struct span text);
 /* PCM as a WAV file with the canonical head of 44 bytes: 16 bits, mono. */
 void stt_put_wav(struct buf *out, struct stt_form, struct span audio);
 /* Seconds of a number member as microseconds; -1 when there is none. */

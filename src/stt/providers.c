@@ -42,19 +42,6 @@ struct span stt_model(const struct stt_provider *p, const struct stt_setup *setu
 	return setup->model.n ? setup->model : span_of(p->model);
 }
 
-void stt_put_escaped(struct buf *out, struct span text)
-{
-	static const char plain[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] && strchr(plain, text.p[i]))
-			buf_addc(out, text.p[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)text.p[i]);
-	}
-}
-
 static void put_u32(struct buf *b, uint32_t v)
 {
 	const char bytes[] = { (char)v, (char)(v >> 8), (char)(v >> 16), (char)(v >> 24) };

@@ -103,6 +103,31 @@ static void faults(void **state)
 	assert_string_equal(fault_name(-99), "unknown error");
 }
 
+static void buf_percent(void **state)
+{
+	static const struct {
+		struct span text;
+		const char *value, *path;
+	} rows[] = {
+		{ { "", 0 }, "", "" },
+		{ { "AZaz09-_~", 9 }, "AZaz09-_~", "AZaz09-_~" },
+		{ { "..", 2 }, "..", "%2E%2E" },
+		{ { "a/b?c#d", 7 }, "a%2Fb%3Fc%23d", "a%2Fb%3Fc%23d" },
+		{ { "@[`{%&+= ", 9 },
+		  "%40%5B%60%7B%25%26%2B%3D%20",
+		  "%40%5B%60%7B%25%26%2B%3D%20" },
+		{ { "\0\xc3\xbc", 3 }, "%00%C3%BC", "%00%C3%BC" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf value AUTO_BUF = { 0 }, path AUTO_BUF = { 0 };
+		buf_add_percent(&value, rows[i].text, BUF_IN_VALUE);
+		buf_add_percent(&path, rows[i].text, BUF_IN_PATH);
+		assert_string_equal(buf_z(&value), rows[i].value);
+		assert_string_equal(buf_z(&path), rows[i].path);
+	}
+}
+
 static void spans(void **state)
 {
 	(void)state;
@@ -129,7 +154,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_pieces), cmocka_unit_test(arena_large_pieces),
 		cmocka_unit_test(arena_texts),	cmocka_unit_test(buf_grows),
-		cmocka_unit_test(faults),	cmocka_unit_test(spans),
+		cmocka_unit_test(buf_percent),	cmocka_unit_test(faults),
+		cmocka_unit_test(spans),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
