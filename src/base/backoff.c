@@ -1,11 +1,11 @@
-#include "connect/backoff.h"
+#include "base/backoff.h"
 
 enum { DOUBLINGS_MAX = 30 };
 
 /* xorshift64*: spreads, no more. */
 static uint64_t next_random(uint64_t *state)
 {
-	uint64_t x = *state ? *state : 1;
+	uint64_t x = *state;
 
 	x ^= x >> 12;
 	x ^= x << 25;
@@ -25,7 +25,9 @@ int64_t backoff_next_ms(struct backoff *b)
 	if (b->tries < DOUBLINGS_MAX)
 		b->tries++;
 	int64_t half = whole / 2;
-	return whole - half + (half ? (int64_t)(next_random(&b->random) % (uint64_t)half) : 0);
+	if (!b->random || !half)
+		return whole;
+	return whole - half + (int64_t)(next_random(&b->random) % (uint64_t)half);
 }
 
 void backoff_reset(struct backoff *b)

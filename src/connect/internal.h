@@ -8,8 +8,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
-#include "connect/backoff.h"
 #include "connect/budget.h"
 #include "connect/connect.h"
 #include "connect/oauth.h"

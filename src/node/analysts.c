@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@ struct place {
 	struct child *child;
 	uv_timer_t restart;
 	int64_t since_us;
-	uint64_t pause_ms;
+	struct backoff pause;
 };
 
 struct analysts {
@@ -52,10 +53,13 @@ static void on_restart(uv_timer_t *t)
 	start(CONTAINER_OF(t, struct place, restart));
 }
 
-static void start_later(struct place *p)
+/* Returns in how many milliseconds. */
+static int64_t start_later(struct place *p)
 {
-	uv_timer_start(&p->restart, on_restart, p->pause_ms, 0);
-	p->pause_ms = p->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : p->pause_ms * 2;
+	int64_t pause_ms = backoff_next_ms(&p->pause);
+
+	uv_timer_start(&p->restart, on_restart, (uint64_t)pause_ms, 0);
+	return pause_ms;
 }
 
 static void on_exit_of(void *user, struct child *child, int status, int signal_number)
@@ -73,10 +77,10 @@ static void on_exit_of(void *user, struct child *child, int status, int signal_n
 		return;
 	}
 	if (clock_monotonic_us() - p->since_us > STEADY_MS * MS_US)
-		p->pause_ms = PAUSE_MIN_MS;
-	log_warn("parent", "%s ended (status %d, signal %d), starting it again in %llu ms", role,
-		 status, signal_number, (unsigned long long)p->pause_ms);
-	start_later(p);
+		backoff_reset(&p->pause);
+	int64_t pause_ms = start_later(p);
+	log_warn("parent", "%s ended (status %d, signal %d), starting it again in %lld ms", role,
+		 status, signal_number, (long long)pause_ms);
 }
 
 static int try_start(struct place *p, struct fault *f)
@@ -128,7 +132,8 @@ struct analysts *analysts_new(uv_loop_t *loop, const struct config *config, cons
 	for (unsigned i = 0; i < n; i++) {
 		all->places[i].all = all;
 		all->places[i].number = i + 1;
-		all->places[i].pause_ms = PAUSE_MIN_MS;
+		all->places[i].pause =
+			(struct backoff){ .least_ms = PAUSE_MIN_MS, .most_ms = PAUSE_MAX_MS };
 		uv_timer_init(loop, &all->places[i].restart);
 		start(&all->places[i]);
 	}

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "net/ws_client.h"
 
@@ -25,7 +26,8 @@ struct live_link {
 	unsigned handles;
 	bool open, was_open, refused;
 	int status;
-	int64_t pause_ms, again_at_us, pinged_us, lag_ms;
+	struct backoff pause;
+	int64_t again_at_us, pinged_us, lag_ms;
 	char why[200], text[300];
 };
 
@@ -35,10 +37,10 @@ static void on_again(uv_timer_t *t);
 
 static void wait_and_try(struct live_link *l)
 {
-	l->pause_ms = l->pause_ms ? l->pause_ms * 2 : PAUSE_FIRST_MS;
-	l->pause_ms = l->pause_ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : l->pause_ms;
-	l->again_at_us = clock_monotonic_us() + l->pause_ms * MS_US;
-	uv_timer_start(&l->again, on_again, (uint64_t)l->pause_ms, 0);
+	int64_t pause_ms = backoff_next_ms(&l->pause);
+
+	l->again_at_us = clock_monotonic_us() + pause_ms * MS_US;
+	uv_timer_start(&l->again, on_again, (uint64_t)pause_ms, 0);
 }
 
 static void lost(struct live_link *l, int status, const char *why)
@@ -84,7 +86,7 @@ static void on_open(void *user)
 	if (ws_client_send(l->ws, buf_span(&l->subscribe)))
 		return; /* closing again: `closed` follows */
 	l->open = l->was_open = true;
-	l->pause_ms = 0;
+	backoff_reset(&l->pause);
 	uv_timer_start(&l->ping, on_ping, 0, PING_MS);
 	l->handlers.changed(l->user, LINK_OPEN);
 }
@@ -142,9 +144,13 @@ int live_link_new(struct live_link **out, uv_loop_t *loop, struct remote *remote
 	struct live_link *l = calloc(1, sizeof(*l));
 
 	CHECK(l);
-	*l = (struct live_link){
-		.loop = loop, .remote = remote, .handlers = *handlers, .user = user, .lag_ms = -1
-	};
+	*l = (struct live_link){ .loop = loop,
+				 .remote = remote,
+				 .handlers = *handlers,
+				 .user = user,
+				 .lag_ms = -1,
+				 .pause = { .least_ms = PAUSE_FIRST_MS,
+					    .most_ms = PAUSE_MOST_MS } };
 	int rc = ws_client_new(&l->ws, loop, MESSAGE_LIMIT, &ws_handlers, l, f);
 	if (rc) {
 		free(l);

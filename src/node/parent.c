@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -53,13 +54,13 @@ struct parent {
 	struct cluster *cluster; /* NULL: the database is somebody else's */
 	pid_t postgres_pid;	 /* as in its pid file */
 	bool postgres_runs;
-	uint64_t postgres_pause_ms;
+	struct backoff postgres_pause;
 	struct buf database;
 	struct child *core, *migrate;
 	bool migrated;
 	struct analysts *analysts;
 	int64_t core_since_ms;
-	uint64_t pause_ms;
+	struct backoff pause;
 	bool stopping;
 	int stop_signal; /* sent to the core last */
 	int status;
@@ -179,11 +180,11 @@ static void on_core_exit(void *user, struct child *child, int status, int signal
 		return;
 	}
 	if (now_ms() - p->core_since_ms > STEADY_MS)
-		p->pause_ms = PAUSE_MIN_MS;
-	log_warn("parent", "the core ended (status %d, signal %d), starting it again in %llu ms",
-		 status, signal_number, (unsigned long long)p->pause_ms);
-	uv_timer_start(&p->restart, on_restart, p->pause_ms, 0);
-	p->pause_ms = p->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : p->pause_ms * 2;
+		backoff_reset(&p->pause);
+	int64_t pause_ms = backoff_next_ms(&p->pause);
+	log_warn("parent", "the core ended (status %d, signal %d), starting it again in %lld ms",
+		 status, signal_number, (long long)pause_ms);
+	uv_timer_start(&p->restart, on_restart, (uint64_t)pause_ms, 0);
 }
 
 static int core_start(struct parent *p, struct fault *f)
@@ -258,7 +259,7 @@ static void note_running(struct parent *p, bool runs)
 		log_warn("parent", "the private PostgreSQL has ended, starting it again");
 	if (!p->postgres_runs && runs) {
 		log_info("parent", "the private PostgreSQL is up");
-		p->postgres_pause_ms = POSTGRES_PAUSE_MIN_MS;
+		backoff_reset(&p->postgres_pause);
 		start_migrate(p);
 	}
 	p->postgres_runs = runs;
@@ -278,20 +279,17 @@ enum { NEVER = 0 };
 /* How long to leave it alone now. */
 static uint64_t postgres_failed(struct parent *p, const struct fault *f)
 {
-	uint64_t pause = p->postgres_pause_ms;
-
 	p->postgres_runs = false;
 	if (!has_directory(p)) {
 		log_error("parent", "cannot start: private PostgreSQL: %s", f->text);
 		give_up(p);
 		return NEVER;
 	}
+	uint64_t pause = (uint64_t)backoff_next_ms(&p->postgres_pause);
 	log_error("parent",
 		  "private PostgreSQL: %s. Trying again in %llu s; calls go on meanwhile, the "
 		  "journal keeps what is to be stored",
 		  f->text, (unsigned long long)pause / 1000);
-	p->postgres_pause_ms =
-		pause * 2 > POSTGRES_PAUSE_MAX_MS ? POSTGRES_PAUSE_MAX_MS : pause * 2;
 	return pause;
 }
 
@@ -427,8 +425,9 @@ int parent_main(const struct config *config, const char *config_file)
 			    .config_file = config_file,
 			    .lock_fd = -1,
 			    .listen_fds = { -1, -1 },
-			    .postgres_pause_ms = POSTGRES_PAUSE_MIN_MS,
-			    .pause_ms = PAUSE_MIN_MS };
+			    .postgres_pause = { .least_ms = POSTGRES_PAUSE_MIN_MS,
+						.most_ms = POSTGRES_PAUSE_MAX_MS },
+			    .pause = { .least_ms = PAUSE_MIN_MS, .most_ms = PAUSE_MAX_MS } };
 	struct fault f = { 0 };
 	uv_timer_t *timers[] = { &p.bind, &p.restart, &p.postgres, &p.migrate_again };
 

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
-#include "connect/backoff.h"
 #include "connect/grant.h"
 #include "connect/head.h"
 #include "connect/oauth.h"

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/simple_client.h"
@@ -138,7 +139,7 @@ static int judge(int rc, int status, struct span answer, struct fault *f)
 static int ask(struct pull *p, const struct window *w, struct buf *answer, struct fault *f)
 {
 	struct buf retry_after AUTO_BUF = { 0 };
-	int64_t pause = PAUSE_MIN_MS;
+	struct backoff pause = { .least_ms = PAUSE_MIN_MS, .most_ms = PAUSE_MAX_MS };
 	int status = 0, rc = 0;
 
 	for (int i = 0; i < TRIES; i++) {
@@ -147,8 +148,7 @@ static int ask(struct pull *p, const struct window *w, struct buf *answer, struc
 		rc = once(p, w, &status, answer, &retry_after, f);
 		if (!passing(rc, status) || (p->stopping && p->stopping(p->user)))
 			break;
-		TRY(sleep_ms(p, pause_of(&retry_after, pause), f));
-		pause = pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause * 2;
+		TRY(sleep_ms(p, pause_of(&retry_after, backoff_next_ms(&pause)), f));
 	}
 	return judge(rc, status, buf_span(answer), f);
 }

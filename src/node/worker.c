@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -269,13 +270,10 @@ static void tell_away(struct worker *w, const struct fault *why)
 	log_warn(w->config.name, "waiting: %s", why->text);
 }
 
-static void wait_away(struct worker *w, int64_t *pause_ms, const struct fault *why)
+static void wait_away(struct worker *w, struct backoff *pause, const struct fault *why)
 {
 	tell_away(w, why);
-	*pause_ms = *pause_ms ? *pause_ms * 2 : AWAY_LEAST_MS;
-	if (*pause_ms > AWAY_MOST_MS)
-		*pause_ms = AWAY_MOST_MS;
-	int64_t until_us = clock_monotonic_us() + *pause_ms * MS_US;
+	int64_t until_us = clock_monotonic_us() + backoff_next_ms(pause) * MS_US;
 	while (!stopping(w) && clock_monotonic_us() < until_us)
 		nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000000 }, NULL);
 }
@@ -295,15 +293,15 @@ static int turn(struct worker *w, struct fault *f)
 
 void worker_run(struct worker *w)
 {
-	int64_t pause_ms = 0;
+	struct backoff pause = { .least_ms = AWAY_LEAST_MS, .most_ms = AWAY_MOST_MS };
 
 	while (!stopping(w)) {
 		struct fault why = { 0 };
 
 		if (turn(w, &why))
-			wait_away(w, &pause_ms, &why);
+			wait_away(w, &pause, &why);
 		else
-			pause_ms = 0;
+			backoff_reset(&pause);
 	}
 }
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
-#include "connect/backoff.h"
 #include "connect/budget.h"
 #include "connect/head.h"
 #include "connect/oauth.h"
@@ -171,6 +171,7 @@ static void a_penalty_without_a_group_closes_all(void **state)
 static void pauses_grow_and_differ(void **state)
 {
 	struct backoff one = { .least_ms = 1000, .most_ms = 60000, .random = 1 };
+	struct backoff steady = { .least_ms = 1000, .most_ms = 60000 };
 	struct backoff two = { .least_ms = 1000, .most_ms = 60000, .random = 77 };
 	bool differ = false;
 
@@ -179,6 +180,7 @@ static void pauses_grow_and_differ(void **state)
 		int whole = most < 60000 ? most : 60000;
 		int64_t a = backoff_next_ms(&one), c = backoff_next_ms(&two);
 
+		assert_int_equal(backoff_next_ms(&steady), whole);
 		assert_in_range(a, whole / 2, whole);
 		assert_in_range(c, whole / 2, whole);
 		differ |= a != c;
