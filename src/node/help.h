@@ -152,13 +152,13 @@
 #define HELP_UNHOLD                                        \
 	HELP_CALL "\n" HELP_COMMAND_STATUS "\nexamples:\n" \
 		  "  callmend unhold 3f2a\n"
-#define HELP_SUPERVISE                                                                            \
-	HELP_CALL                                                                                 \
-		"The supervisor's telephone rings; whoever takes it is in the call. monitor: "    \
-		"hears both and is heard\n"                                                       \
-		"by nobody; coach: heard by our side only; barge: heard by both. RingCX takes a " \
-		"number, RingCentral\n"                                                           \
-		"a device, for monitor only.\n\n"
+#define HELP_SUPERVISE                                                                    \
+	HELP_CALL                                                                         \
+	"The supervisor's telephone rings; whoever takes it is in the call. monitor: "    \
+	"hears both and is heard\n"                                                       \
+	"by nobody; coach: heard by our side only; barge: heard by both. RingCX takes a " \
+	"number, RingCentral\n"                                                           \
+	"a device, for monitor only.\n\n"
 #define HELP_MONITOR                                                                         \
 	HELP_SUPERVISE HELP_COMMAND_STATUS "\nexamples:\n"                                   \
 					   "  callmend monitor 3f2a --number +14155550100\n" \
@@ -169,11 +169,11 @@
 #define HELP_BARGE                                         \
 	HELP_SUPERVISE HELP_COMMAND_STATUS "\nexamples:\n" \
 					   "  callmend barge 3f2a --number +14155550100 --wait\n"
-#define HELP_SEND_TEXT                                                                            \
-	HELP_CALL                                                                                 \
-		"Its delivery is the effect. Only in a conversation by text; a text that begins " \
-		"with - goes behind --.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"                  \
-		"  callmend send-text 552242de \"A table for four at eight.\" --wait\n"
+#define HELP_SEND_TEXT                                                                    \
+	HELP_CALL                                                                         \
+	"Its delivery is the effect. Only in a conversation by text; a text that begins " \
+	"with - goes behind --.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"                  \
+	"  callmend send-text 552242de \"A table for four at eight.\" --wait\n"
 #define HELP_RECORD_PAUSE                                                                          \
 	HELP_CALL "The recording holds silence instead, of the same length. Refused when nothing " \
 		  "of the call is recorded.\n\n" HELP_COMMAND_STATUS "\nexamples:\n"               \
