@@ -31,8 +31,9 @@
 	X(BARGE, "barge", "likewise, heard by both")                                             \
 	X(SEND_TEXT, "send-text", "send this text in a text conversation; effect: its delivery") \
 	X(RECORD_PAUSE, "record-pause",                                                          \
-	  "leave what comes out of the recordings of the call; effect: the recorder's word, or what a "    \
-	  "party shows of the platform's recording")     \
+	  "leave what comes out of the recordings of the call; effect: the recorder's word, or " \
+	  "what a "                                                                              \
+	  "party shows of the platform's recording")                                             \
 	X(RECORD_RESUME, "record-resume", "record again what comes; effect: likewise")
 
 enum command_verb {
@@ -83,7 +84,8 @@ struct command {
 		destination; /* transfer, monitor, coach, barge: {"type":"number","number":"+1..."},
 				{"type":"sip","sipUri":"..."}, {"type":"extension",
 				"extension":"101"}, or by the platform's own id:
-				{"type":"extension", "voicemail" or "device", "id":"..."} */
+				{"type":"extension", "voicemail", "queue" or "device",
+				"id":"..."} */
 	struct span actor;   /* "token:<name>", "rule:<name>", "cli" */
 	struct span reason;  /* free text, optional */
 	struct span key;     /* Idempotency-Key, optional: the same key in the same call is the same

@@ -55,8 +55,8 @@ struct command_ask {
 		  .type = PARAM_OBJECT,                                                           \
 		  .max = 4096,                                                                    \
 		  .doc = "transfer, monitor, coach, barge: {type: number, number}, {type: sip, "  \
-			 "sipUri}, {type: extension, extension or id}, {type: voicemail, id} or " \
-			 "{type: device, id}; which of them, the provider's page says" },         \
+			 "sipUri}, {type: extension, extension or id}, {type: voicemail, "        \
+			 "queue or device, id}; which of them, the provider's page says" },       \
 		COMMAND_REASON_PARAM
 #define COMMAND_REASON_PARAM                                                         \
 	{                                                                            \

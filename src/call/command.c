@@ -118,14 +118,15 @@ static int need_destination(const struct command *c, struct fault *f)
 	static const struct {
 		const char *type, *member;
 	} forms[] = { { "number", "number" }, { "sip", "sipUri" },   { "extension", "extension" },
-		      { "extension", "id" },  { "voicemail", "id" }, { "device", "id" } };
+		      { "extension", "id" },  { "voicemail", "id" }, { "queue", "id" },
+		      { "device", "id" } };
 	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
 		if (json_is_text(json_get(d, "type"), forms[i].type) &&
 		    json_get(d, forms[i].member).kind == JSON_STRING)
 			return 0;
 	return fault(f, E_INVALID,
 		     "destination: needs type number with number, sip with sipUri, extension with "
-		     "extension or id, voicemail or device with id");
+		     "extension or id, voicemail, queue or device with id");
 }
 
 static int (*const needs[COMMAND_COUNT])(const struct command *, struct fault *) = {

@@ -205,6 +205,17 @@ static void see_moved(struct session *s, struct held_command *h, const struct ev
 	arena_fini(&arena);
 }
 
+/* Where nobody tells of parties: whoever of ours talked leaves, the next one comes. */
+static void see_audio_moved(struct session *s, struct held_command *h, const struct event *e)
+{
+	if (!h->by_audio || e->speaker != SPEAKER_AI || !told_since_asked(s, h, e))
+		return;
+	if (e->type == EVENT_AUDIO_DETACHED && json_is_text(said(e, "why"), "left"))
+		commands_effect_seen(s, h, "our party left the call");
+	else if (e->type == EVENT_AUDIO_ATTACHED)
+		commands_effect_seen(s, h, "another party of ours came");
+}
+
 static void see_supervisor(struct session *s, struct held_command *h, const struct event *e)
 {
 	if (e->type == EVENT_PARTY && is_state(e, PARTY_TALKING) && told_since_asked(s, h, e) &&
@@ -262,6 +273,7 @@ static void see_end(struct session *s, struct held_command *h, const struct even
 
 static void see_transfer(struct session *s, struct held_command *h, const struct event *e)
 {
+	see_audio_moved(s, h, e);
 	if (e->type == EVENT_PARTY)
 		see_moved(s, h, e);
 	if (e->type == EVENT_TRANSFER)

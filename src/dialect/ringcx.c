@@ -116,6 +116,14 @@ static void put_barge(struct buf *out, const struct command *c)
 	put_join(out, c, "BARGEIN");
 }
 
+static void put_transfer(struct buf *out, const struct command *c)
+{
+	struct arena a = { 0 };
+	buf_addz(out, "/requeueCall?gateId=");
+	add_escaped(out, json_text(json_get(c->destination, "id"), &a));
+	arena_fini(&a);
+}
+
 static void put_end(struct buf *out, const struct command *c)
 {
 	(void)c;
@@ -158,9 +166,8 @@ static const struct {
 	[COMMAND_ADD_MESSAGE] = { .why = receive_only },
 	[COMMAND_MUTE] = { .why = "RingCX mutes nobody from outside" },
 	[COMMAND_UNMUTE] = { .why = "RingCX mutes nobody from outside" },
-	[COMMAND_TRANSFER] = { .why = "RingCX moves active calls to its own queues only, not to a "
-				      "destination" },
 	[COMMAND_SEND_TEXT] = { .why = "this is a voice call: no text can be sent in it" },
+	[COMMAND_TRANSFER] = { .put = put_transfer },
 	[COMMAND_END] = { .put = put_end },
 	[COMMAND_HOLD] = { .put = put_hold },
 	[COMMAND_UNHOLD] = { .put = put_unhold },
@@ -180,9 +187,20 @@ static const char *cannot(enum command_verb verb, const struct command_where *wh
 	return NULL;
 }
 
-static bool has_number(const struct command *c)
+static int check_destination(const struct command *c, struct fault *f)
 {
-	return json_get(c->destination, "number").kind == JSON_STRING;
+	bool joins =
+		c->verb == COMMAND_MONITOR || c->verb == COMMAND_COACH || c->verb == COMMAND_BARGE;
+	struct json queue = json_get(c->destination, "id");
+	if (joins && json_get(c->destination, "number").kind != JSON_STRING)
+		return fault(f, E_INVALID, "destination: RingCX calls a telephone number");
+	bool is_queue = json_is_text(json_get(c->destination, "type"), "queue") &&
+			queue.kind == JSON_STRING && !json_is_text(queue, "");
+	if (c->verb == COMMAND_TRANSFER && !is_queue)
+		return fault(f, E_INVALID,
+			     "destination: RingCX moves active calls to its own queues only: type "
+			     "queue with the queue's id");
+	return 0;
 }
 
 static int command(const struct command *c, const struct command_where *where, struct arena *a,
@@ -190,12 +208,9 @@ static int command(const struct command *c, const struct command_where *where, s
 {
 	struct buf url AUTO_BUF = { 0 };
 	const char *why = cannot(c->verb, where);
-	bool joins =
-		c->verb == COMMAND_MONITOR || c->verb == COMMAND_COACH || c->verb == COMMAND_BARGE;
 	if (why)
 		return fault(f, E_INVALID, "%s", why);
-	if (joins && !has_number(c))
-		return fault(f, E_INVALID, "destination: RingCX calls a telephone number");
+	TRY(check_destination(c, f));
 	buf_add(&url, where->control_url);
 	verbs[c->verb].put(&url, c);
 	*out = (struct provider_request){ .method = SPAN("POST"),
@@ -205,9 +220,12 @@ static int command(const struct command *c, const struct command_where *where, s
 	return 0;
 }
 
+static const char *const transfers[] = { "queue", NULL };
+
 const struct dialect ringcx_dialect = {
 	.name = "ringcx",
 	.title = "RingCX",
+	.transfers = transfers,
 	.cannot = cannot,
 	.lasts_by_audio = true,
 	.classify = classify,

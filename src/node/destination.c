@@ -3,7 +3,8 @@
 
 #include "callmend/dialect.h"
 
-enum { NUMBER_MIN = 4, NUMBER_MAX = 16, EXTENSION_MAX = 10 };
+enum { NUMBER_MIN = 4, NUMBER_MAX = 16, EXTENSION_MAX = 10, QUEUE_MAX = 64 };
+enum { QUEUE_PREFIX = sizeof(DESTINATION_QUEUE) - 1 };
 
 static bool is_digits(const char *text, size_t least, size_t most)
 {
@@ -27,13 +28,22 @@ static bool is_sip(const char *text)
 	return n && text[n] && !strchr(text, ' ');
 }
 
+static bool is_queue(const char *text)
+{
+	size_t n = strlen(text);
+	return n > QUEUE_PREFIX && n <= QUEUE_PREFIX + QUEUE_MAX &&
+	       strncmp(text, DESTINATION_QUEUE, QUEUE_PREFIX) == 0 && !strchr(text, ' ');
+}
+
 static const struct form {
 	const char *type, *member, *shown;
 	bool (*is)(const char *text);
+	size_t prefix; /* bytes of the text before the value */
 } forms[] = {
-	{ "number", "number", "+1...", is_number },
-	{ "sip", "sipUri", "sip:...", is_sip },
-	{ "extension", "extension", "101 (extension)", is_extension },
+	{ "number", "number", "+1...", is_number, 0 },
+	{ "sip", "sipUri", "sip:...", is_sip, 0 },
+	{ "extension", "extension", "101 (extension)", is_extension, 0 },
+	{ "queue", "id", DESTINATION_QUEUE "7", is_queue, QUEUE_PREFIX },
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 
@@ -82,7 +92,7 @@ void destination_write(const char *text, struct json_out *o)
 			continue;
 		json_begin(o, "destination");
 		json_put_z(o, "type", forms[i].type);
-		json_put_z(o, forms[i].member, text);
+		json_put_z(o, forms[i].member, text + forms[i].prefix);
 		json_end(o);
 		return;
 	}

@@ -58,6 +58,7 @@ const struct verb_option transfer_options[] = {
 	{ "--number", "+1...", "to this number (E.164)" },
 	{ "--sip", "URI", "to this SIP address (sip:...)" },
 	{ "--extension", "101", "to this extension, where the platform has them (RingCentral)" },
+	{ "--queue", "ID", "to this queue, where the platform has them (RingCX)" },
 	{ "--say", "TEXT", "the assistant says this first" },
 	OPTION_WAIT,
 	OPTION_REASON,
@@ -434,17 +435,19 @@ int verb_send_text(const struct verb_call *v)
 /* --- where to --- */
 
 static const struct way {
-	const char *option, *type, *what;
+	const char *option, *type, *what, *prefix;
 } ways[] = {
-	{ "--number", "number", "number in international form: + and digits" },
-	{ "--sip", "sip", "SIP address: sip:user@host" },
-	{ "--extension", "extension", "extension: digits" },
+	{ "--number", "number", "number in international form: + and digits", "" },
+	{ "--sip", "sip", "SIP address: sip:user@host", "" },
+	{ "--extension", "extension", "extension: digits", "" },
+	{ "--queue", "queue", "id of a queue: at most 64 bytes without blanks", DESTINATION_QUEUE },
 };
 
 int verb_transfer(const struct verb_call *v)
 {
 	struct steering s = { 0 };
 	struct json_out o = { .b = &s.body };
+	struct buf to AUTO_BUF = { 0 };
 	const struct way *way = NULL;
 	unsigned given = 0;
 
@@ -454,13 +457,14 @@ int verb_transfer(const struct verb_call *v)
 			given++;
 		}
 	if (given != 1)
-		return verb_misused(v, "say where to: --number +1..., --sip sip:... or "
-				       "--extension 101, one of them");
-	const char *to = verb_option(v, way->option);
-	if (!destination_is(way->type, to))
-		return verb_misused(v, "`%s` is no %s", to, way->what);
+		return verb_misused(v, "say where to: --number +1..., --sip sip:..., "
+				       "--extension 101 or --queue 7, one of them");
+	const char *value = verb_option(v, way->option);
+	buf_printf(&to, "%s%s", way->prefix, value);
+	if (!destination_is(way->type, buf_z(&to)))
+		return verb_misused(v, "`%s` is no %s", value, way->what);
 	command_begin(v, &o);
-	destination_write(to, &o);
+	destination_write(buf_z(&to), &o);
 	if (verb_option(v, "--say"))
 		json_put_z(&o, "text", verb_option(v, "--say"));
 	return command(v, &s, &o);

@@ -291,7 +291,7 @@ test('RingCX: what its active calls can be told', async () => {
   const { id } = dialog;
   await until('it is in progress', async () => (await get(id)).status === 'in-progress', { timeoutMs: 20000 });
   const { can } = await get(id);
-  assert.deepEqual([can.end, can.hold, can.coach], [true, true, true]);
+  assert.deepEqual([can.end, can.hold, can.coach, can.transfer], [true, true, true, true]);
   const number = { destination: { type: 'number', number: '+15550100077' } };
   for (const [verb, sessionType] of [['monitor', 'MONITOR'], ['coach', 'COACHING'], ['barge', 'BARGEIN']]) {
     await reaches(await command(id, verb, number), 'not_observable');
@@ -303,14 +303,21 @@ test('RingCX: what its active calls can be told', async () => {
   assert.equal(dialog.recording, false);
   await reaches(await command(id, 'record-resume'), 'not_observable');
   assert.equal(dialog.recording, true);
-  for (const [verb, more] of [['monitor', number], ['coach', number], ['barge', number], ['hold', {}], ['unhold', {}], ['record-pause', {}], ['record-resume', {}], ['end', {}]]) {
+  const queue = { destination: { type: 'queue', id: '12' } };
+  for (const [verb, more] of [['monitor', number], ['coach', number], ['barge', number], ['hold', {}], ['unhold', {}], ['record-pause', {}], ['record-resume', {}],
+    ['transfer', queue], ['end', {}]]) {
     at.fail({ mode: 409, host: 'ringcx', path: `activeCalls/${id}/` });
     const { sent } = await refused(id, verb, more, /409: The state of the call does not allow it/, at);
     assert.deepEqual(sent.map((r) => r.status), [409], verb);
   }
   assert.equal((await get(id)).status, 'in-progress');
   await refusedHere(id, 'say', { text: 'hello' }, /receive-only/, at);
-  await refusedHere(id, 'transfer', number, /own queues only/, at);
+  await refusedHere(id, 'transfer', number, /own queues only: type queue/, at);
+  await refusedHere(id, 'transfer', { destination: { type: 'extension', id: '12' } }, /own queues only: type queue/, at);
+  await refused(id, 'transfer', { destination: { type: 'queue', id: '13' } }, /400: no queue 13/, at);
+  await seen(id, 'transfer', queue, /our party left the call/);
+  assert.equal(dialog.queue, '12');
+  assert.equal((await get(id)).status, 'in-progress', 'the customer waits');
   await refusedHere(id, 'coach', { destination: { type: 'device', id: '7' } }, /telephone number/, at);
   at.oauth.expireTokens(); // RingCX's, and the one it is exchanged from
   await seen(id, 'end', {}, /the call ended/);

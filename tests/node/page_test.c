@@ -361,7 +361,7 @@ static void test_transfers_are_what_the_platform_takes(void **state)
 	open_call(8);
 	key('t');
 	build(24, 120);
-	assert_true(row_has(23, "+1... or sip:... or 101 (extension): "));
+	assert_true(row_has(23, "+1... or sip:... or 101 (extension) or queue:7: "));
 }
 
 static void test_destinations(void **state)
@@ -373,6 +373,9 @@ static void test_destinations(void **state)
 		  "{\"destination\":{\"type\":\"number\",\"number\":\"+14155550100\"}}" },
 		{ "sips:a@b", "{\"destination\":{\"type\":\"sip\",\"sipUri\":\"sips:a@b\"}}" },
 		{ "101", "{\"destination\":{\"type\":\"extension\",\"extension\":\"101\"}}" },
+		{ "queue:12", "{\"destination\":{\"type\":\"queue\",\"id\":\"12\"}}" },
+		{ "queue:", "{}" },
+		{ "queue:1 2", "{}" },
 		{ "sip:", "{}" },
 		{ "sip:a b", "{}" },
 		{ "sipper", "{}" },
@@ -396,6 +399,9 @@ static void test_destinations(void **state)
 	}
 	assert_false(destination_fits("ringcentral", "sip:a@b"));
 	assert_false(destination_fits("vapi", "101"));
+	assert_true(destination_fits("ringcx", "queue:12"));
+	assert_false(destination_fits("ringcx", "12"));
+	assert_false(destination_fits("ringcentral", "queue:12"));
 }
 
 static void test_texts_are_answered_by_text(void **state)

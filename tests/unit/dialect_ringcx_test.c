@@ -36,6 +36,8 @@ static void commands_are_requests(void **state)
 	static const char number[] = "{\"type\":\"number\",\"number\":\"+1 555&x\"}";
 	(void)state;
 	expect(COMMAND_END, "", PATH "/hangupCall");
+	expect(COMMAND_TRANSFER, "{\"type\":\"queue\",\"id\":\"7 &x\"}",
+	       PATH "/requeueCall?gateId=7%20%26x");
 	expect(COMMAND_HOLD, "", PATH "/toggleCallHold?state=ON");
 	expect(COMMAND_UNHOLD, "", PATH "/toggleCallHold?state=OFF");
 	expect(COMMAND_RECORD_PAUSE, "", PATH "/toggleCallRecording?record=false");
@@ -75,6 +77,12 @@ static void what_cannot_be_says_why(void **state)
 						    .destination = { JSON_OBJECT, span_of(sip) } },
 				 &here, &a, &r, &f));
 	assert_non_null(strstr(f.text, "number"));
+	assert_int_equal(E_INVALID,
+			 ringcx_dialect.command(
+				 &(struct command){ .verb = COMMAND_TRANSFER,
+						    .destination = { JSON_OBJECT, span_of(sip) } },
+				 &here, &a, &r, &f));
+	assert_non_null(strstr(f.text, "own queues only: type queue"));
 	arena_fini(&a);
 }
 

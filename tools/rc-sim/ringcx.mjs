@@ -8,6 +8,7 @@ import { wav } from './sound.mjs';
 
 const CX = '/voice/api/cx/integration/v1/accounts/:rcAccount/sub-accounts/:subAccount';
 const ACTIVE = '/voice/api/v1/admin/accounts/:subAccount/activeCalls';
+const QUEUES = ['9', '12'];
 const MONITORS = ['MONITOR', 'COACHING', 'BARGEIN'];
 
 export class RingCx {
@@ -116,7 +117,13 @@ const VERBS = {
     dialog.held = on;
     dialog.streams.forEach((s) => s.hold?.(on));
   },
-  requeueCall: (dialog, asked) => (asked.get('gateId') ? undefined : bad('gateId is needed')),
+  // Back into a queue: the agent leaves, the customer waits there.
+  requeueCall(dialog, asked) {
+    if (!QUEUES.includes(asked.get('gateId')))
+      bad(`no queue ${asked.get('gateId')}`);
+    dialog.queue = asked.get('gateId');
+    dialog.streams.forEach((s) => s.leave?.('AGENT'));
+  },
   dispositionCall: () => {},
   pingCall: () => {},
 };

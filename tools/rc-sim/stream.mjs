@@ -30,7 +30,7 @@ export class RingCxStream {
   // url: "127.0.0.1:443" ...; talk: of readTalk(); spec: of streamMessages(). options: {tls, metadata ({authorization}), gzip, raw (by hand), pieces, headers, frameMs, road,
   // holdEvents, speed, fast, disturb: [{at, what, ...}]}
   constructor(url, talk, spec, options = {}) {
-    Object.assign(this, { url, talk, spec, options, held: false, stopped: false });
+    Object.assign(this, { url, talk, spec, options, held: false, stopped: false, left: new Set() });
     this.messages = streamMessages(talk, spec, options);
     this.sent = { messages: 0, media: 0, bytes: 0, skipped: 0 };
     const raw = options.raw || options.disturb?.some((d) => RAW.includes(d.what));
@@ -68,7 +68,7 @@ export class RingCxStream {
         await Promise.race([sleepUntil(start + next.at / speed), this.wire.finished]);
       for (const d of disturb.filter((x) => x.at === i))
         await DISTURBANCES[d.what](this, d);
-      if (this.held && next.kind === 'segment_media')
+      if (this.left.has(next.segment?.id) || (this.held && next.kind === 'segment_media'))
         this.sent.skipped++;
       else if (!this.stopped)
         await this.write(next);
@@ -89,7 +89,7 @@ export class RingCxStream {
       if (m.kind === 'segment_stop')
         open.delete(m.segment.id);
     }
-    for (const segment_id of open)
+    for (const segment_id of [...open].filter((id) => !this.left.has(id)))
       await this.write({ kind: 'segment_stop', message: { session_id: this.spec.sessionId, segment_stop: { segment_id } } });
   }
 
@@ -101,6 +101,14 @@ export class RingCxStream {
     const [start, end] = this.options.holdEvents ?? ['hold', 'unhold'];
     for (const { id } of this.talk.segments)
       this.write({ kind: 'segment_info', message: { session_id: this.spec.sessionId, segment_info: { segment_id: id, event: on ? start : end } } });
+  }
+
+  // Live: participants of this type leave.
+  leave(type) {
+    for (const { id } of this.talk.segments.filter((s) => s.participant.type === type)) {
+      this.left.add(id);
+      this.write({ kind: 'segment_stop', message: { session_id: this.spec.sessionId, segment_stop: { segment_id: id } } });
+    }
   }
 
   // The call ends before its script does.
