@@ -67,7 +67,7 @@
 	X(media_bind_grace_ms, "media.bind_grace_ms", DURATION, "3s", RANGE(1, 1 * HOUR),          \
 	  "How long live audio waits for the call it belongs to, before it becomes a call of its " \
 	  "own.")                                                                                  \
-	X(media_silence_limit_ms, "media.silence_limit_ms", DURATION, "1m", RANGE(1000, 1 * HOUR), \
+	X(media_silence_limit_ms, "media.silence_limit_ms", DURATION, "1m", RANGE(100, 1 * HOUR),  \
 	  "A socket of live audio on which nothing comes for so long is closed.")                  \
 	X(connect_look_ms, "connect.look_ms", DURATION, "5m", RANGE(5000, 1 * HOUR),               \
 	  "How often a session with events by webhook (a source's `connect`) asks RingCentral "    \

@@ -31,22 +31,35 @@ export function readTarget(url, tls) {
   return { target, tls: tls ?? (['grpcs', 'https'].includes(scheme) ? {} : null) };
 }
 
+// One connection, for as many streams as are given it (`client` of GrpcWire); whoever makes it closes it. options: tls, gzip as below
+export function grpcClient(url, { tls, gzip = false } = {}) {
+  const { grpc, Streaming } = grpcTools();
+  const where = readTarget(url, tls);
+  const credentials = where.tls ? grpc.credentials.createSsl(where.tls.ca ? Buffer.from(where.tls.ca) : null) : grpc.credentials.createInsecure();
+  return new Streaming(where.target, credentials, { 'grpc.max_send_message_length': -1, 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_http_proxy': 0,
+    ...(gzip ? { 'grpc.default_compression_algorithm': 2 } : {}), ...(where.tls?.servername ? { 'grpc.ssl_target_name_override': where.tls.servername } : {}) });
+}
+
+// The same for RawWire (`session`).
+export function rawSession(url, { tls } = {}) {
+  const where = readTarget(url, tls);
+  return http2.connect(`${where.tls ? 'https' : 'http'}://${where.target}`, { ...(isIP(where.target.split(':')[0]) ? { servername: '' } : {}), ...where.tls });
+}
+
 // Both have: write(object) -> false when it should wait for drained(), end(), cancel(), kill(), `finished` (a promise of {code, details}).
-// options: tls ({ca, servername} or null: in the clear), metadata, gzip, maxSendBytes
+// options: tls ({ca, servername} or null: in the clear), metadata, gzip, client (of grpcClient(); else a connection of its own)
 export class GrpcWire {
-  constructor(url, { tls, metadata = {}, gzip = false } = {}) {
-    const { grpc, Streaming } = grpcTools();
-    const where = readTarget(url, tls);
-    const credentials = where.tls ? grpc.credentials.createSsl(where.tls.ca ? Buffer.from(where.tls.ca) : null) : grpc.credentials.createInsecure();
-    this.client = new Streaming(where.target, credentials, { 'grpc.max_send_message_length': -1, 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_http_proxy': 0,
-      ...(gzip ? { 'grpc.default_compression_algorithm': 2 } : {}), ...(where.tls?.servername ? { 'grpc.ssl_target_name_override': where.tls.servername } : {}) });
+  constructor(url, { tls, metadata = {}, gzip = false, client = null } = {}) {
+    const { grpc } = grpcTools();
+    this.client = client ?? grpcClient(url, { tls, gzip });
     const sent = new grpc.Metadata();
     Object.entries(metadata).forEach(([k, v]) => sent.set(k, v));
     this.finished = new Promise((resolve) => {
       this.call = this.client.Stream(sent, (error, answer) => {
         this.over = true;
         resolve({ code: error?.code ?? 0, details: error?.details ?? '', answer });
-        this.client.close();
+        if (!client)
+          this.client.close();
       });
     });
     this.call.on('error', () => {});
@@ -64,8 +77,9 @@ export class GrpcWire {
     this.call.end();
   }
 
-  // RST_STREAM (CANCEL)
+  // RST_STREAM (CANCEL), with nothing more behind what was written.
   cancel() {
+    this.over = true;
     this.call.cancel();
   }
 
@@ -76,17 +90,17 @@ export class GrpcWire {
   }
 }
 
-// options: those of GrpcWire, and headers (instead of what a client sends: contentType, method, path, te), pieces (bytes of DATA frames: a number or a list)
+// options: those of GrpcWire, with gzip: 'later' (announced, and done from the disturbance "gzip" on), session (of rawSession()) in place of client, and headers (instead of what a client sends: contentType, method, path, te), pieces (bytes of DATA frames: a number or a list)
 export class RawWire {
-  constructor(url, { tls, metadata = {}, gzip = false, headers = {}, pieces = 0 } = {}) {
-    const where = readTarget(url, tls);
+  constructor(url, { tls, metadata = {}, gzip = false, headers = {}, pieces = 0, session = null } = {}) {
     Object.assign(this, { gzip, pieces: [pieces].flat(), turn: 0 });
-    this.session = http2.connect(`${where.tls ? 'https' : 'http'}://${where.target}`, { ...(isIP(where.target.split(':')[0]) ? { servername: '' } : {}), ...where.tls });
+    this.session = session ?? rawSession(url, { tls });
     this.finished = new Promise((resolve) => {
       const done = (code, details) => {
         this.over = true;
         resolve({ code, details, answer: this.answer, headers: this.head, goaway: this.goneAway });
-        this.session.close();
+        if (!session)
+          this.session.close();
       };
       this.session.on('error', (error) => done(14, error.code ?? error.message));
       this.session.on('goaway', (code) => { this.goneAway = code; });
@@ -105,18 +119,24 @@ export class RawWire {
     });
   }
 
-  write(object) {
+  // A message with its prefix.
+  frame(object) {
     const plain = grpcTools().serialize(object);
-    const message = this.gzip ? gzipSync(plain) : plain;
+    const zip = this.gzip === true;
+    const message = zip ? gzipSync(plain) : plain;
     const prefix = Buffer.alloc(5);
-    prefix.writeUInt8(this.gzip ? 1 : 0, 0);
+    prefix.writeUInt8(zip ? 1 : 0, 0);
     prefix.writeUInt32BE(message.length, 1);
-    return this.bytes(Buffer.concat([prefix, message]));
+    return Buffer.concat([prefix, message]);
+  }
+
+  write(object) {
+    return this.bytes(this.frame(object));
   }
 
   // As they are, cut as told.
   bytes(bytes) {
-    if (this.over || this.stream.destroyed)
+    if (this.over || this.stream.destroyed || this.stream.writableEnded)
       return true;
     let flowing = true;
     for (let at = 0; at < bytes.length;) {
@@ -136,6 +156,7 @@ export class RawWire {
   }
 
   cancel(code = http2.constants.NGHTTP2_CANCEL) {
+    this.over = true;
     this.stream.close(code);
   }
 

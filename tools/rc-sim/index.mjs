@@ -6,4 +6,4 @@ export { isGone } from './session.mjs';
 export { RingCxStream } from './stream.mjs';
 export { AgentSessionClient } from './agent_session.mjs';
 export { readTalk, streamMessages, framesOf, PEOPLE, TALKS } from './talk.mjs';
-export { GrpcWire, RawWire, grpcTools } from './grpc.mjs';
+export { GrpcWire, RawWire, grpcClient, rawSession, grpcTools } from './grpc.mjs';

@@ -3,7 +3,7 @@ import { sleepUntil } from '../media-sim/road.mjs';
 import { GrpcWire, RawWire } from './grpc.mjs';
 import { streamMessages } from './talk.mjs';
 
-const RAW = ['goaway', 'cut', 'garbage'];
+const RAW = ['goaway', 'cut', 'garbage', 'split', 'gzip'];
 
 // What happens before message number `at`: {at, what, ...}
 const DISTURBANCES = {
@@ -23,7 +23,12 @@ const DISTURBANCES = {
   oversize: (stream, { bytes = 1 << 20 }) => stream.write({ at: 0, kind: 'segment_media', message: { session_id: stream.spec.sessionId,
     segment_media: { segment_id: 'g1', audio_content: { payload: Buffer.alloc(bytes, 0xff), seq: 1, duration: 100 } } } }),
   end: (stream) => stream.wire.end(),
-  stall: (stream, { ms }) => new Promise((resolve) => setTimeout(resolve, ms)),
+  // So long, or until that has happened, or the stream is over.
+  stall: (stream, { ms, until }) => Promise.race([until ? until() : new Promise((resolve) => setTimeout(resolve, ms)), stream.wire.finished]),
+  // The same in the middle of the next message.
+  split: (stream, { until }) => { stream.split = until; },
+  // From here on; with gzip: 'later'.
+  gzip: (stream) => { stream.wire.gzip = true; },
 };
 
 export class RingCxStream {
@@ -55,8 +60,20 @@ export class RingCxStream {
       this.sent.media++;
       this.sent.bytes += message.segment_media.audio_content.payload.length;
     }
-    if (!this.wire.write(message) && this.options.fast)
+    if (this.split)
+      await this.#writeSplit(message);
+    else if (!this.wire.write(message) && this.options.fast)
       await this.wire.drained();
+  }
+
+  async #writeSplit(message) {
+    const bytes = this.wire.frame(message);
+    const half = bytes.length >> 1;
+    const { split } = this;
+    this.split = null;
+    this.wire.bytes(bytes.subarray(0, half));
+    await split();
+    this.wire.bytes(bytes.subarray(half));
   }
 
   async #run() {
