@@ -18,7 +18,7 @@
 
 enum {
 	TX_PACKET_BYTES = 256 * 1024,
-	WS_RX_BYTES = 8192,
+	WS_RX_BYTES = 8192, /* of a message, and of one read: a beat of live audio comes whole */
 	READ_BYTES = 64 * 1024, /* a webhook of 30-40 KB arrives in one callback */
 	HEADER_BYTES = 16 * 1024,
 	HEADER_SECONDS = 15, /* for all headers of a request: lws does not extend it */
