@@ -20,7 +20,8 @@ struct fixture {
 };
 extern struct fixture fixture;
 
-/* Group set-up: folder and cluster; and migrated. Group tear-down: stops it and removes the folder.
+/* Group set-up: folder and cluster, from nothing; and migrated, which is a copy of the cluster that
+ * CALLMEND_TEST_CLUSTER names when it names one. Group tear-down: stops it and removes the folder.
  */
 int fixture_start(void **state);
 int fixture_start_migrated(void **state);
