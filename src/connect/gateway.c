@@ -124,11 +124,11 @@ static void put_url(struct buf *url, const struct oauth_ws *t, struct span place
 
 	buf_add(url, t->uri);
 	buf_addz(url, has_query ? "&access_token=" : "?access_token=");
-	oauth_put_encoded(url, t->access);
+	buf_add_percent(url, t->access, BUF_IN_VALUE);
 	if (!place.n)
 		return;
 	buf_addz(url, "&wsc=");
-	oauth_put_encoded(url, place);
+	buf_add_percent(url, place, BUF_IN_VALUE);
 }
 
 static void dial(struct login *s, const struct oauth_ws *t)

@@ -60,7 +60,7 @@ static struct ask *ask(struct login *s, enum http_method method, struct span id,
 
 	if (id.n) {
 		buf_addc(&a->url, '/');
-		oauth_put_encoded(&a->url, id);
+		buf_add_percent(&a->url, id, BUF_IN_PATH);
 	}
 	buf_addz(&a->url, action);
 	s->hook.busy = true;
@@ -83,7 +83,7 @@ static void put_address(const struct login *s, struct buf *out)
 		return;
 	buf_add(out, own);
 	buf_printf(out, "/in/%.*s/", SPAN_ARG(s->source->dialect));
-	oauth_put_encoded(out, s->source->name);
+	buf_add_percent(out, s->source->name, BUF_IN_VALUE);
 }
 
 static bool has_address(struct login *s)

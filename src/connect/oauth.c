@@ -7,22 +7,17 @@
 
 /* --- what is asked --- */
 
-void oauth_put_encoded(struct buf *out, struct span text)
-{
-	buf_add_percent(out, text, BUF_IN_VALUE);
-}
-
 void oauth_put_jwt(struct buf *body, struct span jwt)
 {
 	buf_addz(body, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
 		       "&assertion=");
-	oauth_put_encoded(body, span_trim(jwt));
+	buf_add_percent(body, span_trim(jwt), BUF_IN_VALUE);
 }
 
 void oauth_put_refresh(struct buf *body, struct span refresh_token)
 {
 	buf_addz(body, "grant_type=refresh_token&refresh_token=");
-	oauth_put_encoded(body, refresh_token);
+	buf_add_percent(body, refresh_token, BUF_IN_VALUE);
 }
 
 void oauth_put_basic(struct buf *header, struct span client_id, struct span client_secret)
@@ -39,7 +34,7 @@ void oauth_put_basic(struct buf *header, struct span client_id, struct span clie
 void oauth_put_exchange(struct buf *body, struct span access_token)
 {
 	buf_addz(body, "rcTokenType=Bearer&rcAccessToken=");
-	oauth_put_encoded(body, access_token);
+	buf_add_percent(body, access_token, BUF_IN_VALUE);
 }
 
 /* --- what is answered --- */

@@ -37,9 +37,6 @@ struct oauth_ws {
 };
 MUST int oauth_read_ws(struct span body, struct arena *, struct oauth_ws *out, struct fault *f);
 
-/* Appends as application/x-www-form-urlencoded, or into a query. */
-void oauth_put_encoded(struct buf *out, struct span text);
-
 /* --- whom a token may be given to --- */
 
 /* scheme://host[:port] of a URL; empty: it has none. */

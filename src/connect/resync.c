@@ -233,7 +233,7 @@ static void look(struct login *s, struct resync_call *c)
 	struct ask *a = ask_new(s, HTTP_GET, "/restapi/v1.0/account/~/telephony/sessions/",
 				RATE_LIGHT, on_call);
 
-	oauth_put_encoded(&a->url, span_of(c->id));
+	buf_add_percent(&a->url, span_of(c->id), BUF_IN_PATH);
 	buf_addz(&a->about, c->id);
 	a->round = s->resync.round;
 	c->under_way = true;

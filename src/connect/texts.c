@@ -332,7 +332,7 @@ static void look(struct login *s, struct watched_text *w)
 {
 	struct ask *a = ask_new(s, HTTP_GET, MESSAGES "/", RATE_LIGHT, on_text);
 
-	oauth_put_encoded(&a->url, span_of(w->id));
+	buf_add_percent(&a->url, span_of(w->id), BUF_IN_PATH);
 	buf_addz(&a->about, w->id);
 	w->looks++;
 	s->texts.looking = true;

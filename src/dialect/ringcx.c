@@ -120,7 +120,7 @@ static void put_transfer(struct buf *out, const struct command *c)
 {
 	struct arena a = { 0 };
 	buf_addz(out, "/requeueCall?gateId=");
-	add_escaped(out, json_text(json_get(c->destination, "id"), &a));
+	buf_add_percent(out, json_text(json_get(c->destination, "id"), &a), BUF_IN_VALUE);
 	arena_fini(&a);
 }
 

@@ -327,7 +327,7 @@ static void on_lookup(void *user, const struct client_response *r)
 	ask_unref(a);
 }
 
-/* "{number}" and "{call_id}", percent-encoded. */
+/* "{number}" and "{call_id}", percent-encoded so that neither leads out of a path. */
 static void lookup_url(struct span pattern, struct span number, struct span call, struct buf *out)
 {
 	const struct {
@@ -344,7 +344,7 @@ static void lookup_url(struct span pattern, struct span number, struct span call
 			buf_addc(out, pattern.p[i++]);
 			continue;
 		}
-		buf_add_percent(out, known[k].value, BUF_IN_VALUE);
+		buf_add_percent(out, known[k].value, BUF_IN_PATH);
 		i += known[k].name.n;
 	}
 }

@@ -295,7 +295,7 @@ static int ask_one(struct followup *w, const struct followed *c, struct fault *f
 
 	clock_format(c->started_us - NEAR_US, from);
 	buf_addz(&url, API "/call-log?view=Detailed&telephonySessionId=");
-	oauth_put_encoded(&url, c->platform_call_id);
+	buf_add_percent(&url, c->platform_call_id, BUF_IN_VALUE);
 	buf_printf(&url, "&dateFrom=%s", from);
 	int rc = ask_log(w, buf_z(&url), &more, f);
 	if (rc == E_INVALID) /* an id that the platform does not take: others' do not wait for it */
@@ -418,7 +418,7 @@ static int ask_insights(struct followup *w, struct span recording, struct follow
 	struct buf url AUTO_BUF = { 0 };
 
 	buf_addz(&url, "/ai/ringsense/v1/public/accounts/~/domains/pbx/records/");
-	oauth_put_encoded(&url, recording);
+	buf_add_percent(&url, recording, BUF_IN_PATH);
 	buf_addz(&url, "/insights");
 	const struct platform_ask ask = { .url = buf_z(&url), .group = RATE_LIGHT };
 	int rc = platform_ask(w->platform, &ask, &answer, f);

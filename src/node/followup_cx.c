@@ -21,9 +21,9 @@ enum { REPORT_S = 3600 };
 static void put_path(struct span rc_account, const struct dir_source *s, struct buf *url)
 {
 	buf_addz(url, "/voice/api/cx/integration/v1/accounts/");
-	oauth_put_encoded(url, rc_account);
+	buf_add_percent(url, rc_account, BUF_IN_PATH);
 	buf_addz(url, "/sub-accounts/");
-	oauth_put_encoded(url, s->connect.account);
+	buf_add_percent(url, s->connect.account, BUF_IN_PATH);
 }
 
 static void put_segment_path(struct span rc_account, const struct dir_source *s, const char *what,
@@ -31,9 +31,9 @@ static void put_segment_path(struct span rc_account, const struct dir_source *s,
 {
 	put_path(rc_account, s, url);
 	buf_printf(url, "/%s/dialogs/", what);
-	oauth_put_encoded(url, dialog);
+	buf_add_percent(url, dialog, BUF_IN_PATH);
 	buf_addz(url, "/segments/");
-	oauth_put_encoded(url, segment);
+	buf_add_percent(url, segment, BUF_IN_PATH);
 }
 
 int followup_cx_segments(struct platform *p, const struct dir_source *s, int64_t from_us,

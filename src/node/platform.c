@@ -430,7 +430,7 @@ static void end_session(struct platform *p)
 	buf_printf(&url, "%.*s/restapi/oauth/revoke", SPAN_ARG(p->hosts.platform));
 	put_basic(p, &basic);
 	buf_addz(&form, "token=");
-	oauth_put_encoded(&form, buf_span(&p->own.access));
+	buf_add_percent(&form, buf_span(&p->own.access), BUF_IN_VALUE);
 	struct sending s = { .request = { .method = HTTP_POST,
 					  .url = buf_z(&url),
 					  .headers = { "content-type: "

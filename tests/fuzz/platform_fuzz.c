@@ -98,7 +98,7 @@ static void try_address(struct span url)
 {
 	const struct span base = SPAN("https://platform.ringcentral.com");
 	struct buf b AUTO_BUF = { 0 };
-	oauth_put_encoded(&b, url);
+	buf_add_percent(&b, url, BUF_IN_VALUE);
 	for (size_t i = 0; i < b.n; i++)
 		must(isalnum((unsigned char)b.p[i]) || strchr("%-._~", b.p[i]));
 	struct span origin = oauth_origin(url);
