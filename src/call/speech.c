@@ -100,8 +100,10 @@ static void event(struct session *s, const struct event *e)
 		s->speech.reported = true;
 		s->speech.of[who].on = e->type == EVENT_SPEECH_STARTED;
 		s->speech.of[who].changed_us = s->now.at_us;
-		if (s->speech.of[who].on)
+		if (s->speech.of[who].on) {
 			s->speech.of[who].since_us = e->at_us;
+			s->speech.of[who].since_own_clock = e->own_clock;
+		}
 	}
 	heard(s, who);
 }

@@ -274,7 +274,10 @@ static void place_behind(struct session *s, const struct words_at *w)
 /* A turn begins with the voice, not with the first final. */
 static int64_t voice_start(const struct session *s, const struct words_at *w)
 {
+	int64_t ahead_us = pipeline_local(s, w->started_us, w->own_clock) - w->started_us;
 	int64_t since = s->speech.of[w->who].since_us;
+	since = since ? pipeline_local(s, since, s->speech.of[w->who].since_own_clock) - ahead_us
+		      : 0; /* on the clock of the words */
 	const struct turn *last = s->turns.hot_n ? &s->turns.hot[s->turns.hot_n - 1] : NULL;
 	bool fits = since && since <= w->started_us && since > w->started_us - 6 * OPEN_MAX_US;
 	if (!fits || (last && last->speaker == w->who && since < last->ended_us))

@@ -296,6 +296,30 @@ static void offsets_do_not_depend_on_the_provider_s_clock(void **state)
 	}
 }
 
+/* A turn begins with the voice, which was heard by our clock; its words are of the platform's. */
+static void a_turn_begins_with_the_voice_whatever_the_clock(void **state)
+{
+	static const int hours_ms[] = { -3600000, 0, 3600000 };
+	(void)state;
+	for (size_t i = 0; i < sizeof(hours_ms) / sizeof(*hours_ms); i++) {
+		struct sim sim;
+		sim_init(&sim, "");
+		sim_webhookf(&sim,
+			     "{'t':'call','facts':{'id':'c1'}},"
+			     "{'t':'status','name':'in-progress','at':%d,'key':1}",
+			     hours_ms[i]);
+		attach(&sim);
+		speak(&sim, 1, 700, 1500);
+		sim_webhookf(&sim,
+			     "{'t':'transcript','s':'ai','final':true,'text':'very well',"
+			     "'at':%d,'key':2}",
+			     hours_ms[i] + 1500);
+		SHOWS(&sim, "'offset_ms':700");
+		sim_check_replay(&sim);
+		sim_fini(&sim);
+	}
+}
+
 /* What the platform tells rests the sound when it is so on our clock: here an hour earlier. */
 static void a_provider_ahead_rests_the_sound(void **state)
 {
@@ -730,6 +754,7 @@ int main(void)
 		cmocka_unit_test(speech_is_told_once),
 		cmocka_unit_test(a_provider_behind_our_clock),
 		cmocka_unit_test(offsets_do_not_depend_on_the_provider_s_clock),
+		cmocka_unit_test(a_turn_begins_with_the_voice_whatever_the_clock),
 		cmocka_unit_test(a_provider_ahead_rests_the_sound),
 		cmocka_unit_test(words_come_from_one_side),
 		cmocka_unit_test(every_fact_has_its_event),
