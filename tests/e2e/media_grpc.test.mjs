@@ -137,7 +137,7 @@ function hardCases(way) {
     await allClosed(way);
   });
 
-  test('too large, compressed, cut, no gRPC, and slow: each by itself, with its status and its reason; others on the connection go on', async () => {
+  test('too large, compressed, cut, garbage, and slow: each by itself, with its status and its reason; others on the connection go on', async () => {
     const client = connection(way);
     const session = connection(way, { raw: true });
     let over = 0;
