@@ -19,13 +19,17 @@ void party_free(struct party *p)
 	kept_free(&p->id);
 	word_free(&p->event);
 	word_free(&p->snapshot);
-	for (unsigned i = 0; i < PARTY_TEXT_COUNT; i++)
-		kept_free(&p->texts[i].text);
+	for (unsigned i = 0; i < PARTY_TEXT_COUNT; i++) {
+		kept_free(&p->texts[i][0].text);
+		kept_free(&p->texts[i][1].text);
+	}
 }
 
 struct span party_text(const struct party *p, enum party_text which)
 {
-	return kept_span(&p->texts[which].text);
+	const struct party_said *e = &p->texts[which][0], *s = &p->texts[which][1];
+	bool newer = s->text.n && (!e->text.n || s->at_us > e->at_us + SNAPSHOT_BLUR_US);
+	return kept_span(newer ? &s->text : &e->text);
 }
 
 const struct party_word *party_standing(const struct party *p)
@@ -130,18 +134,25 @@ static struct span given(const struct call_party *p, enum party_text which)
 	return *(const struct span *)(const void *)((const char *)p + offsets[which]);
 }
 
-static void learn_texts(struct party *mine, const struct call_party *p)
+static bool says_better(const struct party_said *had, struct span text, int64_t sequence,
+			int64_t at_us)
+{
+	if (!had->text.n || sequence != had->sequence)
+		return !had->text.n || sequence > had->sequence;
+	int order = text_order(text, kept_span(&had->text));
+	return at_us != had->at_us ? at_us > had->at_us : order > 0;
+}
+
+static void learn_texts(struct party *mine, const struct call_party *p, int64_t at_us)
 {
 	for (unsigned i = 0; i < PARTY_TEXT_COUNT; i++) {
 		struct span text = kept_clip(given(p, (enum party_text)i), PARTY_BYTES);
-		struct span had = party_text(mine, (enum party_text)i);
-		int64_t rank = mine->texts[i].rank;
-		bool newer = !had.n || p->sequence > rank ||
-			     (p->sequence == rank && text_order(text, had) > 0);
-		if (!text.n || !newer)
+		struct party_said *had = &mine->texts[i][p->sequence < 0];
+		if (!text.n || !says_better(had, text, p->sequence, at_us))
 			continue;
-		kept_set(&mine->texts[i].text, text);
-		mine->texts[i].rank = p->sequence;
+		kept_set(&had->text, text);
+		had->sequence = p->sequence;
+		had->at_us = at_us;
 	}
 }
 
@@ -157,7 +168,7 @@ bool party_merge(struct party *mine, const struct call_party *p, int64_t at_us)
 	bool news = later(w, p, at_us);
 	if (news)
 		word_set(w, p, at_us);
-	learn_texts(mine, p);
+	learn_texts(mine, p, at_us);
 	mine->side = p->side > mine->side ? p->side : mine->side;
 	mine->was_inside |= p->side == PARTY_INSIDE;
 	mine->outbound |= p->outbound;
@@ -180,6 +191,6 @@ size_t party_bytes(const struct party *p)
 {
 	size_t n = p->id.n + word_bytes(&p->event) + word_bytes(&p->snapshot);
 	for (unsigned i = 0; i < PARTY_TEXT_COUNT; i++)
-		n += p->texts[i].text.n;
+		n += p->texts[i][0].text.n + p->texts[i][1].text.n;
 	return n;
 }

@@ -19,8 +19,8 @@ struct party_word {
 	enum party_state state;
 	struct kept code, reason, moved_to;
 };
-/* X(member of struct call_party): what outlasts a state. The word with the greatest sequence that
- * says it holds. */
+/* X(member of struct call_party): what outlasts a state. Of the events that say it the one with the
+ * greatest sequence holds, of snapshots the latest; between both the event, unless it is older. */
 #define PARTY_TEXTS(X) \
 	X(number)      \
 	X(name)        \
@@ -34,16 +34,17 @@ enum party_text {
 #undef X
 		PARTY_TEXT_COUNT
 };
+struct party_said {
+	struct kept text;
+	int64_t sequence, at_us; /* of the word that said it */
+};
 struct party {
 	struct kept id;
 	enum party_side side; /* the strongest that was said */
 	bool outbound, peer_inside, was_inside;
 	struct party_word event, snapshot;
-	struct {
-		struct kept text;
-		int64_t rank; /* sequence of the word that said it */
-	} texts[PARTY_TEXT_COUNT];
-	int64_t first;	      /* the least sequence */
+	struct party_said texts[PARTY_TEXT_COUNT][2]; /* event, snapshot */
+	int64_t first;				      /* the least sequence */
 	int64_t talked_us[2]; /* earliest event, snapshot that has it talk; 0: none */
 	int64_t gone_us;      /* of the earliest snapshot in which it was gone; 0: none */
 	int64_t seen_us;      /* arrival of the first word */

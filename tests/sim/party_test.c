@@ -144,6 +144,33 @@ static void which_word_holds(void **state)
 	}
 }
 
+/* Of an event at 10 s, an older event, and an answer. */
+static void who_it_is_by_the_latest(void **state)
+{
+	static const struct {
+		const char *event, *answer, *is;
+		int64_t answer_ms;
+	} rows[] = {
+		{ "Ann", "Bob", "Ann", 9000 },	{ "Ann", "Bob", "Ann", 11000 },
+		{ "Ann", "Bob", "Bob", 11001 }, { "Ann", "", "Ann", 60000 },
+		{ "", "Bob", "Bob", 11001 },	{ "", "Bob", "Cy", 2000 },
+		{ "", "", "Cy", 60000 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct said words[] = { said(5, 10000, PARTY_TALKING), said(4, 5000, PARTY_RINGING),
+					said(-1, rows[i].answer_ms, PARTY_TALKING) };
+		struct party p;
+		words[0].word.name = span_of(rows[i].event);
+		words[1].word.name = SPAN("Cy");
+		words[2].word.name = span_of(rows[i].answer);
+		hear(&p, words, NULL, 3);
+		if (!span_is(party_text(&p, PARTY_TEXT_name), rows[i].is))
+			fail_msg("row %zu is %.*s", i, SPAN_ARG(party_text(&p, PARTY_TEXT_name)));
+		party_free(&p);
+	}
+}
+
 static void since_when(void **state)
 {
 	struct party p;
@@ -185,9 +212,8 @@ static void what_else_is_said(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_order_gives_the_same),
-		cmocka_unit_test(which_word_holds),
-		cmocka_unit_test(since_when),
+		cmocka_unit_test(any_order_gives_the_same), cmocka_unit_test(which_word_holds),
+		cmocka_unit_test(who_it_is_by_the_latest),  cmocka_unit_test(since_when),
 		cmocka_unit_test(what_else_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
