@@ -461,7 +461,8 @@ test('RingCX: dialogs by a pull, then recordings and transcripts of their segmen
 });
 
 // A dialog in which the customer and ann say words that the simulator of speech-to-text hears.
-const WORDS = [{ wait: 500 }, { words: ['ann', 'alpha bravo'] }, { wait: 1500 }, { words: ['customer', 'charlie delta'] }, { wait: 1500 }, { words: ['ann', 'echo'] }, { wait: 500 }];
+const WORDS = [{ wait: 500 }, { words: ['ann', 'alpha bravo'] }, { wait: 1500 }, { words: ['customer', 'charlie delta'] }, { wait: 1500 }, { words: ['ann', 'echo'] }, { wait: 500 },
+  { transfer: ['ann', 'bob'] }, { wait: 730 }, { words: ['bob', 'foxtrot'] }, { wait: 500 }];
 async function pulledDialog(name, { summaries = false, ...connect } = {}) {
   const stt = await new SttServer(['good'], { key: 'k' }).listen();
   const at = await platform({ startAt: Date.now() - 2 * 3600000, speed: 1, ringcxSummaries: summaries });
@@ -488,7 +489,7 @@ async function pulledDialog(name, { summaries = false, ...connect } = {}) {
 test('RingCX: a recording of two channels, whose the source says: turns with their speakers, and an analysis that sees them', { timeout: 120000 }, async () => {
   const { call, turns, recordings, end } = await pulledDialog('cx-sides', { recording_channels: 'customer,assistant' });
   assert.deepEqual(recordings.map((r) => [r.state, r.mixed]), recordings.map(() => ['ready', false]));
-  assert.deepEqual(turns, [['ai', 'alpha bravo'], ['user', 'charlie delta'], ['ai', 'echo']], 'each once, though both segments were recorded');
+  assert.deepEqual(turns, [['ai', 'alpha bravo'], ['user', 'charlie delta'], ['ai', 'echo'], ['ai', 'foxtrot']], 'each once, though three segments were recorded');
   assert.notEqual((await analysed(call)).analysis.ineligible_because, 'no conversation');
   await end();
 });
@@ -496,7 +497,7 @@ test('RingCX: a recording of two channels, whose the source says: turns with the
 test('RingCX: the same when nobody says whose the channels are: both are heard, nobody knows who speaks, and analyses pass them over', { timeout: 120000 }, async () => {
   const { call, turns, recordings, end } = await pulledDialog('cx-mixed');
   assert.deepEqual(recordings.map((r) => [r.state, r.mixed]), recordings.map(() => ['ready', true]));
-  assert.equal(turns.map(([, text]) => text).join(' '), 'alpha bravo charlie delta echo');
+  assert.equal(turns.map(([, text]) => text).join(' '), 'alpha bravo charlie delta echo foxtrot');
   assert.ok(turns.every(([speaker]) => speaker === ''));
   assert.equal((await analysed(call)).analysis.ineligible_because, 'no conversation');
   await end();
