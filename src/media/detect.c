@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The nearest two are 4:3 apart. */
+#define NEAR 1.12
+
 /* Where bytes a second fit two formats, the samples decide. */
 static const struct {
 	uint32_t rate_hz;
@@ -13,8 +16,10 @@ static const struct {
 };
 
 /* Neighbours of one channel are alike; of two channels every other one is, and pairs that are all
- * the same are one voice twice. Silence tells nothing and counts as one channel. */
-static unsigned channels_of(struct span bytes)
+ * the same are one voice twice. Silence tells nothing and counts as one channel. `surely`: two
+ * voices, and no tone or noise that is alike nothing; that it is one is never sure, since two
+ * channels may hold nearly the same. */
+static unsigned channels_of(struct span bytes, bool *surely)
 {
 	uint64_t next = 0, after = 0;
 	size_t n = bytes.n / 2;
@@ -26,6 +31,7 @@ static unsigned channels_of(struct span bytes)
 		next += (uint64_t)abs(s[0] - s[1]);
 		after += (uint64_t)abs(s[0] - s[2]);
 	}
+	*surely = next > after + after / 2;
 	return next > after || (next == 0 && after > 0) ? 2 : 1;
 }
 
@@ -40,18 +46,21 @@ struct detected detect_format(struct span bytes, size_t counted_bytes, int64_t e
 			      uint32_t rate_hz, unsigned channels)
 {
 	double bytes_per_s = elapsed_us > 0 ? (double)counted_bytes * 1e6 / (double)elapsed_us : 0;
-	unsigned like = channels ? channels : channels_of(bytes);
+	bool two = false;
+	unsigned like = channels ? channels : channels_of(bytes, &two);
+	unsigned only = channels ? channels : two ? 2 : 0;
 	size_t best = like == 2 ? 4 : 1; /* 16 kHz, when there is nothing to go by */
 
 	if (rate_hz)
-		return (struct detected){ rate_hz, like };
+		return (struct detected){ rate_hz, like, true };
 	for (size_t i = 0; bytes_per_s > 0 && i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (channels && formats[i].channels != channels)
+		if (only && formats[i].channels != only)
 			continue;
 		double d = distance(bytes_per_s, i), b = distance(bytes_per_s, best);
 		bool same = d / b > 0.99 && d / b < 1.01; /* as many bytes a second */
 		if (same ? formats[i].channels == like : d < b)
 			best = i;
 	}
-	return (struct detected){ formats[best].rate_hz, formats[best].channels };
+	return (struct detected){ formats[best].rate_hz, formats[best].channels,
+				  bytes_per_s > 0 && distance(bytes_per_s, best) < NEAR };
 }

@@ -9,13 +9,15 @@
 #include "callmend/span.h"
 
 enum {
-	DETECT_US = 1500 * 1000, /* of wall clock between the first and the last message */
+	DETECT_US = 1500 * 1000,      /* of wall clock between the first and the last message */
+	DETECT_MOST_US = 4000 * 1000, /* while what came fits no format well */
 	DETECT_BYTES_MAX = 512 * 1024,
 };
 
 struct detected {
 	uint32_t rate_hz;
 	unsigned channels;
+	bool sure; /* bytes a second are near those of the format: no hiccup was measured */
 };
 
 /* `bytes` came in after the first message within `elapsed_us` (the first message itself begins the

@@ -411,15 +411,19 @@ void line_hear(struct media_line *l, const struct line_audio *a, struct span byt
 		listen_feed_line(l);
 }
 
+static struct detected detect_now(const struct detect *d, int64_t now_us)
+{
+	return detect_format((struct span){ d->bytes, d->n & ~(size_t)3 }, d->n - d->first_n,
+			     now_us - d->first_us, d->rate_hz, d->channels);
+}
+
 /* `more`: of the last message, what was not kept. */
 static void detected(struct media_line *l, struct span more, int64_t now_us)
 {
 	struct detect *d = take(l->detect);
 	const struct line_audio a = { .chunk = -1, .at_ms = -1, .arrived_us = now_us };
-	size_t counted = d->n - d->first_n;
 	struct fault f = { 0 };
-	struct detected as = detect_format((struct span){ d->bytes, d->n & ~(size_t)3 }, counted,
-					   now_us - d->first_us, d->rate_hz, d->channels);
+	struct detected as = detect_now(d, now_us);
 
 	l->channels = l->legs_n = as.channels;
 	l->legs_known = true;
@@ -438,6 +442,16 @@ static void detected(struct media_line *l, struct span more, int64_t now_us)
 	free(d);
 }
 
+/* A network or a sender that hiccups delivers late what then comes at once: that evens out. */
+static bool is_measured(const struct detect *d, int64_t now_us)
+{
+	int64_t elapsed_us = now_us - d->first_us;
+
+	if (d->n == sizeof(d->bytes) || elapsed_us >= DETECT_MOST_US)
+		return true;
+	return elapsed_us >= DETECT_US && detect_now(d, now_us).sure;
+}
+
 static void detect_in(struct media_line *l, struct span bytes, int64_t now_us)
 {
 	struct detect *d = l->detect;
@@ -449,7 +463,7 @@ static void detect_in(struct media_line *l, struct span bytes, int64_t now_us)
 	}
 	memcpy(d->bytes + d->n, bytes.p, kept);
 	d->n += kept;
-	if (now_us - d->first_us >= DETECT_US || d->n == sizeof(d->bytes))
+	if (is_measured(d, now_us))
 		detected(l, span_from(bytes, kept), now_us);
 }
 

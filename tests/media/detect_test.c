@@ -45,9 +45,11 @@ static void expect(uint32_t rate, unsigned channels, bool same, double clock, st
 static void rates_and_channels_are_found(void **state)
 {
 	(void)state;
-	static const struct detected formats[] = { { 8000, 1 },	 { 16000, 1 }, { 8000, 2 },
-						   { 16000, 2 }, { 24000, 1 }, { 48000, 1 },
-						   { 24000, 2 } };
+	static const struct {
+		uint32_t rate_hz;
+		unsigned channels;
+	} formats[] = { { 8000, 1 },  { 16000, 1 }, { 8000, 2 }, { 16000, 2 },
+			{ 24000, 1 }, { 48000, 1 }, { 24000, 2 } };
 	static const double clocks[] = { 0.92, 1.0, 1.08 };
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
@@ -63,13 +65,38 @@ static void one_voice_twice_is_two_channels(void **state)
 	expect(8000, 2, true, 1, (struct detected){ 0 });
 }
 
+static struct detected after_hiccup(uint32_t rate, unsigned channels, double clock)
+{
+	static char bytes[DETECT_BYTES_MAX];
+	size_t n = make(rate, channels, 1500, false, bytes);
+
+	return detect_format((struct span){ bytes, n }, n, (int64_t)(1.5 * SECOND * clock), 0, 0);
+}
+
+static void a_hiccup_is_noticed(void **state)
+{
+	(void)state;
+	assert_true(after_hiccup(16000, 2, 1.08).sure);
+	assert_false(after_hiccup(16000, 2, 1.2).sure);
+	assert_false(after_hiccup(16000, 1, 0.83).sure);
+}
+
+static void two_voices_are_never_one_at_another_rate(void **state)
+{
+	struct detected d = after_hiccup(16000, 2, 1.3); /* nearer to 24 kHz, one channel */
+
+	(void)state;
+	assert_int_equal(16000, d.rate_hz);
+	assert_int_equal(2, d.channels);
+}
+
 static void what_is_known_stays(void **state)
 {
 	(void)state;
-	expect(16000, 1, false, 1, (struct detected){ 16000, 0 });
-	expect(16000, 2, false, 1, (struct detected){ 16000, 0 });
-	expect(8000, 2, false, 1, (struct detected){ 0, 2 });
-	expect(16000, 1, false, 1, (struct detected){ 0, 1 });
+	expect(16000, 1, false, 1, (struct detected){ .rate_hz = 16000 });
+	expect(16000, 2, false, 1, (struct detected){ .rate_hz = 16000 });
+	expect(8000, 2, false, 1, (struct detected){ .channels = 2 });
+	expect(16000, 1, false, 1, (struct detected){ .channels = 1 });
 }
 
 static void silence_and_nothing_have_an_answer(void **state)
@@ -90,6 +117,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_and_channels_are_found),
 		cmocka_unit_test(one_voice_twice_is_two_channels),
+		cmocka_unit_test(a_hiccup_is_noticed),
+		cmocka_unit_test(two_voices_are_never_one_at_another_rate),
 		cmocka_unit_test(what_is_known_stays),
 		cmocka_unit_test(silence_and_nothing_have_an_answer),
 	};
