@@ -32,8 +32,7 @@
 	X(SEND_TEXT, "send-text", "send this text in a text conversation; effect: its delivery") \
 	X(RECORD_PAUSE, "record-pause",                                                          \
 	  "leave what comes out of the recordings of the call; effect: the recorder's word, or " \
-	  "what a "                                                                              \
-	  "party shows of the platform's recording")                                             \
+	  "what a party shows of the platform's recording")                                      \
 	X(RECORD_RESUME, "record-resume", "record again what comes; effect: likewise")
 
 enum command_verb {
