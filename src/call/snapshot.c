@@ -115,10 +115,18 @@ static void put_commands(const struct session *s, struct json_out *o, uint32_t m
 	json_end_array(o);
 }
 
+/* When it began, on our clock: the platform's may be hours off. */
+static int64_t began_us(const struct session *s)
+{
+	const struct status_state *st = &s->status;
+	return st->started_us ? pipeline_local(s, st->started_us, st->started_own_clock) : 0;
+}
+
 static void put_summary(const struct session *s, struct json_out *o)
 {
 	put_identity(s, o);
 	put_status(s, o);
+	pipeline_put_time(o, "began_at", began_us(s));
 	put_people(s, o);
 	put_speech(s, o);
 	put_counts(s, o);
@@ -190,19 +198,11 @@ static void put_signals(const struct session *s, struct json_out *o)
 	json_end_array(o);
 }
 
-/* When it began, on our clock: the platform's may be hours off. */
-static int64_t began_us(const struct session *s)
-{
-	const struct status_state *st = &s->status;
-	return st->started_us ? pipeline_local(s, st->started_us, st->started_own_clock) : 0;
-}
-
 void session_snapshot(const struct session *s, struct buf *out)
 {
 	struct json_out o = { .b = out };
 	json_begin(&o, NULL);
 	put_summary(s, &o);
-	pipeline_put_time(&o, "began_at", began_us(s));
 	put_commands(s, &o, COMMANDS_SHOWN, false);
 	commands_put_can(s, &o);
 	put_turns(s, &o);

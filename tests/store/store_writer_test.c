@@ -664,6 +664,33 @@ static void the_same_session_is_believed(void **state)
 	assert_string_equal(call_json("started_at"), "2026-11-21T04:00:01.000000Z");
 }
 
+/* The platform's clock is an hour behind: what ours times has its place in the call all the same.
+ */
+static void sound_is_placed_by_our_own_clock(void **state)
+{
+	(void)state;
+	write_summary(1, SUMMARY KNOWN
+		      "\"began_at\":\"2026-11-21T05:00:00.000000Z\",\"last_seq\":1000}");
+	sql("select callmend_recording_put('" CALL "', '{\"id\": \"" TOOL
+	    "\", \"state\": \"ready\", "
+	    "\"started_at\": \"2026-11-21T05:00:02Z\"}', null)");
+	assert_string_equal(sql("select callmend_recording(r)->>'offset_ms' from recordings r"),
+			    "2000");
+	sql("update recordings set platform_id = 'r-1', started_at = '2026-11-21T04:00:03Z'");
+	assert_string_equal(sql("select callmend_recording(r)->>'offset_ms' from recordings r"),
+			    "3000");
+	sql("select callmend_words_put('" CALL "', '[{\"seq\": 65536, \"type\": \"turn\", \"at\": "
+	    "\"2026-11-21T05:00:04Z\", \"text\": \"Hello.\", \"data\": {}}]', '{}')");
+	assert_string_equal(sql("select offset_ms from call_events where text = 'Hello.'"), "4000");
+	/* A session that was begun anew by a late message knows less. */
+	write_summary(2,
+		      SUMMARY "\"status\":\"ended\",\"began_at\":\"2026-11-21T07:00:00.000000Z\","
+			      "\"counts\":{\"events\":2},\"last_seq\":2000}");
+	assert_string_equal(sql("select callmend_time(began_at) from calls"),
+			    "2026-11-21T05:00:00.000000Z");
+	sql("truncate recordings");
+}
+
 static void write_one(enum store_row_kind kind, uint64_t record, const char *const *params,
 		      size_t n)
 {
@@ -884,6 +911,7 @@ int main(void)
 		T(call_rows_never_go_back),
 		T(a_late_message_does_not_forget),
 		T(the_same_session_is_believed),
+		T(sound_is_placed_by_our_own_clock),
 		T(tool_rows_hold_what_b1_asks_for),
 		T(rewritten_searches_are_counted_once),
 		T(facts_reach_the_contact),

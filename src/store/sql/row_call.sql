@@ -10,7 +10,7 @@ with given as (
 			'structured_outputs', r->'structured_outputs') from (select $2::jsonb as r) told where r is not null) as report
 	from jsonb_to_record($1::jsonb) as s(id uuid, org_id uuid, source_id uuid, project_id uuid, conversation_id uuid,
 		provider_call_id text, kind text, status text, live boolean, transcript_live boolean,
-		started_at timestamptz, ended_at timestamptz, duration_ms bigint, ended_reason text,
+		started_at timestamptz, began_at timestamptz, ended_at timestamptz, duration_ms bigint, ended_reason text,
 		ended_class text, customer jsonb, assistant jsonb, phone_number text, sentiment jsonb,
 		counts jsonb, outcome text, cost numeric, summary text, instruction_version uuid, flags jsonb,
 		last_seq bigint)
@@ -30,13 +30,13 @@ with given as (
 		last_at = greatest(k.last_at, excluded.last_at)
 )
 insert into calls as c (id, org_id, source_id, project_id, conversation_id, provider_call_id, kind, status, live,
-	transcript_live, started_at, ended_at, duration_ms, ended_reason, ended_class, customer,
+	transcript_live, started_at, began_at, ended_at, duration_ms, ended_reason, ended_class, customer,
 	customer_number, assistant, phone_number, user_sentiment, ai_sentiment, call_sentiment, event_count,
 	turn_count, message_count, tool_call_count, tool_error_count, interruption_count, hang_count,
 	intervention_count, duplicate_count, outcome, cost, summary, instruction_version, flags, report, imported, last_seq)
 select id, org_id, source_id, project_id, conversation_id, nullif(provider_call_id, ''), nullif(kind, ''),
 	coalesce(nullif(status, ''), 'unknown'), coalesce(live, ended_at is null), coalesce(transcript_live, false),
-	start, ended_at, duration_ms, nullif(ended_reason, ''), nullif(ended_class, ''), nullif(customer, 'null'),
+	start, began_at, ended_at, duration_ms, nullif(ended_reason, ''), nullif(ended_class, ''), nullif(customer, 'null'),
 	nullif(number, ''), nullif(assistant, 'null'), nullif(phone_number, ''), nullif(sentiment->>'user', ''),
 	nullif(sentiment->>'ai', ''), nullif(sentiment->>'call', ''), coalesce((counts->>'events')::bigint, 0),
 	coalesce((counts->>'turns')::bigint, 0), coalesce((counts->>'messages')::bigint, 0),
@@ -60,6 +60,8 @@ on conflict (id) do update set
 	transcript_live = c.transcript_live or excluded.transcript_live,
 	started_at = case when excluded.event_count < c.event_count
 		then least(c.started_at, excluded.started_at) else excluded.started_at end,
+	began_at = case when excluded.event_count < c.event_count
+		then coalesce(c.began_at, excluded.began_at) else coalesce(excluded.began_at, c.began_at) end,
 	ended_at = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_at, c.ended_at) else excluded.ended_at end,
 	duration_ms = coalesce(excluded.duration_ms, c.duration_ms),
