@@ -233,7 +233,7 @@ test('import and transfer name all that they take', async () => {
   const imports = (await callmend(['import', '--help']).ended).out;
   for (const word of ['vapi, openai, ringcentral or transcript', 'WAV, Ogg Opus, MP3', 'credentials of the source'])
     assert.ok(imports.includes(word), `${word} in ${imports}`);
-  assert.match((await callmend(['transfer', '--help']).ended).out, /number, SIP address or extension[\s\S]*transfer 3f2a --extension 101/);
+  assert.match((await callmend(['transfer', '--help']).ended).out, /number, SIP address, extension or queue[\s\S]*transfer 3f2a --extension 101/);
 });
 
 test('text from elsewhere cannot play with the terminal', async (t) => {
