@@ -30,10 +30,11 @@ static bool is_present(const struct trouble *t, int64_t now_us)
 	return t->last_us && now_us - t->last_us < TROUBLE_KEPT_US;
 }
 
-/* A private cluster's database, and every schema, is made while the parts already ask for it. */
+/* A private cluster starts, and its database and every schema are made, while the parts already ask
+ * for them. */
 static bool is_made_at_start(const char *sqlstate)
 {
-	return strcmp(sqlstate, "3D000") == 0 ||
+	return strcmp(sqlstate, "57P03") == 0 || strcmp(sqlstate, "3D000") == 0 ||
 	       strcmp(sqlstate_find(sqlstate)->name, "schema") == 0;
 }
 
@@ -56,7 +57,8 @@ static void say(enum store_part part, const struct trouble *t, const char *text)
 	const struct sqlstate *means = sqlstate_find(t->sqlstate);
 	enum log_level level = means->kind == SQLSTATE_PASSING ? LOG_WARN : LOG_ERROR;
 	if (t->waits) {
-		log_info("store", "%s: waits until database and schema are made: %s",
+		log_info("store",
+			 "%s: waits until PostgreSQL has started, database and schema are made: %s",
 			 parts[part].name, text);
 		return;
 	}

@@ -175,6 +175,27 @@ static void say_no_database(struct trouble_board *b, int64_t at_us)
 	trouble_report(b, STORE_PART_DIRECTORY, "", "3D000", "no such database", at_us);
 }
 
+static void say_starting(struct trouble_board *b, int64_t at_us)
+{
+	trouble_report(b, STORE_PART_QUERIES, "", "57P03", "the database system is starting up",
+		       at_us);
+}
+
+/* But one that has been there and starts again was away. */
+static void a_server_that_starts_is_no_trouble(void **state)
+{
+	(void)state;
+	struct trouble_board b;
+	char text[512];
+	trouble_init(&b);
+	logged(say_starting, &b, 100, text, sizeof(text));
+	assert_non_null(strstr(text, " info "));
+	trouble_clear(&b, STORE_PART_QUERIES, "");
+	logged(say_starting, &b, 200, text, sizeof(text));
+	assert_non_null(strstr(text, " warn "));
+	trouble_fini(&b);
+}
+
 static void a_schema_in_the_making_is_no_error(void **state)
 {
 	(void)state;
@@ -183,7 +204,7 @@ static void a_schema_in_the_making_is_no_error(void **state)
 	trouble_init(&b);
 	logged(say_no_table, &b, 100, text, sizeof(text));
 	assert_non_null(strstr(text, " info "));
-	assert_non_null(strstr(text, "waits until database and schema are made"));
+	assert_non_null(strstr(text, "database and schema are made"));
 	logged(say_no_table, &b, 99 + TROUBLE_MADE_US, text, sizeof(text));
 	assert_string_equal(text, "");
 	logged(say_no_database, &b, 200, text, sizeof(text));
@@ -539,6 +560,7 @@ int main(void)
 		cmocka_unit_test(what_counts_is_what_it_means),
 		cmocka_unit_test(names_are_few_and_documented),
 		cmocka_unit_test(troubles_are_told_until_they_are_over),
+		cmocka_unit_test(a_server_that_starts_is_no_trouble),
 		cmocka_unit_test(a_schema_in_the_making_is_no_error),
 		cmocka_unit_test(migrations_that_run_are_no_error),
 		cmocka_unit_test(a_schema_that_was_good_is_an_error_at_once),
