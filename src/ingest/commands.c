@@ -54,12 +54,12 @@ static void leave_texts(struct command_wait *w)
 	pthread_mutex_lock(&w->in->texts_lock);
 	if (w->listed)
 		DL_DELETE2(w->in->texts, w, text_prev, text_next);
+	w->listed = false;
 	pthread_mutex_unlock(&w->in->texts_lock);
 }
 
 static void wait_free(struct command_wait *w)
 {
-	leave_texts(w);
 	buf_free(&w->command);
 	buf_free(&w->beginning);
 	buf_free(&w->json);
@@ -75,6 +75,7 @@ static void run_done(struct mail *m, struct shard *here)
 					 .call = w->taker };
 
 	(void)here;
+	leave_texts(w); /* whoever has the answer may ask again at once */
 	w->done(w->user, &a);
 	wait_free(w);
 }

@@ -321,7 +321,11 @@ struct texting {
 	int code;
 	char json[1000];
 	atomic_int done;
+	struct shard *here;
+	struct texting *then; /* sent as soon as this one is answered */
 };
+
+static void run_text(struct shard *here, void *arg);
 
 static void on_sent(void *user, const struct live_command_answer *a)
 {
@@ -330,12 +334,15 @@ static void on_sent(void *user, const struct live_command_answer *a)
 	t->code = a->code;
 	t->call = a->call;
 	snprintf(t->json, sizeof(t->json), "%.*s", SPAN_ARG(a->json));
+	if (t->then)
+		run_text(t->here, t->then);
 	atomic_store(&t->done, 1);
 }
 
 static void run_text(struct shard *here, void *arg)
 {
 	struct texting *t = arg;
+	t->here = here;
 	int rc = live_text(ingest_live(g.in), here, &t->org, &t->text, &t->command, 5000, on_sent,
 			   t);
 
@@ -438,6 +445,24 @@ static void a_key_counts_from_the_first_moment(void **state)
 	assert_int_equal(atomic_load(&sent), 1);
 }
 
+/* Who has been told of a conflict may ask at once what became of the text. */
+static void a_conflict_is_over_when_it_is_told(void **state)
+{
+	struct texting clash, again;
+
+	(void)state;
+	start_texting();
+	assert_int_equal(text("+15550002", "Hello", "k").code, 0);
+	prepare_text(&again, "+15550002", "Hello", "k");
+	prepare_text(&clash, "+15550002", "Goodbye", "k");
+	clash.then = &again;
+	rig_on_shard(&g.rig, 1, run_text, &clash);
+	rig_wait(&again.done, 1);
+	assert_int_equal(clash.code, E_CONFLICT);
+	assert_int_equal(again.code, 0);
+	assert_int_equal(atomic_load(&sent), 1);
+}
+
 static void a_text_whose_answer_is_lost_is_never_sent_again(void **state)
 {
 	struct texting t;
@@ -486,6 +511,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_text_goes_when_its_intent_is_durable, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_key_counts_from_the_first_moment, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_conflict_is_over_when_it_is_told, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_text_whose_answer_is_lost_is_never_sent_again,
 						setup, teardown),
