@@ -29,7 +29,9 @@
 	X(unmute_effect_ms, 30000, "how long to wait for the next assistant speech")              \
 	X(end_effect_ms, 15000, "how long to wait for status ended")                              \
 	X(transfer_effect_ms, 30000, "how long to wait for the transfer")                         \
-	X(hold_effect_ms, 10000, "how long to wait for a party to be held or taken back, or its recording to be paused or go on")         \
+	X(hold_effect_ms, 10000,                                                                  \
+	  "how long to wait for a party to be held or taken back, or its recording to be paused " \
+	  "or go on")                                                                             \
 	X(monitor_effect_ms, 30000, "how long to wait for a supervisor's party")                  \
 	X(text_effect_ms, 600000, "how long to wait for a text to be delivered")                  \
 	X(turn_gap_ms, 1500, "finals of one speaker closer than this are one turn")               \

@@ -19,44 +19,44 @@ struct command_ask {
 		.name = "verb", .in = PARAM_IN_BODY, .type = PARAM_ENUM, .need = PARAM_REQUIRED, \
 		.values = commands_verbs, .doc = "what to do"                                    \
 	}
-#define COMMAND_BODY_PARAMS                                                                       \
-	{ .name = "text",                                                                         \
-	  .in = PARAM_IN_BODY,                                                                    \
-	  .type = PARAM_TEXT,                                                                     \
-	  .min = 1,                                                                               \
-	  .max = COMMAND_TEXT_LIMIT,                                                              \
-	  .doc = "say, send-text: the words; add-message: the entry; transfer: spoken first, "    \
-		 "optional" },                                                                    \
-		{ .name = "role",                                                                 \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_ENUM,                                                             \
-		  .values = commands_roles,                                                       \
-		  .doc = "add-message: the entry's role, system unless given" },                  \
-		{ .name = "target",                                                               \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_ENUM,                                                             \
-		  .values = commands_targets,                                                     \
-		  .doc = "mute, unmute, hold, unhold, transfer: who; the assistant (our side) "   \
-			 "unless given" },                                                        \
-		{ .name = "trigger_response",                                                     \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_BOOL,                                                             \
-		  .doc = "add-message: let the assistant answer at once; true unless given" },    \
-		{ .name = "interrupt",                                                            \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_BOOL,                                                             \
-		  .doc = "say: cut the assistant short" },                                        \
-		{ .name = "end_after",                                                            \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_BOOL,                                                             \
-		  .doc = "say: end the call when spoken" },                                       \
-		{ .name = "destination",                                                          \
-		  .in = PARAM_IN_BODY,                                                            \
-		  .type = PARAM_OBJECT,                                                           \
-		  .max = 4096,                                                                    \
-		  .doc = "transfer, monitor, coach, barge: {type: number, number}, {type: sip, "  \
-			 "sipUri}, {type: extension, extension or id}, {type: voicemail, "        \
-			 "queue or device, id}; which of them, the provider's page says" },       \
+#define COMMAND_BODY_PARAMS                                                                      \
+	{ .name = "text",                                                                        \
+	  .in = PARAM_IN_BODY,                                                                   \
+	  .type = PARAM_TEXT,                                                                    \
+	  .min = 1,                                                                              \
+	  .max = COMMAND_TEXT_LIMIT,                                                             \
+	  .doc = "say, send-text: the words; add-message: the entry; transfer: spoken first, "   \
+		 "optional" },                                                                   \
+		{ .name = "role",                                                                \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_ENUM,                                                            \
+		  .values = commands_roles,                                                      \
+		  .doc = "add-message: the entry's role, system unless given" },                 \
+		{ .name = "target",                                                              \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_ENUM,                                                            \
+		  .values = commands_targets,                                                    \
+		  .doc = "mute, unmute, hold, unhold, transfer: who; the assistant (our side) "  \
+			 "unless given" },                                                       \
+		{ .name = "trigger_response",                                                    \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_BOOL,                                                            \
+		  .doc = "add-message: let the assistant answer at once; true unless given" },   \
+		{ .name = "interrupt",                                                           \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_BOOL,                                                            \
+		  .doc = "say: cut the assistant short" },                                       \
+		{ .name = "end_after",                                                           \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_BOOL,                                                            \
+		  .doc = "say: end the call when spoken" },                                      \
+		{ .name = "destination",                                                         \
+		  .in = PARAM_IN_BODY,                                                           \
+		  .type = PARAM_OBJECT,                                                          \
+		  .max = 4096,                                                                   \
+		  .doc = "transfer, monitor, coach, barge: {type: number, number}, {type: sip, " \
+			 "sipUri}, {type: extension, extension or id}, {type: voicemail, "       \
+			 "queue or device, id}; which of them, the provider's page says" },      \
 		COMMAND_REASON_PARAM
 #define COMMAND_REASON_PARAM                                                         \
 	{                                                                            \

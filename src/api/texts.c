@@ -98,9 +98,8 @@ static bool build(struct request *r, struct live_text *t, struct command *c, str
 		.reason = request_value(r, "reason"),
 	};
 	const struct dir_source *source = find_source(r, p);
-	if (!source || !can_text(source, p) ||
-	    !choose_from(r, source, &t->ours, p) || !read_to(r, &t->theirs, p) ||
-	    !commands_read_key(r, &ask.key, p) ||
+	if (!source || !can_text(source, p) || !choose_from(r, source, &t->ours, p) ||
+	    !read_to(r, &t->theirs, p) || !commands_read_key(r, &ask.key, p) ||
 	    !commands_build(&ask, &r->caller, &r->arena, c, p))
 		return false;
 	t->source = source->id;

@@ -32,12 +32,12 @@ static const char *const speakers[] = {
 };
 
 /* Members that are a number or a text, in the order in which they are written. */
-#define NUMBERS(X)                                                                          \
-	X(at_us)                                                                            \
-	X(ms)                                                                               \
-	X(value)                                                                            \
-	X(peak) X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) \
-		X(damaged)
+#define NUMBERS(X) \
+	X(at_us)   \
+	X(ms)      \
+	X(value)   \
+	X(peak)    \
+	X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) X(damaged)
 #define TEXTS(X) X(name) X(text) X(id) X(party) X(who)
 
 static void write_fact(const struct heard *h, struct json_out *o)

@@ -383,8 +383,7 @@ static void explain_nothing(struct session *s, struct held_command *h, struct sp
 	bool could = !s->dialect->cannot(h->c.verb, NULL);
 	const char *providers = could ? s->dialect->cannot(h->c.verb, &where) : NULL;
 	int n = snprintf(why, sizeof(why), "%s%s%.*s", providers ? providers : "",
-			 providers ? "; " : "",
-			 SPAN_ARG(kept_clip(recorders, ERROR_BODY_BYTES)));
+			 providers ? "; " : "", SPAN_ARG(kept_clip(recorders, ERROR_BODY_BYTES)));
 	kept_set(&h->error, (struct span){ why, (size_t)n });
 }
 

@@ -200,7 +200,8 @@ static void see_moved(struct session *s, struct held_command *h, const struct ev
 	bool comes = is_state(e, PARTY_RINGING) || is_state(e, PARTY_TALKING);
 	if (is_of_party(s, h, e) && is_state(e, PARTY_MOVED))
 		commands_effect_seen(s, h, "the party was handed over");
-	else if (talker && comes && told_since_asked(s, h, e) && parties_new(s, id, h->requested_us))
+	else if (talker && comes && told_since_asked(s, h, e) &&
+		 parties_new(s, id, h->requested_us))
 		commands_effect_seen(s, h, "another party was called");
 	arena_fini(&arena);
 }
@@ -365,11 +366,11 @@ bool observe_possible(const struct held_command *h)
 {
 	/* Of the others something shows in every call. */
 	static bool (*const possible[COMMAND_COUNT])(const struct held_command *) = {
-		[COMMAND_SAY] = possible_words,	       [COMMAND_ADD_MESSAGE] = possible_words,
-		[COMMAND_MUTE] = possible_mute,	       [COMMAND_UNMUTE] = possible_unmute,
-		[COMMAND_HOLD] = possible_hold,	       [COMMAND_UNHOLD] = possible_hold,
-		[COMMAND_MONITOR] = possible_party,    [COMMAND_COACH] = possible_party,
-		[COMMAND_BARGE] = possible_party,      [COMMAND_SEND_TEXT] = possible_delivery,
+		[COMMAND_SAY] = possible_words,		 [COMMAND_ADD_MESSAGE] = possible_words,
+		[COMMAND_MUTE] = possible_mute,		 [COMMAND_UNMUTE] = possible_unmute,
+		[COMMAND_HOLD] = possible_hold,		 [COMMAND_UNHOLD] = possible_hold,
+		[COMMAND_MONITOR] = possible_party,	 [COMMAND_COACH] = possible_party,
+		[COMMAND_BARGE] = possible_party,	 [COMMAND_SEND_TEXT] = possible_delivery,
 		[COMMAND_RECORD_PAUSE] = possible_party, [COMMAND_RECORD_RESUME] = possible_party,
 	};
 	return !possible[h->c.verb] || possible[h->c.verb](h);

@@ -174,7 +174,7 @@ struct speech_state {
 	struct {
 		bool on;
 		int turn;
-		int64_t since_us;   /* event time of `started` */
+		int64_t since_us; /* event time of `started` */
 		bool since_own_clock;
 		int64_t changed_us; /* arrival of the last started or stopped */
 		int64_t heard_us;   /* arrival of the last sign of this voice; 0: none */

@@ -7,12 +7,7 @@
 #include "dialect/vapi.h"
 
 const struct dialect *const dialects[] = {
-	&vapi_dialect,
-	&openai_dialect,
-	&ringcentral_dialect,
-	&ringcx_dialect,
-	&audio_dialect,
-	NULL,
+	&vapi_dialect, &openai_dialect, &ringcentral_dialect, &ringcx_dialect, &audio_dialect, NULL,
 };
 
 const struct dialect *dialect_find(struct span name)

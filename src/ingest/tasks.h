@@ -19,12 +19,12 @@ struct effect_task {
 	struct arena arena;
 	enum effect_kind kind;
 	struct uuid id;
-	struct command_where where; /* CONTROL; spans in the arena */
-	struct buf command;	    /* CONTROL, SOCKET, RECORDER: command JSON */
-	struct command parsed;	    /* spans in `command` and the arena */
-	struct errand errand;	    /* SOCKET, RECORDER */
+	struct command_where where;	/* CONTROL; spans in the arena */
+	struct buf command;		/* CONTROL, SOCKET, RECORDER: command JSON */
+	struct command parsed;		/* spans in `command` and the arena */
+	struct errand errand;		/* SOCKET, RECORDER */
 	struct connect_request request; /* CONTROL, RECONCILE: by the source's session */
-	struct uuid tool;	    /* TOOL: definition */
+	struct uuid tool;		/* TOOL: definition */
 	struct span tool_name;
 	struct span arguments;
 	struct json rewritten; /* TOOL: what a mapping made of them */

@@ -41,7 +41,7 @@ struct platform {
 	bool no_recovery;		/* answers Failed */
 	bool no_echo;			/* heartbeats get no answer */
 	int absolute_s, recovery_s;
-	unsigned kept; /* for a recovery, the newest; 0: all, and it does not say */
+	unsigned kept;		       /* for a recovery, the newest; 0: all, and it does not say */
 	const char *reply;	       /* to the subscription instead of the usual: "403 {...}" */
 	char *events[PLATFORM_EVENTS]; /* of the stream; the nth has sequence n + 1 */
 	unsigned events_n;

@@ -847,7 +847,8 @@ static void more_than_the_platform_keeps_is_asked_for(void **state)
 	assert_int_equal(told("\"id\":\"s-gone\""), 1);
 	AWAIT_FAST(atomic_load(&n.missed_n) == 1);
 	assert_int_equal(atomic_load(&p.subscribed), 1); /* it stands */
-	/* Since before the loss, a minute ago, by the platform's clock; a minute more in any case. */
+	/* Since before the loss, a minute ago, by the platform's clock; a minute more in any case.
+	 */
 	assert_true(atomic_load(&n.missed_since_us) < clock_now_us() - (590 + 60 + 50) * SECOND_US);
 }
 

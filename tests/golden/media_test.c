@@ -7,7 +7,8 @@
  *
  * A .talk has a line per message: "< text" and "<b hex" come in, "> audio hex", "> mark name",
  * "> clear", "> silence ms", "> transcript LEG final|partial text" and "> command json" go out;
- * "open CALL ENCODING RATE" (first line) is what we dialled with; "#" is a remark. The .events have a line per line: the event as JSON, "refused: why", or what is sent.
+ * "open CALL ENCODING RATE" (first line) is what we dialled with; "#" is a remark. The .events have
+ *a line per line: the event as JSON, "refused: why", or what is sent.
  *
  * Beside that every line shows that a refused message changes nothing, and that audio in the plain
  * form allocates nothing. */

@@ -11,21 +11,22 @@ enum { DOC_MAX = 1 << 20 };
 
 static void events_page(struct buf *out)
 {
-	buf_addz(out, "# Events of a call\n\n"
-		      "Generated from `EVENTS` in `include/callmend/event.h` by `call_docs_test "
-		      "--write`; a test compares.\n\n"
-		      "Every event is `{\"seq\", \"type\", \"call_id\", \"at\", \"offset_ms\", "
-		      "\"speaker\", \"text\", \"is_final\", "
-		      "\"data\"}`. `seq` grows within a call, gaps are normal. `at` is when it "
-		      "happened: the provider's time when it gave "
-		      "one that can be believed, else the time of arrival (then `data.provider_at` "
-		      "says what the provider claimed). "
-		      "`offset_ms` counts from the start of the call, null while that is unknown; of "
-		      "what is timed by our own clock (sound, timers, commands) "
-		      "from the start as our clock had it: the provider's start, moved by the least "
-		      "difference of arrival and provider's time seen in this call. "
-		      "`speaker` is `ai`, `user` or null.\n\n"
-		      "| type | data |\n|---|---|\n");
+	buf_addz(out,
+		 "# Events of a call\n\n"
+		 "Generated from `EVENTS` in `include/callmend/event.h` by `call_docs_test "
+		 "--write`; a test compares.\n\n"
+		 "Every event is `{\"seq\", \"type\", \"call_id\", \"at\", \"offset_ms\", "
+		 "\"speaker\", \"text\", \"is_final\", "
+		 "\"data\"}`. `seq` grows within a call, gaps are normal. `at` is when it "
+		 "happened: the provider's time when it gave "
+		 "one that can be believed, else the time of arrival (then `data.provider_at` "
+		 "says what the provider claimed). "
+		 "`offset_ms` counts from the start of the call, null while that is unknown; of "
+		 "what is timed by our own clock (sound, timers, commands) "
+		 "from the start as our clock had it: the provider's start, moved by the least "
+		 "difference of arrival and provider's time seen in this call. "
+		 "`speaker` is `ai`, `user` or null.\n\n"
+		 "| type | data |\n|---|---|\n");
 	for (unsigned i = 0; i < EVENT_COUNT; i++)
 		buf_printf(out, "| `%s` | %s |\n", event_name((enum event_type)i),
 			   event_doc((enum event_type)i));
