@@ -71,6 +71,7 @@ static unsigned leg_place(struct sound_state_of_call *a)
 	unsigned best = NO_LEG;
 	if (a->legs_n < SOUND_LEGS)
 		return leg_new(a);
+	CHECK(a->legs);
 	for (unsigned i = 0; i < a->legs_n; i++) {
 		bool gone = !a->legs[i].attached;
 		if (gone && (best == NO_LEG || a->legs[i].detached_us < a->legs[best].detached_us))
@@ -593,6 +594,7 @@ static bool find_leg(struct session *s, struct told_fact *f)
 	struct sound_state_of_call *a = sound(s);
 	uint64_t key = key_of(f->stream, f->h->leg);
 	f->place = leg_find(a, key);
+	CHECK(a->legs || f->place == NO_LEG);
 	bool anew =
 		f->h->kind == HEARD_ATTACHED && (f->place == NO_LEG || !a->legs[f->place].attached);
 	if (anew) {
