@@ -29,6 +29,10 @@ struct store_config {
 	void *user;
 };
 
+/* At a first start, and when a new version begins, server, database and schema are still being
+ * made: so long it is no wonder that nobody answers. */
+enum { STORE_MADE_MS = 30000 };
+
 struct store;
 MUST int store_new(struct store **out, const struct store_config *, struct fault *f);
 /* Before the shards that asked go: ends the threads, answers what waits with E_UNAVAILABLE;

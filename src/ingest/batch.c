@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -36,9 +37,8 @@ enum {
 	GROUP_BYTES = 4 * 1024 * 1024,
 	NUMBERS_PER_RECORD = 4,
 	OPEN_CALLS_MAX = 4096,
-	RETRY_MIN_MS = 50,
-	RETRY_MAX_MS = 2000
 };
+#define PAUSES ((struct backoff){ .least_ms = 50, .most_ms = 2000 })
 #define AFTER_END_US (INT64_C(60) * SECOND_US)
 enum { SLOT_RECORD, SLOT_TIME };
 #define STOPPED_TWICE "reading or applying it stopped the import twice: skipped"
@@ -128,24 +128,24 @@ static bool stopping(const struct batch *b)
 }
 
 /* Waits before another try; false: enough. */
-static bool try_again(struct batch *b, int64_t since_ms, int64_t *wait_ms)
+static bool try_again(struct batch *b, int64_t since_ms, struct backoff *pause)
 {
 	int64_t patience = b->cfg.patience_ms ? b->cfg.patience_ms : BATCH_PATIENCE_MS;
 	if (stopping(b) || clock_monotonic_us() / 1000 - since_ms > patience)
 		return false;
-	usleep((useconds_t)*wait_ms * 1000);
-	*wait_ms = *wait_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : *wait_ms * 2;
+	usleep((useconds_t)backoff_next_ms(pause) * 1000);
 	return true;
 }
 
 static int ask(struct batch *b, const char *name, const char *const *params, size_t n,
 	       struct buf *out, struct fault *f)
 {
-	int64_t since = clock_monotonic_us() / 1000, wait = RETRY_MIN_MS;
+	int64_t since = clock_monotonic_us() / 1000;
+	struct backoff pause = PAUSES;
 	int rc;
 	do {
 		rc = store_link_query(b->link, name, params, n, out, f);
-	} while (rc == E_UNAVAILABLE && try_again(b, since, &wait));
+	} while (rc == E_UNAVAILABLE && try_again(b, since, &pause));
 	return rc;
 }
 
@@ -773,7 +773,8 @@ static void add_import_row(struct batch *b, uint64_t number)
 
 static int store_group(struct batch *b, uint64_t upto, struct fault *f)
 {
-	int64_t since = clock_monotonic_us() / 1000, wait = RETRY_MIN_MS;
+	int64_t since = clock_monotonic_us() / 1000;
+	struct backoff pause = PAUSES;
 	int rc;
 	add_dirty_rows(b);
 	add_import_row(b, upto * NUMBERS_PER_RECORD);
@@ -781,7 +782,7 @@ static int store_group(struct batch *b, uint64_t upto, struct fault *f)
 		rc = store_write(b->writer, b->rows.items, b->rows.n,
 				 b->stored * NUMBERS_PER_RECORD, upto * NUMBERS_PER_RECORD, NULL,
 				 f);
-	} while (rc == E_UNAVAILABLE && try_again(b, since, &wait));
+	} while (rc == E_UNAVAILABLE && try_again(b, since, &pause));
 	if (rc == E_CONFLICT)
 		return fault(f, rc, "another process runs this import");
 	return rc;

@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -248,7 +249,7 @@ static void log_change(struct projector *p, bool connected, const struct fault *
 /* Until it is stored; false: stopping, or another projector has taken over. */
 static bool store(struct projector *p)
 {
-	int64_t wait = RETRY_MIN_MS;
+	struct backoff pause = { .least_ms = RETRY_MIN_MS, .most_ms = RETRY_MAX_MS };
 	size_t refused = 0;
 	struct fault f = { 0 };
 	int rc;
@@ -262,9 +263,8 @@ static bool store(struct projector *p)
 			return false;
 		}
 		log_change(p, false, &f);
-		if (!pause_ms(p, wait))
+		if (!pause_ms(p, backoff_next_ms(&pause)))
 			return false;
-		wait = wait * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait * 2;
 	}
 	log_change(p, true, &f);
 	p->stored = p->read_to;

@@ -25,7 +25,6 @@ enum {
 	IDLE_MOST_MS = 2000,
 	AWAY_LEAST_MS = 200,
 	AWAY_MOST_MS = 2000,
-	QUIET_MS = 30 * 1000, /* so long after a start PostgreSQL may still be made */
 	SCHEDULE_MS = 60 * 1000,
 	STALE_MS = 60 * 1000,
 	REPORT_MS = 60 * 1000,
@@ -327,7 +326,7 @@ int worker_new(struct worker **out, const struct worker_config *config, struct f
 	}
 	/* When PostgreSQL is away it is listened to from the first connection on. */
 	(void)!store_link_listen(w->link, "callmend_job", f);
-	w->quiet_until_us = clock_monotonic_us() + QUIET_MS * MS_US;
+	w->quiet_until_us = clock_monotonic_us() + STORE_MADE_MS * MS_US;
 	w->ctx = (struct job_context){
 		.db = w->link,
 		.owner = w->config.owner,

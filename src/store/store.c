@@ -91,10 +91,10 @@ static void note_connect(struct store *s, int rc)
 	pthread_mutex_lock(&s->lock);
 	s->trying = false;
 	s->away = rc != 0;
-	s->retry_ms = rc == 0 ? 0 : s->retry_ms == 0 ? STORE_RETRY_LEAST_MS : s->retry_ms * 2;
-	if (s->retry_ms > STORE_RETRY_MOST_MS)
-		s->retry_ms = STORE_RETRY_MOST_MS;
-	s->retry_at_us = clock_monotonic_us() + s->retry_ms * MS_US;
+	if (s->away)
+		s->retry_at_us = clock_monotonic_us() + backoff_next_ms(&s->pause) * MS_US;
+	else
+		backoff_reset(&s->pause);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -217,6 +217,7 @@ int store_new(struct store **out, const struct store_config *config, struct faul
 	pthread_cond_init(&s->more, NULL);
 	trouble_init(&s->troubles);
 	s->last = &s->first;
+	s->pause = STORE_PAUSES;
 	s->url = strdup(config->url);
 	s->state_dir = strdup(config->state_dir ? config->state_dir : "");
 	s->secrets_dir = strdup(config->secrets_dir ? config->secrets_dir : "");

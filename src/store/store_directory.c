@@ -34,17 +34,13 @@
 #include "store/store_internal.h"
 
 enum { POLL_MS = 5000, SECRETS_LOOK_MS = 2000, FILE_LIMIT = 256 * 1024 * 1024, TOLD_MOST = 500 };
-/* A first start makes the server itself: so long after a start it is no wonder that nobody answers.
- */
-enum { QUIET_MS = 30000 };
-
 struct follower {
 	struct store *s;
 	struct pg pg;
 	uint64_t version; /* of what was handed on; 0: nothing yet */
 	bool tried_file;
 	int64_t quiet_until_us; /* 0: it was there, or its absence has been told */
-	int64_t retry_ms;
+	struct backoff pause;
 	struct buf told; /* ids of notifications: "{a,b" */
 	unsigned told_n;
 	int64_t jobs_at_us;  /* when to look at them again */
@@ -197,7 +193,7 @@ static int connect_follower(struct follower *w, struct fault *f)
 	w->quiet_until_us = 0;
 	TRY(load(w, f));
 	trouble_clear(&w->s->troubles, STORE_PART_DIRECTORY, "");
-	w->retry_ms = 0;
+	backoff_reset(&w->pause);
 	return 0;
 }
 
@@ -313,10 +309,7 @@ static int follow(struct follower *w, struct fault *f)
 
 static void back_off(struct follower *w)
 {
-	w->retry_ms = w->retry_ms ? w->retry_ms * 2 : STORE_RETRY_LEAST_MS;
-	if (w->retry_ms > STORE_RETRY_MOST_MS)
-		w->retry_ms = STORE_RETRY_MOST_MS;
-	int64_t until = clock_monotonic_us() + w->retry_ms * MS_US;
+	int64_t until = clock_monotonic_us() + backoff_next_ms(&w->pause) * MS_US;
 	while (!stopping(w) && clock_monotonic_us() < until) {
 		refresh_secrets(w);
 		nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000000 }, NULL);
@@ -340,7 +333,8 @@ void *store_directory_run(void *arg)
 	struct store *s = arg;
 	struct follower w = { .s = s,
 			      .pg = { .stop = &s->stopping },
-			      .quiet_until_us = clock_monotonic_us() + QUIET_MS * MS_US };
+			      .pause = STORE_PAUSES,
+			      .quiet_until_us = clock_monotonic_us() + STORE_MADE_MS * MS_US };
 	log_thread("directory");
 	while (!stopping(&w)) {
 		struct fault why = { 0 };

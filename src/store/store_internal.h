@@ -5,13 +5,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/backoff.h"
 #include "callmend/store.h"
 #include "store/pg.h"
 #include "store/trouble.h"
 
 enum { STORE_CONNECTIONS_MAX = 16, STORE_CONNECTIONS = 2, STORE_WAITING = 256 };
 /* After a failure PostgreSQL is left alone for so long, doubling up to the second. */
-enum { STORE_RETRY_LEAST_MS = 100, STORE_RETRY_MOST_MS = 2000 };
+#define STORE_PAUSES ((struct backoff){ .least_ms = 100, .most_ms = 2000 })
 
 struct store {
 	char *url, *state_dir, *secrets_dir;
@@ -27,7 +28,7 @@ struct store {
 	bool away;	     /* the last attempt to connect failed */
 	bool trying;	     /* some thread is connecting while away */
 	int64_t retry_at_us; /* monotonic */
-	int64_t retry_ms;
+	struct backoff pause;
 
 	atomic_bool stopping;
 	bool closed;

@@ -12,10 +12,10 @@
 #define TROUBLE_KEPT_US (60 * SECOND_US)
 /* While it lasts, it is logged once in this time. */
 #define TROUBLE_LOG_US (300 * SECOND_US)
-/* How long, from the first time on that database or schema are not there, or not ours, it is no
- * error for a part that has not worked yet: at a first start, and when a new version begins, they
- * are made at that moment. While migrations run it never is, and the time begins anew. */
-#define TROUBLE_MADE_US (30 * SECOND_US)
+/* So long from the first time on that database or schema are not there, or not ours, it is no error
+ * for a part that has not worked yet. While migrations run it never is, and the time begins anew.
+ */
+#define TROUBLE_MADE_US (STORE_MADE_MS * MS_US)
 
 struct trouble_board {
 	pthread_mutex_t lock;
