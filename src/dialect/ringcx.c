@@ -92,13 +92,18 @@ static int read_dialog(struct span body, struct arena *a, struct inputs *out, st
 
 /* --- commands --- */
 
-static void put_join(struct buf *out, const struct command *c, const char *type)
+static void put_destination(struct buf *out, const struct command *c, const char *member)
 {
 	struct arena a = { 0 };
-	buf_addz(out, "/addSessionToCall?destination=");
-	buf_add_percent(out, json_text(json_get(c->destination, "number"), &a), BUF_IN_VALUE);
-	buf_printf(out, "&sessionType=%s", type);
+	buf_add_percent(out, json_text(json_get(c->destination, member), &a), BUF_IN_VALUE);
 	arena_fini(&a);
+}
+
+static void put_join(struct buf *out, const struct command *c, const char *type)
+{
+	buf_addz(out, "/addSessionToCall?destination=");
+	put_destination(out, c, "number");
+	buf_printf(out, "&sessionType=%s", type);
 }
 
 static void put_monitor(struct buf *out, const struct command *c)
@@ -118,10 +123,8 @@ static void put_barge(struct buf *out, const struct command *c)
 
 static void put_transfer(struct buf *out, const struct command *c)
 {
-	struct arena a = { 0 };
 	buf_addz(out, "/requeueCall?gateId=");
-	buf_add_percent(out, json_text(json_get(c->destination, "id"), &a), BUF_IN_VALUE);
-	arena_fini(&a);
+	put_destination(out, c, "id");
 }
 
 static void put_end(struct buf *out, const struct command *c)
