@@ -508,3 +508,24 @@ test('RingCX: words of the platform are better than those of speech-to-text, whi
   assert.deepEqual(turns, dialog.talk.lines.map((l) => [l.who === 'customer' ? 'user' : 'ai', l.text]));
   await end();
 });
+
+test('RingCX: words that are stored at the same moment: the platform\'s stay, and none of two recordings is missing', { timeout: 120000 }, async () => {
+  const { call, recordings, end } = await pulledDialog('cx-moment');
+  const heard = (text, at) => JSON.stringify([{ role: 'unknown', speaker: '', text, at: `2026-01-01T10:00:0${at}Z` }]);
+  const transcribed = (recording, words) => `select callmend_recording_words('${recording.id}', '${words}')`;
+  const atOnce = async (first, second) => {
+    const commit = await product.hold(first);
+    const done = product.exec(second);
+    await until('the second waits for the first', async () => (await product.sql(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%callmend_recording_words%' and pid <> pg_backend_pid()`)).length);
+    await commit();
+    await done;
+    return (await product.must('GET', `/api/v1/calls/${call.id}/transcript`)).turns.map((t) => t.text);
+  };
+  await product.exec(`update recordings set words = null where call_id = '${call.id}'`);
+  const [one, two] = recordings;
+  assert.deepEqual(await atOnce(transcribed(one, heard('of the first', 1)), transcribed(two, heard('of the second', 2))), ['of the first', 'of the second']);
+  const told = `select callmend_words_beside('${call.id}', '[{"role": "user", "speaker": "user", "text": "as the platform has it", "at": "2026-01-01T10:00:00Z"}]');
+    update call_follow_ups set spoken = true where call_id = '${call.id}'`;
+  assert.deepEqual(await atOnce(told, transcribed(one, heard('of the first again', 1))), ['as the platform has it']);
+  await end();
+});
