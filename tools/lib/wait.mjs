@@ -1,3 +1,6 @@
+// How long a simulated server lets others wait; it does not outlive a server that was closed meanwhile.
+export const dawdle = (ms) => new Promise((resolve) => setTimeout(resolve, ms).unref());
+
 // Waiting for a condition with a deadline: the only way tests wait. `fatal` tells which errors make waiting pointless.
 export async function until(what, condition, { timeoutMs = 15000, everyMs = 25, fatal = () => false } = {}) {
   const deadline = Date.now() + timeoutMs;

@@ -6,9 +6,8 @@
 // Each request takes the next behaviour of the script; the last one stays. It reads the document it is given and words the draft anew; the
 // obedient ones instead do what a caller's words in it ask for, as a weak model would.
 import http from 'node:http';
+import { dawdle } from '../lib/wait.mjs';
 import { readBody } from '../vapi-sim/lib/server.mjs';
-
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // The document between the two marks; null when there is none.
 export function documentOf(request) {
@@ -65,7 +64,7 @@ export const BEHAVIOURS = {
   'no-such-model': () => problem(404, 'The model does not exist'),
   down: () => problem(503, 'The server is overloaded'),
   async slow() {
-    await wait(60000);
+    await dawdle(60000);
     return says({});
   },
   hangup: () => null,

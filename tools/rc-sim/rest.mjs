@@ -1,5 +1,6 @@
 // One request of the REST API, whichever way it came (HTTP, gateway): faults on order, token, budget, permission, then what the route's file does.
 import { randomUUID } from 'node:crypto';
+import { dawdle } from '../lib/wait.mjs';
 import { ApiError, forbidden, notFound } from './errors.mjs';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
@@ -88,7 +89,7 @@ export class Rest {
     this.log.push(entry);
     const fault = sim.faults.take(entry);
     if (fault?.mode === 'slow')
-      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      await dawdle(fault.ms);
     let answer = fault?.mode !== 'slow' && fault?.when === 'before' ? faulty(fault) : await this.#answer({ ...request, host: entry.host, query: query(request.query) });
     if (fault?.when === 'after')
       answer = faulty(fault);

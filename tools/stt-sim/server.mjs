@@ -1,11 +1,10 @@
 // A server that speaks all providers' protocols, with scripted behaviours.
 import http from 'node:http';
+import { dawdle } from '../lib/wait.mjs';
 import WebSocket from '../lib/ws.mjs';
 import { readBody } from '../vapi-sim/lib/server.mjs';
 import { DeepgramSession, fileTranscription, refusal } from './deepgram.mjs';
 import { RealtimeSession, realtimeRefusal, transcription } from './openai.mjs';
-
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const SOCKETS = {
   '/v1/listen': { refusal, Session: DeepgramSession },
@@ -65,11 +64,11 @@ export class SttServer {
         if (behaviour.name === 'rubbish')
           say(['{"type":', '{}', '[]', '{"type":"Results","channel":7}', 'hello'][Math.floor(Math.random() * 5)]);
         else if (behaviour.name === 'slow')
-          wait(behaviour.n).then(() => say(message));
+          dawdle(behaviour.n).then(() => say(message));
         else if (behaviour.name !== 'mute')
           say(message);
       },
-      close: (code, reason) => wait(behaviour.name === 'slow' ? behaviour.n : 0).then(() => ws.close(code, reason)),
+      close: (code, reason) => dawdle(behaviour.name === 'slow' ? behaviour.n : 0).then(() => ws.close(code, reason)),
     };
     const session = new Session(channel, { query: url.searchParams, ...this.options });
     Object.assign(session, { path: url.pathname, query: Object.fromEntries(url.searchParams), control: [], ws });
@@ -115,7 +114,7 @@ export class SttServer {
     if (behaviour.name === 'drop' || behaviour.name === 'mute')
       return behaviour.name === 'drop' ? request.socket.destroy() : undefined;
     if (behaviour.name === 'slow')
-      await wait(behaviour.n);
+      await dawdle(behaviour.n);
     const result = transcribe({ body, query: url.searchParams, headers: request.headers, key: this.options.key, script: (samples) => this.#scripted(samples) });
     this.requests.push({ status: result.status, said: result.said, audioMs: result.audioMs });
     return answer(result.status, result.body);

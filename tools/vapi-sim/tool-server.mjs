@@ -2,10 +2,10 @@
 // A small HTTP tool server: what a customer's own back end looks like to Callmend. Counts executions by Idempotency-Key, so that a test can
 // prove that nothing ran twice. Paths: /ok /fail /slow /empty /reset /text /orders /tables /bookings; ?ms= for /slow.
 import http from 'node:http';
+import { dawdle } from '../lib/wait.mjs';
 import { readBody } from './lib/server.mjs';
 
 const json = (status, body) => ({ status, body: JSON.stringify(body) });
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const TOOLS = {
   '/ok': ({ args }) => json(200, { ok: true, args }),
@@ -20,7 +20,7 @@ const TOOLS = {
     return null;
   },
   async '/slow'({ url }) {
-    await wait(Number(url.searchParams.get('ms') ?? 20000));
+    await dawdle(Number(url.searchParams.get('ms') ?? 20000));
     return json(200, { ok: true, slow: true });
   },
 };

@@ -3,7 +3,7 @@
 import { after } from 'node:test';
 
 const FILE_MS = 600000; // four times what the longest takes under load
-const OPEN_MS = 10000; // for what still closes itself when the last test is over
+const OPEN_MS = 60000; // for what still closes itself when the last test is over
 
 const end = (ms, what) => setTimeout(() => {
   console.error(`${process.argv[1]}: ${what}, still open: ${process.getActiveResourcesInfo().join(', ')}`);

@@ -1,6 +1,7 @@
 // What Vapi serves: a control URL per call, and the part of its REST API that is used (GET /call/:id, GET and PATCH /assistant/:id). Plus
 // /sim/... for tests and people. Control and API can be told to fail, by call or for all.
 import http from 'node:http';
+import { dawdle } from '../../lib/wait.mjs';
 
 const json = (response, status, body) => {
   response.writeHead(status, { 'content-type': 'application/json' });
@@ -78,7 +79,7 @@ export class SimServer {
     this.controlRequests.push({ id, at: Date.now(), body: body.toString(), authorization: request.headers.authorization });
     const fault = this.#fault('control', id);
     if (fault?.mode === 'slow')
-      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      await dawdle(fault.ms);
     else if (fault && fault.when === 'before')
       return FAULTS[fault.mode](response);
     const answer = this.#act(id, body);
@@ -103,7 +104,7 @@ export class SimServer {
     this.apiRequests.push({ method: request.method, path: request.url, at: Date.now(), body: body?.toString() });
     const fault = this.#fault('api', null, request.method);
     if (fault?.mode === 'slow')
-      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+      await dawdle(fault.ms);
     else if (fault?.when === 'before')
       FAULTS[fault.mode](response);
     if (fault?.when === 'before' && fault.mode !== 'slow')
