@@ -151,3 +151,9 @@ void sql_unlock(struct held_lock *lock)
 {
 	PQfinish((PGconn *)lock);
 }
+
+void sql_commit(struct held_lock *lock)
+{
+	PQclear(PQexec((PGconn *)lock, "commit"));
+	sql_unlock(lock);
+}

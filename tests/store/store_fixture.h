@@ -41,7 +41,8 @@ struct held_lock;
 struct held_lock *sql_lock(const char *table);
 /* Keeps what the statement locks (select ... for update). */
 struct held_lock *sql_hold(const char *statement);
-void sql_unlock(struct held_lock *);
+void sql_unlock(struct held_lock *); /* undoes the statement */
+void sql_commit(struct held_lock *);
 
 /* For whatever is called last. */
 extern struct fault oops;
