@@ -10,6 +10,7 @@
  *   PostgreSQL away           tried again for patience_ms, then given up; go on later
  *   killed                    the position says what is stored, everything else comes again
  *   the same import twice     the position moves under one of them: E_CONFLICT
+ *   two imports of one source their groups take turns: what one brings is the other's duplicate
  *   messages of a call one by one, killed in between
  *                             the session is made anew from the records that were stored, without
  *                             rows, like a projector's
@@ -809,12 +810,8 @@ static int end_group(struct batch *b, uint64_t upto, struct fault *f)
 	return 0;
 }
 
-int batch_flush(struct batch *b, struct fault *f)
+static int take_group(struct batch *b, struct fault *f)
 {
-	if (!b->items_n)
-		return 0;
-	if (stopping(b))
-		return fault(f, E_UNAVAILABLE, "stopped");
 	if (b->link)
 		TRY(look_up(b, f));
 	else
@@ -826,6 +823,30 @@ int batch_flush(struct batch *b, struct fault *f)
 		poison_leave(b->poison, SLOT_RECORD);
 	}
 	return end_group(b, b->next - 1, f);
+}
+
+/* Between its look and its store no other import of the source stores the same calls. */
+static int take_group_alone(struct batch *b, struct fault *f)
+{
+	struct buf answer AUTO_BUF = { 0 };
+	char source[UUID_TEXT + 1];
+	uuid_format(&b->cfg.source->id, source);
+	const char *params[] = { source };
+	TRY(ask(b, "import_begin_group", params, 1, &answer, f));
+	int rc = take_group(b, f);
+	/* A link that is lost has let go by itself. */
+	if (store_link_query(b->link, "import_end_group", params, 1, &answer, NULL))
+		log_debug("import", "%s: the link was lost during a group", b->id);
+	return rc;
+}
+
+int batch_flush(struct batch *b, struct fault *f)
+{
+	if (!b->items_n)
+		return 0;
+	if (stopping(b))
+		return fault(f, E_UNAVAILABLE, "stopped");
+	return b->link ? take_group_alone(b, f) : take_group(b, f);
 }
 
 /* --- records --- */

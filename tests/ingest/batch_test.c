@@ -2,6 +2,7 @@
 #include "tests/store/store_fixture.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,10 +377,72 @@ static void test_two_at_once(void **state)
 	assert_ok(batch_flush(one, &oops));
 	assert_ok(add(two, buf_span(&text), 1));
 	assert_int_equal(batch_flush(two, &oops), E_CONFLICT);
+	/* Neither keeps others from their turn. */
+	assert_string_equal(sql("select count(*) from pg_locks where locktype = 'advisory'"), "0");
 	batch_free(two);
 	assert_ok(batch_finish(one, &oops));
 	batch_free(one);
 	assert_int_equal(count("select count(*) from calls where provider_call_id = 'both-1'"), 1);
+}
+
+struct importer {
+	struct batch_config bc;
+	unsigned from, to;
+	struct batch_counts n;
+	int rc;
+	struct fault why;
+};
+
+static int import_all(struct importer *im)
+{
+	struct buf text AUTO_BUF = { 0 };
+	scoped(batch) *b = NULL;
+	TRY(batch_open(&b, &im->bc, &im->why));
+	for (unsigned i = im->from; i < im->to; i++) {
+		write_call(&text, "overlap", i);
+		const struct batch_record r = { .text = buf_span(&text), .line = i + 1 };
+		TRY(batch_add(b, &r, &im->why));
+	}
+	TRY(batch_finish(b, &im->why));
+	batch_counts(b, &im->n);
+	return 0;
+}
+
+static void *import_in_thread(void *arg)
+{
+	struct importer *im = arg;
+	im->rc = import_all(im);
+	return NULL;
+}
+
+/* Two imports with the same calls in other places: both would look before either has stored. */
+static void test_what_overlaps_comes_in_once(void **state)
+{
+	struct told told = { 0 };
+	struct importer both[2] = { { .bc = config_of(30, &told), .from = 0, .to = 5 },
+				    { .bc = config_of(31, &told), .from = 2, .to = 7 } };
+	pthread_t threads[2];
+	(void)state;
+	struct held_lock *held = sql_lock("call_events");
+	for (int i = 0; i < 2; i++) {
+		both[i].bc.patience_ms = 20000;
+		pthread_create(&threads[i], NULL, import_in_thread, &both[i]);
+	}
+	bool wait = sql_becomes_true("select count(*) >= 2 from pg_locks where not granted");
+	sql_unlock(held);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(wait);
+	for (int i = 0; i < 2; i++)
+		if (both[i].rc)
+			fail_msg("%d %s", both[i].rc, both[i].why.text);
+	assert_string_equal(
+		sql("select string_agg(distinct n::text, ' ') from (select count(*) as n "
+		    "from call_events e join calls c on c.id = e.call_id where e.type = "
+		    "'turn' and c.provider_call_id like 'overlap-%%' group by c.id) x"),
+		"2");
+	assert_int_equal(both[0].n.imported + both[1].n.imported, 7);
+	assert_int_equal(both[0].n.duplicates + both[1].n.duplicates, 3);
 }
 
 /* Messages of two calls in turn: one ends with its report, the other never does. */
@@ -618,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_a_call_whose_closing_stops_it_twice_stays_open),
 		cmocka_unit_test(test_nothing_is_kept_of_an_import_without_crashes),
 		cmocka_unit_test(test_two_at_once),
+		cmocka_unit_test(test_what_overlaps_comes_in_once),
 		cmocka_unit_test(test_messages_one_by_one),
 		cmocka_unit_test(test_instructions_of_the_time),
 		cmocka_unit_test(test_refusals),
