@@ -284,7 +284,11 @@ void gateway_start(struct gateway *g, unsigned lanes, const char *document)
 	memcpy(mine, routes, sizeof(routes));
 	mine[0].info = g->in;
 	g->held_n = 0;
-	g->rig = (struct rig){ .on_start = on_start, .on_stop = on_stop, .user = g };
+	/* What a peer holds keeps its connection, also when who asked has given up. */
+	g->rig = (struct rig){ .config = { .max_connections = HELD_MAX },
+			       .on_start = on_start,
+			       .on_stop = on_stop,
+			       .user = g };
 	rig_start(&g->rig, lanes, mine, sizeof(routes) / sizeof(routes[0]));
 	snprintf(g->peers_url, sizeof(g->peers_url), "http://127.0.0.1:%u/peer/", g->rig.port);
 	set_directory(g, document);
@@ -319,20 +323,24 @@ int gateway_send(struct gateway *g, const char *source, const char *body)
 	return fd;
 }
 
-int gateway_post(struct gateway *g, const char *source, const char *body, struct buf *answer)
+int gateway_answer(int fd, struct buf *answer)
 {
 	struct reply reply = { 0 };
-	int fd = gateway_send(g, source, body), status;
 
 	client_reply(fd, REPLY_FULL, &reply);
 	close(fd);
-	status = reply.status;
+	int status = reply.status;
 	if (answer) {
 		buf_clear(answer);
 		buf_add(answer, buf_span(&reply.body));
 	}
 	reply_free(&reply);
 	return status;
+}
+
+int gateway_post(struct gateway *g, const char *source, const char *body, struct buf *answer)
+{
+	return gateway_answer(gateway_send(g, source, body), answer);
 }
 
 bool gateway_readable(int fd)

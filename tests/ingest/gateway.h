@@ -46,9 +46,10 @@ void gateway_write(struct gateway *, const char *name, const char *text); /* a f
 void gateway_start(struct gateway *, unsigned lanes, const char *document);
 void gateway_stop(struct gateway *);
 
-/* One webhook: gateway_send leaves the answer to be read from the socket. */
+/* One webhook: gateway_send leaves the answer to be read from the socket, gateway_answer reads it
+ * and closes the socket: the status; the answer's body into `answer` when it is not NULL. */
 int gateway_send(struct gateway *, const char *source, const char *body);
-/* The status; the answer's body into `answer` when it is not NULL. */
+int gateway_answer(int fd, struct buf *answer);
 int gateway_post(struct gateway *, const char *source, const char *body, struct buf *answer);
 bool gateway_readable(int fd);
 /* Every timer that is due and every mail that waits now has run when this returns, and answers they

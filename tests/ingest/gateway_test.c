@@ -669,22 +669,37 @@ static void tool_calls_are_counted_by_their_result(void **state)
 						   "'upstream_timeout_ms':15000},{" OPEN_SOURCE( \
 							   SOURCE("000000000003"), "none") "}")
 
+/* Many at once: it has to be full before the first of them have hung for long enough. */
+static void fill_the_way_up(void)
+{
+	enum { AT_ONCE = 64, LIMIT = 2000 };
+	unsigned sent = 0;
+	char body[256];
+
+	while (gateway_metric("callmend_upstream_forwards_total{result='dropped'}") < 3) {
+		int fds[AT_ONCE];
+
+		assert_true(sent < LIMIT); /* the way is bounded */
+		for (unsigned i = 0; i < AT_ONCE; i++) {
+			snprintf(body, sizeof(body),
+				 "{'message':{'type':'hang','timestamp':%u,'call':{'id':'c1'}}}",
+				 ++sent);
+			fds[i] = gateway_send(&g, "slow", body);
+		}
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			assert_int_equal(gateway_answer(fds[i], NULL), 200);
+	}
+}
+
 static void one_hanging_upstream_holds_up_no_other(void **state)
 {
 	struct buf answer AUTO_BUF = { 0 };
-	char body[256];
 
 	(void)state;
 	g.peers[0] = (struct gateway_peer){ .status = 200, .body = "{'result':'a table'}" };
 	g.peers[2] = (struct gateway_peer){ .status = 200, .body = "{'destination':'theirs'}" };
 	gateway_start(&g, 1, TWO_UPSTREAMS);
-	for (unsigned i = 0;
-	     gateway_metric("callmend_upstream_forwards_total{result='dropped'}") < 3; i++) {
-		assert_true(i < 2000); /* the way is bounded */
-		snprintf(body, sizeof(body),
-			 "{'message':{'type':'hang','timestamp':%u,'call':{'id':'c1'}}}", i + 1);
-		assert_int_equal(gateway_post(&g, "slow", body, NULL), 200);
-	}
+	fill_the_way_up();
 	/* Full: who reads the answer gets ours at once. */
 	assert_int_equal(
 		gateway_post(&g, "slow", QUESTION("transfer-destination-request", "c1"), &answer),
