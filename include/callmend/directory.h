@@ -72,6 +72,14 @@ struct dir_auth {
 /* Who is on the channels of a recording of the platform that has two. */
 enum dir_channels { CHANNELS_UNKNOWN, CHANNELS_CUSTOMER_FIRST, CHANNELS_ASSISTANT_FIRST };
 
+/* Who speaks first in a recording that has all voices in one. The answerer: who was called. */
+enum dir_first_voice {
+	FIRST_VOICE_UNKNOWN,
+	FIRST_VOICE_OURS,
+	FIRST_VOICE_CUSTOMER,
+	FIRST_VOICE_ANSWERER
+};
+
 /* A session with the platform (callmend/connect.h): source.connect. */
 struct dir_connect {
 	bool on;
@@ -88,8 +96,9 @@ struct dir_connect {
 	struct span platform;	 /* RingCX: whose tokens are exchanged; empty: RingCentral's own */
 	int64_t after_s;	 /* how long after a call its log is asked for */
 	bool recordings;	 /* the platform's are fetched */
-	enum dir_channels channels; /* of those */
-	bool insights;		    /* its analysis is asked for, besides what it tells by itself */
+	enum dir_channels channels;	  /* of those */
+	enum dir_first_voice first_voice; /* likewise */
+	bool insights; /* its analysis is asked for, besides what it tells by itself */
 };
 
 enum { DIRECTORY_AFTER_S = 120 };
@@ -205,6 +214,7 @@ struct dir_project {
  *    "verification": REF or absent, "filters": [], "from_number": "", "account": "",
  *    "platform": "", "after_s": 120, "recordings": true,
  *    "recording_channels": "customer,assistant" or "assistant,customer" or absent,
+ *    "recording_first_voice": "ours" or "customer" or "answerer" or absent,
  *    "insights": false} */
 
 struct directory {

@@ -77,7 +77,9 @@ static void add_recording(struct rc_log *log, struct json of, struct arena *a)
 	struct rc_recording r = { .id = rc_text_at(recording, "id", a),
 				  .url = rc_text_at(recording, "contentUri", a),
 				  .extension = rc_text_at(of, "extension.id", a),
-				  .started_us = rc_time(json_get(of, "startTime"), a) };
+				  .started_us = rc_time(json_get(of, "startTime"), a),
+				  .on_demand =
+					  rc_same(rc_text_at(recording, "type", a), "OnDemand") };
 	for (size_t i = 0; i < log->recordings_n; i++)
 		if (span_eq(log->recordings[i].id, r.id))
 			return;
@@ -198,6 +200,8 @@ static void put_recordings(struct json_out *o, const struct rc_log *log)
 		json_put_text(o, "id", r->id);
 		json_put_text(o, "url", r->url);
 		put_time(o, "started_at", r->started_us);
+		if (r->on_demand)
+			json_put_bool(o, "on_demand", true);
 		json_end(o);
 	}
 	json_end_array(o);

@@ -10,6 +10,7 @@ enum { RC_RECORDINGS_MAX = 32 };
 struct rc_recording {
 	struct span id, url, extension;
 	int64_t started_us; /* of its leg */
+	bool on_demand;	    /* begun when somebody wanted it, not with the leg */
 };
 struct rc_log {
 	struct span id, call_id; /* of the record; telephonySessionId, else sessionId */

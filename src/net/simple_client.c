@@ -46,6 +46,22 @@ static size_t on_header(char *p, size_t size, size_t n, void *user)
 	return size * n;
 }
 
+struct watch {
+	const struct simple_request *request;
+	struct fault *f;
+	int rc;
+};
+
+static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up_now)
+{
+	struct watch *w = user;
+
+	(void)total, (void)now, (void)up_total, (void)up_now;
+	w->rc = w->request->alive(w->request->user, w->f);
+	return w->rc != 0;
+}
+
 static bool has_type(const struct simple_request *r)
 {
 	for (size_t i = 0; i < SIMPLE_HEADERS_MAX && r->headers[i]; i++)
@@ -128,6 +144,7 @@ int simple_client_send(const struct simple_request *r, int *status, struct buf *
 {
 	char error[CURL_ERROR_SIZE] = "";
 	struct sink sink = { .out = body, .limit = r->response_limit };
+	struct watch watch = { .request = r, .f = f };
 	CURL *h = curl_easy_init();
 	long code = 0;
 
@@ -135,11 +152,18 @@ int simple_client_send(const struct simple_request *r, int *status, struct buf *
 	struct curl_slist *headers = header_list(r);
 	set_up(h, r, &sink, error);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+	if (r->alive) {
+		curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(h, CURLOPT_XFERINFODATA, &watch);
+	}
 	CURLcode rc = curl_easy_perform(h);
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &code);
 	take_header(h, r);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(h);
 	*status = (int)code;
+	if (watch.rc)
+		return watch.rc;
 	return rc == CURLE_OK ? 0 : judge(rc, &sink, error, f);
 }

@@ -24,6 +24,10 @@ struct simple_request {
 	const char *wanted_header; /* of the answer; NULL: none */
 	struct buf *wanted;	   /* gets its value; stays empty without it */
 	struct buf *head;	   /* gets the answer's lines, for client_head_line(); NULL: none */
+	/* About each second of it, and oftener; a failure ends the request and is its own. NULL:
+	 * not. */
+	int (*alive)(void *user, struct fault *f);
+	void *user;
 };
 
 /* 0: *status and `body` are the whole answer, whatever it says. E_UNAVAILABLE: nobody there, the

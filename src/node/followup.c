@@ -227,6 +227,7 @@ int followup_recording(struct followup *w, const struct followed *c,
 					.bytes = buf_span(&answer.body),
 					.type = buf_span(&answer.type),
 					.channels = w->intake.source->connect.channels,
+					.on_demand = r->on_demand,
 					.measure = !c->heard,
 					.alive = alive,
 					.user = w };
@@ -363,7 +364,8 @@ static int fetch_recordings(struct followup *w, struct followed *c, struct json 
 		struct followup_recording r = { .id = json_text(json_get(v, "id"), &w->arena),
 						.url = text_z(w, v, "url").p,
 						.group = RATE_HEAVY,
-						.started_us = time_of(w, v, "started_at") };
+						.started_us = time_of(w, v, "started_at"),
+						.on_demand = json_true(json_get(v, "on_demand")) };
 		if (!r.url || !*r.url)
 			r.url = arena_printf(&w->arena, API "/recording/%.*s/content",
 					     SPAN_ARG(r.id));

@@ -66,6 +66,7 @@ struct followup_recording {
 	const char *url;
 	enum rate_group group;
 	int64_t started_us;
+	bool on_demand; /* as platform_sound's */
 };
 MUST int followup_recording(struct followup *, const struct followed *,
 			    const struct followup_recording *, struct followed_doc *,

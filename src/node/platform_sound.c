@@ -243,6 +243,7 @@ static void put_head(const struct keeping *k, const char *state, struct json_out
 	json_put_text(o, "platform_id", k->config->id);
 	json_put_z(o, "state", state);
 	json_put_z(o, "started_at", at);
+	json_put_bool(o, "on_demand", k->config->on_demand);
 }
 
 static void write_doc(const struct keeping *k, const struct render_result *r, struct buf *doc)

@@ -16,6 +16,7 @@ struct platform_sound {
 	struct span bytes, type;    /* what was fetched; its content type */
 	enum dir_channels channels; /* whose they are, when there are two that differ; else, or
 				       unknown: all voices are in both */
+	bool on_demand;		    /* begun in the middle of a call, when somebody wanted it */
 	bool measure;		    /* also tell when somebody speaks */
 	int (*alive)(void *user, struct fault *f); /* between steps; NULL: nothing to do */
 	void *user;

@@ -4,7 +4,8 @@
  * been had it been imported with them.
  *
  * The call of a recording that was fetched from the platform was told more than its sound: those
- * words are put beside the call; without a speaker when all voices are in one.
+ * words are put beside the call; when all voices are in one without a speaker, unless the source
+ * says whose the first voice is and the provider tells them apart.
  * A call that was followed live was told more than its sound: of what is heard then, only what the
  * words mean (what was said, turns, sentiment, signals, facts) is added to it.
  *
@@ -31,8 +32,12 @@ enum { MIX_FRAMES = 1024 };
 
 struct transcribing {
 	struct job_context *ctx;
-	bool aside; /* fetched from the platform: words are put beside the call */
-	bool mixed; /* all voices in one, or nobody knows on which channel */
+	bool aside;		  /* fetched from the platform: words are put beside the call */
+	bool mixed;		  /* all voices in one, or nobody knows on which channel */
+	bool narrow;		  /* made of 8 kHz sound */
+	enum speaker first_voice; /* whose, of one that is mixed; SPEAKER_NONE: nobody knows */
+	const char *unnamed;	  /* why, though the source says whose they are; NULL: else */
+	int64_t prolonged_us;	  /* the lease, last */
 	const struct job *job;
 	struct intake intake;
 	struct arena arena;
@@ -70,9 +75,13 @@ static int read_mixed(void *user, int16_t *samples, size_t frames, size_t *got, 
 static int alive(void *user, struct fault *f)
 {
 	struct transcribing *t = user;
+	int64_t now_us = clock_monotonic_us();
 
 	if (t->ctx->stopping && t->ctx->stopping(t->ctx->user))
 		return fault(f, E_UNAVAILABLE, "stopping");
+	if (now_us - t->prolonged_us < t->ctx->lease_ms * MS_US / 3)
+		return 0;
+	t->prolonged_us = now_us;
 	return job_prolong(t->ctx, t->job, f);
 }
 
@@ -99,6 +108,8 @@ static int find_words(struct transcribing *t, const struct dir_stt *s,
 			   s->key.value },
 		.channels = t->mixed ? 1 : sound_file_channels(t->file),
 		.speakers = { t->mixed ? SPEAKER_NONE : SPEAKER_USER, SPEAKER_AI },
+		.first_voice = t->first_voice,
+		.narrow = t->narrow,
 		.rate_hz = sound_file_rate_hz(t->file),
 		.start_us = t->start_us,
 		.read = t->mixed ? read_mixed : read_file,
@@ -109,6 +120,47 @@ static int find_words(struct transcribing *t, const struct dir_stt *s,
 	if (s->key.missing.n)
 		return fault(f, E_UNAVAILABLE, "audio.stt.key: %.*s", SPAN_ARG(s->key.missing));
 	return stt_whole(&w, &t->words, f);
+}
+
+/* --- whose the first voice is --- */
+
+static enum speaker called_side(struct json doc)
+{
+	struct json direction = json_get(doc, "direction");
+
+	if (json_true(json_get(doc, "later"))) /* ours, to whom the call was handed over */
+		return SPEAKER_AI;
+	return json_is_text(direction, "inbound")    ? SPEAKER_AI
+	       : json_is_text(direction, "outbound") ? SPEAKER_USER
+						     : SPEAKER_NONE;
+}
+
+static void learn_first_voice(struct transcribing *t, struct json doc)
+{
+	enum dir_first_voice rule = t->intake.source->connect.first_voice;
+	const enum speaker sides[] = { [FIRST_VOICE_UNKNOWN] = SPEAKER_NONE,
+				       [FIRST_VOICE_OURS] = SPEAKER_AI,
+				       [FIRST_VOICE_CUSTOMER] = SPEAKER_USER,
+				       [FIRST_VOICE_ANSWERER] = called_side(doc) };
+	bool on_demand = json_true(json_get(doc, "on_demand"));
+
+	if (!t->aside || !t->mixed || rule == FIRST_VOICE_UNKNOWN)
+		return;
+	t->first_voice = on_demand ? SPEAKER_NONE : sides[rule];
+	if (!t->first_voice)
+		t->unnamed = on_demand ? "it was begun on demand, in the middle of the call"
+				       : "nobody knows who of the call was called";
+}
+
+static void tell_voices(const struct transcribing *t)
+{
+	const char *why = t->unnamed ? t->unnamed : t->words.unnamed;
+
+	if (t->words.voices)
+		log_info("transcribe", "recording %s: speakers by %u voices", t->job->key.p,
+			 t->words.voices);
+	else if (*why)
+		log_info("transcribe", "recording %s: nobody is named: %s", t->job->key.p, why);
 }
 
 /* --- the call, anew, or with its words --- */
@@ -180,8 +232,11 @@ static int put_beside(const struct transcribing *t, struct fault *f)
 	for (size_t i = 0; i < t->words.n; i++)
 		put_word(&t->words.facts[i], &o);
 	json_end_array(&o);
-	const char *params[] = { t->job->key.p, t->ctx->owner, buf_z(&words) };
-	return store_link_query(t->ctx->db, "transcribe_beside", params, 3, &out, f);
+	char voices[12];
+	const char *params[] = { t->job->key.p, t->ctx->owner, buf_z(&words),
+				 t->words.voices ? voices : NULL };
+	snprintf(voices, sizeof(voices), "%u", t->words.voices);
+	return store_link_query(t->ctx->db, "transcribe_beside", params, 4, &out, f);
 }
 
 /* --- the job --- */
@@ -228,9 +283,11 @@ static int transcribe(struct transcribing *t, struct json doc, struct fault *f)
 	if (!provider) /* taken away meanwhile */
 		return 0;
 	TRY(open_file(t, doc, f));
+	learn_first_voice(t, doc);
 	TRY(find_words(t, &p->audio.stt, provider, f));
 	log_info("transcribe", "recording %s: %zu texts in %u requests", t->job->key.p, t->words.n,
 		 t->words.requests);
+	tell_voices(t);
 	if (t->aside)
 		return put_beside(t, f);
 	return t->words.n ? make_anew(t, f) : 0;
@@ -250,6 +307,7 @@ int transcribe_job(struct job_context *ctx, const struct job *job, struct fault 
 	struct transcribing t = { .ctx = ctx, .job = job };
 	struct buf known AUTO_BUF = { 0 };
 	const char *params[] = { job->key.p };
+	int64_t rate_hz;
 	int rc = store_link_query(ctx->db, "transcribe_load", params, 1, &known, f);
 
 	if (rc == E_NOT_FOUND)
@@ -258,6 +316,7 @@ int transcribe_job(struct job_context *ctx, const struct job *job, struct fault 
 	struct json doc = json_of(buf_span(&known));
 	t.aside = json_true(json_get(doc, "aside"));
 	t.mixed = json_true(json_get(doc, "mixed"));
+	t.narrow = json_i64(json_get(doc, "rate_hz"), &rate_hz) && rate_hz <= 8000;
 	if (!json_true(json_get(doc, "spoken")))
 		rc = transcribe(&t, doc, f);
 	transcribing_fini(&t);

@@ -254,6 +254,14 @@ static enum dir_channels channels_of(struct json v)
 						       : CHANNELS_UNKNOWN;
 }
 
+static enum dir_first_voice first_voice_of(struct json v)
+{
+	return json_is_text(v, "ours")	     ? FIRST_VOICE_OURS
+	       : json_is_text(v, "customer") ? FIRST_VOICE_CUSTOMER
+	       : json_is_text(v, "answerer") ? FIRST_VOICE_ANSWERER
+					     : FIRST_VOICE_UNKNOWN;
+}
+
 /* Absent or unreadable: no session. */
 static void read_connect(struct reading *r, struct json row, struct dir_source *s)
 {
@@ -280,6 +288,7 @@ static void read_connect(struct reading *r, struct json row, struct dir_source *
 		.recordings = !json_has(json_get(c, "recordings")) ||
 			      json_true(json_get(c, "recordings")),
 		.channels = channels_of(json_get(c, "recording_channels")),
+		.first_voice = first_voice_of(json_get(c, "recording_first_voice")),
 		.insights = json_true(json_get(c, "insights")),
 		.after_s = number_of(c, "after_s", DIRECTORY_AFTER_S),
 	};

@@ -19,6 +19,13 @@ static int check_channels(struct json v, const char *at, struct arena *a, struct
 	return directory_check_one_of(v, words, at, f);
 }
 
+static int check_first_voice(struct json v, const char *at, struct arena *a, struct fault *f)
+{
+	static const char *const words[] = { "ours", "customer", "answerer", NULL };
+	(void)a;
+	return directory_check_one_of(v, words, at, f);
+}
+
 static int check_id(struct json v, const char *at, struct arena *a, struct fault *f)
 {
 	TRY(directory_check_text(v, at, a, f));
@@ -91,6 +98,8 @@ int directory_check_connect(struct json v, const char *at, struct arena *a, stru
 						       { "after_s", check_after },
 						       { "recordings", directory_check_bool },
 						       { "recording_channels", check_channels },
+						       { "recording_first_voice",
+							 check_first_voice },
 						       { "insights", directory_check_bool },
 						       { NULL, NULL } };
 	static const char *const needed[] = { "client_id", "client_secret", "jwt", NULL };

@@ -125,7 +125,9 @@ static int read_message(void *state, struct span message, struct arena *a, struc
 	for (size_t i = 0; cap && i < sizeof(messages) / sizeof(messages[0]); i++) {
 		if (!json_is_text(type, messages[i].type))
 			continue;
-		*out = (struct stt_result){ .from_us = -1, .to_us = -1, .confidence = -1 };
+		*out = (struct stt_result){
+			.from_us = -1, .to_us = -1, .confidence = -1, .voice = -1
+		};
 		TRY(messages[i].read(m, a, out, f));
 		*n = 1;
 	}

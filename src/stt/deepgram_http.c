@@ -3,8 +3,14 @@
  * WAV file as the body. For the words of finished calls of projects whose live ones come from
  * Deepgram.
  *
- * Read: results.utterances, asked for with utterances=true: parts between pauses, with times. */
+ * Read: results.utterances, asked for with utterances=true: parts between pauses, with times. With
+ * diarize=true each has `speaker`, a number from 0 on (docs/diarization, docs/utterances): it ends
+ * where another voice begins.
+ *
+ * Deepgram takes 2 GB at once; an hour is what we hold in memory for one request. */
 #include "stt/provider.h"
+
+enum { ONCE_MAX_MS = 3600 * 1000, ONCE_MAX_BYTES = 3600 * 16000 * 2 };
 
 static void path(const struct stt_setup *setup, struct stt_form form, struct buf *out)
 {
@@ -13,6 +19,8 @@ static void path(const struct stt_setup *setup, struct stt_form form, struct buf
 	buf_add_percent(out, stt_model(stt_provider_find(SPAN("deepgram-http")), setup),
 			BUF_IN_VALUE);
 	buf_addz(out, "&punctuate=true&smart_format=true&utterances=true");
+	if (setup->voices)
+		buf_addz(out, "&diarize=true");
 	if (!setup->language.n)
 		return;
 	buf_addz(out, "&language=");
@@ -52,6 +60,7 @@ static int read_answer(void *state, struct span message, struct arena *a, struct
 			.from_us = stt_seconds_us(json_get(v, "start")),
 			.to_us = stt_seconds_us(json_get(v, "end")),
 			.confidence = stt_per_mille(json_get(v, "confidence")),
+			.voice = stt_voice(json_get(v, "speaker")),
 		};
 	}
 	return 0;
@@ -67,5 +76,7 @@ const struct stt_provider stt_deepgram_http = {
 	.only_pcm = true,
 	.path = path,
 	.post = post,
+	.once_max_ms = ONCE_MAX_MS,
+	.once_max_bytes = ONCE_MAX_BYTES,
 	.read = read_answer,
 };

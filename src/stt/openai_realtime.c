@@ -321,7 +321,9 @@ static int read_message(void *state, struct span message, struct arena *a, struc
 	for (size_t i = 0; cap && i < sizeof(events) / sizeof(events[0]); i++) {
 		if (!json_is_text(type, events[i].type))
 			continue;
-		*out = (struct stt_result){ .from_us = -1, .to_us = -1, .confidence = -1 };
+		*out = (struct stt_result){
+			.from_us = -1, .to_us = -1, .confidence = -1, .voice = -1
+		};
 		events[i].on(&e);
 		out->done = e.s->finishing && e.s->answered && is_idle(e.s);
 		*n = 1;

@@ -30,7 +30,10 @@ static inline unsigned stt_sample_bytes(struct stt_form f)
 /* Of the project (audio.stt). Empty: the provider's default. */
 struct stt_setup {
 	struct span url, model, language, key;
+	bool voices; /* tell voices apart; only a provider with once_max_ms can */
 };
+
+enum { STT_VOICES_MAX = 32 }; /* told apart in one request */
 
 /* Times count the audio sent over this connection (or in this request); -1: not told. */
 struct stt_result {
@@ -41,6 +44,7 @@ struct stt_result {
 	bool done;	/* after finish(): nothing more comes */
 	bool fatal;	/* `complaint`: another try would end the same way */
 	int confidence; /* per mille, -1: not told */
+	int voice; /* 0 to STT_VOICES_MAX - 1, the same voice in all of an answer; -1: not told */
 	int64_t from_us, to_us;
 	struct span text; /* in the message, the arena or the state */
 	struct span complaint;
@@ -71,6 +75,9 @@ struct stt_provider {
 	/* Requests: a body with `audio` (PCM) as a WAV file, and its content type. */
 	void (*post)(const struct stt_setup *, struct stt_form, struct span audio, struct buf *body,
 		     struct buf *content_type);
+	/* Voices have the same number within one request only. So much sound may lie in one that
+	 * tells them apart; 0: no way to tell them apart. */
+	int64_t once_max_ms, once_max_bytes;
 
 	/* A message, or the answer to a request. *n results, at most `cap`; what nobody knows gives
 	 * none. E_INVALID: rubbish. E_TOO_LARGE: more than `cap`. */
@@ -95,5 +102,7 @@ void stt_put_wav(struct buf *out, struct stt_form, struct span audio);
 int64_t stt_seconds_us(struct json v);
 /* 0..1 as per mille, -1 when there is none. */
 int stt_per_mille(struct json v);
+/* The number of a voice, -1 when it is none of STT_VOICES_MAX. */
+int stt_voice(struct json v);
 
 #endif

@@ -71,6 +71,13 @@ int64_t stt_seconds_us(struct json v)
 	return json_f64(v, &s) && s >= 0 && s < 1e6 ? (int64_t)llround(s * 1e6) : -1;
 }
 
+int stt_voice(struct json v)
+{
+	int64_t n;
+
+	return json_i64(v, &n) && n >= 0 && n < STT_VOICES_MAX ? (int)n : -1;
+}
+
 int stt_per_mille(struct json v)
 {
 	double share;

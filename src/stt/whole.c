@@ -7,16 +7,24 @@
 #include "codecs/resample.h"
 #include "net/provider_status.h"
 #include "net/simple_client.h"
+#include "stt/voices.h"
 
 enum {
 	RATE_HZ = 16000,
-	PIECE = STT_PIECE_MS / 1000 * RATE_HZ,
-	CUT_WITHIN = 20 * RATE_HZ, /* of a piece's end the quietest place is looked for */
-	CUT_WINDOW = RATE_HZ / 10,
+	NARROW_HZ = 8000,
+	CUT_WITHIN_MS = 20 * 1000, /* of a piece's end the quietest place is looked for */
+	CUT_WINDOW_MS = 100,
+	GROW_MS = 30 * 1000,
 	SOUND_LEAST = 100, /* magnitude: below that a piece is silent */
+	/* What a request may take and give: so much, and so much more for each second of sound.
+	 * Each word comes twice, with some 200 bytes about it, and nobody says more than 5 a
+	 * second. */
 	RESULTS = 1024,
-	TIMEOUT_MS = 120 * 1000,
+	RESULTS_PER_S = 2,
 	ANSWER_MAX = 4 * 1024 * 1024,
+	ANSWER_MAX_PER_S = 4 * 1024,
+	TIMEOUT_MS = 120 * 1000,
+	TIMEOUT_MS_PER_S = 500,
 };
 
 struct channel {
@@ -29,10 +37,13 @@ struct channel {
 struct work {
 	const struct stt_whole *w;
 	struct stt_whole_words *out;
+	struct stt_setup setup; /* voices: it is one piece, as long as it can be */
 	struct channel channels[STT_CHANNELS_MAX];
 	uint32_t rate_hz;    /* of the channels */
 	int16_t *read, *one; /* a second, interleaved and of one channel */
 	struct stt_result *results;
+	enum speaker *who; /* says them */
+	size_t results_cap;
 	struct arena arena;
 	struct buf url, key, body, answer, retry_after;
 };
@@ -52,24 +63,41 @@ static int judge(int status, struct fault *f)
 	return provider_status_lasts(rc) ? E_INVALID : rc;
 }
 
+static int64_t seconds_of(const struct work *k, struct span audio)
+{
+	return (int64_t)(audio.n / sizeof(int16_t)) / k->rate_hz;
+}
+
+static void write_request(struct work *k, struct span audio, struct buf *type_line)
+{
+	struct buf type AUTO_BUF = { 0 };
+	const struct stt_form form = { STT_PCM, k->rate_hz };
+
+	buf_clear(&k->url);
+	buf_clear(&k->body);
+	stt_write_url(k->w->provider, &k->setup, form, &k->url);
+	k->w->provider->post(&k->setup, form, audio, &k->body, &type);
+	buf_printf(type_line, "content-type: %s", buf_z(&type));
+}
+
 static int post(struct work *k, struct span audio, struct fault *f)
 {
-	struct buf type AUTO_BUF = { 0 }, type_line AUTO_BUF = { 0 };
-	const struct stt_form form = { STT_PCM, k->rate_hz };
+	struct buf type_line AUTO_BUF = { 0 };
+	int64_t seconds = seconds_of(k, audio);
 	int status = 0;
 
-	buf_clear(&k->body);
 	buf_clear(&k->answer);
 	buf_clear(&k->retry_after);
-	k->w->provider->post(&k->w->setup, form, audio, &k->body, &type);
-	buf_printf(&type_line, "content-type: %s", buf_z(&type));
+	write_request(k, audio, &type_line);
 	const struct simple_request r = {
 		.method = HTTP_POST,
 		.url = buf_z(&k->url),
 		.headers = { buf_z(&type_line), k->w->setup.key.n ? buf_z(&k->key) : NULL },
 		.body = buf_span(&k->body),
-		.timeout_ms = TIMEOUT_MS,
-		.response_limit = ANSWER_MAX,
+		.timeout_ms = TIMEOUT_MS + seconds * TIMEOUT_MS_PER_S,
+		.response_limit = (size_t)(ANSWER_MAX + seconds * ANSWER_MAX_PER_S),
+		.alive = k->w->alive,
+		.user = k->w->user,
 		.wanted_header = "retry-after",
 		.wanted = &k->retry_after,
 	};
@@ -126,16 +154,17 @@ static struct heard *new_fact(struct stt_whole_words *o)
 }
 
 /* Without times: the words lie somewhere in the piece. */
-static void add_words(struct work *k, unsigned channel, const struct stt_result *r, int64_t from_us,
+static void add_words(struct work *k, unsigned channel, size_t which, int64_t from_us,
 		      int64_t length_us)
 {
+	const struct stt_result *r = &k->results[which];
 	int64_t begin_us = r->from_us >= 0 ? r->from_us : 0;
 	int64_t end_us = r->to_us >= begin_us && r->to_us <= length_us ? r->to_us : length_us;
 
 	*new_fact(k->out) = (struct heard){
 		.kind = HEARD_TRANSCRIPT,
 		.leg = channel,
-		.speaker = k->w->speakers[channel],
+		.speaker = k->who[which],
 		.final = true,
 		.at_us = k->w->start_us + from_us + begin_us,
 		.ms = end_us > begin_us ? (end_us - begin_us) / MS_US : 0,
@@ -158,34 +187,67 @@ static int64_t us_of(const struct work *k, int64_t samples)
 	return samples * SECOND_US / k->rate_hz;
 }
 
+static void size_results(struct work *k, int64_t seconds)
+{
+	size_t cap = (size_t)(RESULTS + seconds * RESULTS_PER_S);
+
+	if (cap <= k->results_cap)
+		return;
+	k->results_cap = cap;
+	k->results = realloc(k->results, cap * sizeof(*k->results));
+	k->who = realloc(k->who, cap * sizeof(*k->who));
+	CHECK(k->results && k->who);
+}
+
+static void name_speakers(struct work *k, unsigned channel, size_t found)
+{
+	for (size_t i = 0; i < found; i++)
+		k->who[i] = k->w->speakers[channel];
+	if (!k->setup.voices)
+		return;
+	struct voices v = voices_name(k->results, found, k->w->first_voice, k->who);
+	if (v.unnamed)
+		snprintf(k->out->unnamed, sizeof(k->out->unnamed), "%s", v.unnamed);
+	else
+		k->out->voices = v.n;
+}
+
 static int transcribe(struct work *k, unsigned channel, size_t n, struct fault *f)
 {
 	const struct channel *c = &k->channels[channel];
+	struct span audio = { (const char *)c->samples, n * sizeof(*c->samples) };
 	size_t found = 0;
 
 	if (!n || is_silent(c, n))
 		return 0;
-	TRY(post_patiently(k, (struct span){ (const char *)c->samples, n * sizeof(*c->samples) },
-			   f));
+	TRY(post_patiently(k, audio, f));
 	arena_reset(&k->arena);
-	int rc = k->w->provider->read(NULL, buf_span(&k->answer), &k->arena, k->results, RESULTS,
-				      &found, f);
+	size_results(k, seconds_of(k, audio));
+	int rc = k->w->provider->read(NULL, buf_span(&k->answer), &k->arena, k->results,
+				      k->results_cap, &found, f);
 	if (rc)
 		return fault(f, E_CORRUPT, "speech-to-text: the answer is rubbish");
+	name_speakers(k, channel, found);
 	for (size_t i = 0; i < found; i++)
-		add_words(k, channel, &k->results[i], us_of(k, c->before), us_of(k, (int64_t)n));
+		add_words(k, channel, i, us_of(k, c->before), us_of(k, (int64_t)n));
 	return 0;
 }
 
 /* --- pieces --- */
 
-/* The middle of the quietest tenth of a second near the end. */
-static size_t cut_of(const struct channel *c)
+static size_t samples_of(const struct work *k, int64_t ms)
 {
-	size_t window = CUT_WINDOW, best = c->n;
+	return (size_t)(ms * k->rate_hz / 1000);
+}
+
+/* The middle of the quietest tenth of a second near the end of a piece. */
+static size_t cut_of(const struct work *k, const struct channel *c)
+{
+	size_t end = samples_of(k, STT_PIECE_MS), window = samples_of(k, CUT_WINDOW_MS), best = end;
 	uint64_t least = UINT64_MAX;
 
-	for (size_t from = c->n - CUT_WITHIN; from + window <= c->n; from += window) {
+	for (size_t from = end - samples_of(k, CUT_WITHIN_MS); from + window <= end;
+	     from += window) {
 		uint64_t sum = 0;
 
 		for (size_t i = from; i < from + window; i++)
@@ -198,13 +260,10 @@ static size_t cut_of(const struct channel *c)
 	return best;
 }
 
-static int take_piece(struct work *k, unsigned channel, bool all, struct fault *f)
+static int take_piece(struct work *k, unsigned channel, size_t n, struct fault *f)
 {
 	struct channel *c = &k->channels[channel];
 
-	if (!all && c->n < PIECE)
-		return 0;
-	size_t n = all ? c->n : cut_of(c);
 	TRY(transcribe(k, channel, n, f));
 	memmove(c->samples, c->samples + n, (c->n - n) * sizeof(*c->samples));
 	c->n -= n;
@@ -215,12 +274,38 @@ static int take_piece(struct work *k, unsigned channel, bool all, struct fault *
 	return 0;
 }
 
-static void add_samples(struct channel *c, const int16_t *samples, size_t n)
+/* One piece, unless it becomes longer than that may be. */
+static bool is_once(struct work *k, size_t n)
+{
+	const struct stt_provider *p = k->w->provider;
+	int64_t ms = us_of(k, (int64_t)n) / MS_US;
+
+	if (k->setup.voices &&
+	    (ms > p->once_max_ms || (int64_t)(n * sizeof(int16_t)) > p->once_max_bytes)) {
+		k->setup.voices = false;
+		snprintf(k->out->unnamed, sizeof(k->out->unnamed),
+			 "longer than what %s takes at once to tell voices apart", p->title);
+	}
+	return k->setup.voices;
+}
+
+static int take_pieces(struct work *k, unsigned channel, bool last, struct fault *f)
+{
+	struct channel *c = &k->channels[channel];
+
+	if (is_once(k, c->n))
+		return last ? take_piece(k, channel, c->n, f) : 0;
+	while (c->n > samples_of(k, STT_PIECE_MS))
+		TRY(take_piece(k, channel, cut_of(k, c), f));
+	return last ? take_piece(k, channel, c->n, f) : 0;
+}
+
+static void add_samples(const struct work *k, struct channel *c, const int16_t *samples, size_t n)
 {
 	size_t most = c->resample ? resample_max(c->resample, n) : n;
 
 	if (c->n + most > c->cap) {
-		c->cap = c->n + most + PIECE / 4;
+		c->cap = c->n + most + samples_of(k, GROW_MS);
 		c->samples = realloc(c->samples, c->cap * sizeof(*c->samples));
 		CHECK(c->samples);
 	}
@@ -239,8 +324,8 @@ static int take_second(struct work *k, size_t frames, bool last, struct fault *f
 	for (unsigned i = 0; i < channels; i++) {
 		for (size_t n = 0; n < frames; n++)
 			k->one[n] = k->read[n * channels + i];
-		add_samples(&k->channels[i], k->one, frames);
-		TRY(take_piece(k, i, last, f));
+		add_samples(k, &k->channels[i], k->one, frames);
+		TRY(take_pieces(k, i, last, f));
 	}
 	return 0;
 }
@@ -260,17 +345,15 @@ static int go_through(struct work *k, struct fault *f)
 
 static int open_channels(struct work *k, struct fault *f)
 {
-	bool as_it_is = k->w->rate_hz == 8000 || k->w->rate_hz == RATE_HZ;
+	uint32_t most = k->w->narrow ? NARROW_HZ : RATE_HZ;
+	bool as_it_is = k->w->rate_hz == NARROW_HZ || k->w->rate_hz == most;
 
-	k->rate_hz = as_it_is ? k->w->rate_hz : RATE_HZ;
+	k->rate_hz = as_it_is ? k->w->rate_hz : most;
 	for (unsigned i = 0; i < k->w->channels && !as_it_is; i++)
-		TRY(resample_new(&k->channels[i].resample, k->w->rate_hz, RATE_HZ, f));
+		TRY(resample_new(&k->channels[i].resample, k->w->rate_hz, most, f));
 	k->read = malloc(k->w->rate_hz * k->w->channels * sizeof(int16_t));
 	k->one = malloc(k->w->rate_hz * sizeof(int16_t));
-	k->results = malloc(RESULTS * sizeof(*k->results));
-	CHECK(k->read && k->one && k->results);
-	stt_write_url(k->w->provider, &k->w->setup, (struct stt_form){ STT_PCM, k->rate_hz },
-		      &k->url);
+	CHECK(k->read && k->one);
 	buf_printf(&k->key, "authorization: %s%.*s", k->w->provider->key_as,
 		   SPAN_ARG(k->w->setup.key));
 	return 0;
@@ -285,6 +368,7 @@ static void work_fini(struct work *k)
 	free(k->read);
 	free(k->one);
 	free(k->results);
+	free(k->who);
 	arena_fini(&k->arena);
 	buf_free(&k->url);
 	buf_free(&k->key);
@@ -303,10 +387,12 @@ static int by_end(const void *a, const void *b)
 
 int stt_whole(const struct stt_whole *w, struct stt_whole_words *out, struct fault *f)
 {
-	struct work k = { .w = w, .out = out };
+	struct work k = { .w = w, .out = out, .setup = w->setup };
 
 	*out = (struct stt_whole_words){ 0 };
 	CHECK(w->provider->posts && w->channels >= 1 && w->channels <= STT_CHANNELS_MAX);
+	CHECK(!w->first_voice || w->channels == 1);
+	k.setup.voices = w->first_voice != SPEAKER_NONE;
 	int rc = open_channels(&k, f);
 	if (!rc)
 		rc = go_through(&k, f);

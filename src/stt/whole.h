@@ -2,7 +2,11 @@
  * wait.
  *
  * Each channel is cut into pieces of STT_PIECE_MS at most, where it is quietest, and asked for
- * piece by piece; pieces without sound are not. Speech of one channel has one speaker. */
+ * piece by piece; pieces without sound are not. Speech of one channel has one speaker.
+ *
+ * Or all voices are in one channel, and the provider tells them apart: then it is one piece, since
+ * voices have the same number within one request only; whose they are is inferred (voices.h).
+ * Beyond what the provider takes at once it is cut into pieces, and nobody is named. */
 #ifndef CALLMEND_STT_WHOLE_H
 #define CALLMEND_STT_WHOLE_H
 
@@ -22,11 +26,15 @@ struct stt_whole {
 	struct stt_setup setup;
 	unsigned channels; /* 1 or 2, interleaved */
 	enum speaker speakers[STT_CHANNELS_MAX];
+	/* Whose the first voice of a single channel is; SPEAKER_NONE: voices are not told apart. */
+	enum speaker first_voice;
+	bool narrow; /* made of 8 kHz sound, whatever its rate is now: no more is sent */
 	uint32_t rate_hz;
 	int64_t start_us; /* wall clock of the first sample */
 	/* The next frames; fewer than asked for: the end. */
 	int (*read)(void *user, int16_t *samples, size_t frames, size_t *got, struct fault *f);
-	/* Before each request, and each second of a pause; a failure ends the work. */
+	/* Before each request, and about each second of it and of a pause; a failure ends the work.
+	 */
 	int (*alive)(void *user, struct fault *f);
 	void *user;
 };
@@ -37,6 +45,8 @@ struct stt_whole_words {
 	size_t n, cap;
 	struct arena texts;
 	unsigned requests;
+	unsigned voices;  /* told apart, where speakers come from that; else 0 */
+	char unnamed[96]; /* why they do not, though it was wanted; else empty */
 };
 
 /* E_INVALID: it can never succeed: key, address or model refused, audio beyond STT_WHOLE_MAX_MS.

@@ -552,6 +552,34 @@ static void sessions_with_platforms_are_read(void **state)
 	directory_unref(d);
 }
 
+static void rules_of_recordings_are_read(void **state)
+{
+	static const struct {
+		const char *rule;
+		enum dir_first_voice first_voice;
+	} cases[] = { { "\"ours\"", FIRST_VOICE_OURS },
+		      { "\"customer\"", FIRST_VOICE_CUSTOMER },
+		      { "\"answerer\"", FIRST_VOICE_ANSWERER },
+		      { "null", FIRST_VOICE_UNKNOWN } };
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf text AUTO_BUF = { 0 };
+		struct directory *d;
+
+		buf_printf(&text,
+			   "{\"version\":1,\"sources\":[{\"id\":\"%s\",\"org_id\":\"%s\","
+			   "\"project_id\":\"%s\",\"dialect\":\"ringcentral\",\"name\":\"main\","
+			   "\"connect\":{\"client_id\":\"c\",\"client_secret\":{\"file\":\"x\"},"
+			   "\"jwt\":{\"file\":\"x\"},\"recording_channels\":"
+			   "\"assistant,customer\",\"recording_first_voice\":%s}}]}",
+			   ID(8), ID(1), ID(4), cases[i].rule);
+		assert_ok(directory_new(&d, buf_span(&text), fixture.dir, &oops));
+		assert_int_equal(CHANNELS_ASSISTANT_FIRST, d->sources[0].connect.channels);
+		assert_int_equal(cases[i].first_voice, d->sources[0].connect.first_voice);
+		directory_unref(d);
+	}
+}
+
 static void references_are_counted(void **state)
 {
 	(void)state;
@@ -747,6 +775,10 @@ static void sources_are_checked(void **state)
 		{ "{\"connect\":" CONNECT(",\"from_number\":\"5550100\"") "}",
 		  "connect.from_number:" },
 		{ "{\"connect\":" CONNECT(",\"secret\":1") "}", "connect.secret:" },
+		{ "{\"connect\":" CONNECT(",\"recording_first_voice\":\"customer\"") "}", NULL },
+		{ "{\"connect\":" CONNECT(",\"recording_first_voice\":\"ours\"") "}", NULL },
+		{ "{\"connect\":" CONNECT(",\"recording_first_voice\":\"assistant\"") "}",
+		  "connect.recording_first_voice: must be one of: ours customer answerer" },
 		{ "[]", "must be an object" },
 		{ "{\"nmae\":\"x\"}", "nmae:" },
 		{ "{\"name\":\"a/b\"}", "name:" },
@@ -1211,6 +1243,7 @@ int main(void)
 		cmocka_unit_test(projects_and_tools_are_read),
 		cmocka_unit_test(tokens_are_known_until_they_expire),
 		cmocka_unit_test(sessions_with_platforms_are_read),
+		cmocka_unit_test(rules_of_recordings_are_read),
 		cmocka_unit_test(references_are_counted),
 		cmocka_unit_test(useless_documents_are_refused),
 		cmocka_unit_test(settings_out_of_range_are_left_out),

@@ -393,6 +393,80 @@ static void test_http_request(void **state)
 	buf_free(&expected);
 }
 
+static void test_http_request_for_voices(void **state)
+{
+	const struct stt_provider *p = named(HTTP);
+	struct stt_setup setup = { .voices = true, .language = SPAN("es") };
+	struct buf body = { 0 }, type = { 0 }, expected = { 0 };
+
+	(void)state;
+	p->post(&setup, ulaw, SPAN("abcd"), &body, &type);
+	const char *boundary = buf_z(&type) + 30;
+	buf_printf(&expected,
+		   "--%s\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n"
+		   "gpt-4o-transcribe-diarize\r\n"
+		   "--%s\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\n"
+		   "diarized_json\r\n"
+		   "--%s\r\nContent-Disposition: form-data; name=\"chunking_strategy\"\r\n\r\n"
+		   "auto\r\n"
+		   "--%s\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nes\r\n"
+		   "--%s\r\nContent-Disposition: form-data; name=\"file\"; ",
+		   boundary, boundary, boundary, boundary, boundary);
+	assert_memory_equal(expected.p, body.p, expected.n);
+	buf_clear(&body);
+	setup.model = SPAN("our-diarizer");
+	p->post(&setup, ulaw, SPAN("abcd"), &body, &type);
+	assert_non_null(memmem(body.p, body.n, "\r\n\r\nour-diarizer\r\n", 18));
+	assert_int_equal(1400 * 1000, p->once_max_ms);
+	/* The whole body, at 16 kHz. */
+	assert_true(p->once_max_bytes + (int64_t)body.n <= 25 * 1000 * 1000);
+	buf_free(&body);
+	buf_free(&type);
+	buf_free(&expected);
+}
+
+static void test_http_voices(void **state)
+{
+	(void)state;
+	hear(HTTP,
+	     "{\"task\":\"transcribe\",\"duration\":9.5,\"text\":\"x\",\"segments\":["
+	     "{\"type\":\"transcript.text.segment\",\"id\":\"seg_0\",\"start\":0.5,\"end\":1.5,"
+	     "\"text\":\" Hello.\",\"speaker\":\"B\"},"
+	     "{\"type\":\"transcript.text.segment\",\"id\":\"seg_1\",\"start\":2,\"end\":3,"
+	     "\"text\":\" Good morning.\",\"speaker\":\"A\"},"
+	     "{\"type\":\"transcript.text.segment\",\"id\":\"seg_2\",\"start\":4,\"end\":5,"
+	     "\"text\":\" A table.\",\"speaker\":\"B\"},"
+	     "{\"start\":6,\"end\":7,\"text\":\"x\",\"speaker\":\"\"},"
+	     "{\"start\":8,\"end\":9,\"text\":\"x\"}],\"usage\":{\"type\":\"duration\","
+	     "\"seconds\":10}}");
+	assert_int_equal(5, n);
+	EXPECT_TEXT(r[1], "Good morning.");
+	assert_true(r[1].from_us == 2000000 && r[1].to_us == 3000000);
+	assert_true(r[0].voice == 0 && r[1].voice == 1 && r[2].voice == 0);
+	assert_true(r[3].voice == -1 && r[4].voice == -1);
+	hear(HTTP, "{\"text\":\"Hello.\"}");
+	assert_int_equal(-1, r[0].voice);
+}
+
+static void test_http_more_voices_than_there_may_be(void **state)
+{
+	struct stt_result *many = calloc(STT_VOICES_MAX + 2, sizeof(*many));
+	struct buf b = { 0 };
+
+	(void)state;
+	buf_addz(&b, "{\"text\":\"\",\"segments\":[");
+	for (int i = 0; i < STT_VOICES_MAX + 1; i++)
+		buf_printf(&b, "{\"start\":0,\"end\":1,\"text\":\"x\",\"speaker\":\"v%d\"},", i);
+	buf_printf(&b, "{\"start\":0,\"end\":1,\"text\":\"x\",\"speaker\":\"%0200d\"}]}", 0);
+	assert_int_equal(0, named(HTTP)->read(NULL, buf_span(&b), &arena, many, STT_VOICES_MAX + 2,
+					      &n, &oops));
+	assert_int_equal(STT_VOICES_MAX - 1, many[STT_VOICES_MAX - 1].voice);
+	assert_int_equal(-1, many[STT_VOICES_MAX].voice);
+	assert_int_equal(-1, many[STT_VOICES_MAX + 1].voice);
+	buf_free(&b);
+	free(many);
+}
+
 static void test_http_answer(void **state)
 {
 	(void)state;
@@ -462,6 +536,33 @@ static void test_deepgram_files(void **state)
 	assert_true(r[0].words && r[0].final && r[0].from_us == 1500000 && r[0].to_us == 2250000);
 	assert_int_equal(500, r[0].confidence);
 	assert_int_equal(-1, r[1].confidence);
+	assert_int_equal(-1, r[0].voice);
+}
+
+static void test_deepgram_voices(void **state)
+{
+	const struct stt_setup setup = { .voices = true, .language = SPAN("es") };
+	struct buf b = { 0 };
+
+	(void)state;
+	stt_write_url(named("deepgram-http"), &setup, ulaw, &b);
+	expect_buf(
+		&b,
+		"https://api.deepgram.com/v1/listen?model=nova-3&punctuate=true&smart_format=true"
+		"&utterances=true&diarize=true&language=es");
+	hear("deepgram-http",
+	     "{\"metadata\":{},\"results\":{\"channels\":[],\"utterances\":[{\"start\":1.5,\"end\":"
+	     "2.25,"
+	     "\"confidence\":0.5,\"channel\":0,\"transcript\":\"Hi.\",\"words\":[{\"word\":\"hi\","
+	     "\"start\":1.5,\"end\":2.25,\"confidence\":0.5,\"speaker\":1,\"speaker_confidence\":0."
+	     "6,"
+	     "\"punctuated_word\":\"Hi.\"}],\"speaker\":1,\"id\":\"u\"},{\"start\":3,\"end\":4,"
+	     "\"transcript\":\"Bye.\",\"speaker\":0},{\"start\":5,\"end\":6,\"transcript\":\"x\","
+	     "\"speaker\":-1},{\"start\":5,\"end\":6,\"transcript\":\"x\",\"speaker\":32},"
+	     "{\"start\":5,\"end\":6,\"transcript\":\"x\",\"speaker\":\"x\"}]}}");
+	assert_int_equal(5, n);
+	assert_true(r[0].voice == 1 && r[1].voice == 0);
+	assert_true(r[2].voice == -1 && r[3].voice == -1 && r[4].voice == -1);
 }
 
 /* --- rubbish --- */
@@ -560,9 +661,13 @@ int main(void)
 		TEST(test_realtime_the_end_is_not_that_of_an_earlier_item),
 		TEST(test_realtime_bounds),
 		TEST(test_http_request),
+		TEST(test_http_request_for_voices),
+		TEST(test_http_voices),
+		TEST(test_http_more_voices_than_there_may_be),
 		TEST(test_http_answer),
 		TEST(test_http_too_many_segments),
 		TEST(test_deepgram_files),
+		TEST(test_deepgram_voices),
 		TEST(test_rubbish),
 		TEST(test_damaged),
 	};

@@ -71,7 +71,7 @@ export class Aftermath {
 
   #understand(session, recording) {
     const { sim } = this;
-    const lines = (session.call?.spoken ?? []).filter((l) => l.from >= recording.from && l.from <= recording.until);
+    const lines = (session.call?.spoken ?? []).filter((l) => l.party && l.from >= recording.from && l.from <= recording.until);
     const seconds = (ms) => Number(((ms - recording.from) / 1000).toFixed(2));
     const speakers = [...new Map(lines.map((l) => [l.party, l])).values()].map((l) => {
       const party = session.call.sessions.map((s) => s.party(l.party)).find(Boolean);

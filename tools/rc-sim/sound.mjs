@@ -1,15 +1,22 @@
 // What was said in a call, as sound.
 import { speak, pcmBytes } from '../lib/speech.mjs';
+import { say } from '../stt-sim/ear.mjs';
 
 const RATE = 8000;
 const VOICES = { customer: 'en-us' };
 export const voiceOf = (who) => VOICES[who] ?? 'en-gb';
 
-// Lines {who, text, from, until} between two times, all voices in one.
+// Voices of what tools/stt-sim understands; of whoever is not here, the last.
+const TONES = ['customer', 'ann', 'bob', 'announcement'];
+const toneOf = (who) => (TONES.includes(who) ? TONES.indexOf(who) : TONES.length);
+export const msOf = (pcm) => pcm.length * 1000 / RATE;
+export const wordsSound = (text, who) => say(text, RATE, toneOf(who));
+
+// Lines {who, text, words (they are such), from, until} between two times, all voices in one.
 export function callSound(lines, { from, until }) {
   const out = new Int16Array(Math.round((until - from) * RATE / 1000));
   for (const line of lines) {
-    const pcm = speak(line.text, { voice: voiceOf(line.who) });
+    const pcm = line.words ? wordsSound(line.text, line.who) : speak(line.text, { voice: voiceOf(line.who) });
     const start = Math.round((line.from - from) * RATE / 1000);
     for (let i = Math.max(0, -start); i < pcm.length && start + i < out.length; i++)
       out[start + i] = Math.max(-32768, Math.min(32767, out[start + i] + pcm[i]));

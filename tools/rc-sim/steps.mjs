@@ -1,6 +1,7 @@
 // What a script can do to a call, one function per step: {hold: 'ann'}, {transfer: ['ann', 'bob']} ... People are named as the account names them;
 // 'customer' is the outside party.
 import { isGone } from './session.mjs';
+import { msOf, wordsSound } from './sound.mjs';
 
 const WORD_MS = 330;
 const SENTENCE_MS = 500;
@@ -102,6 +103,20 @@ export const STEPS = {
   say(call, [name, text]) {
     const ms = text.split(/\s+/).length * WORD_MS + SENTENCE_MS;
     call.spoken.push({ who: name, party: party(call, name).id, text, from: call.world.clock.now(), until: call.world.clock.now() + ms });
+    return ms;
+  },
+
+  // The same in words that tools/stt-sim understands (tools/stt-sim/ear.mjs).
+  words(call, [name, text]) {
+    const ms = msOf(wordsSound(text, name));
+    call.spoken.push({ who: name, party: party(call, name).id, text, words: true, from: call.world.clock.now(), until: call.world.clock.now() + ms });
+    return ms;
+  },
+
+  // What the platform says itself, in such words: it is nobody's in the call.
+  announce(call, text) {
+    const ms = msOf(wordsSound(text, 'announcement'));
+    call.spoken.push({ who: 'announcement', text, words: true, from: call.world.clock.now(), until: call.world.clock.now() + ms });
     return ms;
   },
 

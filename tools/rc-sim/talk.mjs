@@ -1,11 +1,10 @@
 // A RingCX talk: who is in it when, what they say, holds and transfers. From its script comes a timeline of what the platform streams.
 import { silence, speak, tone, ulawBytes } from '../lib/speech.mjs';
-import { say as words } from '../stt-sim/ear.mjs';
 import { travel } from '../media-sim/road.mjs';
+import { msOf, wordsSound } from './sound.mjs';
 
 const RATE = 8000;
 const roundUp = (ms, to) => Math.ceil(ms / to) * to;
-const msOf = (pcm) => pcm.length * 1000 / RATE;
 
 export const PEOPLE = {
   customer: { id: '+15550100001', type: 'CONTACT', name: 'Customer', voice: 'en-us' },
@@ -41,7 +40,7 @@ export function readTalk({ script = 'simple', people = {}, start = ['customer', 
   };
   const verbs = {
     say: ([who, text]) => sound(who, speak(text, { voice: all[who].voice }), text),
-    words: ([who, text]) => sound(who, words(text), text),
+    words: ([who, text]) => sound(who, wordsSound(text, who), text),
     tone: ([who, hz, ms]) => sound(who, tone(hz, ms), `tone ${hz}`),
     wait: (ms) => { now += roundUp(ms, frameMs); },
     hold(ms) {

@@ -1,6 +1,6 @@
 // A recogniser that is always right: words are tones. `say()` gives the sound of words, an Ear finds them again in any audio, whatever the
 // codec did to it, wherever a stream was cut: what a simulator heard depends on nothing but the audio. Sound that is no such tone, speech
-// for one, is the word NOISE.
+// for one, is the word NOISE. Each voice but the first has an overtone of its own, by which they are told apart.
 import { join16, silence, tone } from '../lib/speech.mjs';
 
 export const WORDS = ['alpha', 'bravo', 'charlie', 'delta', 'echo', 'foxtrot', 'golf', 'hotel', 'india', 'juliett', 'kilo', 'lima', 'mike',
@@ -10,15 +10,24 @@ const hzOf = (i) => 400 + 100 * i;
 export const WORD_MS = 160;
 export const GAP_MS = 60;
 
-// "alpha bravo" as 16-bit samples, a gap behind each word.
-export const say = (text, rate = 8000) => join16(...text.split(' ').flatMap((word) => [tone(hzOf(WORDS.indexOf(word)), WORD_MS, { rate }),
-  silence(GAP_MS, rate)]));
+export const VOICES = 5;
+const overtoneOf = (voice) => 2100 + 300 * voice;
+
+function spoken(word, voice, rate) {
+  const own = tone(hzOf(WORDS.indexOf(word)), WORD_MS, { rate });
+  const over = voice ? tone(overtoneOf(voice), WORD_MS, { rate, level: 4000 }) : null;
+  return over ? own.map((x, i) => x + over[i]) : own;
+}
+
+// "alpha bravo" as 16-bit samples, a gap behind each word. `voice`: 0 to VOICES - 1.
+export const say = (text, rate = 8000, voice = 0) => join16(...text.split(' ').flatMap((word) => [spoken(word, voice, rate), silence(GAP_MS, rate)]));
 
 const FRAME_MS = 10;
 const LOUD = 300; // mean magnitude of a frame
 const WORD_GAP_FRAMES = 3;
 const WORD_MIN_MS = 60;
 const TONE_SHARE = 0.5; // of the energy that must lie in the tone
+const OVERTONE_SHARE = 0.05; // and in an overtone
 
 function goertzel(samples, hz, rate) {
   const k = 2 * Math.cos(2 * Math.PI * hz / rate);
@@ -35,7 +44,14 @@ function wordOf(samples, rate) {
   return power[best] > TONE_SHARE * energy ? WORDS[best] : NOISE;
 }
 
-// feed() samples; `onWord({word, start, end})`, `onQuiet(ms)` after each frame without sound; times in ms of the audio fed.
+function voiceOf(samples, rate) {
+  const energy = samples.reduce((sum, x) => sum + x * x, 0);
+  const power = Array.from({ length: VOICES }, (_, voice) => (voice ? goertzel(samples, overtoneOf(voice), rate) * 2 / samples.length : 0));
+  const best = power.indexOf(Math.max(...power));
+  return power[best] > OVERTONE_SHARE * energy ? best : 0;
+}
+
+// feed() samples; `onWord({word, voice, start, end})`, `onQuiet(ms)` after each frame without sound; times in ms of the audio fed.
 export class Ear {
   constructor(rate, { onWord = () => {}, onQuiet = () => {} } = {}) {
     Object.assign(this, { rate, onWord, onQuiet, frame: Math.round(rate * FRAME_MS / 1000), rest: new Int16Array(0), frames: 0, quiet: 0, loud: [] });
@@ -73,7 +89,7 @@ export class Ear {
   flush() {
     const { start, end, loud } = this;
     if (start !== undefined && end - start >= WORD_MIN_MS)
-      this.onWord({ word: wordOf(join16(...loud), this.rate), start, end });
+      this.onWord({ word: wordOf(join16(...loud), this.rate), voice: voiceOf(join16(...loud), this.rate), start, end });
     this.start = this.end = undefined;
     this.loud = [];
   }

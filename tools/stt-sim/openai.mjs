@@ -143,17 +143,42 @@ export function wavOf(bytes) {
   return fits ? { rate: bytes.readUInt32LE(24), samples: pcmSamples(bytes.subarray(44)) } : null;
 }
 
-export function segmentsOf(words, pauseMs = 300) {
+// {start, end, words, heard (the words as the ear gave them), speaker}: voices are numbered as they come. `voices`: another voice begins another segment.
+export function segmentsOf(words, { pauseMs = 300, voices = false } = {}) {
+  const known = [...new Set(words.map((w) => w.voice))];
   const out = [];
   for (const w of words) {
-    if (!out.length || w.start - out.at(-1).end > pauseMs)
-      out.push({ start: w.start, end: w.end, words: [] });
+    const last = out.at(-1);
+    if (!last || w.start - last.end > pauseMs || voices && last.heard[0].voice !== w.voice)
+      out.push({ start: w.start, end: w.end, words: [], heard: [], speaker: known.indexOf(w.voice) });
     Object.assign(out.at(-1), { end: w.end });
     out.at(-1).words.push(w.word);
+    out.at(-1).heard.push(w);
   }
   return out;
 }
 
+// What is wrong with a form; {status, body} or null.
+function mistakeInForm(form, wav) {
+  const field = (name) => form[name]?.toString() ?? '';
+  const seconds = wav.samples.length / wav.rate;
+  const diarizes = field('model').includes('diarize');
+  const formats = diarizes ? ['json', 'text', 'diarized_json'] : field('model').includes('whisper') ? ['json', 'verbose_json'] : ['json'];
+  if (form.file.length > MOST_BYTES)
+    return problem(413, `Maximum content size limit (${MOST_BYTES}) exceeded`);
+  if (field('response_format') && !formats.includes(field('response_format')))
+    return problem(400, `response_format '${field('response_format')}' is not compatible with model '${field('model')}'`);
+  if (diarizes && seconds > 30 && field('chunking_strategy') !== 'auto')
+    return problem(400, 'chunking_strategy is required for diarization models');
+  return diarizes && seconds > MOST_SECONDS ? problem(400, `audio duration ${seconds} seconds is longer than ${MOST_SECONDS} seconds which is the maximum for this model`) : null;
+}
+
+const letter = (n) => String.fromCharCode('A'.charCodeAt(0) + n);
+const diarized = (segments, text, seconds) => ({ task: 'transcribe', duration: seconds, text, segments: segments.map((s) => ({ type: 'transcript.text.segment', id: `seg_${s.id}`,
+  start: s.start, end: s.end, text: s.text, speaker: letter(s.speaker) })), usage: { type: 'duration', seconds: Math.ceil(seconds) } });
+
+const MOST_BYTES = 26214400;
+const MOST_SECONDS = 1400; // of a model that tells voices apart
 const problem = (status, message) => ({ status, body: { error: { message, type: 'invalid_request_error', param: null, code: null } } });
 
 // `script(samples)`: what is heard in audio that is no tones; texts in their order. The answer: {status, body}.
@@ -166,14 +191,21 @@ export function transcription({ body, headers, key, script }) {
     return problem(400, 'file and model are needed');
   if (wav.samples.length < wav.rate / 10)
     return problem(400, 'Audio file is too short. Minimum audio length is 0.1 seconds.');
+  const mistake = mistakeInForm(form, wav);
+  if (mistake)
+    return mistake;
+  const format = form.response_format?.toString();
   const words = [];
   const ear = new Ear(wav.rate, { onWord: (word) => words.push(word) });
   ear.feed(wav.samples);
   ear.flush();
-  const segments = segmentsOf(words).map((s, id) => ({ id, start: s.start / 1000, end: s.end / 1000, avg_logprob: LOGPROB, no_speech_prob: 0.01,
+  const found = segmentsOf(words, { voices: format === 'diarized_json' });
+  const segments = found.map((s, id) => ({ id, start: s.start / 1000, end: s.end / 1000, avg_logprob: LOGPROB, no_speech_prob: 0.01,
     text: ` ${s.words.every((w) => w === 'noise') ? script(wav.samples) : s.words.join(' ')}` }));
   const text = segments.map((s) => s.text.trim()).join(' ');
-  const verbose = form.response_format?.toString() === 'verbose_json';
-  return { status: 200, said: text, audioMs: ear.ms,
-    body: verbose ? { task: 'transcribe', language: 'english', duration: ear.ms / 1000, text, segments } : { text } };
+  const bodies = {
+    verbose_json: () => ({ task: 'transcribe', language: 'english', duration: ear.ms / 1000, text, segments }),
+    diarized_json: () => diarized(segments.map((s) => ({ ...s, speaker: found[s.id].speaker })), text, ear.ms / 1000),
+  };
+  return { status: 200, said: text, audioMs: ear.ms, asked: { model: form.model.toString(), format }, body: bodies[format]?.() ?? { text } };
 }

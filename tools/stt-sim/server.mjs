@@ -116,7 +116,7 @@ export class SttServer {
     if (behaviour.name === 'slow')
       await dawdle(behaviour.n);
     const result = transcribe({ body, query: url.searchParams, headers: request.headers, key: this.options.key, script: (samples) => this.#scripted(samples) });
-    this.requests.push({ status: result.status, said: result.said, audioMs: result.audioMs });
+    this.requests.push({ status: result.status, said: result.said, audioMs: result.audioMs, asked: result.asked });
     return answer(result.status, result.body);
   }
 
