@@ -97,7 +97,11 @@ export const STEPS = {
   mute: (call, name) => call.session.mute(party(call, name), true),
   unmute: (call, name) => call.session.mute(party(call, name), false),
 
-  record: (call, name) => call.session.record(party(call, name), { mode: 'Automatic' }),
+  // 'ann', or ['ann', 'OnDemand'].
+  record(call, what) {
+    const [name, mode = 'Automatic'] = [what].flat();
+    call.session.record(party(call, name), { mode });
+  },
 
   // [who, text]: takes as long as it is spoken.
   say(call, [name, text]) {
