@@ -1,10 +1,11 @@
 /* What speech-to-text providers answer. The first byte picks one; each line is a message of one
  * connection (or an answer to a request), a line that begins with '!' says that a new connection
  * was made. Refusing says why; results are bounded; what the call is told of them is UTF-8, bounded
- * and in the time of what was sent. */
+ * and in the time of what was sent; of voices two have names, or none. */
 #include <stdlib.h>
 
 #include "stt/clock.h"
+#include "stt/voices.h"
 #include "stt/words.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -71,10 +72,23 @@ static void take_result(struct leg *l, const struct stt_result *r)
 {
 	must(r->from_us >= -1 && r->to_us >= -1);
 	must(r->confidence >= -1 && r->confidence <= 1000);
+	must(r->voice >= -1 && r->voice < STT_VOICES_MAX);
 	must(is_utf8(r->text) && is_utf8(r->complaint));
 	must(!r->fatal || r->complaint.n);
 	if (r->words)
 		take_words(l, r);
+}
+
+static void name_voices(const struct stt_result *r, size_t n)
+{
+	enum speaker who[RESULTS];
+	struct voices v = voices_name(r, n, SPEAKER_AI, who);
+	unsigned named[] = { [SPEAKER_NONE] = 0, [SPEAKER_AI] = 0, [SPEAKER_USER] = 0 };
+	for (size_t i = 0; i < n; i++)
+		named[who[i]]++;
+	must(v.n <= n);
+	must(!v.unnamed == (named[SPEAKER_AI] && named[SPEAKER_USER]));
+	must(v.unnamed == NULL || named[SPEAKER_NONE] == n);
 }
 
 /* In memory of its exact size, so that a read behind the end is noticed. */
@@ -93,6 +107,8 @@ static void hear(struct leg *l, struct span line)
 		must(n <= RESULTS);
 	for (size_t i = 0; i < n && !f.text[0]; i++)
 		take_result(l, &results[i]);
+	if (!f.text[0])
+		name_voices(results, n);
 	stt_words_tick(&l->words, l->now_us);
 	arena_fini(&a);
 	free(copy);

@@ -13,17 +13,15 @@
 #include "stt/stt.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/simple_client.h"
 #include "stt/internal.h"
 #include "tests/net/allocations.h"
+#include "tests/stt/server.h"
 
 #define BASE_US INT64_C(1700000000000000)
 enum {
@@ -35,92 +33,6 @@ enum {
 	WORD_MS = 160,
 	GAP_MS = 60
 };
-
-/* --- the server --- */
-
-static pid_t server;
-static FILE *to_server, *from_server;
-static char url[100];
-
-static void launch(void)
-{
-	int in[2], out[2];
-
-	assert_int_equal(pipe(in), 0);
-	assert_int_equal(pipe(out), 0);
-	server = fork();
-	assert_true(server >= 0);
-	if (!server) {
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		close(in[1]);
-		execlp("node", "node", STT_SERVERS, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	to_server = fdopen(in[1], "w");
-	from_server = fdopen(out[0], "r");
-}
-
-static void tell_server(const char *line, char *answer, int size)
-{
-	if (!server)
-		launch();
-	fprintf(to_server, "%s\n", line);
-	fflush(to_server);
-	assert_non_null(fgets(answer, size, from_server));
-}
-
-static void stop_server(void)
-{
-	char answer[100];
-
-	tell_server("stop", answer, sizeof(answer));
-}
-
-/* A list of arguments of sim.mjs; instead of the one before. */
-static void start_server(const char *arguments)
-{
-	char answer[140];
-
-	tell_server(arguments, answer, sizeof(answer));
-	assert_int_equal(sscanf(answer, "stt at %99s", url), 1);
-}
-
-static int end_servers(void **state)
-{
-	(void)state;
-	fclose(to_server); /* which ends it */
-	fclose(from_server);
-	return waitpid(server, NULL, 0) == server ? 0 : -1;
-}
-
-/* What it was sent and heard. */
-static const char *server_state(void)
-{
-	static struct buf answer;
-	char at[140];
-	int status;
-	struct fault f;
-
-	snprintf(at, sizeof(at), "%.*s/state", (int)strlen(url) - 3, url);
-	const struct simple_request r = { .url = at,
-					  .timeout_ms = 5000,
-					  .response_limit = 1 << 20 };
-	buf_clear(&answer);
-	assert_int_equal(0, simple_client_send(&r, &status, &answer, &f));
-	return buf_z(&answer);
-}
-
-static unsigned times_in(const char *text, const char *word)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, word)); text++)
-		n++;
-	return n;
-}
 
 /* --- a call --- */
 
@@ -289,7 +201,7 @@ static int on_start(struct shard *s, void *user, struct fault *f)
 		return rc;
 	const struct stt_leg_config lc = {
 		.provider = stt_provider_find(span_of(c->provider)),
-		.setup = { .url = span_of(url), .key = span_of(c->key) },
+		.setup = { .url = span_of(server_url), .key = span_of(c->key) },
 		.leg = 1,
 		.speaker = SPEAKER_USER,
 		.codec = codec_find(span_of(c->codec)),
@@ -433,7 +345,7 @@ static void test_heard(void **state)
 				  .lines = talk,
 				  .until_ms = 9000 };
 
-		start_server(i % 3 == 1 ? "--key the-key --beta" : "--key the-key");
+		server_start(i % 3 == 1 ? "--key the-key --beta" : "--key the-key");
 		play(&c);
 		expect_lines(&c);
 		assert_int_equal(1, state_facts(&c, "connected", &why));
@@ -457,7 +369,7 @@ static void test_a_reconnect_in_mid_call(void **state)
 		char arguments[60];
 
 		snprintf(arguments, sizeof(arguments), "%s good", drops[i % 3]);
-		start_server(arguments);
+		server_start(arguments);
 		play(&c);
 		expect_lines(&c);
 		assert_int_equal(2, state_facts(&c, "connected", &why));
@@ -472,7 +384,7 @@ static void test_many_reconnects(void **state)
 	struct call c = { .lines = talk, .until_ms = 9000 };
 
 	(void)state;
-	start_server("drop:1500 refuse:503 drop:700 refuse:500 drop:1200 drop:2000 good");
+	server_start("drop:1500 refuse:503 drop:700 refuse:500 drop:1200 drop:2000 good");
 	play(&c);
 	expect_lines(&c);
 }
@@ -486,7 +398,7 @@ static void test_a_reconnect_at_the_end(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct call c = { .provider = providers[i], .lines = talk, .until_ms = 7980 };
 
-		start_server("drop:7950 good"); /* the last block, which goes with the end */
+		server_start("drop:7950 good"); /* the last block, which goes with the end */
 		play(&c);
 		expect_lines(&c);
 		assert_int_equal(2, times_in(server_state(), "\"path\""));
@@ -510,7 +422,7 @@ static void test_times_after_a_hole(void **state)
 				  .hole_from_ms = 2600,
 				  .hole_to_ms = 8600 };
 
-		start_server(i == 1 ? "drop:5000 good" : "good");
+		server_start(i == 1 ? "drop:5000 good" : "good");
 		play(&c);
 		expect_lines(&c);
 		assert_null(strstr(server_state(), "\"audioMs\":12"));
@@ -527,7 +439,7 @@ static void test_requests_fail_and_are_tried_again(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct call c = { .provider = "openai-http", .lines = talk, .until_ms = 9000 };
 
-		start_server(behaviours[i]);
+		server_start(behaviours[i]);
 		play(&c);
 		expect_lines(&c);
 		assert_int_equal(1, state_facts(&c, "lost", &why));
@@ -546,7 +458,7 @@ static void test_refused_for_good(void **state)
 				  .lines = talk,
 				  .until_ms = 9000 };
 
-		start_server("--key the-key");
+		server_start("--key the-key");
 		play(&c);
 		assert_int_equal(1, state_facts(&c, "failed", &why));
 		assert_string_equal("the key was refused (401)", why);
@@ -562,7 +474,7 @@ static void test_too_many_requests(void **state)
 	const char *why = "";
 
 	(void)state;
-	start_server("refuse:429 good");
+	server_start("refuse:429 good");
 	begin(&c);
 	int64_t until_us = clock_monotonic_us() + WAIT_MS * MS_US;
 	while (!state_facts(&c, "connected", &why) && clock_monotonic_us() < until_us)
@@ -584,7 +496,7 @@ static void test_rubbish(void **state)
 		struct call c = { .provider = providers[i], .lines = talk, .until_ms = 9000 };
 
 		c.config.linger_ms = 200;
-		start_server("rubbish");
+		server_start("rubbish");
 		play(&c);
 		assert_null(final(&c, 0, &text));
 		if (i == 0) /* OpenAI's first messages are no rubbish yet as there are too few */
@@ -609,7 +521,7 @@ static void test_mute(void **state)
 				  .count_allocations = true };
 
 		c.config.linger_ms = 200;
-		start_server("mute");
+		server_start("mute");
 		play(&c);
 		assert_null(final(&c, 0, &text));
 		assert_int_equal(0, c.allocations);
@@ -621,7 +533,7 @@ static void test_slow(void **state)
 	struct call c = { .lines = talk, .until_ms = 9000 };
 
 	(void)state;
-	start_server("slow:700");
+	server_start("slow:700");
 	play(&c);
 	expect_lines(&c);
 }
@@ -632,8 +544,8 @@ static void test_nobody_there(void **state)
 	const char *why = "", *text;
 
 	(void)state;
-	start_server("good");
-	stop_server();
+	server_start("good");
+	server_stop();
 	c.config.linger_ms = 200;
 	play(&c);
 	assert_int_equal(1, state_facts(&c, "lost", &why)); /* however often it was tried */
@@ -648,7 +560,7 @@ static void test_keep_alive(void **state)
 
 	(void)state;
 	c.config.keep_alive_ms = 100;
-	start_server("--idle 800 good");
+	server_start("--idle 800 good");
 	begin(&c);
 	wait_for(&c.played);
 	int64_t until_us = clock_monotonic_us() + WAIT_MS * MS_US;
@@ -673,7 +585,7 @@ static void test_the_shard_stops(void **state)
 			.provider = providers[i], .lines = talk, .until_ms = 9000, .no_finish = true
 		};
 
-		start_server("slow:300");
+		server_start("slow:300");
 		begin(&c);
 		wait_for(&c.played);
 		end();
@@ -683,7 +595,7 @@ static void test_the_shard_stops(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	stop_server();
+	server_stop();
 	return 0;
 }
 
@@ -706,5 +618,5 @@ int main(void)
 		TEST(test_keep_alive),
 		TEST(test_the_shard_stops),
 	};
-	return cmocka_run_group_tests(tests, NULL, end_servers);
+	return cmocka_run_group_tests(tests, NULL, server_end);
 }

@@ -10,80 +10,11 @@
 #include "stt/whole.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "net/simple_client.h"
+#include "tests/stt/server.h"
 
 #define START_US INT64_C(1700000000000000)
 enum { RATE_MAX = 48000, WORD_MS = 160, LEVEL = 8000 };
-
-/* --- the server --- */
-
-static pid_t server;
-static FILE *to_server, *from_server;
-static char url[100];
-
-static int launch(void **state)
-{
-	int in[2], out[2];
-
-	(void)state;
-	if (pipe(in) || pipe(out))
-		return -1;
-	server = fork();
-	if (!server) {
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		close(in[1]);
-		execlp("node", "node", STT_SERVERS, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	to_server = fdopen(in[1], "w");
-	from_server = fdopen(out[0], "r");
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	fclose(to_server); /* which ends it */
-	fclose(from_server);
-	return waitpid(server, NULL, 0) == server ? 0 : -1;
-}
-
-static void start_server(const char *behaviour)
-{
-	char answer[140];
-
-	fprintf(to_server, "%s\n", behaviour);
-	fflush(to_server);
-	assert_non_null(fgets(answer, sizeof(answer), from_server));
-	assert_int_equal(sscanf(answer, "stt at %99s", url), 1);
-}
-
-/* How often it was asked for this; "": at all. */
-static unsigned asked(const char *what)
-{
-	struct buf answer AUTO_BUF = { 0 };
-	char at[140];
-	unsigned n = 0;
-	int status;
-	struct fault f;
-
-	snprintf(at, sizeof(at), "%.*s/state", (int)strlen(url) - 3, url);
-	const struct simple_request r = { .url = at,
-					  .timeout_ms = 5000,
-					  .response_limit = 16 << 20 };
-	assert_int_equal(0, simple_client_send(&r, &status, &answer, &f));
-	for (const char *p = buf_z(&answer); (p = strstr(p, what)); p++)
-		n++;
-	return n;
-}
 
 /* --- the sound --- */
 
@@ -155,7 +86,7 @@ static struct fault oops;
 static int transcribe(const char *provider, struct sound *s, enum speaker first_voice)
 {
 	const struct stt_whole w = { .provider = stt_provider_find(span_of(provider)),
-				     .setup = { .url = span_of(url) },
+				     .setup = { .url = span_of(server_url) },
 				     .channels = 1,
 				     .speakers = { SPEAKER_NONE },
 				     .first_voice = first_voice,
@@ -205,13 +136,13 @@ static void test_pieces(void **state)
 	struct sound s = DIALOG(8000);
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("deepgram-http", &s, SPEAKER_NONE));
 	expect_dialog(SPEAKER_NONE, SPEAKER_NONE);
 	assert_int_equal(3, words.requests); /* of two minutes at most */
 	assert_int_equal(0, words.voices);
 	assert_string_equal("", words.unnamed);
-	assert_int_equal(3, asked("\"diarize\":false"));
+	assert_int_equal(3, times_in(server_state(), "\"diarize\":false"));
 }
 
 static void test_voices(void **state)
@@ -219,18 +150,20 @@ static void test_voices(void **state)
 	struct sound s = DIALOG(8000), wide = DIALOG(RATE_MAX);
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("deepgram-http", &s, SPEAKER_AI));
 	expect_dialog(SPEAKER_AI, SPEAKER_USER);
 	assert_int_equal(1, words.requests);
 	assert_int_equal(2, words.voices);
 	assert_string_equal("", words.unnamed);
-	assert_int_equal(1, asked("\"diarize\":true"));
+	assert_int_equal(1, times_in(server_state(), "\"diarize\":true"));
 	assert_int_equal(0, transcribe("openai-http", &wide, SPEAKER_USER));
 	expect_dialog(SPEAKER_USER, SPEAKER_AI);
 	assert_int_equal(1, words.requests);
 	assert_int_equal(
-		1, asked("{\"model\":\"gpt-4o-transcribe-diarize\",\"format\":\"diarized_json\"}"));
+		1,
+		times_in(server_state(),
+			 "{\"model\":\"gpt-4o-transcribe-diarize\",\"format\":\"diarized_json\"}"));
 }
 
 static void test_one_voice_is_nobodys(void **state)
@@ -239,7 +172,7 @@ static void test_one_voice_is_nobodys(void **state)
 	struct sound s = { .rate_hz = 8000, .length_ms = 5000, .lines = alone, .lines_n = 2 };
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("openai-http", &s, SPEAKER_AI));
 	assert_int_equal(2, words.n);
 	expect(0, SPEAKER_NONE, 1000, "alpha");
@@ -255,7 +188,7 @@ static void test_longer_than_is_taken_at_once(void **state)
 	struct sound longer = fits;
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("openai-http", &fits, SPEAKER_AI));
 	assert_int_equal(1, words.requests);
 	assert_int_equal(2, words.voices);
@@ -269,7 +202,8 @@ static void test_longer_than_is_taken_at_once(void **state)
 	assert_string_equal(
 		"longer than what OpenAI transcription takes at once to tell voices apart",
 		words.unnamed);
-	assert_int_equal(2, asked("{\"model\":\"whisper-1\",\"format\":\"verbose_json\"}"));
+	assert_int_equal(2, times_in(server_state(),
+				     "{\"model\":\"whisper-1\",\"format\":\"verbose_json\"}"));
 }
 
 /* Wide-band sound is as many bytes in half the time. */
@@ -278,7 +212,7 @@ static void test_more_bytes_than_are_taken_at_once(void **state)
 	struct sound s = { .rate_hz = 16000, .length_ms = 800000, .lines = dialog, .lines_n = 4 };
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("openai-http", &s, SPEAKER_AI));
 	assert_int_equal(0, words.voices);
 	expect_dialog(SPEAKER_NONE, SPEAKER_NONE);
@@ -290,7 +224,7 @@ static void test_much_is_said(void **state)
 	struct sound s = { .rate_hz = 8000, .length_ms = 1800000, .each_ms = 1000 };
 
 	(void)state;
-	start_server("good");
+	server_start("good");
 	assert_int_equal(0, transcribe("deepgram-http", &s, SPEAKER_USER));
 	assert_int_equal(1800, words.n);
 	assert_int_equal(2, words.voices);
@@ -304,7 +238,7 @@ static void test_called_off(void **state)
 
 	(void)state;
 	s.alive_max = 3;
-	start_server("mute");
+	server_start("mute");
 	assert_int_equal(E_UNAVAILABLE, transcribe("deepgram-http", &s, SPEAKER_AI));
 	assert_non_null(strstr(oops.text, "called off"));
 	assert_int_equal(4, s.alive);
@@ -321,7 +255,7 @@ int main(void)
 		cmocka_unit_test(test_much_is_said),
 		cmocka_unit_test(test_called_off),
 	};
-	int rc = cmocka_run_group_tests(tests, launch, end);
+	int rc = cmocka_run_group_tests(tests, NULL, server_end);
 
 	stt_whole_words_free(&words);
 	return rc;
