@@ -566,7 +566,7 @@ test('RingEX: who was called speaks first: an inbound call, an outbound one and 
   assert.deepEqual(outward.turns, [['user', 'alpha'], ['ai', 'bravo charlie'], ['ai', 'delta'], ['user', 'echo']]);
   assert.deepEqual(outward.recordings.map((r) => [r.mixed, r.voices]), [[true, 2], [true, 2]]);
   assert.notEqual(outward.analysis.ineligible_because, 'no conversation');
-  assert.deepEqual(stt.requests.map((r) => r.asked), Array(3).fill({ model: 'gpt-4o-transcribe-diarize', format: 'diarized_json' }));
+  assert.deepEqual(stt.requests.map((r) => r.asked), Array(3).fill({ rate: 8000, model: 'gpt-4o-transcribe-diarize', format: 'diarized_json' }));
 });
 
 test('RingEX: an announcement is nobody\'s, and whose a voice is in a recording on demand nobody says; by Deepgram, too', { timeout: 180000 }, async () => {
@@ -578,7 +578,7 @@ test('RingEX: an announcement is nobody\'s, and whose a voice is in a recording 
   assert.notEqual(one.analysis.ineligible_because, 'no conversation');
   assert.ok(two.turns.every(([speaker]) => speaker === ''), JSON.stringify(two.turns));
   assert.deepEqual(two.recordings.map((r) => r.voices), [null]);
-  assert.deepEqual(stt.requests.map((r) => r.asked), [{ diarize: true }, { diarize: false }]);
+  assert.deepEqual(stt.requests.map((r) => [r.asked.rate, r.asked.diarize]), [[8000, true], [16000, false]]);
 });
 
 test('RingEX: where nobody says whose the first voice is, voices are not told apart; what may be said is checked', { timeout: 120000 }, async () => {
@@ -587,7 +587,7 @@ test('RingEX: where nobody says whose the first voice is, voices are not told ap
   assert.ok(turns.every(([speaker]) => speaker === ''));
   assert.deepEqual(recordings.map((r) => [r.mixed, r.voices]), [[true, null]]);
   assert.equal(analysis.ineligible_because, 'no conversation');
-  assert.deepEqual(stt.requests.map((r) => r.asked), [{ model: 'whisper-1', format: 'verbose_json' }]);
+  assert.deepEqual(stt.requests.map((r) => r.asked), [{ rate: 8000, model: 'whisper-1', format: 'verbose_json' }]);
   const source = await addSource('checked', sim);
   const refused = await product.api('PATCH', `/api/v1/sources/${source.id}`, { connect: { ...source.connect, recording_first_voice: 'caller' } });
   assert.equal(refused.status, 422);

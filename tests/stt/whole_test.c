@@ -29,7 +29,7 @@ struct sound {
 	int64_t length_ms;
 	const struct line *lines;
 	size_t lines_n;
-	/* Instead of lines: a word of one voice and of another in turn, so often; 0: none. */
+	/* Instead of lines: a word so often, four of one voice and four of another; 0: none. */
 	int64_t each_ms;
 	/* How far it is read; how often somebody asked whether to go on, and after how often not.
 	 */
@@ -42,7 +42,8 @@ static struct line line_at(const struct sound *s, int64_t ms)
 	struct line none = { .at_ms = -WORD_MS };
 
 	if (s->each_ms)
-		return (struct line){ ms - ms % s->each_ms, 3, (unsigned)(ms / s->each_ms % 2) };
+		return (struct line){ ms - ms % s->each_ms, 3,
+				      (unsigned)(ms / s->each_ms / 4 % 2) };
 	for (size_t i = 0; i < s->lines_n; i++)
 		if (s->lines[i].at_ms <= ms)
 			none = s->lines[i];
@@ -156,14 +157,12 @@ static void test_voices(void **state)
 	assert_int_equal(1, words.requests);
 	assert_int_equal(2, words.voices);
 	assert_string_equal("", words.unnamed);
-	assert_int_equal(1, times_in(server_state(), "\"diarize\":true"));
+	assert_int_equal(1, times_in(server_state(), "{\"rate\":8000,\"diarize\":true}"));
 	assert_int_equal(0, transcribe("openai-http", &wide, SPEAKER_USER));
 	expect_dialog(SPEAKER_USER, SPEAKER_AI);
 	assert_int_equal(1, words.requests);
-	assert_int_equal(
-		1,
-		times_in(server_state(),
-			 "{\"model\":\"gpt-4o-transcribe-diarize\",\"format\":\"diarized_json\"}"));
+	assert_int_equal(1, times_in(server_state(), "{\"rate\":8000,\"model\":\"gpt-4o-transcribe-"
+						     "diarize\",\"format\":\"diarized_json\"}"));
 }
 
 static void test_one_voice_is_nobodys(void **state)
@@ -202,8 +201,9 @@ static void test_longer_than_is_taken_at_once(void **state)
 	assert_string_equal(
 		"longer than what OpenAI transcription takes at once to tell voices apart",
 		words.unnamed);
-	assert_int_equal(2, times_in(server_state(),
-				     "{\"model\":\"whisper-1\",\"format\":\"verbose_json\"}"));
+	assert_int_equal(
+		2, times_in(server_state(),
+			    "{\"rate\":8000,\"model\":\"whisper-1\",\"format\":\"verbose_json\"}"));
 }
 
 /* Wide-band sound is as many bytes in half the time. */
@@ -218,17 +218,19 @@ static void test_more_bytes_than_are_taken_at_once(void **state)
 	expect_dialog(SPEAKER_NONE, SPEAKER_NONE);
 }
 
-/* Someone speaks each second for half an hour: more texts, and a longer answer, than of a piece. */
-static void test_much_is_said(void **state)
+/* An hour in which somebody speaks all the time: more texts, and a longer answer, than of a piece.
+ */
+static void test_an_hour_is_taken_at_once(void **state)
 {
-	struct sound s = { .rate_hz = 8000, .length_ms = 1800000, .each_ms = 1000 };
+	struct sound s = { .rate_hz = 8000, .length_ms = 3600000, .each_ms = 250 };
 
 	(void)state;
 	server_start("good");
 	assert_int_equal(0, transcribe("deepgram-http", &s, SPEAKER_USER));
-	assert_int_equal(1800, words.n);
+	assert_int_equal(1, words.requests);
+	assert_int_equal(3600, words.n);
 	assert_int_equal(2, words.voices);
-	expect(1799, SPEAKER_AI, 1799000, "delta");
+	expect(3599, SPEAKER_AI, 3599000, "delta delta delta delta");
 }
 
 /* The server takes it and says nothing: whoever has the work done may call it off. */
@@ -252,7 +254,7 @@ int main(void)
 		cmocka_unit_test(test_one_voice_is_nobodys),
 		cmocka_unit_test(test_longer_than_is_taken_at_once),
 		cmocka_unit_test(test_more_bytes_than_are_taken_at_once),
-		cmocka_unit_test(test_much_is_said),
+		cmocka_unit_test(test_an_hour_is_taken_at_once),
 		cmocka_unit_test(test_called_off),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, server_end);

@@ -126,6 +126,6 @@ export function fileTranscription({ body, query, headers, key }) {
   const utterances = segmentsOf(words, { voices }).map(({ start, end, words: said, heard, speaker }, i) => ({ start: start / 1000, end: end / 1000, confidence: 0.97, channel: 0,
     transcript: said.join(' '), words: heard.map((w) => wordOf(w, speaker)), ...by(speaker), id: `u${i}` }));
   const transcript = utterances.map((u) => u.transcript).join(' ');
-  return { status: 200, said: transcript, audioMs: ear.ms, asked: { diarize: voices }, body: { metadata: { request_id: 'sim', duration: ear.ms / 1000, channels: 1 },
+  return { status: 200, said: transcript, audioMs: ear.ms, asked: { rate: wav.rate, diarize: voices }, body: { metadata: { request_id: 'sim', duration: ear.ms / 1000, channels: 1 },
     results: { channels: [{ alternatives: [{ transcript, confidence: 0.97, words: utterances.flatMap((u) => u.words) }] }], utterances } } };
 }

@@ -31,9 +31,13 @@ const OVERTONE_SHARE = 0.05; // and in an overtone
 
 function goertzel(samples, hz, rate) {
   const k = 2 * Math.cos(2 * Math.PI * hz / rate);
-  let [a, b] = [0, 0];
-  for (const x of samples)
-    [a, b] = [x + k * a - b, a];
+  let a = 0;
+  let b = 0;
+  for (let i = 0; i < samples.length; i++) { // hours of it are heard
+    const next = samples[i] + k * a - b;
+    b = a;
+    a = next;
+  }
   return a * a + b * b - k * a * b;
 }
 

@@ -207,5 +207,5 @@ export function transcription({ body, headers, key, script }) {
     verbose_json: () => ({ task: 'transcribe', language: 'english', duration: ear.ms / 1000, text, segments }),
     diarized_json: () => diarized(segments.map((s) => ({ ...s, speaker: found[s.id].speaker })), text, ear.ms / 1000),
   };
-  return { status: 200, said: text, audioMs: ear.ms, asked: { model: form.model.toString(), format }, body: bodies[format]?.() ?? { text } };
+  return { status: 200, said: text, audioMs: ear.ms, asked: { rate: wav.rate, model: form.model.toString(), format }, body: bodies[format]?.() ?? { text } };
 }
