@@ -578,7 +578,7 @@ test('RingEX: an announcement is nobody\'s, and whose a voice is in a recording 
   assert.notEqual(one.analysis.ineligible_because, 'no conversation');
   assert.ok(two.turns.every(([speaker]) => speaker === ''), JSON.stringify(two.turns));
   assert.deepEqual(two.recordings.map((r) => r.voices), [null]);
-  assert.deepEqual(stt.requests.map((r) => [r.asked.rate, r.asked.diarize]), [[8000, true], [16000, false]]);
+  assert.deepEqual(stt.requests.map((r) => [r.asked.rate, r.asked.diarize]), [[8000, true], [8000, false]]);
 });
 
 test('RingEX: where nobody says whose the first voice is, voices are not told apart; what may be said is checked', { timeout: 120000 }, async () => {
