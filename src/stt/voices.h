@@ -3,13 +3,14 @@
  * A provider numbers voices; whose they are nothing but a rule can say: whose the first voice is.
  * That is an inference, and it is made only where little can be wrong with it:
  *
- *   two voices        the first is the side that the rule names, the second the other side
- *   three and more    when the first says all it says before any other begins, it is an
- * announcement
- *                     ("this call is recorded"): nobody's, and the rest is judged without it. Of
- * the rest, voices beyond the two that say most are nobody's when together they say less than a
- * tenth of it, and the other two are judged as above; else nobody is named at all one, none nobody
- * is named: no conversation was found
+ * Two voices: the first is the side that the rule names, the second the other side.
+ *
+ * Three and more: when the first says all it says before any other begins, it is an announcement
+ * ("this call is recorded"): nobody's, and the rest is judged without it. Of the rest, voices
+ * beyond the two that say most are nobody's when together they say less than a tenth of it, and the
+ * other two are judged as above; else nobody is named at all.
+ *
+ * One, or none: nobody is named, since no conversation was found.
  *
  * First is who begins first; of two at the same time the one that comes first in the answer. How
  * much a voice says is measured in bytes of text, which every language has; of two that say as much
