@@ -41,10 +41,17 @@ static void same(const struct heard *a, const struct heard *b)
 	X(ms)
 	X(value)
 	X(peak)
-	X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) X(damaged)
+	X(noise)
+	X(speech_ms)
+	X(clipped)
+	X(gaps)
+	X(late)
+	X(duplicates)
+	X(reordered)
+	X(damaged)
 #undef X
 #define X(member) assert_true(span_eq(a->member, b->member));
-		X(name) X(text) X(id) X(party) X(who)
+	X(name) X(text) X(id) X(party) X(who)
 #undef X
 }
 
