@@ -35,6 +35,8 @@ struct envelope {
 	enum answer_kind answer;
 	bool keep_whole; /* reduce must leave it as it is */
 	int64_t at_us;	 /* provider's time, 0 unknown */
+	bool beside;	 /* came over the socket of the call's audio (input.beside): it is neither
+			    answered nor forwarded upstream */
 };
 
 /* One tool call's answer, for tool_answer. */

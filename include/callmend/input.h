@@ -138,6 +138,9 @@ struct input {
 	enum input_type type;
 	enum speaker speaker;
 	bool final, answer_here, from_report;
+	/* Told over the socket of the call's audio, beside its webhooks: they may tell it, too, or
+	 * have done so (src/call/ways.c). Nobody waits for an answer. */
+	bool beside;
 	int turn;
 	int64_t at_us, end_us;
 	uint64_t key; /* 0: never a duplicate. Equal keys within a call: the same message again */

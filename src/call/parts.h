@@ -7,6 +7,10 @@
 #include "call/state.h"
 #include "callmend/heard.h"
 
+/* --- ways.c: what comes by webhook and over the socket of the call's audio --- */
+/* The other way has told this already, and this one not. */
+bool ways_told(struct session *, const struct input *);
+
 /* --- facts.c: who and what the call is --- */
 void facts_input(struct session *, const struct input *);
 void facts_assistant(struct session *, const struct input *);

@@ -53,6 +53,7 @@ void session_free(struct session *s)
 	free(s->effects.items);
 	seen_fini(&s->seen);
 	seen_fini(&s->recent);
+	free(s->ways.items);
 	kept_free(&s->bind);
 	arena_fini(&s->settings_mem);
 	arena_fini(&s->scratch);
@@ -205,7 +206,7 @@ static bool duplicate(struct session *s, const struct input *in)
 
 static void apply_input(struct session *s, const struct input *in)
 {
-	if (duplicate(s, in))
+	if (duplicate(s, in) || ways_told(s, in))
 		return;
 	struct input timed = *in;
 	timed.at_us = pipeline_time(s, in->at_us);
@@ -605,7 +606,7 @@ size_t session_bytes(const struct session *s)
 {
 	size_t n = sizeof(*s) + s->bind.n + s->settings_mem.total + facts_bytes(s);
 	n += seen_bytes(&s->seen) + seen_bytes(&s->recent);
-	n += s->effects.cap * sizeof(*s->effects.items);
+	n += s->effects.cap * sizeof(*s->effects.items) + s->ways.cap * sizeof(*s->ways.items);
 	for (size_t i = 0; stages[i]; i++)
 		n += stages[i]->bytes ? stages[i]->bytes(s) : 0;
 	return n;

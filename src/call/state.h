@@ -19,6 +19,7 @@
 enum {
 	SEEN_LIMIT = 4096,
 	RECENT_LIMIT = 256,
+	WAYS_LIMIT = 512,
 	TURNS_HOT = 200,
 	TURNS_COLD = 1000,
 	TURNS_SHOWN = 50,
@@ -91,6 +92,18 @@ struct counts {
 #define X(name) int64_t name;
 	COUNTS(X)
 #undef X
+};
+
+/* --- ways.c --- */
+/* What one way has told and the other not yet, oldest first. */
+struct ways_state {
+	struct told_way {
+		uint64_t what;
+		int64_t at_us; /* arrival */
+		bool beside;
+	} * items; /* heap */
+	uint32_t n, cap;
+	bool socket; /* it has told something */
 };
 
 /* --- facts.c --- */
@@ -262,6 +275,7 @@ struct tool {
 	enum tool_by by;
 	enum tool_state state;
 	bool success, fallback, unknown, failed, seen_call, seen_result;
+	bool beside_call, beside_result; /* told over the socket of the call's audio */
 	uint8_t waiters, attempt;
 	int64_t at_us, asked_us; /* event time, arrival */
 	int64_t duration_ms;
@@ -479,6 +493,7 @@ struct session {
 	struct seen seen;
 	struct seen recent; /* keys of frequent, short-lived inputs: kept apart, so that they push
 			       nothing out */
+	struct ways_state ways;
 	uint64_t first_record, last_seq;
 	int64_t last_us;
 	int64_t skew_us; /* least of arrival minus provider time; INT64_MAX: none seen */

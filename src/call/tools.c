@@ -7,8 +7,9 @@
  * text, never sent again no rule, no upstream     answered at once with a text that says so
  *   upstream refused us      NOT_SENT: our own rule where there is one, else fallback; any other
  * trouble: fallback, never ours table full               the oldest finished call is forgotten;
- * when all are running the new one is refused run by others            known from the history only:
- * paired by id, name and arguments, success by the look of the result */
+ * when all are running the new one is refused run by others            known from the history
+ * only, or from the socket of the call's audio: paired by id, name and arguments, success by the
+ * look of the result */
 #include "call/parts.h"
 
 #include <stdio.h>
@@ -360,7 +361,8 @@ static void start(struct session *s, struct tool *t)
 	const struct tool_rule *r = rule_of(s, kept_span(&t->name));
 	t->state = TOOL_RUNNING;
 	t->by = s->settings.upstream ? TOOL_UPSTREAM : TOOL_CALLMEND;
-	emit_requested(s, t);
+	if (!t->seq || t->attempt)
+		emit_requested(s, t);
 	if (s->settings.upstream)
 		s->tools.upstream_now++;
 	else if (r)
@@ -378,6 +380,13 @@ static void describe(struct tool *t, const struct input *in)
 	kept_set_json(&t->arguments, in->data.kind == JSON_OBJECT ? in->data.raw : SPAN("{}"));
 }
 
+/* By the record at hand: an upstream's answer to that one will be its answer. */
+static void asked_now(struct session *s, struct tool *t)
+{
+	t->asked_us = s->now.at_us;
+	t->record = s->now.record;
+}
+
 /* The same call again: the first answer, or anew when the first surely never ran. */
 static void repeat(struct session *s, struct tool *t, const struct input *in)
 {
@@ -386,8 +395,7 @@ static void repeat(struct session *s, struct tool *t, const struct input *in)
 	if (t->state == TOOL_NOT_SENT) {
 		t->attempt++;
 		t->at_us = in->at_us;
-		t->asked_us = s->now.at_us;
-		t->record = s->now.record;
+		asked_now(s, t);
 		start(s, t);
 	}
 	join_wait(s, t);
@@ -400,13 +408,28 @@ static bool has_args(const struct tool *t, const struct input *in)
 	return tool_rule_same(mine, theirs);
 }
 
-/* The same call as it is known from the other side: from webhook or from history. */
-static struct tool *counterpart(struct session *s, const struct input *in, bool elsewhere)
+static bool is_elsewhere(const struct tool *t)
+{
+	return t->by == TOOL_ELSEWHERE;
+}
+
+static bool is_new_to_history(const struct tool *t)
+{
+	return !t->seen_call;
+}
+
+static bool is_new_to_socket(const struct tool *t)
+{
+	return !t->beside_call;
+}
+
+/* The same call as it is known from another side: from webhook, history or socket. */
+static struct tool *counterpart(struct session *s, const struct input *in,
+				bool (*side)(const struct tool *))
 {
 	for (uint32_t i = 0; i < s->tools.n; i++) {
 		struct tool *t = &s->tools.items[i];
-		bool side = elsewhere ? t->by == TOOL_ELSEWHERE : !t->seen_call;
-		if (side && span_eq(kept_span(&t->call_id), in->id) &&
+		if (side(t) && span_eq(kept_span(&t->call_id), in->id) &&
 		    span_eq(kept_span(&t->name), in->name) && has_args(t, in))
 			return t;
 	}
@@ -458,10 +481,10 @@ static void answered_here(struct session *s, const struct input *in)
 		repeat(s, t, in);
 		return;
 	}
-	t = counterpart(s, in, true);
+	t = counterpart(s, in, is_elsewhere);
 	if (t && t->state == TOOL_RUNNING) {
-		describe(t, in); /* the history was faster than the webhook */
-		t->seen_call = true;
+		describe(t, in); /* history or socket were faster than the webhook */
+		asked_now(s, t);
 	} else {
 		t = new_tool(s, in);
 	}
@@ -513,20 +536,19 @@ void tools_record_end(struct session *s, struct span webhook)
 	ts->refused = (struct tool_answer){ 0 };
 }
 
-/* --- calls known from the history --- */
+/* --- calls known from the history, or from the socket, over which nothing is answered --- */
 
 static void seen_elsewhere(struct session *s, const struct input *in)
 {
-	struct tool *t = counterpart(s, in, false);
-	if (t) {
-		t->seen_call = true;
-		return;
-	}
-	t = new_tool(s, in);
+	struct tool *t = counterpart(s, in, in->beside ? is_new_to_socket : is_new_to_history);
+	bool known = t != NULL;
+	t = known ? t : new_tool(s, in);
 	if (!t)
 		return;
+	*(in->beside ? &t->beside_call : &t->seen_call) = true;
+	if (known)
+		return;
 	t->by = TOOL_ELSEWHERE;
-	t->seen_call = true;
 	emit_requested(s, t);
 }
 
@@ -536,7 +558,7 @@ static void answered_then(struct session *s, const struct input *in)
 {
 	struct tool *t = by_key(s, in->key);
 	status_conversing(s, in->at_us);
-	t = t ? t : counterpart(s, in, true);
+	t = t ? t : counterpart(s, in, is_elsewhere);
 	if (t && (t->key == in->key || t->state == TOOL_RUNNING))
 		return;
 	t = new_tool(s, in);
@@ -561,7 +583,8 @@ static struct tool *without_result(struct session *s, const struct input *in)
 	for (uint32_t i = 0; i < s->tools.n; i++) {
 		struct tool *t = &s->tools.items[i];
 		bool named = !in->name.n || span_eq(kept_span(&t->name), in->name);
-		if (!t->seen_result && named && span_eq(kept_span(&t->call_id), in->id))
+		bool told = in->beside ? t->beside_result : t->seen_result;
+		if (!told && named && span_eq(kept_span(&t->call_id), in->id))
 			return t;
 	}
 	return NULL;
@@ -577,8 +600,9 @@ void tools_result(struct session *s, const struct input *in)
 	}
 	if (!t)
 		return;
-	t->seen_result = true;
-	if (t->by != TOOL_ELSEWHERE)
+	bool again = t->seen_result || t->beside_result;
+	*(in->beside ? &t->beside_result : &t->seen_result) = true;
+	if (again || t->by != TOOL_ELSEWHERE)
 		return; /* ours or upstream's: we know better */
 	tool_rule_guess(in->text, &v);
 	int64_t took_us = in->at_us - t->at_us;

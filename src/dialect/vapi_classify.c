@@ -98,7 +98,8 @@ int vapi_classify(struct span body, struct arena *arena, struct envelope *out, s
 	out->call_id = VAPI_FIRST_TEXT(arena, o.id, o.m[CALL_ID]);
 	out->at_us = vapi_time(o.m[TIMESTAMP], arena);
 	const struct vapi_type *type = vapi_type_of(out->type);
-	out->answer = type->answer;
+	out->beside = vapi_is_beside(body);
+	out->answer = out->beside ? ANSWER_NONE : type->answer;
 	out->keep_whole = type->whole;
 	return 0;
 }

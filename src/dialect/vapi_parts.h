@@ -51,6 +51,10 @@ struct vapi_view {
 const char *vapi_find_message(struct span body);
 /* The same as a value; JSON_NONE when there is none. */
 struct json vapi_message(struct span body);
+/* What the transport's socket has told begins with this when it is handed on (vapi_websocket.c). It
+ * stays in the journal: replay tells the two ways apart by it. */
+#define VAPI_BESIDE "{\"$over\":\"socket\","
+bool vapi_is_beside(struct span body);
 /* `type`, or what is deduced in its place. */
 struct span vapi_message_type(struct span body, struct arena *arena);
 /* `message` must be an object. A missing type is deduced. */

@@ -321,6 +321,15 @@ static enum vapi_source source_of(const struct vapi_type *type)
 	return type->read == vapi_report ? VAPI_FROM_REPORT : VAPI_FROM_MESSAGE;
 }
 
+/* The history has keys of its own, however it comes. */
+static void told_beside(struct inputs *out, size_t from)
+{
+	for (size_t i = from; i < out->n; i++) {
+		out->items[i].beside = true;
+		out->items[i].answer_here = false;
+	}
+}
+
 int vapi_read(struct span reduced, struct arena *arena, struct inputs *out, struct fault *f)
 {
 	struct json message = vapi_message(reduced);
@@ -332,8 +341,11 @@ int vapi_read(struct span reduced, struct arena *arena, struct inputs *out, stru
 	vapi_facts(&v, out);
 	if (type->history == VAPI_HISTORY_BEFORE)
 		vapi_history(&v, source_of(type), out);
+	size_t own = out->n;
 	if (!type->read(&v, out))
 		(void)read_raw(&v, out);
+	if (vapi_is_beside(reduced))
+		told_beside(out, own);
 	if (type->history == VAPI_HISTORY_AFTER)
 		vapi_history(&v, source_of(type), out);
 	return 0;

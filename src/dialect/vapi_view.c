@@ -32,6 +32,11 @@ const char *vapi_find_message(struct span body)
 	return flat || vapi_deduce_type(top).n ? top.raw.p : NULL;
 }
 
+bool vapi_is_beside(struct span body)
+{
+	return span_starts(body, SPAN(VAPI_BESIDE));
+}
+
 struct json vapi_message(struct span body)
 {
 	const char *p = vapi_find_message(body);

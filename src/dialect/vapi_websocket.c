@@ -6,8 +6,8 @@
  * Source: docs.vapi.ai/calls/websocket-transport; VapiAI/websocket-tester; AudioFormat of Vapi's
  * OpenAPI. Silence of mulaw is 0x7f there (G.711: minus zero). */
 #include "dialect/media_dialects.h"
-#include "dialect/media_json.h"
 #include "dialect/vapi_audio.h"
+#include "dialect/vapi_parts.h"
 
 enum { RATE_DEFAULT = 16000, RATE_MAX = 192000, SILENCE_MS_MAX = 1000, FRAME_MS = 20 };
 
@@ -30,8 +30,8 @@ static void open_transport(void *state, const struct media_about *about)
 		memcpy(t->call, about->call_id.p, t->call_n);
 }
 
-/* {"type":...} -> {"message":{"callId":"...","type":...}}: as a webhook, of the call that was
- * dialled. */
+/* {"type":...} -> {"$over":"socket","message":{"callId":"...","type":...}}: as a webhook, of the
+ * call that was dialled, and marked. */
 static struct span wrap(const struct transport *t, struct json message, struct arena *a)
 {
 	struct buf b AUTO_BUF = { 0 };
@@ -40,6 +40,7 @@ static struct span wrap(const struct transport *t, struct json message, struct a
 	struct span key;
 	struct json v;
 	json_begin(&o, NULL);
+	json_put_z(&o, "$over", "socket"); /* VAPI_BESIDE */
 	json_begin(&o, "message");
 	if (t->call_n)
 		json_put_text(&o, "callId", (struct span){ t->call, t->call_n });
@@ -60,12 +61,12 @@ static struct span wrap(const struct transport *t, struct json message, struct a
 static int read_text(void *state, struct span text, struct arena *a, struct media_event *out,
 		     struct fault *f)
 {
-	struct json message;
-	struct span type;
 	*out = vapi_audio_nothing();
-	TRY(media_json(text, "type", a, &message, &type, f));
+	TRY(json_check(text, f));
+	if (vapi_message_type(text, a).n == 0)
+		return fault(f, E_INVALID, "a message has a type, or members that tell it");
 	out->kind = MEDIA_MESSAGE;
-	out->payload = wrap(state, message, a);
+	out->payload = wrap(state, vapi_message(text), a);
 	return 0;
 }
 

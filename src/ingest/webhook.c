@@ -95,7 +95,7 @@ static void on_durable_answer(struct waiter *w, struct lane *l)
 {
 	struct delivery *d = CONTAINER_OF(w, struct delivery, waiter);
 
-	if (d->source->upstream_url.n && d->envelope.answer == ANSWER_NONE)
+	if (d->source->upstream_url.n && d->envelope.answer == ANSWER_NONE && !d->envelope.beside)
 		upstream_forward(l, d, NULL, NULL);
 	delivery_answer(d);
 }

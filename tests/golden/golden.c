@@ -135,6 +135,7 @@ static void write_input(const struct input *in, struct buf *out)
 	put_text(&o, "reason", in->reason);
 	put_flag(&o, "final", in->final);
 	put_flag(&o, "answer_here", in->answer_here);
+	put_flag(&o, "beside", in->beside);
 	put_flag(&o, "from_report", in->from_report);
 	if (in->turn >= 0)
 		json_put_i64(&o, "turn", in->turn);
@@ -172,6 +173,7 @@ void golden_write_envelope(const struct envelope *e, struct buf *out)
 	put_text(&o, "call", e->call_id);
 	json_put_z(&o, "answer", answers[e->answer]);
 	put_flag(&o, "whole", e->keep_whole);
+	put_flag(&o, "beside", e->beside);
 	put_time(&o, "at", e->at_us);
 	json_end(&o);
 	buf_addc(out, '\n');

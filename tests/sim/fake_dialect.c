@@ -105,6 +105,7 @@ static int read_input(struct json v, struct arena *a, struct inputs *out, struct
 	in->speaker = speaker_of(json_get(v, "s"));
 	in->final = json_true(json_get(v, "final"));
 	in->answer_here = json_true(json_get(v, "here"));
+	in->beside = json_true(json_get(v, "beside"));
 	in->from_report = json_true(json_get(v, "report"));
 	in->turn = (int)turn;
 	in->key = (uint64_t)key;

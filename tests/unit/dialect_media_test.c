@@ -42,10 +42,12 @@ static void transport_messages_are_webhooks(void **unused)
 	assert_int_equal(vapi->classify(e.payload, &a, &envelope, NULL), 0);
 	assert_true(span_is(envelope.type, "transcript"));
 	assert_true(span_is(envelope.call_id, "call-7"));
+	assert_true(envelope.beside);
 	assert_int_equal(vapi->read(e.payload, &a, &inputs, NULL), 0);
 	assert_int_equal(inputs.items[1].type, INPUT_TRANSCRIPT);
 	assert_int_equal(inputs.items[1].speaker, SPEAKER_USER);
 	assert_true(span_is(inputs.items[1].text, "Hello there"));
+	assert_true(inputs.items[1].beside && !inputs.items[0].beside);
 	arena_fini(&a);
 }
 

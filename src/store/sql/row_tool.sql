@@ -34,7 +34,7 @@ on conflict (id) do update set
 	arguments_before = case when excluded.mapping_id is not null and t.mapping_id is null then t.arguments
 		else t.arguments_before end,
 	mapping_id = coalesce(t.mapping_id, excluded.mapping_id),
-	run_by = case when excluded.finished_seq is null then excluded.run_by else t.run_by end,
+	run_by = excluded.run_by,
 	requested_at = least(t.requested_at, excluded.requested_at),
 	requested_seq = least(t.requested_seq, excluded.requested_seq),
 	started_at = case when excluded.finished_seq >= coalesce(t.finished_seq, 0)
