@@ -62,6 +62,8 @@ struct connect_message {
 	struct mail mail;
 	struct uuid source;
 	struct span json;
+	bool when_taken; /* `done` already when the journal has taken it, not yet durably: who tells
+			    one after the other goes on sooner */
 	int code;
 	void (*done)(struct connect_message *);
 	/* Private. */

@@ -4,6 +4,7 @@
 #ifndef CALLMEND_HEAR_H
 #define CALLMEND_HEAR_H
 
+#include "callmend/connect.h"
 #include "callmend/directory.h"
 #include "net/http.h"
 #include "rt/shard.h"
@@ -84,8 +85,8 @@ struct hear_post {
 void hear_tell(struct hear *, struct shard *here, struct hear_post *);
 
 /* A message of the platform about a call of this source that came over a socket of its audio: as if
- * it had come as a webhook. Copies. What the platform would read as the answer goes nowhere. */
-void hear_message(struct hear *, struct shard *here, const struct uuid *source, struct span json);
+ * it had come as a webhook. What the platform would read as the answer goes nowhere. */
+void hear_message(struct hear *, struct shard *here, struct connect_message *);
 
 /* --- what happens to calls; on the shard of the call's owner --- */
 struct hear_calls {

@@ -50,7 +50,10 @@ enum { HEARD_LEGS_MAX = 8, HEARD_FACTS_MAX = 64, HEARD_LEVEL_MS = 5000 };
 	  "name: started paused resumed stopped failed; text: why; id: the recording; ms: "       \
 	  "recorded so far")                                                                      \
 	X(UNBOUND, "unbound", "no call could be found for this audio: it is one of its own")      \
-	X(LINKED, "linked", "this call's audio belongs to another. id: that call, ours")
+	X(LINKED, "linked", "this call's audio belongs to another. id: that call, ours")          \
+	X(UNTOLD, "untold",                                                                       \
+	  "the node was full: so many messages that the platform sent over the socket of the "    \
+	  "audio were left out. value: how many")
 
 enum heard_kind {
 #define X(name, text, doc) HEARD_##name,

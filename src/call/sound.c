@@ -565,6 +565,12 @@ static void linked(struct session *s, const struct told_fact *f)
 	end_call(s, f->at_us, SPAN("audio-linked"));
 }
 
+static void untold(struct session *s, const struct told_fact *f)
+{
+	(void)f;
+	session_flag(s, FLAG_UNTOLD);
+}
+
 /* `leg`: is about a leg that must be known. */
 static const struct {
 	void (*fact)(struct session *, const struct told_fact *);
@@ -586,6 +592,7 @@ static const struct {
 	[HEARD_RECORDING] = { recording, false },
 	[HEARD_UNBOUND] = { unbound, false },
 	[HEARD_LINKED] = { linked, false },
+	[HEARD_UNTOLD] = { untold, false },
 };
 
 /* Its leg, made when it begins. False: there is none, and no room for one. */

@@ -73,7 +73,8 @@ enum {
 	X(CONTEXT_FULL, "older_context_dropped")      \
 	X(IMPORTED, "imported")                       \
 	X(LEGS_FULL, "audio_legs_full")               \
-	X(PARTIES_FULL, "older_parties_dropped")
+	X(PARTIES_FULL, "older_parties_dropped")      \
+	X(UNTOLD, "messages_left_out")
 
 enum flag {
 #define X(id, text) FLAG_##id,

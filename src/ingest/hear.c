@@ -454,13 +454,9 @@ void hear_tell(struct hear *h, struct shard *here, struct hear_post *p)
 		shard_post_sure(owner->shard, &p->mail);
 }
 
-void hear_message(struct hear *h, struct shard *here, const struct uuid *source, struct span json)
+void hear_message(struct hear *h, struct shard *here, struct connect_message *m)
 {
-	struct lane *l = lane_at(h, here);
-	const struct dir_source *s = l->dir ? directory_source_by_id(l->dir, source) : NULL;
-
-	if (s && !l->stopped)
-		webhook_take(l, s, json, NULL);
+	told_take(h->in, here, m);
 }
 
 /* --- what happens to calls --- */

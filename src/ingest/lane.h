@@ -34,7 +34,7 @@ struct delivery {
 	struct shard *home; /* where the connection lives */
 	struct lane *owner;
 	struct exchange *exchange;    /* touched at home only; NULL: nobody waits for an answer */
-	struct connect_message *told; /* likewise: of a session with the platform */
+	struct connect_message *told; /* came over a socket; NULL: it did not, or knows already */
 	uv_work_t work;		      /* bodies above OFF_LOOP_BYTES are read on libuv's pool */
 	atomic_bool handed_over;      /* to the pool and back: our own fence, libuv's is not seen by
 					 ThreadSanitizer */
@@ -281,7 +281,9 @@ bool delivery_take_upstream(struct delivery *, const struct client_response *);
 int64_t delivery_left_ms(const struct delivery *);
 
 /* --- told.c --- */
-/* At home: as a webhook this message would have got this status. */
+/* As callmend/connect.h has it. */
+void told_take(struct ingest *, struct shard *here, struct connect_message *);
+/* Any shard: as a webhook this message would have got this status. */
 void told_answer(struct connect_message *, int status);
 
 /* --- auth.c --- */

@@ -37,9 +37,9 @@ void told_answer(struct connect_message *m, int status)
 	settle(m, status == HTTP_OK ? 0 : status == HTTP_BAD ? E_INVALID : E_FULL);
 }
 
-static void take_message(void *user, struct shard *here, struct connect_message *m)
+void told_take(struct ingest *in, struct shard *here, struct connect_message *m)
 {
-	struct lane *l = lane_of(user, here);
+	struct lane *l = lane_of(in, here);
 	const struct dir_source *s = l->dir ? directory_source_by_id(l->dir, &m->source) : NULL;
 
 	m->home = here;
@@ -47,6 +47,11 @@ static void take_message(void *user, struct shard *here, struct connect_message 
 		webhook_take(l, s, m->json, m);
 	else
 		settle(m, E_CLOSED);
+}
+
+static void take_message(void *user, struct shard *here, struct connect_message *m)
+{
+	told_take(user, here, m);
 }
 
 /* --- live calls --- */

@@ -204,6 +204,8 @@ static void own(struct lane *l, struct delivery *d)
 		answer_overload(d, &f);
 		return;
 	}
+	if (d->told && d->told->when_taken)
+		told_answer(take(d->told), d->status);
 	metric_observe_us(METRIC_EVENT_SECONDS, clock_monotonic_us() - d->received_us);
 	d->result = rc ? "rejected" : "accepted";
 	if (rc == 0 && (d->envelope.answer != ANSWER_ASSISTANT || d->source->upstream_url.n))

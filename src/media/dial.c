@@ -31,6 +31,7 @@ struct dial {
 	const struct media_dialect *dialect;
 	struct uuid call, source;
 	struct buf url, key, call_id, encoding;
+	struct buf message; /* for its line to say first */
 	uint32_t rate_hz;
 	struct ws_client *ws;
 	struct media_line *line; /* while it is open */
@@ -47,6 +48,7 @@ static void forget(struct dial *d)
 	buf_free(&d->key);
 	buf_free(&d->call_id);
 	buf_free(&d->encoding);
+	buf_free(&d->message);
 	free(d);
 }
 
@@ -112,6 +114,9 @@ static void on_open(void *user)
 	d->line = l;
 	line_dialled(l, &d->call);
 	line_open(l, &about);
+	if (d->message.n)
+		line_say_on(l, buf_span(&d->message));
+	buf_free(&d->message);
 	if (d->dialect->put_silence)
 		shard_pace(d->home, 1);
 }
@@ -249,6 +254,14 @@ void dial_placed(struct media_shard *s, const struct media_dialect *dialect,
 		buf_add(&d->key, source->private_key.value);
 	d->rate_hz = rate_hz;
 	connect_now(d);
+}
+
+void dial_say(struct media_shard *s, const struct uuid *call, struct span json)
+{
+	struct dial *d = dial_of(s, call);
+
+	if (d && !d->line)
+		buf_add(&d->message, json);
 }
 
 static void finish(struct dial *d)

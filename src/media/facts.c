@@ -158,7 +158,8 @@ static void on_told(struct hear_post *p)
 
 static bool is_begin_or_end(struct span body)
 {
-	return memmem(body.p, body.n, "tached\"", 7) || memmem(body.p, body.n, "linked\"", 7);
+	return memmem(body.p, body.n, "tached\"", 7) || memmem(body.p, body.n, "linked\"", 7) ||
+	       memmem(body.p, body.n, "\"untold\"", 8);
 }
 
 static void post(struct media_line *l, const struct uuid *call, struct line_record *r)
@@ -295,8 +296,7 @@ static bool names_itself(const struct media_line *l)
 static void tell_beginning(struct media_line *l)
 {
 	if (l->message.n)
-		hear_message(l->home->media->config.hear, l->home->shard, &l->source->id,
-			     l->message);
+		line_say_on(l, l->message);
 }
 
 static void own_call(struct media_line *l, const struct hear_claim *c)

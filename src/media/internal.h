@@ -16,6 +16,7 @@ enum {
 	LINE_FACTS = 8,			/* of one record; a turn of the loop may bring more */
 	LINE_TEXT_BYTES = 2048,		/* of their texts */
 	LINE_OUTBOX_BYTES = 256 * 1024, /* facts of a line that wait for its call */
+	LINE_SAID_BYTES = 1024 * 1024,	/* messages of the platform that wait for a full node */
 	LINE_RECORD_SIZES = 5,		/* bodies of records have memory of one of these */
 	LINE_NAME_MAX = 40,
 	GROUP_MAX = 2 * MEDIA_LEGS_MAX, /* bytes of one sample of all channels */
@@ -54,6 +55,13 @@ struct line_record {
 	char body[];
 };
 extern const size_t line_record_bytes[LINE_RECORD_SIZES];
+
+/* A message of the platform about its call, on its way to it. */
+struct line_said {
+	struct line_said *prev, *next;
+	size_t n;
+	char json[];
+};
 
 enum line_state { LINE_OPEN, LINE_RUNNING, LINE_OVER };
 enum line_bind { LINE_LOOKING, LINE_OWN, LINE_BOUND };
@@ -108,6 +116,14 @@ struct media_line {
 	unsigned held; /* by sinks that have more to tell */
 	struct hear_post post;
 	bool detached_told;
+
+	/* messages of the platform that the call has not taken yet, in order */
+	struct line_said *said;
+	size_t said_bytes;
+	bool said_posted, said_full; /* the first is under way; the node was full */
+	unsigned said_tries;	     /* since the socket is gone */
+	int64_t said_lost;
+	struct connect_message said_post;
 
 	/* whose call it is */
 	enum line_bind bind;
@@ -285,6 +301,12 @@ void line_claim(struct media_line *, int64_t now_us);
 void line_dialled(struct media_line *, const struct uuid *call);
 void line_link(struct media_line *, const struct uuid *to);
 
+/* --- said.c: what the platform says in words, to its call --- */
+void line_say_on(struct media_line *, struct span json);
+/* Five times a second: what a full node has not taken. */
+void line_say_again(struct media_line *);
+void line_forget_said(struct media_line *);
+
 /* --- play.c: what goes out --- */
 enum { PLAY_FRAME_MS = 20 };
 MUST int line_send(struct media_line *, const struct media_out *);
@@ -305,6 +327,8 @@ void dial_running(void *media, struct shard *, const struct uuid *call, const st
 void dial_placed(struct media_shard *, const struct media_dialect *, const struct uuid *call,
 		 const struct uuid *source, const struct media_placed *, struct span encoding,
 		 uint32_t rate_hz);
+/* What the line of this call is to hand on first, when its socket is open. */
+void dial_say(struct media_shard *, const struct uuid *call, struct span json);
 void dial_ended(void *media, struct shard *, const struct uuid *call);
 
 /* --- order.c: commands over the socket of a call's audio --- */

@@ -3,10 +3,11 @@
  * Happy path: the dialect reads a message; START opens the legs; AUDIO goes, per leg and out of
  * base64, into its leg, and what that hears into facts; STOP, or the close, finishes the legs.
  *
- * Failure modes: a message that cannot be read is counted and passed over, before START and after
- * UNREADABLE_MAX of them in a row it ends the line (1008); a kind of message that the protocol does
- * not have (1003); a codec or rate that nobody here knows (4415); no message for silence_ms (4408);
- * audio of a leg that the stream did not announce is passed over and counted. */
+ * Failure modes: a message that cannot be read is counted and passed over; after UNREADABLE_MAX of
+ * them in a row, and where we are dialled already before START, it ends the line (1008); a kind of
+ * message that the protocol does not have (1003); a codec or rate that nobody here knows (4415); no
+ * message for silence_ms (4408); audio of a leg that the stream did not announce is passed over and
+ * counted. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,7 +54,8 @@ void line_refuse(struct media_line *l, int code, const char *why, const char *re
 static void unreadable(struct media_line *l, const struct fault *f)
 {
 	metric_add_label(METRIC_MEDIA_MESSAGES, "unreadable", 1);
-	if (l->state == LINE_OPEN || ++l->unreadable >= UNREADABLE_MAX)
+	bool first = l->state == LINE_OPEN && !l->dialect->we_dial; /* else we know who it is */
+	if (first || ++l->unreadable >= UNREADABLE_MAX)
 		line_refuse(l, CLOSE_POLICY, "unreadable", f->text);
 }
 
@@ -608,7 +610,7 @@ static void on_cleared(struct media_line *l, const struct media_event *e, int64_
 static void on_message(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
 	on_other(l, e, now_us);
-	hear_message(l->home->media->config.hear, l->home->shard, &l->source->id, e->payload);
+	line_say_on(l, e->payload);
 }
 
 static void on_error(struct media_line *l, const struct media_event *e, int64_t now_us)

@@ -74,6 +74,7 @@ static void give_back(struct media_line *l)
 	free_legs(l);
 	free(take(l->marks));
 	line_forget(l);
+	line_forget_said(l);
 	buf_free(&l->claim_text);
 	directory_unref(take(l->dir));
 	if (l->has_call)
@@ -92,7 +93,8 @@ static bool is_told(const struct media_line *l)
 
 void line_release_soon(struct media_line *l)
 {
-	bool waits = l->claiming || l->posted || l->moving || l->dirty || l->telling || l->held;
+	bool waits = l->claiming || l->posted || l->moving || l->dirty || l->telling || l->held ||
+		     l->said;
 
 	if (line_is_open(l) || l->state != LINE_OVER || waits)
 		return;
@@ -178,7 +180,10 @@ static void on_quick(uv_timer_t *t)
 
 	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
-	line_claim(l, now_us);
+	{
+		line_claim(l, now_us);
+		line_say_again(l);
+	}
 	dials_tick(s, clock_monotonic_us());
 	listen_pauses_tick(s);
 	listen_levels_tick(s, now_us);
@@ -332,6 +337,7 @@ static void free_lines(struct media_line *list)
 	DL_FOREACH_SAFE(list, l, next)
 	{
 		free_legs(l);
+		line_forget_said(l);
 		free(l->marks);
 		buf_free(&l->claim_text);
 		buf_free(&l->out);

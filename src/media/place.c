@@ -4,9 +4,11 @@
  * webhook had told of it, and its socket is dialled from this shard. Failure modes: no such source,
  * no key, a protocol that places no calls (E_INVALID); no answer, no 2xx, or one without a call
  * (E_UNAVAILABLE, with what was answered). A request that timed out may have placed a call: that
- * one is known when its webhooks come. */
+ * one is known when its webhooks come. A full node, or journal - what the answer says of the call
+ * waits for its line. */
 #include <stdlib.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "media/internal.h"
 
@@ -20,12 +22,15 @@ struct placing {
 	uint32_t rate_hz;
 	listen_placed_fn *done;
 	void *user;
+	struct uuid call;
+	struct buf message; /* what the answer says of it */
+	struct connect_message first;
 };
 
-static void answer(struct placing *p, const struct listen_call *c)
+static void placing_free(struct placing *p)
 {
-	p->done(p->user, c);
 	buf_free(&p->encoding);
+	buf_free(&p->message);
 	free(p);
 }
 
@@ -33,12 +38,31 @@ static void fail(struct placing *p, int code, const char *detail)
 {
 	const struct listen_call c = { .code = code, .detail = span_of(detail) };
 
-	answer(p, &c);
+	p->done(p->user, &c);
+	placing_free(p);
+}
+
+static void on_first(struct connect_message *m)
+{
+	struct placing *p = CONTAINER_OF(m, struct placing, first);
+
+	if (m->code == E_FULL)
+		dial_say(p->home, &p->call, buf_span(&p->message));
+	placing_free(p);
+}
+
+static void tell_first(struct placing *p, struct span message)
+{
+	buf_add(&p->message, message);
+	p->first = (struct connect_message){ .source = p->source,
+					     .json = buf_span(&p->message),
+					     .when_taken = true,
+					     .done = on_first };
+	hear_message(p->home->media->config.hear, p->home->shard, &p->first);
 }
 
 static void placed(struct placing *p, struct json json, struct arena *a)
 {
-	struct media *m = p->home->media;
 	struct media_placed at = { 0 };
 	struct fault f = { 0 };
 
@@ -48,10 +72,11 @@ static void placed(struct placing *p, struct json json, struct arena *a)
 	}
 	struct listen_call c = { .call = uuid_v5(&p->source, at.call_id),
 				 .provider_call_id = at.call_id };
-	hear_message(m->config.hear, p->home->shard, &p->source, at.message);
+	p->call = c.call;
+	tell_first(p, at.message);
 	dial_placed(p->home, p->dialect, &c.call, &p->source, &at, buf_span(&p->encoding),
 		    p->rate_hz);
-	answer(p, &c);
+	p->done(p->user, &c);
 }
 
 static void on_answer(void *user, const struct client_response *r)

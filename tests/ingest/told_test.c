@@ -140,13 +140,20 @@ static void run_tell(struct shard *here, void *arg)
 	calls.message(calls.user, here, &t->m);
 }
 
-static void begin(struct telling *t, const char *source, struct span json)
+static void begin_as(struct telling *t, const struct connect_message *as, const char *source,
+		     struct span json)
 {
 	memset(t, 0, sizeof(*t));
+	t->m = *as;
 	assert_int_equal(uuid_parse(&t->m.source, span_of(source)), 0);
 	t->m.json = json;
 	t->m.done = on_done;
 	rig_on_shard(&g.rig, 0, run_tell, t);
+}
+
+static void begin(struct telling *t, const char *source, struct span json)
+{
+	begin_as(t, &(struct connect_message){ 0 }, source, json);
 }
 
 static int tell(const char *source, const char *json)
@@ -178,6 +185,20 @@ static void what_a_session_tells_is_durable(void **state)
 	gateway_events(&g, &events);
 	assert_int_equal(gateway_count(&events, "'type':'call.started'", NULL), 1);
 	gateway_start(&g, 2, DIRECTORY);
+}
+
+/* Who tells one message after the other need not wait for the disk. */
+static void taken_before_it_is_durable(void **state)
+{
+	struct connect_message early = { .when_taken = true };
+	struct telling t;
+
+	(void)state;
+	gateway_hold_disk(true);
+	begin_as(&t, &early, SOURCE, span_of(EVENT("s-1", "")));
+	rig_wait(&t.done, 1);
+	assert_int_equal(t.m.code, 0);
+	gateway_hold_disk(false);
 }
 
 static void a_full_journal_is_said(void **state)
@@ -504,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_handshake_is_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(deliveries_bring_the_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
+		cmocka_unit_test_setup_teardown(taken_before_it_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_calls_are_to_be_asked_for_again, setup,
 						teardown),

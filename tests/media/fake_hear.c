@@ -121,12 +121,24 @@ void hear_tell(struct hear *h, struct shard *here, struct hear_post *p)
 		p->told(p);
 }
 
-void hear_message(struct hear *h, struct shard *here, const struct uuid *source, struct span json)
+static void run_taken(struct mail *mail, struct shard *here)
 {
-	(void)here, (void)source;
+	struct connect_message *m = (struct connect_message *)mail;
+
+	(void)here;
+	m->done(m);
+}
+
+void hear_message(struct hear *h, struct shard *here, struct connect_message *m)
+{
+	m->code = atomic_load(&h->full) ? E_FULL : 0;
+	atomic_fetch_add(m->code ? &h->refused : &h->taken, 1);
 	pthread_mutex_lock(&h->lock);
-	buf_printf(&h->told, "message %.*s\n", SPAN_ARG(json));
+	if (!m->code)
+		buf_printf(&h->told, "message %.*s\n", SPAN_ARG(m->json));
 	pthread_mutex_unlock(&h->lock);
+	m->mail.run = run_taken;
+	shard_post_sure(here, &m->mail);
 }
 
 void hear_watch(struct hear *h, const struct hear_calls *calls)

@@ -19,6 +19,8 @@ struct hear {
 	atomic_int claims, bodies, held;
 	atomic_bool keep_posts; /* posts are under way until it is false again */
 	struct hear_post *kept;
+	atomic_bool full; /* no message is taken */
+	atomic_int taken, refused;
 	void (*on_tell)(void); /* around what is not the media's own work */
 	void (*after_tell)(void);
 	struct hear_calls calls;
