@@ -724,6 +724,30 @@ static void one_hanging_upstream_holds_up_no_other(void **state)
 /* --- assistant-request: one budget --- */
 
 #define ASSISTANT "{'name':'Ava','model':{'messages':[{'role':'system','content':'old'}]}}"
+/* What the socket of a call's audio has told is nothing that the provider would have sent there. */
+static void what_the_socket_tells_goes_to_no_upstream(void **state)
+{
+	static const char *const beside[] = {
+		"{'$over':'socket','message':{'callId':'c1','type':'transcript','role':'user',"
+		"'transcript':'hello'}}",
+		"{'$over':'socket','message':{'callId':'c1','type':'tool-calls','toolCallList':["
+		"{'id':'a','name':'find_table'}]}}",
+	};
+	struct buf answer AUTO_BUF = { 0 };
+
+	(void)state;
+	g.peers[2] = (struct gateway_peer){ .status = 200, .body = "{}" };
+	gateway_start(&g, 1, TWO_UPSTREAMS);
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		assert_int_equal(gateway_post(&g, "quick", beside[i], &answer), 200);
+		assert_string_equal(buf_z(&answer), "{}");
+	}
+	assert_int_equal(gateway_post(&g, "quick", STATUS("c1", "in-progress"), NULL), 200);
+	rig_wait(&g.peers[2].requests, 1);
+	gateway_turns(&g);
+	assert_int_equal(atomic_load(&g.peers[2].requests), 1);
+}
+
 #define ASSISTANTS                                                                                 \
 	DIRECTORY("", "{" OPEN_SOURCE(                                                             \
 			      SOURCE("000000000001"),                                              \
@@ -830,6 +854,7 @@ int main(void)
 		TEST(a_drain_has_nothing_to_wait_for_when_no_call_is_heard_of),
 		TEST(tool_calls_are_counted_by_their_result),
 		TEST(one_hanging_upstream_holds_up_no_other),
+		TEST(what_the_socket_tells_goes_to_no_upstream),
 		TEST(ours_is_served_when_the_upstream_fails),
 		TEST(upstream_and_fetch_share_the_providers_patience),
 	};

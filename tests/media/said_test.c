@@ -186,6 +186,28 @@ static void bounded(void **state)
 	assert_int_equal(fake_count(&lines.hear, part), 1);
 }
 
+static void dial_again(struct shard *s, void *arg)
+{
+	(void)arg;
+	dials_stop(media_at(lines.media, s));
+	dial_peer(s, NULL);
+	dial_say(media_at(lines.media, s), &CALL, SPAN("{\"first\":1}"));
+}
+
+/* What the answer to the placing said, which a full node has not taken. */
+static void what_was_said_before_the_socket_was_open(void **state)
+{
+	struct buf told AUTO_BUF = { 0 };
+
+	(void)state;
+	rig_on_shard(&lines.rig, 0, dial_again, NULL);
+	wait_told("message {\"first\":1}");
+	say("{'type':'hang'}");
+	wait_told("hang");
+	fake_told(&lines.hear, &told);
+	assert_true(strstr(buf_z(&told), "first") < strstr(buf_z(&told), "hang"));
+}
+
 /* It is we who have dialled: there is no stranger to be turned away. */
 static void what_is_no_message_is_passed_over(void **state)
 {
@@ -213,6 +235,7 @@ static void what_is_no_message_is_passed_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { TEST(waits_for_a_full_node_in_order), TEST(bounded),
+					    TEST(what_was_said_before_the_socket_was_open),
 					    TEST(what_is_no_message_is_passed_over) };
 	return cmocka_run_group_tests_name("said", tests, NULL, NULL);
 }

@@ -744,6 +744,19 @@ static void refused_and_odd(void **state)
 	sim_fini(&sim);
 }
 
+static void messages_left_out_are_flagged(void **state)
+{
+	struct heard h = fact(HEARD_UNTOLD, 0, 0);
+	struct sim sim;
+	(void)state;
+	sim_begin(&sim, "");
+	h.value = 3;
+	hear_all(&sim, "s1", &h, 1);
+	SHOWS(&sim, "messages_left_out");
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +780,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_facts_does_not_matter),
 		cmocka_unit_test(lists_are_bounded),
 		cmocka_unit_test(refused_and_odd),
+		cmocka_unit_test(messages_left_out_are_flagged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
