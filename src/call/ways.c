@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#include "dialect/key.h"
+#include "base/crypto.h"
 
 #define PAIR_US (INT64_C(30) * SECOND_US)
 
@@ -26,9 +26,11 @@ static const bool by_both[INPUT_COUNT] = {
 /* Neither its time nor the number of its turn, which one way may leave out. */
 static uint64_t what_of(const struct input *in)
 {
-	uint64_t what = key_number(key_start(input_name(in->type)), in->speaker);
-	what = key_text(key_number(what, in->final), in->name);
-	return key_text(key_text(key_text(what, in->id), in->text), in->data.raw);
+	const uint64_t parts[] = {
+		in->type,	in->speaker,	  in->final,	       hash64(in->name),
+		hash64(in->id), hash64(in->text), hash64(in->data.raw)
+	};
+	return hash64((struct span){ (const char *)parts, sizeof(parts) });
 }
 
 static void forget(struct ways_state *w, uint32_t from, uint32_t n)

@@ -40,7 +40,8 @@ void vapi_place(const struct media_place *p, struct arena *a, struct span *url, 
 	*url = span_of(arena_printf(a, "%.*s/call", SPAN_ARG(p->api_base)));
 }
 
-/* As the first status-update would be; the transport's URL is nobody else's to know. */
+/* As the first status-update would be, which may come by webhook, too; the transport's URL is
+ * nobody else's to know. */
 static struct span first_message(struct json answer, struct arena *a)
 {
 	static const char *const kept[] = { "id",	 "orgId",
@@ -53,6 +54,7 @@ static struct span first_message(struct json answer, struct arena *a)
 	struct json status = json_get(answer, "status");
 
 	json_begin(&o, NULL);
+	json_put_z(&o, "$over", "socket"); /* VAPI_BESIDE */
 	json_begin(&o, "message");
 	json_put_z(&o, "type", "status-update");
 	json_put_raw(&o, "status", json_has(status) ? status.raw : SPAN("\"queued\""));

@@ -78,6 +78,15 @@ for (const [order, tellBoth] of Object.entries(ORDERS))
     assert.equal(bookings() - before, byHook ? 1 : 0);
   });
 
+test('the answer to the placing and the first webhook are one status', async (t) => {
+  const c = await place(t, w());
+  await c.hook('status-update', { status: 'queued' });
+  c.sim.end(c.other);
+  const { flags } = await w().ended(c.id);
+  assert.deepEqual((await w().events(c.id, 'call.status')).map((e) => e.data.status), ['queued', 'in-progress', 'ended']);
+  assert.ok(!(flags ?? []).includes('late_messages'));
+});
+
 test('the journal takes nothing for a while: what the socket tells meanwhile arrives', { timeout: 90000 }, async (t) => {
   const control = `/tmp/callmend-tell-${process.pid}`;
   mkdirSync(control, { recursive: true });
