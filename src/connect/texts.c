@@ -106,9 +106,10 @@ static bool is_final(struct json text)
 	return false;
 }
 
-static struct span id_of(struct json text, struct arena *a)
+/* Ids come as texts or numbers. */
+static struct span id_at(struct json text, const char *path, struct arena *a)
 {
-	struct json id = json_get(text, "id");
+	struct json id = json_path(text, path);
 
 	return id.kind == JSON_NUMBER ? id.raw : json_text(id, a);
 }
@@ -117,7 +118,7 @@ static struct span id_of(struct json text, struct arena *a)
 static void note_state(struct login *s, struct json text, struct arena *a)
 {
 	bool ours = json_is_text(json_get(text, "direction"), "Outbound");
-	struct span id = id_of(text, a);
+	struct span id = id_at(text, "id", a);
 	struct watched_text *w = find_watched(&s->texts, id);
 
 	if (w && is_final(text))
@@ -177,19 +178,28 @@ bool texts_counted(struct login *s, struct json notification)
 
 /* --- telling --- */
 
+/* States of one text keep their order, and texts of one conversation, where it is named; which call
+ * it belongs to, and whether to any, is the dialect's. */
+static struct span order_of(struct json text, struct arena *a)
+{
+	static const char *const paths[] = { "conversation.id", "conversationId", "id" };
+	struct span id = { 0 };
+
+	for (size_t i = 0; !id.n && i < sizeof(paths) / sizeof(paths[0]); i++)
+		id = id_at(text, paths[i], a);
+	return id;
+}
+
 static int tell_text(struct login *s, struct json text, int64_t provider_us, struct arena *a)
 {
 	struct buf message AUTO_BUF = { 0 }, once AUTO_BUF = { 0 };
 	const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us,
 					    .body = text.raw };
-	struct span thread = json_text(json_path(text, "conversation.id"), a);
 	struct json id = json_get(text, "id"), state = json_get(text, "messageStatus");
 
-	if (!thread.n)
-		return 0;
 	buf_printf(&once, "text %.*s %.*s", SPAN_ARG(id.raw), SPAN_ARG(state.raw));
 	s->dialect->put_asked(&asked, &message);
-	int rc = tell_add(s, buf_span(&message), buf_span(&once), thread);
+	int rc = tell_add(s, buf_span(&message), buf_span(&once), order_of(text, a));
 	if (rc != E_FULL)
 		note_state(s, text, a);
 	return rc;

@@ -1160,6 +1160,20 @@ static void states_of_texts_are_asked_for(void **state)
 	assert_int_equal(n.told_n, 3); /* each once, and no counts */
 }
 
+/* Documentation and captures disagree on how a conversation is named, and by what. */
+static void texts_of_any_conversation_are_told(void **state)
+{
+	(void)state;
+	SET(texts, "{'id':1,'messageStatus':'Delivered','conversationId':77},"
+		   "{'id':2,'messageStatus':'Delivered','conversationId':'77'},"
+		   "{'id':3,'messageStatus':'Delivered','conversation':{'id':77}},"
+		   "{'id':'4','messageStatus':'Delivered','from':{'phoneNumber':'+15550100'},"
+		   "'to':[{'phoneNumber':'+15550101'}]}");
+	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
+	AWAIT_FAST(told("\"Delivered\"") == 4);
+	assert_int_equal(n.told_n, 4);
+}
+
 #define SENT(id, state)                                                              \
 	"{'id':'" id "','type':'SMS','direction':'Outbound','messageStatus':'" state \
 	"','conversation':"                                                          \
@@ -1716,6 +1730,7 @@ int main(void)
 		T(refused_filters_are_told),
 		T(refused_sockets_spare_the_auth_budget),
 		T(states_of_texts_are_asked_for),
+		T(texts_of_any_conversation_are_told),
 		T(texts_are_looked_up_where_nobody_tells),
 		T(texts_without_an_end_are_given_up),
 		T(texts_are_left_alone_where_events_tell),
