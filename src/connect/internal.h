@@ -246,6 +246,8 @@ struct resync {
 	bool busy;
 	unsigned page, flying, round; /* answers of another round count for nothing */
 	struct resync_call *calls;
+	unsigned refused; /* lookups that were */
+	bool answered;	  /* some were not */
 	struct connect_live live;
 	bool live_out;
 	int64_t again_us;

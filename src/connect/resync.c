@@ -6,8 +6,10 @@
  * a lookup of each, a few at a time, not before what came earlier has found room.
  *
  * Failure modes: 429, 5xx, no answer - the page or the call is asked for again after a pause,
- * everything else is kept; presence is not permitted - only our own calls are looked up; lookups
- * are not permitted - given up, with a warning; another loss meanwhile - begun again at the end. */
+ * everything else is kept; presence is not permitted - only our own calls are looked up; one
+ * call is refused - it is left, with a warning; lookups are not permitted, or the first
+ * REFUSED_MAX and none was answered - given up, with a warning; another loss meanwhile - begun
+ * again at the end. */
 #include <stdlib.h>
 
 #include "base/container.h"
@@ -19,6 +21,7 @@ enum {
 	PAUSE_MS = 2000,
 	PAUSE_MAX_MS = 60000,
 	FLYING_MAX = 4,
+	REFUSED_MAX = 20,
 	CALLS_MAX = 10000,
 	ID_MAX = 256,
 	PAGE_CALLS = 100,
@@ -191,17 +194,31 @@ static void give_up(struct login *s, const struct trouble *t)
 	resync_free(&s->resync);
 }
 
+/* Is it this call that is refused, or whatever is looked up? */
+static void leave(struct login *s, struct resync_call *c, const struct trouble *t)
+{
+	struct resync *r = &s->resync;
+
+	log_often(LOG_WARN, "connect", span_of(s->id_text),
+		  "source %s: resync: call %.64s is left: %s", s->id_text, c->id, t->text);
+	forget_call(r, c);
+	r->refused++;
+	if (t->known || (!r->answered && (!r->calls || r->refused >= REFUSED_MAX)))
+		give_up(s, t);
+}
+
 static void look_again(struct login *s, struct resync_call *c, const struct client_response *answer)
 {
 	struct trouble t;
 
-	c->under_way = false;
 	trouble_of(answer, "a live call", &t);
+	if (t.kind == TROUBLE_DENIED) {
+		leave(s, c, &t);
+		return;
+	}
+	c->under_way = false;
 	log_info("connect", "source %s: resync: %s", s->id_text, t.text);
-	if (t.kind == TROUBLE_DENIED)
-		give_up(s, &t);
-	else
-		pause_it(s);
+	pause_it(s);
 }
 
 static void on_call(struct ask *a, const struct client_response *answer, int64_t provider_us)
@@ -221,6 +238,7 @@ static void on_call(struct ask *a, const struct client_response *answer, int64_t
 		look_again(s, c, answer);
 		return;
 	}
+	r->answered = true;
 	backoff_reset(&r->pause);
 	if (tell_found(s, c->id, found ? answer->body : (struct span){ 0 }, provider_us) == E_FULL)
 		c->under_way = false; /* once more, when there is room */
@@ -273,6 +291,8 @@ static void begin(struct login *s)
 		return;
 	r->due = false;
 	r->page = 1;
+	r->refused = 0;
+	r->answered = false;
 	r->step = RESYNC_LISTING;
 	metric_add_label(METRIC_CONNECT_RESYNCS, "begun", 1);
 }

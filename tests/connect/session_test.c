@@ -878,6 +878,54 @@ static void a_resync_survives_trouble(void **state)
 	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0), 6);
 }
 
+static long resyncs(const char *result)
+{
+	char name[80];
+	struct buf text AUTO_BUF = { 0 };
+
+	snprintf(name, sizeof(name), "callmend_connect_resyncs_total{result=\"%s\"} ", result);
+	metrics_write(&text);
+	const char *at = strstr(buf_z(&text), name);
+	return at ? strtol(at + strlen(name), NULL, 10) : 0;
+}
+
+/* A call of an extension that we must not see, or whose id the platform does not take. */
+static void one_refused_call_keeps_no_other(void **state)
+{
+	static const char *const refusals[] = { "{'errorCode':'CMN-101','message':'x'}",
+						"{'errorCode':'CMN-401','message':'x'}" };
+
+	long done = resyncs("done"), given_up = resyncs("given_up");
+
+	(void)state;
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'},"
+		      "{'telephonySessionId':'s-2'},{'telephonySessionId':'s-3'}]}");
+	SET(calls, " s-1 s-2 s-3 ");
+	platform_rule(&p, (struct platform_rule){
+				  .path = "/restapi/v1.0/account/~/telephony/sessions/s-1",
+				  .times = 1,
+				  .status = 403,
+				  .body = refusals[0] });
+	go_live();
+	AWAIT_FAST(resyncs("done") == done + 1);
+	AWAIT_FAST(told("\"id\":\"s-2\"") && told("\"id\":\"s-3\""));
+	/* All are refused, or it says that nothing is permitted. */
+	SET(no_recovery, true);
+	for (int i = 0; i < 2; i++) {
+		settle();
+		SET(rules[0].times, 0);
+		platform_rule(&p,
+			      (struct platform_rule){ .path = "/restapi/v1.0/account/~/telephony",
+						      .times = 3,
+						      .status = 403,
+						      .body = refusals[i] });
+		platform_drop(&p);
+		AWAIT_FAST(resyncs("given_up") == given_up + i + 1);
+	}
+	assert_int_equal(resyncs("done"), done + 1);
+	assert_int_equal(n.told_n, 2);
+}
+
 static void presence_may_be_forbidden(void **state)
 {
 	(void)state;
@@ -1718,6 +1766,7 @@ int main(void)
 		T(what_cannot_be_recovered_is_asked_for),
 		T(more_than_the_platform_keeps_is_asked_for),
 		T(a_resync_survives_trouble),
+		T(one_refused_call_keeps_no_other),
 		T(presence_may_be_forbidden),
 		T(half_an_answer_is_asked_for_again),
 		T(a_restart_goes_on_where_it_was),
