@@ -42,7 +42,9 @@ static int64_t least(int64_t a, int64_t b)
 
 int64_t gap_owed_us(const struct login *s)
 {
-	return least(s->gap.since_us, texts_owed_us(s));
+	int64_t garbled_us = s->gateway.garbled ? s->gap.good_us : GAP_NONE;
+
+	return least(garbled_us, least(s->gap.since_us, texts_owed_us(s)));
 }
 
 void gap_anew(struct login *s)

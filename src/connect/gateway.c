@@ -8,6 +8,8 @@
  *    too late): subscribed anew, and a resync.
  *  - It was away for more messages than the platform keeps: that says "Successful" and replays the
  *    newest. As many as it keeps, and some may be missing: a resync, as if it had failed.
+ *  - A frame cannot be read: logged, and what it may have told of is asked for, as after a loss; at
+ *    most every GARBLED_MS. One of an unknown type: logged.
  *  - The calls take nothing, and our queue is full: we hang up, and go on from the last message
  *    that was taken when there is room: the platform keeps 100 for its recovery time.
  *  - A permission is missing, filters are refused whole: DENIED, not tried again soon. Some filters
@@ -33,6 +35,7 @@ enum {
 	PROBE_MS = 10000,
 	AHEAD_MAX_S = 300, /* before the absolute timeout */
 	AHEAD_PART = 10,
+	GARBLED_MS = 60000,
 	REPLAY_MS = 10000,     /* from one replayed message to the next */
 	STAMP_SLACK_MS = 1000, /* Date has whole seconds */
 	MESSAGE_MAX = 4 * 1024 * 1024,
@@ -286,6 +289,12 @@ static void count_reply(struct login *s, const struct wsg_frame *w, int64_t now_
 	*s->gateway.request = 0;
 }
 
+static void lost(struct login *s)
+{
+	s->gateway.garbled = false;
+	login_lost(s);
+}
+
 static void subscribed(struct login *s, const struct wsg_frame *w)
 {
 	struct gateway *g = &s->gateway;
@@ -295,7 +304,7 @@ static void subscribed(struct login *s, const struct wsg_frame *w)
 	buf_clear(&g->subscription);
 	buf_add(&g->subscription, json_text(json_get(w->body, "id"), &a));
 	login_refused_filters(s, w->body, why, sizeof(why));
-	login_lost(s);
+	lost(s);
 	log_info("connect", "source %s: subscribed over the gateway", s->id_text);
 	live(s, why);
 	arena_fini(&a);
@@ -359,12 +368,14 @@ static void count_replayed(struct login *s, struct json notification)
 		 s->id_text, (long long)g->replay.n);
 	metric_add_label(METRIC_CONNECT_GATEWAYS, "overrun", 1);
 	g->replay = (struct replay){ 0 };
-	login_lost(s);
+	lost(s);
 }
 
 bool gateway_is_whole(const struct login *s, int64_t now_us)
 {
-	return s->gateway.step == GATE_LIVE && now_us >= s->gateway.replay.until_us;
+	const struct gateway *g = &s->gateway;
+
+	return g->step == GATE_LIVE && now_us >= g->replay.until_us && !g->garbled;
 }
 
 /* --- what comes --- */
@@ -418,17 +429,42 @@ static void note_place(struct login *s, const struct wsg_frame *w)
 	tell_place(s, w->wsc, w->sequence);
 }
 
+static void log_frame(const struct login *s, struct span frame, const char *what)
+{
+	struct buf shown AUTO_BUF = { 0 };
+
+	wsg_show(frame, &shown);
+	log_often(LOG_WARN, "connect", span_of(s->id_text),
+		  "source %s: a frame of the gateway is left out: %.200s: %s", s->id_text, what,
+		  buf_z(&shown));
+}
+
+/* Our place moves past it: it will not be replayed. */
+static void cannot_read(struct login *s, struct span frame, const char *why)
+{
+	struct gateway *g = &s->gateway;
+
+	log_frame(s, frame, why);
+	g->garbled |= g->step == GATE_LIVE; /* before, a loss is due anyway */
+	s->keep.dirty = true;
+}
+
 static void on_notification(struct login *s, const struct wsg_frame *w)
 {
 	struct gateway *g = &s->gateway;
 	struct arena a = { 0 };
+
+	if (w->body.kind != JSON_OBJECT) {
+		cannot_read(s, w->raw, "a notification without an object");
+		return;
+	}
 	count_replayed(s, w->body);
 	if (texts_counted(s, w->body))
 		return;
 	struct span uuid = json_text(json_get(w->body, "uuid"), &a);
 	struct span call = json_text(json_path(w->body, "body.telephonySessionId"), &a);
 
-	if (w->body.kind == JSON_OBJECT && tell_add(s, w->body.raw, uuid, call) == E_FULL) {
+	if (tell_add(s, w->body.raw, uuid, call) == E_FULL) {
 		fail_text(s, "hung up: the calls take nothing (is the journal full?)");
 		g->full = true;
 		metric_add_label(METRIC_CONNECT_EVENTS, "full", 1);
@@ -454,10 +490,15 @@ static void on_nothing(struct login *s, const struct wsg_frame *w)
 	(void)s, (void)w;
 }
 
+static void on_other(struct login *s, const struct wsg_frame *w)
+{
+	log_frame(s, w->raw, "its type is unknown");
+}
+
 static void take_frame(struct login *s, const struct wsg_frame *w)
 {
 	static void (*const takes[])(struct login *, const struct wsg_frame *) = {
-		[WSG_OTHER] = on_nothing,     [WSG_DETAILS] = on_details,
+		[WSG_OTHER] = on_other,	      [WSG_DETAILS] = on_details,
 		[WSG_REPLY] = on_reply,	      [WSG_NOTIFICATION] = on_notification,
 		[WSG_HEARTBEAT] = on_nothing, [WSG_ERROR] = on_error,
 	};
@@ -481,8 +522,7 @@ static void on_text(void *user, struct span text)
 		return; /* we have hung up */
 	s->gateway.heard_us = login_now(s);
 	if (wsg_read(text, &a, &w, &f))
-		log_warn("connect", "source %s: a frame of the gateway is left out: %s", s->id_text,
-			 f.text);
+		cannot_read(s, text, f.text);
 	else
 		take_frame(s, &w);
 	arena_fini(&a);
@@ -539,6 +579,16 @@ static void probe(struct login *s, int64_t now_us)
 		fail_text(s, "a probe cannot be sent");
 }
 
+static void ask_for_garbled(struct login *s, int64_t now_us)
+{
+	struct gateway *g = &s->gateway;
+
+	if (!g->garbled || now_us < g->garbled_us)
+		return;
+	g->garbled_us = now_us + GARBLED_MS * MS_US;
+	lost(s);
+}
+
 static void step_live(struct login *s, int64_t now_us)
 {
 	struct gateway *g = &s->gateway;
@@ -546,6 +596,7 @@ static void step_live(struct login *s, int64_t now_us)
 
 	if (now_us - g->live_us > SETTLED_MS * MS_US)
 		backoff_reset(&g->pause);
+	ask_for_garbled(s, now_us);
 	if (gateway_is_whole(s, now_us))
 		g->replay.n = 0;
 	if (now_us >= g->renew_us) {

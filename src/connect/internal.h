@@ -203,6 +203,8 @@ struct gateway {
 		int64_t back_us;  /* by the platform's clock: what it stamps later is no replay */
 		int64_t until_us; /* what comes later is none, either */
 	} replay;		  /* of what came while we were away */
+	bool garbled;		  /* a frame was: what it told of is to be asked for */
+	int64_t garbled_us;	  /* not before then */
 	bool resuming;		  /* this connection was dialled with a place */
 	bool open;		  /* dialled, and `closed` has not come */
 	bool full;		  /* hung up because the calls take nothing */

@@ -1,5 +1,6 @@
 #include "connect/wsg.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const type_names[] = {
@@ -55,6 +56,7 @@ int wsg_read(struct span text, struct arena *a, struct wsg_frame *out, struct fa
 
 	memset(out, 0, sizeof(*out));
 	text = span_trim(text);
+	out->raw = text;
 	if (json_check(text, NULL))
 		return read_parts(text, a, out, f);
 	if (json_of(text).kind != JSON_ARRAY)
@@ -67,6 +69,54 @@ int wsg_read(struct span text, struct arena *a, struct wsg_frame *out, struct fa
 		out->body = (struct json){ 0 };
 	return 0;
 }
+
+/* --- for the log --- */
+
+static bool is_secret(struct span name)
+{
+	static const char *const words[] = { "token", "tag", "secret", "password",
+					     "authorization" };
+	char z[64];
+
+	snprintf(z, sizeof(z), "%.*s", SPAN_ARG(name));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasestr(z, words[i]))
+			return true;
+	return false;
+}
+
+/* Of a text, with its quotes; one that is cut ends with all. */
+static size_t text_bytes(struct span s)
+{
+	size_t n = 1;
+
+	while (n < s.n && s.p[n] != '"')
+		n += s.p[n] == '\\' ? 2 : 1;
+	return n < s.n ? n + 1 : s.n;
+}
+
+/* Read byte by byte, since it may be no JSON, and is cut in any case. */
+void wsg_show(struct span text, struct buf *out)
+{
+	struct span rest = { text.p, text.n < WSG_SHOWN_BYTES ? text.n : WSG_SHOWN_BYTES };
+	struct buf shown AUTO_BUF = { 0 };
+	bool secret = false;
+
+	while (rest.n) {
+		bool is_text = *rest.p == '"';
+		struct span part = { rest.p, is_text ? text_bytes(rest) : 1 };
+
+		rest = span_from(rest, part.n);
+		if (is_text && span_starts(span_trim(rest), SPAN(":")))
+			secret = is_secret(part);
+		else if (is_text && secret)
+			part = SPAN("\"***\"");
+		buf_add(&shown, part);
+	}
+	buf_add_utf8(out, buf_span(&shown));
+}
+
+/* --- bodies --- */
 
 static int64_t positive(struct json body, const char *name, int64_t dflt)
 {

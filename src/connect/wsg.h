@@ -31,10 +31,16 @@ struct wsg_frame {
 	int64_t sequence;    /* of wsc */
 	struct json headers; /* object of texts */
 	struct json body;    /* JSON_NONE: none, or no JSON */
+	struct span raw;     /* all of it */
 	struct span parts;   /* a multipart body as it came, from its first boundary on */
 };
 /* Spans live in the text or the arena. E_INVALID: no frame. */
 MUST int wsg_read(struct span text, struct arena *, struct wsg_frame *out, struct fault *f);
+
+/* For the log, whatever it is: its first bytes, with *** for texts whose names speak of secrets
+ * (tokens, and the tags of a SIP dialogue). UTF-8. */
+enum { WSG_SHOWN_BYTES = 300 };
+void wsg_show(struct span text, struct buf *out);
 
 /* Body of ConnectionDetails; seconds, and how many messages it keeps for a recovery,
  * 1..WSG_SECONDS_MAX: what is not gets its default. */

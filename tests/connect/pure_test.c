@@ -280,6 +280,35 @@ static void read_frame(struct arena *a, const char *text, struct wsg_frame *w)
 		fail_msg("%s: %s", text, f.text);
 }
 
+static void frames_are_shown_without_secrets(void **state)
+{
+	static const struct {
+		const char *frame, *shown;
+	} cases[] = {
+		{ "[{\"type\":\"X\",\"wsc\":{\"token\" : \"T1\",\"sequence\":7}},{\"a\":\"b",
+		  "[{\"type\":\"X\",\"wsc\":{\"token\" : \"***\",\"sequence\":7}},{\"a\":\"b" },
+		{ "{\"voiceCallToken\":\"a\\\"b\",\"tokens\":[\"c\",\"d\"],\"fromTag\":\"e",
+		  "{\"voiceCallToken\":\"***\",\"tokens\":[\"***\",\"***\"],\"fromTag\":\"***\"" },
+		{ "nonsense \xc3\xa9 \xff", "nonsense \xc3\xa9 \xef\xbf\xbd" },
+		{ "\"token\"", "\"token\"" },
+		{ "\"a\\", "\"a\\" },
+		{ "", "" },
+	};
+	struct buf b AUTO_BUF = { 0 };
+	char longer[2 * WSG_SHOWN_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_clear(&b);
+		wsg_show(span_of(cases[i].frame), &b);
+		assert_string_equal(buf_z(&b), cases[i].shown);
+	}
+	buf_clear(&b);
+	memset(longer, 'x', sizeof(longer));
+	wsg_show((struct span){ longer, sizeof(longer) }, &b);
+	assert_int_equal(b.n, WSG_SHOWN_BYTES);
+}
+
 static void frames_are_arrays(void **state)
 {
 	struct arena a = { 0 };
@@ -404,6 +433,7 @@ int main(void)
 		cmocka_unit_test(token_answers),
 		cmocka_unit_test(errors_name_the_most_specific),
 		cmocka_unit_test(frames_are_arrays),
+		cmocka_unit_test(frames_are_shown_without_secrets),
 		cmocka_unit_test(multipart_replies_are_no_json),
 		cmocka_unit_test(rubbish_is_no_frame),
 		cmocka_unit_test(frames_are_written),

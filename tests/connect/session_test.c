@@ -2,11 +2,13 @@
  * still offers. The sessions' clock is the test's: it passes when the test says so. */
 #include "tests/connect/platform.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -314,6 +316,48 @@ static void put_secret(const char *name, const char *value)
 
 static long answered(void);
 
+static enum log_level least_level(void)
+{
+	return getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR;
+}
+
+/* --- the log, into a file until the test's end --- */
+
+static int real_stderr = -1;
+
+static void catch_log(void)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/log", n.folder);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_true(fd >= 0);
+	real_stderr = dup(STDERR_FILENO);
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	log_init(LOG_WARN, LOG_TEXT);
+}
+
+static void release_log(void)
+{
+	if (real_stderr < 0)
+		return;
+	dup2(real_stderr, STDERR_FILENO);
+	close(real_stderr);
+	real_stderr = -1;
+	log_init(least_level(), LOG_TEXT);
+}
+
+static bool logged(const char *text)
+{
+	struct buf log AUTO_BUF = { 0 };
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/log", n.folder);
+	assert_int_equal(file_read(path, 1 << 20, &log, NULL), 0);
+	return strstr(buf_z(&log), text) != NULL;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -336,6 +380,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	release_log();
 	stop_node();
 	platform_stop(&p);
 	for (int i = 0; i < n.told_n; i++)
@@ -1138,6 +1183,42 @@ static void an_announced_end_is_followed(void **state)
 	assert_int_equal(atomic_load(&p.subscribed), 1);
 }
 
+static void frames_that_cannot_be_read_are_a_loss(void **state)
+{
+	static const char *const frames[] = {
+		"[{'type':'ServerNotification','wsc':{'token':'TX','sequence':1}},{'uuid':'x'",
+		"[{'type':'ServerNotification'},'no object']",
+		"[{'type':'ServerNotification'}]",
+	};
+
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	let_pass(1000);
+	catch_log();
+	for (int i = 0; i < 3; i++) {
+		int64_t from_us = now();
+		platform_frame(&p, frames[i]);
+		AWAIT_AT(100, resynced(2U + (unsigned)i) && atomic_load(&n.missed_n) == i + 1);
+		assert_true(i == 0 || now() - from_us > 50 * SECOND_US); /* not one for each */
+	}
+	assert_true(logged("{\"uuid\":\"x\"") && logged("no object") && logged("\"***\""));
+	assert_false(logged("TX"));
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+}
+
+static void frames_of_unknown_types_are_logged(void **state)
+{
+	(void)state;
+	go_live();
+	AWAIT_FAST(resynced(1));
+	catch_log();
+	platform_frame(&p, "[{'type':'Novelty','messageId':'m'},{'body':{'a':1}}]");
+	AWAIT(logged("[{\"type\":\"Novelty\",\"messageId\":\"m\"},{\"body\":{\"a\":1}}]"));
+	let_pass(2000);
+	assert_false(resynced(2));
+}
+
 static void a_missing_permission_is_no_loop(void **state)
 {
 	char why[CONNECT_WHY_MAX];
@@ -1775,6 +1856,8 @@ int main(void)
 		T(silence_is_probed),
 		T(the_platforms_time_limit_is_met_ahead),
 		T(an_announced_end_is_followed),
+		T(frames_that_cannot_be_read_are_a_loss),
+		T(frames_of_unknown_types_are_logged),
 		T(a_missing_permission_is_no_loop),
 		T(refused_filters_are_told),
 		T(refused_sockets_spare_the_auth_budget),
@@ -1801,6 +1884,6 @@ int main(void)
 		T(a_source_may_go),
 	};
 
-	log_init(getenv("VERBOSE") ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+	log_init(least_level(), LOG_TEXT);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
