@@ -1,8 +1,8 @@
 /* What a restart goes on from: one small file a source in state_dir/connect, replaced at once, at
  * most once a second, off the loop. It holds the gateway's place (everything before it is in the
  * journal) or the id of the webhook subscription, and belongs to one configuration: `mark`. Up to
- * when nothing is missing (`good`, gap.c), and since when something is still to be asked for
- * (`lost`), is the source's, whatever its configuration.
+ * when nothing is missing (`good`, gap.c), since when something is still to be asked for (`lost`),
+ * and whether the live calls are (`resync`), is the source's, whatever its configuration.
  *
  * The place counts for the gateway's recovery time after its `at`. While we are connected the time
  * is written again every minute, and a minute is added when it is judged: a crash must not make it
@@ -74,6 +74,7 @@ static void make_text(struct login *s, struct buf *b, int64_t now_us)
 	json_put_z(&o, "mark", s->mark);
 	put_gap_time(&o, "good", s->gap.good_us, now_us);
 	put_gap_time(&o, "lost", gap_owed_us(s), now_us);
+	json_put_bool(&o, "resync", resync_is_owed(s));
 	if (s->tell.safe.token.n)
 		put_gateway(&o, s, now_us);
 	if (s->hook.id.n && s->hook.sure)
@@ -168,6 +169,7 @@ static void read_gap(struct login *s, struct json kept, struct arena *a)
 		gap_lost(s);
 	else
 		(void)read_gap_time(s, kept, "good", a);
+	s->resync.due = json_true(json_get(kept, "resync"));
 }
 
 static void read_gateway(struct login *s, struct json from, struct arena *a)

@@ -33,6 +33,11 @@ void resync_init(struct login *s)
 	login_seed(&s->resync.pause, PAUSE_MS, PAUSE_MAX_MS);
 }
 
+bool resync_is_owed(const struct login *s)
+{
+	return s->resync.due || s->resync.step != RESYNC_IDLE || s->gateway.garbled;
+}
+
 static void forget_call(struct resync *r, struct resync_call *c)
 {
 	HASH_DEL(r->calls, c);
@@ -192,6 +197,7 @@ static void give_up(struct login *s, const struct trouble *t)
 	log_warn("connect", "source %s: resync given up: %s", s->id_text, t->text);
 	metric_add_label(METRIC_CONNECT_RESYNCS, "given_up", 1);
 	resync_free(&s->resync);
+	s->keep.dirty = true;
 }
 
 /* Is it this call that is refused, or whatever is looked up? */
@@ -262,6 +268,7 @@ static void look(struct login *s, struct resync_call *c)
 static void done(struct login *s)
 {
 	s->resync.step = RESYNC_IDLE;
+	s->keep.dirty = true;
 	metric_add_label(METRIC_CONNECT_RESYNCS, "done", 1);
 	log_info("connect", "source %s: resync done", s->id_text);
 }

@@ -1589,6 +1589,35 @@ static void what_was_not_asked_for_is_after_a_restart(void **state)
 	assert_int_equal(atomic_load(&n.missed_n), before + 1);
 }
 
+/* Its lookups take long, and the node stops meanwhile. */
+static void a_resync_that_was_not_over_is_after_a_restart(void **state)
+{
+	long done = resyncs("done");
+
+	(void)state;
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'}]}");
+	SET(calls, " s-1 ");
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/account/~/telephony",
+						  .times = 10000,
+						  .status = 500 });
+	go_live();
+	AWAIT_FAST(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0) > 0);
+	let_pass(2000);
+	stop_node();
+	SET(rules[0].times, 0);
+	start_node();
+	put_directory();
+	AWAIT_FAST(told("\"id\":\"s-1\"") && resyncs("done") == done + 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	let_pass(2000);
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	let_pass(2000);
+	assert_int_equal(resyncs("done"), done + 1);
+}
+
 static void calls_of_a_blacklisted_webhook_are_asked_for(void **state)
 {
 	(void)state;
@@ -1871,6 +1900,7 @@ int main(void)
 		T(calls_of_a_loss_are_asked_for),
 		T(a_restart_knows_how_long_it_was_away),
 		T(what_was_not_asked_for_is_after_a_restart),
+		T(a_resync_that_was_not_over_is_after_a_restart),
 		T(calls_of_a_blacklisted_webhook_are_asked_for),
 		T(calls_nobody_wants_are_not_asked_for),
 		T(a_full_journal_delays),
