@@ -27,8 +27,9 @@ void status_set(struct connect *c, const struct uuid *source, enum connect_state
 		st->source = *source;
 		HASH_ADD(hh, c->statuses, source, sizeof(st->source), st);
 	}
+	if (!st->since_us || st->state != state)
+		st->since_us = clock_now_us();
 	st->state = state;
-	st->since_us = clock_now_us();
 	snprintf(st->why, sizeof(st->why), "%s", why);
 	pthread_mutex_unlock(&c->lock);
 }

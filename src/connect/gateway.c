@@ -207,14 +207,14 @@ static void step_dialling(struct login *s, int64_t now_us)
 
 /* --- subscribing --- */
 
-static void live(struct login *s, const char *why)
+static void live(struct login *s)
 {
 	struct gateway *g = &s->gateway;
 
 	g->step = GATE_LIVE;
 	g->live_us = g->heard_us;
 	g->probed_us = 0;
-	stand(&g->standing, CONNECT_LIVE, why);
+	stand(&g->standing, CONNECT_LIVE, g->refused);
 	s->keep.dirty = true;
 }
 
@@ -299,14 +299,14 @@ static void subscribed(struct login *s, const struct wsg_frame *w)
 {
 	struct gateway *g = &s->gateway;
 	struct arena a = { 0 };
-	char why[CONNECT_WHY_MAX] = "";
 
+	*g->refused = 0;
 	buf_clear(&g->subscription);
 	buf_add(&g->subscription, json_text(json_get(w->body, "id"), &a));
-	login_refused_filters(s, w->body, why, sizeof(why));
+	login_refused_filters(s, w->body, g->refused, sizeof(g->refused));
 	lost(s);
 	log_info("connect", "source %s: subscribed over the gateway", s->id_text);
-	live(s, why);
+	live(s);
 	arena_fini(&a);
 }
 
@@ -404,7 +404,7 @@ static void on_details(struct login *s, const struct wsg_frame *w)
 		log_info("connect", "source %s: back at the gateway, which knows where we were",
 			 s->id_text);
 		replay_begins(s, d.kept);
-		live(s, "");
+		live(s);
 		return;
 	}
 	if (g->resuming)

@@ -203,13 +203,14 @@ struct gateway {
 		int64_t back_us;  /* by the platform's clock: what it stamps later is no replay */
 		int64_t until_us; /* what comes later is none, either */
 	} replay;		  /* of what came while we were away */
-	bool garbled;		  /* a frame was: what it told of is to be asked for */
-	int64_t garbled_us;	  /* not before then */
-	bool resuming;		  /* this connection was dialled with a place */
-	bool open;		  /* dialled, and `closed` has not come */
-	bool full;		  /* hung up because the calls take nothing */
-	unsigned messages;	  /* sent */
-	char request[24];	  /* id of the one that is under way; "": none */
+	char refused[CONNECT_WHY_MAX]; /* filters of the subscription, for people */
+	bool garbled;		       /* a frame was: what it told of is to be asked for */
+	int64_t garbled_us;	       /* not before then */
+	bool resuming;		       /* this connection was dialled with a place */
+	bool open;		       /* dialled, and `closed` has not come */
+	bool full;		       /* hung up because the calls take nothing */
+	unsigned messages;	       /* sent */
+	char request[24];	       /* id of the one that is under way; "": none */
 	struct standing standing;
 };
 void gateway_init(struct login *);
@@ -364,9 +365,9 @@ struct login {
 	struct gap gap;
 	struct keep keep;
 	int64_t provider_us, provider_at_us; /* the platform's clock, and ours when it said so */
-	enum connect_state state;
-	bool ended;    /* only waits for what is under way elsewhere */
-	unsigned held; /* by what is */
+	struct standing standing;	     /* as it was last told */
+	bool ended;			     /* only waits for what is under way elsewhere */
+	unsigned held;			     /* by what is */
 };
 
 int64_t login_now(const struct login *);

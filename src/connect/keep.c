@@ -37,6 +37,7 @@ static void put_gateway(struct json_out *o, const struct login *s, int64_t now_u
 	clock_format(last_contact_us(s, now_us), at);
 	json_begin(o, "gateway");
 	json_put_text(o, "subscription", buf_span(&s->gateway.subscription));
+	json_put_z(o, "refused", s->gateway.refused);
 	json_put_text(o, "token", buf_span(&p->token));
 	json_put_i64(o, "sequence", p->sequence);
 	json_put_i64(o, "recovery_s", s->gateway.recovery_us / SECOND_US);
@@ -182,6 +183,8 @@ static void read_gateway(struct login *s, struct json from, struct arena *a)
 	    !json_i64(json_get(from, "recovery_s"), &recovery_s) ||
 	    !json_i64(json_get(from, "sequence"), &g->place.sequence))
 		return;
+	struct span refused = json_text(json_get(from, "refused"), a);
+	snprintf(g->refused, sizeof(g->refused), "%.*s", SPAN_ARG(refused));
 	int64_t age_us = clock_now_us() - at_us - REFRESH_MS * MS_US;
 	buf_add(&g->place.token, token);
 	buf_add(&g->subscription, json_text(json_get(from, "subscription"), a));

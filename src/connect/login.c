@@ -87,15 +87,18 @@ static const struct standing *standing_of(const struct login *s, int64_t now_us)
 static void publish(struct login *s, int64_t now_us)
 {
 	const struct standing *st = standing_of(s, now_us);
+	enum connect_state before = s->standing.state;
 
-	if (st->state == s->state)
+	if (st->state == before && strcmp(st->why, s->standing.why) == 0)
 		return;
-	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(s->state), -1);
+	s->standing = *st;
+	status_set(s->connect, &s->id, st->state, st->why);
+	if (st->state == before)
+		return; /* what has gone wrong is logged where it did */
+	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(before), -1);
 	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(st->state), 1);
 	log_info("connect", "source %s: %s%s%s", s->id_text, connect_state_name(st->state),
 		 *st->why ? ": " : "", st->why);
-	s->state = st->state;
-	status_set(s->connect, &s->id, st->state, st->why);
 }
 
 /* --- filters --- */
@@ -332,7 +335,7 @@ struct login *login_new(struct connect_part *p, const struct uuid *id)
 	buf_printf(&path, "%s/%s.json", buf_z(&p->connect->folder), s->id_text);
 	s->keep.path = strdup(buf_z(&path));
 	CHECK(s->keep.path);
-	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(s->state), 1);
+	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(s->standing.state), 1);
 	return s;
 }
 
@@ -363,7 +366,7 @@ void login_end(struct login *s, bool stopping)
 	asks_drop(s, stopping ? "the node stops" : "the source is gone");
 	s->ended = true;
 	http_client_free(s->http);
-	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(s->state), -1);
+	metric_add_label(METRIC_CONNECT_SESSIONS, connect_state_name(s->standing.state), -1);
 	status_remove(s->connect, &s->id);
 	if (!s->held)
 		login_free(s);

@@ -399,7 +399,7 @@ static bool may_go(const struct ask *a, int64_t now_us, const char **why)
 	else if (when_us != INT64_MAX && when_us > a->until_us)
 		*why = "the platform's limit of requests is reached";
 	else if (!a->authorization.n && !tokens_bearer(s, now_us).n) {
-		if (a->request && s->state == CONNECT_DENIED)
+		if (a->request && s->standing.state == CONNECT_DENIED)
 			*why = "the platform refuses this source's credentials";
 	} else
 		return when_us <= now_us;

@@ -294,7 +294,7 @@ static void begin(struct login *s)
 {
 	struct resync *r = &s->resync;
 
-	if (!r->due || s->state != CONNECT_LIVE)
+	if (!r->due || s->standing.state != CONNECT_LIVE)
 		return;
 	r->due = false;
 	r->page = 1;

@@ -378,7 +378,7 @@ void texts_step(struct login *s, int64_t now_us)
 {
 	struct texts *t = &s->texts;
 
-	if (s->state != CONNECT_LIVE || !s->provider_us)
+	if (s->standing.state != CONNECT_LIVE || !s->provider_us)
 		return;
 	step_walk(s, now_us);
 	if (!t->looking)

@@ -410,6 +410,18 @@ static bool is(enum connect_state state, char *why)
 	return is_at(SOURCE, state, why);
 }
 
+static int64_t since_us(void)
+{
+	struct uuid id;
+	enum connect_state state;
+	int64_t us = 0;
+	char why[CONNECT_WHY_MAX];
+
+	assert_int_equal(uuid_parse(&id, span_of(SOURCE)), 0);
+	assert_true(connect_look(n.connect, &id, &state, &us, why));
+	return us;
+}
+
 static void go_live(void)
 {
 	configure("ringcentral", GATEWAY);
@@ -1251,6 +1263,65 @@ static void refused_filters_are_told(void **state)
 	assert_non_null(strstr(why, "no licence"));
 }
 
+/* Also after a recovery, and after a restart that goes on: the subscription is the same. */
+static void refused_filters_stay_told(void **state)
+{
+	char why[CONNECT_WHY_MAX] = "";
+
+	(void)state;
+	SET(reply, "200 {'id':'sub-1','status':'Active','eventFilters':[],'disabledFilters':[{"
+		   "'filter':'/restapi/x','reason':'r','message':'no licence'}]}");
+	go_live();
+	AWAIT_FAST(resynced(1));
+	platform_drop(&p);
+	AWAIT_FAST(atomic_load(&p.sockets) == 2 && is(CONNECT_LIVE, why));
+	assert_non_null(strstr(why, "no licence"));
+	read_all("u1");
+	let_pass(2000);
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(atomic_load(&p.sockets) == 3 && is(CONNECT_LIVE, why));
+	assert_non_null(strstr(why, "no licence"));
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	/* Another subscription, another answer. */
+	SET(reply, NULL);
+	SET(no_recovery, true);
+	platform_drop(&p);
+	AWAIT_FAST(atomic_load(&p.subscribed) == 2 && is(CONNECT_LIVE, why));
+	assert_string_equal(why, "");
+}
+
+/* The state is the same, the reason is another. */
+static void the_reason_told_is_the_latest(void **state)
+{
+	static const char nowhere[] = "{'client_id':'c','client_secret':{'file':'no-secret'},"
+				      "'jwt':{'file':'no-jwt'}}";
+	char why[CONNECT_WHY_MAX] = "";
+
+	(void)state;
+	configure("ringcentral", nowhere);
+	AWAIT_FAST(is(CONNECT_DENIED, why) && strstr(why, "client_secret: "));
+	put_secret("no-secret", "secret");
+	configure("ringcentral", nowhere);
+	AWAIT_FAST(is(CONNECT_DENIED, why) && strstr(why, "jwt: "));
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/v1.0/subscription",
+						  .times = 1,
+						  .status = 503 });
+	platform_rule(&p, (struct platform_rule){ .method = "POST",
+						  .path = "/restapi/v1.0/subscription",
+						  .times = 1,
+						  .status = 400,
+						  .body = "{'errorCode':'SUB-524'}" });
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_WAITING, why) && strstr(why, "listing"));
+	int64_t waiting_us = since_us();
+	AWAIT_AT(100, is(CONNECT_WAITING, why) && strstr(why, "SUB-524"));
+	assert_true(since_us() == waiting_us); /* of the state */
+	AWAIT_AT(100, is(CONNECT_LIVE, why));
+	assert_string_equal(why, "");
+}
+
 static void refused_sockets_spare_the_auth_budget(void **state)
 {
 	(void)state;
@@ -1889,6 +1960,8 @@ int main(void)
 		T(frames_of_unknown_types_are_logged),
 		T(a_missing_permission_is_no_loop),
 		T(refused_filters_are_told),
+		T(refused_filters_stay_told),
+		T(the_reason_told_is_the_latest),
 		T(refused_sockets_spare_the_auth_budget),
 		T(states_of_texts_are_asked_for),
 		T(texts_of_any_conversation_are_told),
