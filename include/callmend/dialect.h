@@ -104,8 +104,9 @@ struct dialect {
 	/* Types of the destinations that its command transfer takes (callmend/command.h), NULL at
 	 * the end: what people may be offered. NULL: it does not say. */
 	const char *const *transfers;
-	/* A request with this header and no body proves that it is us who answer: 200 with the same
-	 * header, nothing else is done (RingCentral's Validation-Token). NULL: none. */
+	/* A request with this header and no body (or {}) proves that it is us who answer: 200 with
+	 * the same header, nothing else is done (RingCentral's Validation-Token). With a message it
+	 * is only echoed. NULL: none. */
 	const char *echo_header;
 	/* Calls live as long as their audio: nobody else says that they end. */
 	bool lasts_by_audio;

@@ -453,20 +453,24 @@ static bool lower_header(const struct exchange *x, const char *name, struct span
 	return exchange_header(x, lower, value);
 }
 
-/* The provider wants to see that it is us: whoever sends this learns only what he has sent. */
+/* The provider wants to see that it is us: whoever sends this learns only what he has sent. With a
+ * message it is echoed in its answer, whatever that is; false: there is one. */
 static bool shake_hands(struct exchange *x, const struct dialect *dialect)
 {
-	struct span token;
+	struct span token, body = span_trim(exchange_body(x));
+	bool empty = !body.n || span_is(body, "{}");
 
-	if (!dialect->echo_header || exchange_body(x).n ||
-	    !lower_header(x, dialect->echo_header, &token))
+	if (!dialect->echo_header || !lower_header(x, dialect->echo_header, &token))
 		return false;
 	if (token.n > ECHO_MAX) {
-		refuse(x, "rejected", 400, "the token to be echoed is too long");
-		return true;
+		if (empty)
+			refuse(x, "rejected", 400, "the token to be echoed is too long");
+		return empty;
 	}
-	metric_add_label(METRIC_WEBHOOKS, "handshake", 1);
 	exchange_answer_header(x, dialect->echo_header, token);
+	if (!empty)
+		return false;
+	metric_add_label(METRIC_WEBHOOKS, "handshake", 1);
 	exchange_answer(x, 200, "application/json", (struct span){ 0 });
 	return true;
 }

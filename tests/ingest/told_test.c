@@ -100,6 +100,27 @@ static void the_handshake_is_answered(void **state)
 	assert_int_equal(post_status("", ""), 401);
 }
 
+/* Echoed whenever it is there; what came with it is taken as ever. */
+static void a_message_may_be_a_handshake_too(void **state)
+{
+	static const char *const headers = "Validation-Token: abc-123\r\n"
+					   "Verification-Token: verify-me\r\n";
+	static const char *const bodies[] = { EVENT("s-1", ""), "{}", "{\"a\":1}", "<html>" };
+	static const int statuses[] = { 200, 200, 400, 400 };
+	struct buf events AUTO_BUF = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		struct reply r = { 0 };
+		assert_int_equal(post("/in/ringcentral/main", headers, bodies[i], &r), statuses[i]);
+		assert_non_null(strstr(buf_z(&r.head), "abc-123"));
+		reply_free(&r);
+	}
+	gateway_events(&g, &events);
+	assert_int_equal(gateway_count(&events, "'type':'call.started'", NULL), 1);
+	assert_int_equal(post_status("Validation-Token: x\r\n", "{\"a\":1}"), 401);
+}
+
 static void deliveries_bring_the_token(void **state)
 {
 	const char *body = EVENT("s-1", "");
@@ -523,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_handshake_is_answered, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_message_may_be_a_handshake_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(deliveries_bring_the_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(taken_before_it_is_durable, setup, teardown),
