@@ -51,6 +51,12 @@ struct connect_request {
 void connect_send(struct connect *, struct shard *here, struct connect_request *);
 typedef void connect_send_fn(struct connect *, struct shard *here, struct connect_request *);
 
+/* Any thread: we have refused a delivery of this source (503), and its platform may not bring it
+ * again. Of a source whose events come by webhook it counts as a loss, at the next look at its
+ * subscription. */
+void connect_refused(struct connect *, const struct uuid *source);
+typedef void connect_refused_fn(struct connect *, const struct uuid *source);
+
 /* --- what sessions tell the calls and ask of them; implemented by ingest --- */
 
 /* A message of the platform about a call, as a webhook would bring it: its notification as it came,

@@ -47,6 +47,30 @@ void status_remove(struct connect *c, const struct uuid *source)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void connect_refused(struct connect *c, const struct uuid *source)
+{
+	struct status *st = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	HASH_FIND(hh, c->statuses, source, sizeof(*source), st);
+	if (st)
+		st->refused = true;
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool status_take_refused(struct connect *c, const struct uuid *source)
+{
+	struct status *st = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	HASH_FIND(hh, c->statuses, source, sizeof(*source), st);
+	bool refused = st && st->refused;
+	if (refused)
+		st->refused = false;
+	pthread_mutex_unlock(&c->lock);
+	return refused;
+}
+
 bool connect_look(struct connect *c, const struct uuid *source, enum connect_state *state,
 		  int64_t *since_us, char *why)
 {

@@ -5,7 +5,8 @@
  * every look_ms, and renewed in the second half of its life.
  *
  * Failure modes: it is gone - made; it is blacklisted, or stands for other filters - removed, or
- * changed, and made; each with a resync, since events were lost; the platform cannot reach our
+ * changed, and made; each with a resync, since events were lost; we have refused deliveries - the
+ * same, at the next look; the platform cannot reach our
  * address (SUB-52x) - said in health, tried again with growing pauses; a second one with our
  * address (from before a crash) - removed. */
 #include <stdlib.h>
@@ -134,6 +135,11 @@ static void live(struct login *s, struct json subscription)
 	login_refused_filters(s, subscription, why, sizeof(why));
 	h->look_us = login_now(s) + s->connect->config.look_ms * MS_US;
 	h->sure = true;
+	if (status_take_refused(s->connect, &s->id)) {
+		log_warn("connect", "source %s: deliveries were refused: calls are asked for",
+			 s->id_text);
+		h->lost = true;
+	}
 	if (h->lost)
 		login_lost(s);
 	h->lost = false;

@@ -403,6 +403,7 @@ struct status {
 	enum connect_state state;
 	int64_t since_us;
 	char why[CONNECT_WHY_MAX];
+	bool refused; /* a delivery, by us */
 };
 struct connect {
 	struct connect_config config;
@@ -414,6 +415,8 @@ struct connect {
 };
 void status_set(struct connect *, const struct uuid *, enum connect_state, const char *why);
 void status_remove(struct connect *, const struct uuid *);
+/* Were deliveries refused since this was last asked? */
+bool status_take_refused(struct connect *, const struct uuid *);
 struct login *login_new(struct connect_part *, const struct uuid *);
 /* Begins, or begins anew when anything it depends on has changed. */
 void login_configure(struct login *, const struct directory *, const struct dir_source *);

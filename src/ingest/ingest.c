@@ -245,10 +245,12 @@ void ingest_leave_to(struct ingest *in, enum effect_kind kind, errand_fn *run, v
 	in->carriers[kind] = (struct carrier){ run, user };
 }
 
-void ingest_set_connect(struct ingest *in, struct connect *connect, connect_send_fn *send)
+void ingest_set_connect(struct ingest *in, struct connect *connect, connect_send_fn *send,
+			connect_refused_fn *refused)
 {
 	in->connect = connect;
 	in->connect_send = send;
+	in->connect_refused = refused;
 }
 
 void ingest_lane_finish(struct ingest *in, struct shard *s)

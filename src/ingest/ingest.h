@@ -45,9 +45,9 @@ void ingest_set_store(struct ingest *, struct store *);
 /* Who carries out effects of this kind; before the shards start. Nobody: they are not sent. */
 void ingest_leave_to(struct ingest *, enum effect_kind, errand_fn *, void *user);
 
-/* Where requests go that need a source's session with its platform (connect_send); before the
- * shards start. Nowhere: they are not sent. */
-void ingest_set_connect(struct ingest *, struct connect *, connect_send_fn *);
+/* Where requests go that need a source's session with its platform (connect_send), and who is told
+ * of refused deliveries (connect_refused); before the shards start. Nowhere: they are not sent. */
+void ingest_set_connect(struct ingest *, struct connect *, connect_send_fn *, connect_refused_fn *);
 
 /* In the start and stop hooks of each shard. */
 MUST int ingest_lane_start(struct ingest *, struct shard *, struct fault *f);

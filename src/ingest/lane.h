@@ -184,7 +184,8 @@ struct ingest {
 	struct hear hear;
 	struct carrier carriers[EFFECT_KINDS];
 	struct connect *connect;
-	connect_send_fn *connect_send; /* NULL: there are no sessions with platforms */
+	connect_send_fn *connect_send;	     /* NULL: there are no sessions with platforms */
+	connect_refused_fn *connect_refused; /* likewise */
 	char epoch[17];
 	unsigned max_calls, max_effects;
 	const char *ca_file;

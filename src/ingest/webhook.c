@@ -76,6 +76,15 @@ static void set_problem(struct delivery *d, int status, const char *detail)
 	d->content_type = "application/problem+json";
 }
 
+/* What the platform does not bring again its session asks for. */
+static void tell_session(const struct delivery *d)
+{
+	const struct ingest *in = d->ingest;
+
+	if (d->exchange && d->source->connect.on && in->connect_refused)
+		in->connect_refused(in->connect, &d->source->id);
+}
+
 /* Full, draining disk, failed journal: what was asked gets its default, the rest comes again. */
 static void answer_overload(struct delivery *d, const struct fault *f)
 {
@@ -83,6 +92,7 @@ static void answer_overload(struct delivery *d, const struct fault *f)
 	if (d->envelope.answer == ANSWER_NONE) {
 		set_problem(d, 503, f->text);
 		d->retry_after = true;
+		tell_session(d);
 	} else {
 		answer_default(d);
 	}

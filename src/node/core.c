@@ -501,7 +501,7 @@ static int start_connect(struct core *c, struct fault *f)
 	};
 
 	TRY(connect_new(&c->connect, &cc, f));
-	ingest_set_connect(c->ingest, c->connect, connect_send);
+	ingest_set_connect(c->ingest, c->connect, connect_send, connect_refused);
 	return 0;
 }
 

@@ -1709,6 +1709,30 @@ static void calls_of_a_blacklisted_webhook_are_asked_for(void **state)
 	assert_true(window_us < 1500 * SECOND_US);
 }
 
+/* We were full: the subscription stands, and nobody brings that again. */
+static void deliveries_that_we_refuse_are_a_loss(void **state)
+{
+	struct uuid id;
+
+	(void)state;
+	assert_int_equal(uuid_parse(&id, span_of(SOURCE)), 0);
+	configure("ringcentral", HOOK);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(1));
+	skip_ms(301 * 1000);
+	AWAIT_FAST(looks() == 2);
+	let_pass(1000);
+	connect_refused(n.connect, &id);
+	connect_refused(n.connect, &id);
+	let_pass(1000);
+	assert_false(resynced(2));
+	skip_ms(301 * 1000);
+	AWAIT_FAST(resynced(2) && atomic_load(&n.missed_n) == 1);
+	skip_ms(301 * 1000);
+	AWAIT_FAST(looks() == 4);
+	let_pass(1000);
+	assert_false(resynced(3)); /* once */
+}
+
 static void calls_nobody_wants_are_not_asked_for(void **state)
 {
 	(void)state;
@@ -1975,6 +1999,7 @@ int main(void)
 		T(what_was_not_asked_for_is_after_a_restart),
 		T(a_resync_that_was_not_over_is_after_a_restart),
 		T(calls_of_a_blacklisted_webhook_are_asked_for),
+		T(deliveries_that_we_refuse_are_a_loss),
 		T(calls_nobody_wants_are_not_asked_for),
 		T(a_full_journal_delays),
 		T(beyond_the_bound_the_platform_keeps_them),

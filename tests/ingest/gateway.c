@@ -249,7 +249,7 @@ void gateway_start(struct gateway *g, unsigned lanes, const char *document)
 			     .disk_cap_bytes = 1 << 30,
 			     .retention_ms = 3600000 },
 		.state_dir = g->dir,
-		.max_calls = 10000,
+		.max_calls = g->max_calls ? g->max_calls : 10000,
 		.max_effects = 100,
 		.on_failed = nothing_failed,
 	};
@@ -275,8 +275,8 @@ void gateway_start(struct gateway *g, unsigned lanes, const char *document)
 	if (file_make_dir(journal, 0700, &f) || ingest_new(&g->in, &cfg, &f))
 		fail_msg("ingest: %s", f.text);
 	assert_non_null(mine);
-	if (g->connect_send)
-		ingest_set_connect(g->in, NULL, g->connect_send);
+	if (g->connect_send || g->connect_refused)
+		ingest_set_connect(g->in, NULL, g->connect_send, g->connect_refused);
 	if (g->carrier) {
 		ingest_leave_to(g->in, EFFECT_SOCKET, g->carrier, g->carrier_user);
 		ingest_leave_to(g->in, EFFECT_RECORDER, g->carrier, g->carrier_user);

@@ -30,7 +30,9 @@ struct gateway {
 	errand_fn *carrier; /* of effects that are left to others; before gateway_start */
 	void *carrier_user;
 	connect_send_fn *connect_send; /* likewise, of requests to platforms; its connect is NULL */
-	void (*on_stopped)(void);      /* on each shard, when its lane has stopped */
+	connect_refused_fn *connect_refused;
+	unsigned max_calls;	  /* 0: many */
+	void (*on_stopped)(void); /* on each shard, when its lane has stopped */
 	struct exchange **held;
 	size_t held_n;
 	pthread_mutex_t lock;

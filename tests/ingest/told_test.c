@@ -258,6 +258,36 @@ static void a_full_journal_is_said(void **state)
 
 /* --- live calls --- */
 
+static atomic_int refused_n;
+
+static void note_refused(struct connect *none, const struct uuid *source)
+{
+	char text[UUID_TEXT + 1];
+
+	assert_null(none);
+	uuid_format(source, text);
+	assert_string_equal(text, SOURCE);
+	atomic_fetch_add(&refused_n, 1);
+}
+
+static void the_session_is_told_of_what_is_refused(void **state)
+{
+	static const char *const token = "Verification-Token: verify-me\r\n";
+
+	(void)state;
+	gateway_stop(&g);
+	g.connect_refused = note_refused;
+	g.max_calls = 1;
+	gateway_start(&g, 2, DIRECTORY);
+	assert_int_equal(post_status(token, EVENT("s-1", "")), 200);
+	assert_int_equal(atomic_load(&refused_n), 0);
+	assert_int_equal(post_status(token, EVENT("s-2", "")), 503);
+	assert_int_equal(atomic_load(&refused_n), 1);
+	assert_int_equal(post_status("", EVENT("s-3", "")), 401);
+	assert_int_equal(tell(SOURCE, EVENT("s-4", "")), E_FULL); /* it tells that again itself */
+	assert_int_equal(atomic_load(&refused_n), 1);
+}
+
 struct asking {
 	struct connect_live live;
 	atomic_int done;
@@ -545,6 +575,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_handshake_is_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_may_be_a_handshake_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_session_is_told_of_what_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(deliveries_bring_the_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_session_tells_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(taken_before_it_is_durable, setup, teardown),
