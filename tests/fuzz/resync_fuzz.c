@@ -170,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct login s = { .connect = &connect,
 			   .part = &part,
 			   .dialect = &ringcentral_dialect,
-			   .state = CONNECT_LIVE };
+			   .standing = { .state = CONNECT_LIVE } };
 	if (!n)
 		return 0;
 	world.rest = (struct span){ (const char *)data + 1, n - 1 };
