@@ -51,7 +51,8 @@
 	  "assistant-request was answered: {instruction_version, variable_version, how}")          \
 	X(TOOL_REQUESTED, "tool.requested",                                                        \
 	  "{tool_id, tool_call_id, name, arguments, by: callmend upstream "                        \
-	  "elsewhere}; tool_id is ours, stable")                                                   \
+	  "elsewhere}; tool_id is ours, stable. Again only for a further attempt, or when ours "   \
+	  "runs because the upstream was not reached; who ran it says tool.finished (by)")         \
 	X(TOOL_FINISHED, "tool.finished",                                                          \
 	  "{tool_id, tool_call_id, name, success, result, error, started_at, "                     \
 	  "duration_ms, fallback, unknown, rewritten?: {mapping_id, argument, from, to}}")         \
