@@ -544,16 +544,17 @@ static void on_closed(void *user, int status, const char *why)
 {
 	struct login *s = user;
 	struct gateway *g = &s->gateway;
-	char text[160];
+	char text[160], refused[24] = "";
 
 	g->open = false;
 	if (g->step == GATE_IDLE)
 		return; /* by us */
 	if (refuses_place(g, status))
 		forget_place(s);
-	snprintf(text, sizeof(text), "%s: %s (%d)",
-		 g->step == GATE_DIALLING ? "no connection" : "lost", why,
-		 status ? status : ws_client_close_code(g->ws));
+	if (status)
+		snprintf(refused, sizeof(refused), " (status %d)", status);
+	snprintf(text, sizeof(text), "%s: %s%s",
+		 g->step == GATE_DIALLING ? "no connection" : "lost", why, refused);
 	metric_add_label(METRIC_CONNECT_GATEWAYS, g->step == GATE_DIALLING ? "failed" : "lost", 1);
 	fail_text(s, text);
 }

@@ -461,16 +461,19 @@ static int on_writeable(struct ws_client *c, struct lws *wsi, void *in, size_t n
 static int on_peer_close(struct ws_client *c, struct lws *wsi, void *in, size_t n)
 {
 	const unsigned char *code = in;
-	char why[160];
+	int reason_n = n > 2 ? (int)n - 2 : 0;
+	char number[8], why[200];
 
 	(void)wsi;
-	if (n >= 2)
-		c->close_code = code[0] << 8 | code[1];
-	if (n > 2) /* behind the code, which lws 4.1.6 changes for 1012 and above */
-		snprintf(why, sizeof(why), "closed by the node: %.*s", (int)n - 2,
-			 (const char *)in + 2);
-	else
-		snprintf(why, sizeof(why), "closed by the node");
+	if (n < 2) {
+		explain(c, "closed by the other side");
+		return 0;
+	}
+	c->close_code = code[0] << 8 | code[1];
+	snprintf(number, sizeof(number), "%d", c->close_code);
+	snprintf(why, sizeof(why), "closed by the other side (%s)%s%.*s",
+		 c->close_code == WS_CLIENT_CLOSE_ODD ? "1002, or one of 1012 to 1015" : number,
+		 reason_n ? ": " : "", reason_n, (const char *)in + 2);
 	explain(c, why);
 	return 0;
 }

@@ -33,7 +33,7 @@ struct ws_client_handlers {
 	void (*binary)(void *user, struct span);
 	/* The connection is gone, or none came about; ws_client_connect may be called again, also
 	 * from here. `status` is the HTTP status of a refusal (401, 503), 0 when there was none;
-	 * `why` is one line for people. */
+	 * `why` is one line for people, with the code of a close. */
 	void (*closed)(void *user, int status, const char *why);
 	/* The message of this number (ws_client_last) has been written to the connection; not
 	 * `whole`: writing failed, perhaps in the middle of it, and the connection ends. Of what
@@ -72,8 +72,10 @@ MUST int ws_client_send_binary(struct ws_client *, struct span bytes);
 /* The number of the message that was queued last: 1, 2, 3 ... over the client's life. */
 uint64_t ws_client_last(const struct ws_client *);
 size_t ws_client_queued_bytes(const struct ws_client *);
-/* In `closed` and after: the code that the other side closed with, 0: none. (Of 1012 and above
- * libwebsockets tells nothing.) */
+/* In `closed` and after: the code that the other side closed with, 0: none. libwebsockets 4.1.6
+ * takes 1012 (restart), 1013 (overloaded) and up to 1015 for errors and says WS_CLIENT_CLOSE_ODD
+ * instead. */
+enum { WS_CLIENT_CLOSE_ODD = 1002 };
 int ws_client_close_code(const struct ws_client *);
 /* Ends the connection, if there is one; `closed` follows. */
 void ws_client_disconnect(struct ws_client *);
