@@ -88,6 +88,8 @@
 	X(AUDIO_UNBOUND, "audio.unbound",                                                          \
 	  "no call was found for this audio, it is one of its own: {stream, leg}")                 \
 	X(AUDIO_LINKED, "audio.linked", "its call was found: {stream, leg, to}")                   \
+	X(AUDIO_UNREACHED, "audio.unreached",                                                      \
+	  "a socket of this call's audio that Callmend dials was given up: {dialect, why}")        \
 	X(BARGE_IN, "barge_in",                                                                    \
 	  "the caller spoke over the assistant: {yielded, yield_ms until the assistant stopped, "  \
 	  "or tried_ms}")                                                                          \

@@ -53,7 +53,9 @@ enum { HEARD_LEGS_MAX = 8, HEARD_FACTS_MAX = 64, HEARD_LEVEL_MS = 5000 };
 	X(LINKED, "linked", "this call's audio belongs to another. id: that call, ours")          \
 	X(UNTOLD, "untold",                                                                       \
 	  "the node was full: so many messages that the platform sent over the socket of the "    \
-	  "audio were left out. value: how many")
+	  "audio were left out. value: how many")                                                 \
+	X(UNREACHED, "unreached",                                                                 \
+	  "a socket of this call's audio that we dial was given up. name: dialect; text: why")
 
 enum heard_kind {
 #define X(name, text, doc) HEARD_##name,

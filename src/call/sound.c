@@ -571,6 +571,16 @@ static void untold(struct session *s, const struct told_fact *f)
 	session_flag(s, FLAG_UNTOLD);
 }
 
+/* What was heard before the socket was lost, if anything was, has been told to its end. */
+static void unreached(struct session *s, const struct told_fact *f)
+{
+	struct draft d;
+	draft_begin(s, &d, EVENT_AUDIO_UNREACHED, f->at_us);
+	json_put_text(&d.o, "dialect", kept_clip(f->h->name, WORD_BYTES));
+	pipeline_put_text(&d.o, "why", kept_clip(f->h->text, REASON_BYTES));
+	draft_emit(s, &d);
+}
+
 /* `leg`: is about a leg that must be known. */
 static const struct {
 	void (*fact)(struct session *, const struct told_fact *);
@@ -593,6 +603,7 @@ static const struct {
 	[HEARD_UNBOUND] = { unbound, false },
 	[HEARD_LINKED] = { linked, false },
 	[HEARD_UNTOLD] = { untold, false },
+	[HEARD_UNREACHED] = { unreached, false },
 };
 
 /* Its leg, made when it begins. False: there is none, and no room for one. */

@@ -5,12 +5,15 @@
  * connect, a line carries the audio, the other side closes with 1000.
  *
  * Failure modes: nobody there, refused, no answer within CONNECT_MS, lost or silent in mid-call -
- * again after a pause that doubles, TRIES_MAX times in a row at most; all lines taken - likewise;
- * the call has ended - no more. The URL is a capability and is never logged. */
+ * again after a pause that doubles, until TRIES_MAX have failed in a row, which the call is told;
+ * one that is let in counts as failed until it has heard something for SETTLED_MS; all lines taken
+ * - likewise; the other side is overloaded or starts again - not before RESTART_MS; the call has
+ * ended - no more. The URL is a capability and is never logged. */
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "media/internal.h"
@@ -19,10 +22,15 @@ enum {
 	CONNECT_MS = 6000,
 	PAUSE_MS = 500,
 	PAUSE_MAX_MS = 8000,
+	RESTART_MS = 2000,
+	SETTLED_MS = 3000,
 	TRIES_MAX = 10,
+	REASON_BYTES = 256,
 	MESSAGE_MAX = 4 * 1024 * 1024,
 	CLOSED_NORMALLY = 1000,
 	CLOSED_POLICY = 1008,
+	CLOSED_RESTART = 1012, /* and overloaded, behind it */
+	CLOSED_LAST = 1015,
 };
 
 struct dial {
@@ -32,11 +40,14 @@ struct dial {
 	struct uuid call, source;
 	struct buf url, key, call_id, encoding;
 	struct buf message; /* for its line to say first */
+	struct buf about;   /* for the log: protocol, source, call */
 	uint32_t rate_hz;
 	struct ws_client *ws;
 	struct media_line *line; /* while it is open */
-	unsigned tries;
-	int64_t again_us; /* monotonic; 0: connecting or open */
+	uint64_t open_ms;	 /* since then, by the loop's clock */
+	const char *refused;	 /* why we did not want the connection; NULL: we do */
+	unsigned tries;		 /* that have failed in a row */
+	int64_t again_us;	 /* monotonic; 0: connecting or open */
 	bool over;
 };
 
@@ -49,6 +60,7 @@ static void forget(struct dial *d)
 	buf_free(&d->call_id);
 	buf_free(&d->encoding);
 	buf_free(&d->message);
+	buf_free(&d->about);
 	free(d);
 }
 
@@ -65,18 +77,81 @@ static void end_line(struct dial *d, const char *why)
 	line_end(l, why);
 }
 
-static void try_again(struct dial *d)
-{
-	int64_t pause_ms = PAUSE_MS << (d->tries < 5 ? d->tries : 5);
+/* --- what the call is told --- */
 
-	if (++d->tries > TRIES_MAX) {
-		metric_add_label(METRIC_MEDIA_DIALS, "gave_up", 1);
-		log_warn("media", "%s: given up after %d tries", d->dialect->title, TRIES_MAX);
-		d->over = true;
+/* Of a dial that may be gone before the call has been told. */
+struct news {
+	struct mail mail;
+	struct hear *hear;
+	struct hear_post post;
+	struct buf body;
+};
+
+static void on_told(struct hear_post *p)
+{
+	struct news *n = CONTAINER_OF(p, struct news, post);
+
+	buf_free(&n->body);
+	free(n);
+}
+
+static void run_news(struct mail *m, struct shard *here)
+{
+	struct news *n = CONTAINER_OF(m, struct news, mail);
+
+	hear_tell(n->hear, here, &n->post);
+}
+
+/* Not at once: it may be the call itself that is having us dial. */
+static void tell_unreached(struct dial *d, const char *why)
+{
+	struct news *n = calloc(1, sizeof(*n));
+	const struct heard h = { .kind = HEARD_UNREACHED,
+				 .at_us = clock_now_us(),
+				 .name = span_of(d->dialect->name),
+				 .text = span_of(why) };
+
+	CHECK(n);
+	heard_write(buf_span(&d->call_id), &h, 1, &n->body);
+	n->post = (struct hear_post){
+		.call = d->call, .body = buf_span(&n->body), .sure = true, .told = on_told
+	};
+	n->hear = d->home->media->config.hear;
+	n->mail.run = run_news;
+	shard_post_sure(d->home->shard, &n->mail);
+}
+
+static void give_up(struct dial *d, const char *why)
+{
+	metric_add_label(METRIC_MEDIA_DIALS, "gave_up", 1);
+	log_warn("media", "%s: given up: %s", buf_z(&d->about), why);
+	tell_unreached(d, why);
+	d->over = true;
+}
+
+/* --- the next try --- */
+
+int64_t dial_pause_ms(unsigned failed, int close_code)
+{
+	int64_t ms = PAUSE_MS << (failed < 5 ? failed : 5);
+	bool busy = close_code == WS_CLIENT_CLOSE_ODD ||
+		    (close_code >= CLOSED_RESTART && close_code <= CLOSED_LAST);
+
+	ms = ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
+	return busy && ms < RESTART_MS ? RESTART_MS : ms;
+}
+
+static void try_again(struct dial *d, int close_code, const char *last)
+{
+	char why[REASON_BYTES];
+	int64_t pause_ms = dial_pause_ms(d->tries, close_code);
+
+	if (++d->tries < TRIES_MAX) {
+		d->again_us = clock_monotonic_us() + pause_ms * MS_US;
 		return;
 	}
-	pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-	d->again_us = clock_monotonic_us() + pause_ms * MS_US;
+	snprintf(why, sizeof(why), "%d tries in a row; the last: %s", TRIES_MAX, last);
+	give_up(d, why);
 }
 
 /* --- the connection --- */
@@ -108,6 +183,8 @@ static void on_open(void *user)
 	metric_add_label(METRIC_MEDIA_DIALS, "open", 1);
 	if (!l) {
 		metric_add_label(METRIC_MEDIA_REFUSED, "full", 1);
+		if (!d->over)
+			d->refused = "no line is free here, or the source is gone";
 		ws_client_disconnect(d->ws);
 		return;
 	}
@@ -117,16 +194,15 @@ static void on_open(void *user)
 	if (d->message.n)
 		line_say_on(l, buf_span(&d->message));
 	buf_free(&d->message);
+	d->open_ms = l->heard_ms;
 	if (d->dialect->put_silence)
 		shard_pace(d->home, 1);
 }
 
 static void on_message(struct dial *d, struct span message, bool binary)
 {
-	if (!d->line)
-		return;
-	d->tries = 0; /* it speaks */
-	line_message(d->line, message, binary);
+	if (d->line)
+		line_message(d->line, message, binary);
 }
 
 static void on_text(void *user, struct span text)
@@ -147,6 +223,24 @@ static void on_sent(void *user, uint64_t number, bool whole)
 		order_sent(d->line, number, whole);
 }
 
+/* It has heard something for a while: one that greets and closes, over and over, has not. */
+static bool is_settled(const struct dial *d)
+{
+	return d->line && d->line->heard_ms - d->open_ms >= SETTLED_MS;
+}
+
+static void describe(struct dial *d, int status, const char *why, char text[REASON_BYTES])
+{
+	const char *what = d->line ? "ended" : "cannot connect";
+	const char *refused = take(d->refused);
+
+	if (status)
+		snprintf(text, REASON_BYTES, "%s: %s (status %d)", what, why, status);
+	else
+		snprintf(text, REASON_BYTES, "%s: %s", what, refused ? refused : why);
+	log_info("media", "%s: %s", buf_z(&d->about), text);
+}
+
 static void on_closed(void *user, int status, const char *why)
 {
 	struct dial *d = user;
@@ -154,10 +248,12 @@ static void on_closed(void *user, int status, const char *why)
 	bool was_open = d->line != NULL;
 	/* Where we hung up because nothing came, it may be there again. */
 	bool closing = was_open && d->line->closing && !line_is_silent(d->line);
+	char text[REASON_BYTES];
 
 	metric_add_label(METRIC_MEDIA_DIALS, was_open ? "lost" : "failed", 1);
-	log_info("media", "%s: %s%s (%d)", d->dialect->title,
-		 was_open ? "" : "cannot connect: ", why, was_open ? code : status);
+	describe(d, status, why, text);
+	if (is_settled(d))
+		d->tries = 0;
 	end_line(d, code ? "closed" : "lost");
 	/* Of a transport the other side's close is the end of the call. */
 	if (d->dialect->put_silence && (code == CLOSED_NORMALLY || code == CLOSED_POLICY))
@@ -165,7 +261,7 @@ static void on_closed(void *user, int status, const char *why)
 	if (closing)
 		d->over = true;
 	if (!d->over)
-		try_again(d);
+		try_again(d, code, text);
 	if (d->over)
 		d->again_us = 1; /* dials_tick forgets it: not from its own callback */
 }
@@ -184,21 +280,25 @@ static void connect_now(struct dial *d)
 		ws_client_of(&d->ws, d->home->dialer, MESSAGE_MAX, &handlers, d);
 	if (ws_client_dial(d->ws, &k, &f) == 0)
 		return;
-	log_warn("media", "%s: the URL cannot be dialled", d->dialect->title);
-	d->over = true;
+	give_up(d, "its URL, or the key for it, cannot be used");
 	d->again_us = 1;
 }
 
 static struct dial *dial_new(struct media_shard *s, const struct media_dialect *dialect,
-			     const struct uuid *call, const struct uuid *source)
+			     const struct uuid *call, const struct uuid *source_id,
+			     const struct dir_source *source)
 {
 	struct dial *d = calloc(1, sizeof(*d));
+	char id[UUID_TEXT + 1];
 
 	CHECK(d);
 	d->home = s;
 	d->dialect = dialect;
 	d->call = *call;
-	d->source = *source;
+	d->source = *source_id;
+	uuid_format(call, id);
+	buf_printf(&d->about, "%s of source %.*s, call %s", dialect->title,
+		   SPAN_ARG(source ? source->name : SPAN("(gone)")), id);
 	DL_APPEND(s->dials, d);
 	return d;
 }
@@ -230,7 +330,8 @@ void dial_running(void *media, struct shard *here, const struct uuid *call,
 
 	if (!project || !project->audio.listen_socket || s->stopped || dial_of(s, call))
 		return;
-	struct dial *d = dial_new(s, media_dialect_find(SPAN("vapi-listen")), call, source_id);
+	struct dial *d =
+		dial_new(s, media_dialect_find(SPAN("vapi-listen")), call, source_id, source);
 	buf_add(&d->url, listen_url);
 	buf_add(&d->key, source->control_key.value);
 	buf_add(&d->call_id, provider_call_id);
@@ -245,7 +346,7 @@ void dial_placed(struct media_shard *s, const struct media_dialect *dialect,
 {
 	const struct directory *dir = hear_directory(s->media->config.hear, s->shard);
 	const struct dir_source *source = dir ? directory_source_by_id(dir, source_id) : NULL;
-	struct dial *d = dial_new(s, dialect, call, source_id);
+	struct dial *d = dial_new(s, dialect, call, source_id, source);
 
 	buf_add(&d->url, at->url);
 	buf_add(&d->call_id, at->call_id);

@@ -330,6 +330,9 @@ void dial_placed(struct media_shard *, const struct media_dialect *, const struc
 /* What the line of this call is to hand on first, when its socket is open. */
 void dial_say(struct media_shard *, const struct uuid *call, struct span json);
 void dial_ended(void *media, struct shard *, const struct uuid *call);
+/* Before the next try, when so many before the last have failed in a row, and the last ended with
+ * this code of the other side's (0: without). */
+int64_t dial_pause_ms(unsigned failed, int close_code);
 
 /* --- order.c: commands over the socket of a call's audio --- */
 /* A message was written to the line's client, or in part. */

@@ -65,6 +65,26 @@ test('the listen socket: refused, then let in with the key; lost in mid-call, th
   assert.equal(sim.handshakes.length, 4);
 });
 
+test('the listen socket: closed with a code, and no URL that could be dialled: told and logged with source and call', async () => {
+  const sim = await server(VapiListenServer, { announce: true, source: () => talk(16000), play: { stay: true } });
+  const call = await w().running('listen-3', { monitor: { listenUrl: sim.listenUrl('listen-3') } }, 'keyed');
+  await attached(call, 2);
+  sim.connections[0].close(1011, 'NET-0001');
+  await attached(call, 4);
+  const logged = (...parts) => w().product.log().split('\n').some((line) => parts.every((part) => line.includes(part)));
+  assert.ok(logged('source keyed', `call ${call}`, 'closed by the other side (1011): NET-0001'));
+  await w().over('listen-3', 'keyed');
+
+  const never = await w().running('listen-4', { monitor: { listenUrl: 'ftp://127.0.0.1/s3cret' } });
+  await told(never, 'unreached', (f) => f.name === 'vapi-listen');
+  assert.ok(logged('warn', 'source main', `call ${never}`, 'given up'));
+  assert.ok(!w().product.log().includes('s3cret'));
+  await w().over('listen-4');
+  await w().ended('listen-4');
+  const [event] = await w().events('listen-4', 'audio.unreached');
+  assert.deepEqual(event.data, { dialect: 'vapi-listen', why: 'its URL, or the key for it, cannot be used' });
+});
+
 test('a call placed over WebSocket: audio both ways on a steady clock, its messages as webhooks', async () => {
   const { product } = w();
   const sim = await server(VapiTransportServer, { privateKey: 'private', bearer: 'private', source: () => talk(16000).assistant });

@@ -399,12 +399,16 @@ static void every_fact_has_its_event(void **state)
 	h = fact(HEARD_RECORDING, 0, 5000);
 	h.name = SPAN("started"), h.id = SPAN("r1");
 	hear_all(&sim, "s1", &h, 1);
+	h = fact(HEARD_UNREACHED, 0, 5000);
+	h.name = SPAN("vapi-listen"), h.text = SPAN("10 tries");
+	hear_all(&sim, "s1", &h, 1);
 	static const char *const events[][2] = {
 		{ "'type':'audio.level'", "'level_db':-20.5,'peak_db':-3.1,'noise_db':-60" },
 		{ "'type':'audio.quality'", "'gaps':2,'gap_ms':40,'late':1" },
 		{ "'type':'dtmf'", "'digit':'5','how':'inband','ms':80" },
 		{ "'type':'audio.played'", "'mark':'m1'" },
 		{ "'type':'recording'", "'state':'started'" },
+		{ "'type':'audio.unreached'", "'dialect':'vapi-listen','why':'10 tries'" },
 	};
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
 		assert_int_equal(sim_count(&sim, events[i][0], events[i][1], NULL), 1);
