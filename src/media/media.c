@@ -14,6 +14,7 @@ enum {
 	TICK_MS = 1000,
 	TRIM_TICKS = 15, /* memory that nobody uses goes back to the system by and by */
 	QUICK_MS = 200,
+	CLOSE_ERROR = 1011,
 	CLOSE_RESTART = 1012,
 	PLACING_MAX = 16,
 	MESSAGE_ARENA = 64 * 1024, /* what is kept of it: a frame of protobuf is unpacked here */
@@ -434,6 +435,25 @@ void media_line_transcript(struct media_line *l, unsigned leg, struct span text,
 	l->dialect->put_transcript(l->dialect_state, leg, text, final, &out);
 	if (line_send(l, &out))
 		metric_add_label(METRIC_MEDIA_MESSAGES, "unsent", 1);
+}
+
+void media_line_wordless(struct media_line *l)
+{
+	if (l->dialect->put_transcript)
+		line_refuse(l, CLOSE_ERROR, "no_words", "no speech-to-text");
+}
+
+void media_line_about(const struct media_line *l, struct buf *out)
+{
+	char call[UUID_TEXT + 1];
+
+	uuid_format(&l->call, call);
+	buf_printf(out, "%s of source %.*s, ", l->dialect->title, SPAN_ARG(l->source->name));
+	if (l->has_call)
+		buf_printf(out, "call %s", call);
+	else
+		buf_printf(out, "a call not known yet (theirs: %.*s)",
+			   SPAN_ARG(l->call_id.n ? l->call_id : SPAN("unnamed")));
 }
 
 void media_line_hold(struct media_line *l)

@@ -99,6 +99,12 @@ bool media_line_leg(const struct media_line *, unsigned leg, struct media_leg_ab
 void media_line_tell(struct media_line *, const struct heard *, size_t n);
 /* Words for the platform, when its protocol takes any (Vapi's transcriber). */
 void media_line_transcript(struct media_line *, unsigned leg, struct span text, bool final);
+/* There will be none: where its protocol waits for them the socket is closed (1011), that it may
+ * turn elsewhere. */
+void media_line_wordless(struct media_line *);
+/* For the log, behind what is there: its protocol, source and call; before that is known, the
+ * platform's id of it, when the stream has one. */
+void media_line_about(const struct media_line *, struct buf *out);
 /* Who has more to tell after his end (last words) holds the line there: it may be told, and nothing
  * else, until it is released. */
 void media_line_hold(struct media_line *);

@@ -1,13 +1,14 @@
 /* Happy path: a leg's first frame begins a session; its last words are waited for when the leg is
  * over, while another may begin at its place, or the line, which stays so long.
  *
- * Failure modes: the key cannot be read - told as "failed", nothing is sent; whatever else -
- * src/stt. */
+ * Failure modes: the key cannot be read, or the platform waits for words of a project without
+ * speech-to-text - told as "failed", nothing is sent; whatever else - src/stt. */
 #include "node/transcribe_sink.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct line_words;
 
@@ -42,6 +43,15 @@ static void on_heard(void *user, const struct heard *h)
 	media_line_tell(line, h, 1);
 	if (h->kind == HEARD_TRANSCRIPT)
 		media_line_transcript(line, h->leg, h->text, h->final);
+	else if (span_is(h->name, "failed"))
+		media_line_wordless(line);
+}
+
+static void on_about(void *user, struct buf *out)
+{
+	const struct leg_words *l = user;
+
+	media_line_about(l->line->line, out);
 }
 
 static void end_if_over(struct line_words *w)
@@ -68,16 +78,28 @@ static void on_over(void *user)
 
 /* --- what media calls --- */
 
-static bool key_is_missing(struct media_line *line, const struct dir_stt *s)
+static void tell_failed(struct media_line *line, struct span why)
 {
+	struct buf about AUTO_BUF = { 0 };
+	const struct dir_project *project = media_line_project(line);
 	struct heard h = { .kind = HEARD_TRANSCRIBER,
 			   .at_us = clock_now_us(),
 			   .name = SPAN("failed"),
-			   .text = s->key.missing };
+			   .text = why };
 
-	if (s->key.missing.n)
-		media_line_tell(line, &h, 1);
-	return s->key.missing.n > 0;
+	media_line_about(line, &about);
+	log_often(LOG_WARN, "stt", project ? project->name : (struct span){ 0 },
+		  "no speech-to-text for %s: %.*s", buf_z(&about), SPAN_ARG(why));
+	media_line_tell(line, &h, 1);
+}
+
+static bool key_is_missing(struct media_line *line, const struct dir_stt *s)
+{
+	if (!s->key.missing.n)
+		return false;
+	tell_failed(line, s->key.missing);
+	media_line_wordless(line);
+	return true;
 }
 
 static void *on_begin(void *owner, struct media_line *line)
@@ -87,6 +109,9 @@ static void *on_begin(void *owner, struct media_line *line)
 	const struct stt_provider *provider =
 		project ? stt_provider_find(project->audio.stt.provider) : NULL;
 
+	if (!provider && media_line_dialect(line)->put_transcript)
+		tell_failed(line, SPAN("the project has no audio.stt, and the platform waits for "
+				       "words"));
 	if (!provider || media_line_dialect(line)->we_dial ||
 	    key_is_missing(line, &project->audio.stt))
 		return NULL;
@@ -112,6 +137,7 @@ static void begin_leg(struct line_words *w, const struct media_frame *f)
 		.rate_hz = f->rate_hz,
 		.heard = on_heard,
 		.over = on_over,
+		.about = on_about,
 		.user = l,
 	};
 

@@ -1,5 +1,7 @@
 /* Speech-to-text of live audio, for projects that want it (audio.stt): from lines of src/media to
  * src/stt, and what is heard back to the line's call, and to the platform where it takes words.
+ * Where it does and there will be none any more, its socket is closed; but of a project that never
+ * wanted speech-to-text it is left open, as a source of audio, and the call told.
  *
  * Lines that we dialled are left out: their platform has words of its own and tells them by
  * webhook. */

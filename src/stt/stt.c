@@ -48,6 +48,18 @@ static void tell(void *user, const struct heard *fact)
 	l->c.heard(l->c.user, &h);
 }
 
+static void warn(const struct stt_leg *l, const char *what, const char *then)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	buf_addz(&b, l->c.provider->title);
+	if (l->c.about) {
+		buf_addz(&b, " for ");
+		l->c.about(l->c.user, &b);
+	}
+	log_warn("stt", "%s, leg %u: %s%s", buf_z(&b), l->c.leg, what, then);
+}
+
 static void tell_state(struct stt_leg *l, const char *state, const char *why)
 {
 	struct heard h = { .kind = HEARD_TRANSCRIBER,
@@ -88,7 +100,7 @@ void stt_lost(struct stt_leg *l, const char *why, int64_t least_ms)
 	if (l->lost_told)
 		return;
 	l->lost_told = true;
-	log_warn("stt", "%s: %s; trying again", l->c.provider->title, why);
+	warn(l, why, "; trying again");
 	tell_state(l, "lost", why);
 }
 
@@ -100,7 +112,7 @@ void stt_failed(struct stt_leg *l, const char *why)
 	stt_queue_fini(&l->queue);
 	if (l->finishing)
 		l->over_us = 0;
-	log_warn("stt", "%s: %s; given up for this call", l->c.provider->title, why);
+	warn(l, why, "; given up for this call");
 	tell_state(l, "failed", why);
 }
 
@@ -123,6 +135,14 @@ static void take_words(struct stt_leg *l, const struct stt_result *r)
 	stt_words_hear(&l->words, &said, clock_monotonic_us());
 }
 
+static void warn_complaint(const struct stt_leg *l, struct span complaint)
+{
+	struct buf b AUTO_BUF = { 0 };
+
+	buf_add(&b, complaint);
+	warn(l, "it says: ", buf_z(&b));
+}
+
 static void take_result(struct stt_leg *l, const struct stt_result *r)
 {
 	if (r->ready || r->words)
@@ -130,7 +150,7 @@ static void take_result(struct stt_leg *l, const struct stt_result *r)
 	if (r->words && l->clock.n)
 		take_words(l, r);
 	if (r->complaint.n && !l->complained)
-		log_warn("stt", "%s says: %.*s", l->c.provider->title, SPAN_ARG(r->complaint));
+		warn_complaint(l, r->complaint);
 	l->complained |= r->complaint.n > 0;
 }
 

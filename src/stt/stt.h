@@ -54,6 +54,8 @@ struct stt_leg_config {
 	 * `over`: last call; the leg is gone. */
 	void (*heard)(void *user, const struct heard *);
 	void (*over)(void *user);
+	/* For the log: whose leg this is, written behind what is there. NULL: nobody's. */
+	void (*about)(void *user, struct buf *out);
 	void *user;
 };
 struct stt_leg *stt_leg_new(struct stt *, const struct stt_leg_config *);

@@ -33,6 +33,7 @@ const w = mediaWorldFor({ before, after }, {}, async (world) => {
   await listening(world, 'http-blind', 'openai-http', { vad: 'none' });
   await listening(world, 'refused', 'deepgram', { key: 'sk-another' });
   await listening(world, 'transcriber', 'deepgram', { dialect: 'vapi' });
+  await listening(world, 'transcriber-refused', 'deepgram', { dialect: 'vapi', key: 'sk-another' });
   world.project = project;
 });
 after(() => Promise.all(Object.values(servers).map((server) => server.close())));
@@ -161,6 +162,51 @@ test('Vapi custom transcriber: words go back to the platform, each on its channe
   await until('linear16 at the stream\'s rate', () => servers.transcriber.sessions.every((s) => s.query.encoding === 'linear16' && s.query.sample_rate === '16000'));
 });
 
+const line = (...parts) => w().product.log().split('\n').find((text) => parts.every((part) => text.includes(part)));
+
+// Vapi's transcriber socket of a call that is known by its webhooks.
+async function transcriber(source, id) {
+  const call = await w().running(id, {}, source);
+  const client = await w().connect('vapi', source, { headers: { 'x-vapi-secret': 'hush', 'x-call-id': id } }, '/transcriber');
+  client.start();
+  return { call, client };
+}
+
+test('Vapi custom transcriber whose key is refused, or cannot be read: closed with the reason, told, logged with source and call', async () => {
+  const refused = await transcriber('transcriber-refused', 'wordless');
+  await refused.client.play({ customer: spoken(TALK, 6000, 16000) });
+  await until('closed', () => refused.client.closeCode);
+  assert.deepEqual([refused.client.closeCode, refused.client.closeReason], [1011, 'no speech-to-text']);
+  await until('told', () => w().facts(refused.call).some((f) => f.heard === 'detached'));
+  assert.deepEqual([...new Set(states(refused.call))], ['failed']);
+  assert.ok(line('warn', 'Deepgram', 'source transcriber-refused', `call ${refused.call}`, 'key was refused'));
+
+  const { audio } = w().project;
+  const { id } = (await w().product.must('GET', '/api/v1/projects')).projects.find((p) => p.name === 'transcriber-refused');
+  await w().product.must('PATCH', `/api/v1/projects/${id}`, { audio: { ...audio, stt: { provider: 'deepgram', key: { file: 'nowhere' } } } });
+  const unreadable = await until('the change is known', async () => {
+    const it = await transcriber('transcriber-refused', 'unreadable');
+    return until('closed', () => it.client.closeCode, { timeoutMs: 500 }).then(() => it, () => it.client.close() && null);
+  });
+  assert.deepEqual([unreadable.client.closeCode, unreadable.client.closeReason], [1011, 'no speech-to-text']);
+  const told = await until('told', () => w().facts(unreadable.call).find((f) => f.heard === 'transcriber' && /nowhere/.test(f.text)));
+  assert.equal(told.name, 'failed');
+  assert.ok(line('warn', 'no speech-to-text for', 'source transcriber-refused', 'theirs: unreadable', 'nowhere'));
+});
+
+test('Vapi custom transcriber of a project without speech-to-text: its audio is taken, and it is told that no words go back', async () => {
+  const { call, client } = await transcriber('main', 'unwanted');
+  await client.play({ customer: spoken(TALK, 6000, 16000) });
+  const told = await until('told', () => w().facts(call).find((f) => f.heard === 'transcriber'));
+  assert.deepEqual([told.name, told.text], ['failed', 'the project has no audio.stt, and the platform waits for words']);
+  await until('it is heard', () => w().facts(call).some((f) => f.heard === 'level' && f.peak > -600));
+  assert.ok(client.isOpen);
+  await client.close();
+  await until('the end', () => w().facts(call).some((f) => f.heard === 'detached'));
+  assert.equal(states(call).length, 1);
+  assert.ok(line('warn', 'no speech-to-text for', 'source main', 'theirs: unwanted', 'audio.stt'));
+});
+
 test('a refused key, a dead server, rubbish: told, and the call goes on', async () => {
   servers.realtime.behaviours = ['rubbish'];
   const refused = await phoneCall('refused', 'refused');
@@ -174,6 +220,8 @@ test('a refused key, a dead server, rubbish: told, and the call goes on', async 
   await until('it is told', () => states(refused.call).includes('failed') && states(dead.call).includes('lost'));
   assert.deepEqual(states(refused.call), ['failed']);
   assert.match(w().facts(refused.call).find((f) => f.heard === 'transcriber').text, /key was refused/);
+  for (const { call } of [refused, dead])
+    assert.ok(line('warn', 'Deepgram', `call ${call}`, 'leg 0'));
   assert.deepEqual(states(dead.call), ['lost']);
   for (const { id, call, client } of all) {
     assert.ok(client.isOpen);

@@ -17,6 +17,7 @@ export class SimSocket {
     this.socket.on('message', (data, binary) => this.#take(binary ? { binary: data } : { text: data.toString() }));
     this.socket.on('close', (code, reason) => {
       this.closeCode = code;
+      this.closeReason = reason.toString();
       this.onClose?.();
       this.resolveClosed({ code, reason: reason.toString() });
     });
