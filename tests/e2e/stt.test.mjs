@@ -181,9 +181,9 @@ test('Vapi custom transcriber whose key is refused, or cannot be read: closed wi
   assert.deepEqual([...new Set(states(refused.call))], ['failed']);
   assert.ok(line('warn', 'Deepgram', 'source transcriber-refused', `call ${refused.call}`, 'key was refused'));
 
-  const { audio } = w().project;
   const { id } = (await w().product.must('GET', '/api/v1/projects')).projects.find((p) => p.name === 'transcriber-refused');
-  await w().product.must('PATCH', `/api/v1/projects/${id}`, { audio: { ...audio, stt: { provider: 'deepgram', key: { file: 'nowhere' } } } });
+  await w().product.must('PATCH', `/api/v1/projects/${id}`, { audio: { stt: { provider: 'deepgram', key: { file: 'nowhere' } } } });
+  // Without audio nobody is asked: only what cannot be read closes.
   const unreadable = await until('the change is known', async () => {
     const it = await transcriber('transcriber-refused', 'unreadable');
     return until('closed', () => it.client.closeCode, { timeoutMs: 500 }).then(() => it, () => it.client.close() && null);
