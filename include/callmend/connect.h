@@ -94,6 +94,8 @@ struct connect_missed {
 	struct mail mail;
 	struct uuid source;
 	int64_t since_us, until_us;
+	bool once; /* one look at the log will do, since they are asked for again; else two, the
+		      second much later */
 	int code;
 	void (*done)(struct connect_missed *);
 };

@@ -72,7 +72,9 @@
 	X(connect_look_ms, "connect.look_ms", DURATION, "5m", RANGE(5000, 1 * HOUR),               \
 	  "How often a session with events by webhook (a source's `connect`) asks RingCentral "    \
 	  "whether its subscription still stands. One that is gone or blacklisted is noticed no "  \
-	  "sooner, and no events come meanwhile; each look is a request of the group Light.")      \
+	  "sooner, and no events come meanwhile; each look is a request of the group Light. "      \
+	  "After every twelfth, and once an hour at least, live calls and the call log are asked " \
+	  "for what was lost unnoticed.")                                                          \
 	X(grpc_listen_host, "grpc.listen_host", TEXT, "127.0.0.1", RANGE(1, 255),                  \
 	  "Address to listen on for live audio over gRPC. `0.0.0.0` or `::` means every "          \
 	  "interface.")                                                                            \

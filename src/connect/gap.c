@@ -2,8 +2,9 @@
  * had sent when it was last heard and is durable, once all that it replays is here; by webhook,
  * what was delivered before the subscription was last found alive (hook.c). After a loss texts
  * (texts.c) and the call log are asked for from there on: calls that began and ended meanwhile are
- * in no resync. A restart goes on from what keep.c has written down, also with another
- * configuration.
+ * in no resync. Where nobody can know that something is missing, the call log of the last hours is
+ * asked for from time to time (hook.c). A restart goes on from what keep.c has written down, also
+ * with another configuration.
  *
  * Failure modes: nothing is known, as of a new source - no calls are asked for, texts of the last
  * hour; a longer loss than MAX_DAYS - the rest of it is left, and logged; the calls' side cannot
@@ -15,6 +16,7 @@
 
 enum {
 	MAX_DAYS = 7,
+	SWEEP_S = 7200,
 	SLACK_S = 60, /* times of the platform's log are of another clock than its Date */
 	PAUSE_MS = 2000,
 	PAUSE_MAX_MS = 60000,
@@ -63,6 +65,17 @@ static int64_t bounded(const struct login *s, int64_t since_us, int64_t now_us)
 	return now_us - MAX_US;
 }
 
+static void ask_since(struct login *s, int64_t since_us, bool sweep)
+{
+	struct gap *g = &s->gap;
+
+	if (!login_wants_calls(s))
+		return;
+	g->swept = sweep && (g->since_us == GAP_NONE || g->swept);
+	g->since_us = least(g->since_us, since_us);
+	g->until_us = login_now(s);
+}
+
 void gap_lost(struct login *s)
 {
 	struct gap *g = &s->gap;
@@ -71,12 +84,16 @@ void gap_lost(struct login *s)
 	int64_t since_us = known ? bounded(s, g->good_us, now_us) : now_us;
 
 	texts_lost(s, since_us);
-	if (known && login_wants_calls(s)) {
-		g->since_us = least(g->since_us, since_us);
-		g->until_us = now_us;
-	}
+	if (known)
+		ask_since(s, since_us, false);
 	gap_good(s, now_us);
 	s->keep.dirty = true;
+}
+
+void gap_sweep(struct login *s)
+{
+	if (s->gap.good_us != GAP_NONE)
+		ask_since(s, s->gap.good_us - SWEEP_S * SECOND_US, true);
 }
 
 /* --- the call log --- */
@@ -109,6 +126,7 @@ static void ask_for_calls(struct login *s)
 		.source = s->id,
 		.since_us = g->since_us + ahead_us - SLACK_S * SECOND_US,
 		.until_us = g->until_us + ahead_us + SLACK_S * SECOND_US,
+		.once = g->swept,
 		.done = on_asked,
 	};
 	g->out_until_us = g->until_us;

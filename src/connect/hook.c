@@ -6,7 +6,8 @@
  *
  * Failure modes: it is gone - made; it is blacklisted, or stands for other filters - removed, or
  * changed, and made; each with a resync, since events were lost; we have refused deliveries - the
- * same, at the next look; the platform cannot reach our
+ * same, at the next look; nobody takes them, for less than it takes to be blacklisted - swept up
+ * later; the platform cannot reach our
  * address (SUB-52x) - said in health, tried again with growing pauses; a second one with our
  * address (from before a crash) - removed. */
 #include <stdlib.h>
@@ -20,6 +21,8 @@ enum {
 	PAUSE_MS = 10000,
 	PAUSE_MAX_MS = 300000,
 	LIVES_S = 7 * 24 * 3600,
+	SWEEP_LOOKS = 12, /* after so many looks, but not after more than */
+	SWEEP_MS = 3600000,
 	FAILING_S = 900, /* so long deliveries may have failed before it is blacklisted */
 };
 
@@ -127,6 +130,18 @@ static void take_times(struct login *s, struct json subscription, int64_t provid
 	arena_fini(&a);
 }
 
+/* What is lost before it is blacklisted, or without that, nobody tells: the live calls, and those
+ * of the call log, are asked for. Not the texts: of a conversation that is over and forgotten each
+ * would begin it again. */
+static void sweep(struct login *s)
+{
+	int64_t every_ms = SWEEP_LOOKS * s->connect->config.look_ms;
+
+	s->hook.sweep_us = login_now(s) + (every_ms < SWEEP_MS ? every_ms : SWEEP_MS) * MS_US;
+	s->resync.due = true;
+	gap_sweep(s);
+}
+
 static void live(struct login *s, struct json subscription)
 {
 	struct hook *h = &s->hook;
@@ -140,6 +155,8 @@ static void live(struct login *s, struct json subscription)
 			 s->id_text);
 		h->lost = true;
 	}
+	if (login_now(s) >= h->sweep_us)
+		sweep(s);
 	if (h->lost)
 		login_lost(s);
 	h->lost = false;

@@ -228,7 +228,7 @@ struct hook {
 	bool busy, lost;  /* lost: events may have been */
 	struct buf spare; /* another subscription with our address, to be removed */
 	int64_t lives_s;  /* as it was granted */
-	int64_t look_us, renew_us, again_us;
+	int64_t look_us, renew_us, again_us, sweep_us;
 	struct backoff pause;
 	struct standing standing;
 };
@@ -303,6 +303,7 @@ struct gap {
 	int64_t good_us; /* up to here nothing is missing; GAP_NONE: nobody knows */
 	/* Calls that may be missing and are not asked for yet; since_us GAP_NONE: none. */
 	int64_t since_us, until_us;
+	bool swept; /* nobody knows that they are missing */
 	struct connect_missed asked;
 	bool out; /* asked is */
 	int64_t out_until_us, again_us;
@@ -313,6 +314,8 @@ void gap_init(struct login *);
 void gap_good(struct login *, int64_t us);
 /* Events may have been lost from what is good until now. */
 void gap_lost(struct login *);
+/* Some calls may be missing without anybody's knowledge: those of the last hours are asked for. */
+void gap_sweep(struct login *);
 /* Since when something is still to be asked for; GAP_NONE: nothing is. */
 int64_t gap_owed_us(const struct login *);
 /* All parts begin anew, and forget what they were to ask for: the next loss begins there. */

@@ -133,12 +133,12 @@ static void ask_missed(void *user, struct shard *here, struct connect_missed *m)
 {
 	struct store *store = ((struct ingest *)user)->store;
 	char source[UUID_TEXT + 1], since[CLOCK_ISO + 1], until[CLOCK_ISO + 1];
-	const char *params[] = { source, since, until };
+	const char *params[] = { source, since, until, m->once ? "1" : "2" };
 
 	uuid_format(&m->source, source);
 	clock_format(m->since_us, since);
 	clock_format(m->until_us, until);
-	if (store && !store_query(store, here, "calls_missed", params, 3, on_missed, m))
+	if (store && !store_query(store, here, "calls_missed", params, 4, on_missed, m))
 		return;
 	m->mail.run = run_not_asked;
 	shard_post_sure(here, &m->mail);

@@ -34,6 +34,7 @@ struct node {
 	const char *live; /* ids, each with \n */
 	atomic_int asked_live;
 	atomic_int missed_n, missed_code; /* calls of a loss asked for; how that ends */
+	atomic_bool missed_once;
 	_Atomic int64_t missed_since_us, missed_until_us;
 	long answered_before;
 	atomic_int ended; /* shards */
@@ -143,6 +144,7 @@ static void take_missed(void *user, struct shard *here, struct connect_missed *m
 	(void)user, (void)here;
 	atomic_store(&n.missed_since_us, m->since_us);
 	atomic_store(&n.missed_until_us, m->until_us);
+	atomic_store(&n.missed_once, m->once);
 	m->code = atomic_load(&n.missed_code);
 	atomic_fetch_add(&n.missed_n, 1);
 	m->done(m);
@@ -1731,6 +1733,30 @@ static void deliveries_that_we_refuse_are_a_loss(void **state)
 	AWAIT_FAST(looks() == 4);
 	let_pass(1000);
 	assert_false(resynced(3)); /* once */
+	assert_false(atomic_load(&n.missed_once));
+}
+
+/* Somebody before us has refused them for some minutes: the platform has not blacklisted us. */
+static void what_nobody_tells_is_swept_up(void **state)
+{
+	(void)state;
+	configure("ringcentral", HOOK_WITH(",'from_number':'+15550100'"));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(1) && texts_asked("", NULL) == 1);
+	for (unsigned hour = 0; hour < 2; hour++) {
+		for (unsigned i = 1; i <= 12; i++) {
+			assert_false(resynced(2 + hour));
+			skip_ms(300500);
+			AWAIT_FAST(looks() == 1 + 12 * hour + i);
+			settle();
+			let_pass(200); /* its answer is taken, too */
+		}
+		AWAIT_FAST(resynced(2 + hour) && atomic_load(&n.missed_n) == 1 + (int)hour);
+		assert_true(atomic_load(&n.missed_once));
+		assert_ago(atomic_load(&n.missed_until_us), 0);
+		assert_ago(atomic_load(&n.missed_since_us), 7200 + 1200);
+	}
+	assert_int_equal(texts_asked("", NULL), 1);
+	assert_int_equal(READ(p.hooks_made), 1);
 }
 
 static void calls_nobody_wants_are_not_asked_for(void **state)
@@ -2000,6 +2026,7 @@ int main(void)
 		T(a_resync_that_was_not_over_is_after_a_restart),
 		T(calls_of_a_blacklisted_webhook_are_asked_for),
 		T(deliveries_that_we_refuse_are_a_loss),
+		T(what_nobody_tells_is_swept_up),
 		T(calls_nobody_wants_are_not_asked_for),
 		T(a_full_journal_delays),
 		T(beyond_the_bound_the_platform_keeps_them),

@@ -154,3 +154,25 @@ test('a webhook subscription that is blacklisted, or gone, is made again, and wh
   assert.match(world.product.log(), /the webhook subscription was blacklisted: by order/);
   await finish(source);
 });
+
+test('a call that nobody has heard of, though the webhook subscription stood all the time, is swept up from the call log; one that was heard is not doubled', { timeout: 180000 }, async () => {
+  const address = `${world.product.url}/in/ringcentral/swept`;
+  const source = await connected('swept', { callLogMs: 1000 }, { events: 'webhook', address, verification: world.product.secret('rc-verify', VERIFICATION), recordings: false, after_s: 1 });
+  const script = [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { wait: 6000 }, { hangup: 'customer' }];
+  const play = async () => {
+    const call = sim.startCall({ script });
+    await sim.finished([call]);
+    return call;
+  };
+  const seen = await play();
+  sim.deliveries.order({ what: 'lose', times: 1000 });
+  const lost = await play();
+  sim.deliveries.orders.length = 0;
+  const stored = () => world.product.sql(`select provider_call_id as id, imported from calls where source_id = '${source.id}'`);
+  assert.ok((await stored()).every(({ id }) => id !== lost.id), 'nobody has told it');
+  await until('it is there', async () => (await stored()).some(({ id }) => id === lost.id), { timeoutMs: 120000, everyMs: 500 });
+  assert.deepEqual(new Map((await stored()).map(({ id, imported }) => [id, imported])), new Map([[seen.id, false], [lost.id, true]]));
+  assert.equal(sim.subscriptions.all().length, 1);
+  await until('one look is enough', async () => (await world.product.sql(`select 1 from jobs where kind = 'missed' and key = '${source.id}'`)).length === 0, { timeoutMs: 30000 });
+  await finish(source);
+});

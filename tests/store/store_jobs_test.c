@@ -129,11 +129,16 @@ static void a_pull_is_not_changed_by_another(void **state)
 
 /* --- calls that a session has missed --- */
 
+static int missed_with(const char *source, const char *since, const char *until, const char *looks)
+{
+	const char *params[] = { source, since, until, looks };
+	struct buf out AUTO_BUF = { 0 };
+	return store_query_once(fixture_url(), "calls_missed", params, 4, &out, &oops);
+}
+
 static int missed(const char *source, const char *since, const char *until)
 {
-	const char *params[] = { source, since, until };
-	struct buf out AUTO_BUF = { 0 };
-	return store_query_once(fixture_url(), "calls_missed", params, 3, &out, &oops);
+	return missed_with(source, since, until, "2");
 }
 
 static int missed_done(const char *wanted)
@@ -175,6 +180,22 @@ static void windows_of_losses_become_one(void **state)
 	claim("missed");
 	assert_ok(missed_done("3"));
 	assert_string_equal(sql("select count(*) from jobs"), "0");
+}
+
+/* Windows of a sweep an hour do not grow into each other; a loss has both of its looks. */
+static void a_sweep_is_looked_for_once(void **state)
+{
+	(void)state;
+	sql("update sources set dialect = 'ringcentral', connect = '{}' where id = '" SOURCE "'");
+	assert_ok(missed_with(SOURCE, HOUR("1"), HOUR("3"), "1"));
+	assert_string_equal(job_is("state, " WINDOW), "queued 01 03 1");
+	is_due();
+	claim("missed");
+	assert_ok(missed_done("1"));
+	assert_string_equal(sql("select count(*) from jobs"), "0");
+	assert_ok(missed_with(SOURCE, HOUR("3"), HOUR("4"), "2"));
+	assert_ok(missed_with(SOURCE, HOUR("2"), HOUR("4"), "1"));
+	assert_string_equal(job_is("state, " WINDOW), "queued 02 04 2");
 }
 
 static void what_was_given_up_comes_with_the_next_loss(void **state)
@@ -406,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup(a_force_that_was_done_is_over, fresh),
 		cmocka_unit_test_setup(a_pull_is_not_changed_by_another, fresh),
 		cmocka_unit_test_setup(windows_of_losses_become_one, fresh),
+		cmocka_unit_test_setup(a_sweep_is_looked_for_once, fresh),
 		cmocka_unit_test_setup(what_was_given_up_comes_with_the_next_loss, fresh),
 		cmocka_unit_test_setup(a_dead_pull_is_told_each_time, fresh),
 		cmocka_unit_test_setup(a_dead_apply_is_told, fresh),
