@@ -1,20 +1,30 @@
-/* RingCX: the segments of a dialog by a report of those that ended within an hour, then the
- * recording and the transcript of each segment.
+/* RingCX: the segments of a dialog by reports of those that ended within an hour, then the
+ * recording and the transcript of each segment. Who leaves a dialog early - it was transferred -
+ * ended then, so reports are walked from the dialog's beginning to its end.
  *
  * Source: RingCentral's engage-voice-api-docs, docs/workforce/call-recording,
- * docs/analytics/reports (call-transcripts).
+ * docs/analytics/reports (call-transcripts), specs (interaction-metadata). Its time is the
+ * beginning of an interval in all current documents, an end in an earlier one: whatever it is, a
+ * dialog whose last segment is missing is asked for an hour later, too.
  *
- * Failure modes: no segment yet, no transcript yet - asked again; a segment without a recording - a
- * row that says so. Which channel of a recording is whose is not documented, so nobody is named. */
+ * Failure modes: no segment yet, not the last one, no transcript yet - asked again; a segment
+ * without a recording - a row that says so. Which channel of a recording is whose is not
+ * documented, so nobody is named. */
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "connect/oauth.h"
+#include "dialect/ringcx_report.h"
 #include "node/followup_cx.h"
 #include "node/followup_parts.h"
 
-enum { REPORT_S = 3600 };
-#define BEFORE_US (INT64_C(300) * SECOND_US)
+enum {
+	HOURS_MAX = 12, /* of one dialog */
+	REPORTS_MAX = FOLLOWUP_CALLS_MAX * (HOURS_MAX + 2),
+	LOOKS_MAX = 4, /* for what may never come */
+};
+#define REPORT_US (FOLLOWUP_CX_REPORT_S * SECOND_US)
+#define SLACK_US (INT64_C(300) * SECOND_US)
 
 /* --- the report of segments --- */
 
@@ -39,7 +49,7 @@ static void put_segment_path(struct span rc_account, const struct dir_source *s,
 int followup_cx_segments(struct platform *p, const struct dir_source *s, int64_t from_us,
 			 struct platform_answer *answer, struct fault *f)
 {
-	struct buf url AUTO_BUF = { 0 }, body AUTO_BUF = { 0 };
+	struct buf url AUTO_BUF = { 0 }, body AUTO_BUF = { 0 }, time AUTO_BUF = { 0 };
 	struct json_out o = { .b = &body };
 	char from[CLOCK_ISO + 1];
 	struct span account;
@@ -50,9 +60,10 @@ int followup_cx_segments(struct platform *p, const struct dir_source *s, int64_t
 	put_path(account, s, &url);
 	buf_addz(&url, "/interaction-metadata");
 	clock_format(from_us, from);
+	buf_printf(&time, "%.10s %.8s", from, from + 11); /* as it is documented: no zone in it */
 	json_begin(&o, NULL);
-	json_put_z(&o, "segmentEndTime", from);
-	json_put_i64(&o, "timeInterval", REPORT_S);
+	json_put_z(&o, "segmentEndTime", buf_z(&time));
+	json_put_i64(&o, "timeInterval", FOLLOWUP_CX_REPORT_S);
 	json_put_z(&o, "timeZone", "UTC");
 	json_end(&o);
 	const struct platform_ask ask = { .method = HTTP_POST,
@@ -67,39 +78,75 @@ int followup_cx_segments(struct platform *p, const struct dir_source *s, int64_t
 
 /* --- of calls that are due --- */
 
-static void put_segment(struct json_out *o, struct json row)
+static void put_time(struct json_out *o, const char *name, int64_t us)
 {
-	static const char *const members[][2] = { { "id", "segmentId" },
-						  { "name", "segmentParticipantName" },
-						  { "started_at", "segmentContactStartTime" },
-						  { "ended_at", "segmentContactEndTime" } };
+	char iso[CLOCK_ISO + 1];
 
+	if (!us)
+		return;
+	clock_format(us, iso);
+	json_put_z(o, name, iso);
+}
+
+static void put_segment(struct json_out *o, const struct ringcx_segment *s)
+{
 	json_begin(o, NULL);
-	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
-		struct json v = json_get(row, members[i][1]);
-
-		if (json_has(v))
-			json_put_clean(o, members[i][0], v.raw);
-	}
+	json_put_text(o, "id", s->id);
+	if (s->name.n)
+		json_put_text(o, "name", s->name);
+	put_time(o, "started_at", s->started_us);
+	put_time(o, "ended_at", s->ended_us);
 	json_end(o);
 }
 
-void followup_cx_put(struct json rows, struct span dialog, struct json_out *o, size_t *n)
+static bool is_kept(struct json kept, struct span id, struct arena *a)
+{
+	struct json_iter it = json_iter(kept);
+	struct span key;
+	struct json v;
+
+	while (kept.kind == JSON_ARRAY && json_next(&it, &key, &v))
+		if (span_eq(json_text(json_get(v, "id"), a), id))
+			return true;
+	return false;
+}
+
+static void put_kept(struct json kept, struct json_out *o)
+{
+	struct json_iter it = json_iter(kept);
+	struct span key;
+	struct json v;
+
+	while (kept.kind == JSON_ARRAY && json_next(&it, &key, &v))
+		json_put_raw(o, NULL, v.raw);
+}
+
+void followup_cx_put(struct json rows, struct span dialog, struct json kept, struct json_out *o,
+		     size_t *n)
 {
 	struct json_iter it = json_iter(rows);
+	struct ringcx_segment s;
 	struct arena a = { 0 };
 	struct span key;
 	struct json row;
 
 	json_begin_array(o, "segments");
+	put_kept(kept, o);
 	while (rows.kind == JSON_ARRAY && json_next(&it, &key, &row)) {
-		if (!span_eq(json_text(json_get(row, "dialogId"), &a), dialog))
+		if (!ringcx_segment_read(row, &a, &s) || !span_eq(s.dialog, dialog) ||
+		    is_kept(kept, s.id, &a))
 			continue;
-		put_segment(o, row);
+		put_segment(o, &s);
 		++*n;
 	}
 	json_end_array(o);
 	arena_fini(&a);
+}
+
+/* As it was found just now, else as it is stored. */
+static struct json segments_of(const struct followed *c)
+{
+	return json_get(c->record.kind == JSON_OBJECT ? c->record : c->log, "segments");
 }
 
 static void take_segments(struct followup *w, struct json rows)
@@ -110,54 +157,126 @@ static void take_segments(struct followup *w, struct json rows)
 		struct json_out o = { .b = &text };
 		size_t n = 0;
 
-		if (c->log.kind == JSON_OBJECT || c->record.kind == JSON_OBJECT)
-			continue;
 		json_begin(&o, NULL);
-		followup_cx_put(rows, c->platform_call_id, &o, &n);
+		followup_cx_put(rows, c->platform_call_id, segments_of(c), &o, &n);
 		json_end(&o);
 		if (n)
 			c->record = json_of(arena_copy(&w->arena, buf_span(&text)));
 	}
 }
 
-/* One report for all that ended within its hour. */
+/* Is somebody there who stayed until the end? */
+static bool is_whole(struct followup *w, const struct followed *c)
+{
+	struct json segments = segments_of(c), v;
+	struct json_iter it = json_iter(segments);
+	struct span key;
+	int64_t us;
+
+	while (segments.kind == JSON_ARRAY && json_next(&it, &key, &v))
+		if (clock_parse(json_text(json_get(v, "ended_at"), &w->arena), &us) &&
+		    us > c->ended_us - SLACK_US)
+			return true;
+	return false;
+}
+
+static bool is_wanted(struct followup *w, const struct followed *c)
+{
+	bool none = segments_of(c).kind != JSON_ARRAY;
+
+	return none || (!is_whole(w, c) && c->tries < LOOKS_MAX);
+}
+
+/* Reports of this run: each is for all calls that lie within it. */
+struct reports {
+	int64_t from_us[REPORTS_MAX];
+	size_t n;
+};
+
+static int ask_report(struct followup *w, struct reports *r, int64_t from_us, struct fault *f)
+{
+	struct platform_answer answer = { 0 };
+
+	CHECK(r->n < REPORTS_MAX);
+	r->from_us[r->n++] = from_us;
+	int rc = followup_cx_segments(w->platform, w->intake.source, from_us, &answer, f);
+	if (!rc)
+		take_segments(w, json_of(buf_span(&answer.body)));
+	platform_answer_free(&answer);
+	return rc;
+}
+
+/* Of those that begin after `after_us` and not after `until_us`, one; 0: there is none. */
+static int64_t report_between(const struct reports *r, int64_t after_us, int64_t until_us)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->from_us[i] > after_us && r->from_us[i] <= until_us)
+			return r->from_us[i];
+	return 0;
+}
+
+static int walk_call(struct followup *w, struct reports *r, int64_t *at_us, int64_t until_us,
+		     struct fault *f)
+{
+	while (*at_us < until_us) {
+		int64_t from_us = report_between(r, *at_us - REPORT_US, *at_us);
+
+		if (!from_us) {
+			from_us = *at_us;
+			TRY(ask_report(w, r, from_us, f));
+		}
+		*at_us = from_us + REPORT_US;
+	}
+	return 0;
+}
+
+static int find_call(struct followup *w, struct reports *r, const struct followed *c,
+		     struct fault *f)
+{
+	int64_t began_us = c->started_us > 0 ? c->started_us : c->ended_us;
+	int64_t until_us = c->ended_us + SLACK_US, at_us = began_us - SLACK_US;
+
+	if (at_us < until_us - HOURS_MAX * REPORT_US)
+		at_us = until_us - HOURS_MAX * REPORT_US;
+	TRY(walk_call(w, r, &at_us, until_us, f));
+	if (is_whole(w, c) || report_between(r, until_us - 1, at_us))
+		return 0;
+	return ask_report(w, r, at_us, f);
+}
+
+/* The earliest first: what is asked for it is of those that began a little later, too. */
+static struct followed *earliest(struct followup *w, const bool wanted[])
+{
+	struct followed *found = NULL;
+
+	for (size_t i = 0; i < w->calls_n; i++)
+		if (wanted[i] && (!found || w->calls[i].started_us < found->started_us))
+			found = &w->calls[i];
+	return found;
+}
+
 static int find_segments(struct followup *w, struct fault *f)
 {
-	int64_t asked_us = 0;
+	bool wanted[FOLLOWUP_CALLS_MAX];
+	struct reports r = { .n = 0 };
+	struct followed *c;
 
-	for (size_t i = 0; i < w->calls_n; i++) {
-		struct platform_answer answer = { 0 };
-		int64_t ended_us = w->calls[i].ended_us;
-		bool within = asked_us && ended_us >= asked_us &&
-			      ended_us < asked_us + REPORT_S * SECOND_US;
-
-		if (w->calls[i].log.kind == JSON_OBJECT || within)
-			continue;
-		asked_us = ended_us - BEFORE_US;
-		int rc = followup_cx_segments(w->platform, w->intake.source, asked_us, &answer, f);
-		if (!rc)
-			take_segments(w, json_of(buf_span(&answer.body)));
-		platform_answer_free(&answer);
-		TRY(rc);
+	for (size_t i = 0; i < w->calls_n; i++)
+		wanted[i] = is_wanted(w, &w->calls[i]);
+	while ((c = earliest(w, wanted))) {
+		TRY(find_call(w, &r, c, f));
+		wanted[c - w->calls] = false;
 	}
 	return 0;
 }
 
 /* --- words --- */
 
-/* Participants are told by id and name only: a customer's is their number, or says so. */
-static bool is_customer(struct span id, struct span name)
-{
-	return span_starts(id, SPAN("+")) || span_starts(id, SPAN("cust")) ||
-	       span_is(name, "Customer") || span_is(name, "Contact");
-}
-
 static void put_line(struct json_out *o, struct json line, struct arena *a)
 {
 	struct span text = json_text(json_get(line, "message"), a),
 		    at = json_text(json_get(line, "timestamp"), a);
-	bool theirs = is_customer(json_text(json_get(line, "participantId"), a),
-				  json_text(json_get(line, "participantName"), a));
+	bool theirs = ringcx_line_is_customer(line, a);
 	char iso[CLOCK_ISO + 1];
 	int64_t ms = 0;
 
@@ -220,7 +339,7 @@ static int put_words(struct followup *w, struct followed *c, struct json segment
 	}
 	json_end_array(&d->out);
 	/* They are there within minutes, or never, where the queue has no AI summaries. */
-	if (!found && c->tries < 3)
+	if (!found && c->tries < LOOKS_MAX - 1)
 		followup_wait(d, "the platform has no transcript of a segment yet");
 	return rc;
 }
@@ -252,8 +371,7 @@ static int fetch_recordings(struct followup *w, struct followed *c, struct json 
 
 static int follow(struct followup *w, struct followed *c, struct followed_doc *d, struct fault *f)
 {
-	struct json log = c->log.kind == JSON_OBJECT ? c->log : c->record;
-	struct json segments = json_get(log, "segments");
+	struct json segments = segments_of(c);
 
 	if (segments.kind != JSON_ARRAY) {
 		followup_wait(d, "the platform's report has no segment of this dialog yet");
@@ -261,6 +379,8 @@ static int follow(struct followup *w, struct followed *c, struct followed_doc *d
 	}
 	if (c->record.kind == JSON_OBJECT)
 		json_put_raw(&d->out, "log", c->record.raw);
+	if (!is_whole(w, c) && c->tries < LOOKS_MAX - 1)
+		followup_wait(d, "the platform's report lacks the last segment of this dialog");
 	if (w->intake.source->connect.recordings && !c->recorded)
 		TRY(fetch_recordings(w, c, segments, d, f));
 	return c->spoken ? 0 : put_words(w, c, segments, d, f);

@@ -5,10 +5,14 @@
 #include "base/json.h"
 #include "node/platform.h"
 
-/* Segments that ended within the hour from then on: an array of rows; nothing: there are none. */
+enum { FOLLOWUP_CX_REPORT_S = 3600 };
+/* Segments that ended within the hour from then on (whole seconds): an array of rows; nothing:
+ * there are none. */
 MUST int followup_cx_segments(struct platform *, const struct dir_source *, int64_t from_us,
 			      struct platform_answer *, struct fault *f);
-/* Member "segments" [{id, name, started_at, ended_at}] of one dialog; *n counts them. */
-void followup_cx_put(struct json rows, struct span dialog, struct json_out *, size_t *n);
+/* Member "segments" [{id, name, started_at, ended_at}] of one dialog: those that are `kept` already
+ * (such an array, or none), then the others of the report's; *n counts these. */
+void followup_cx_put(struct json rows, struct span dialog, struct json kept, struct json_out *,
+		     size_t *n);
 
 #endif

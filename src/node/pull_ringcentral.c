@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dialect/ringcentral_log.h"
+#include "dialect/ringcx_report.h"
 #include "node/followup_cx.h"
 #include "node/pull_parts.h"
 
@@ -177,47 +178,44 @@ static int walk_ringcentral(struct pull *p, struct fault *f)
 /* --- RingCX --- */
 
 struct dialog {
-	struct span id, ani, dnis;
+	struct span id, customer;
 	int64_t started_us, ended_us;
 };
 
-static int64_t time_of(struct json row, const char *name, struct arena *a)
+static void widen(struct dialog *d, const struct ringcx_segment *s)
 {
-	int64_t us = 0;
-	return clock_parse(json_text(json_get(row, name), a), &us) ? us : 0;
-}
+	int64_t from_us = s->dialog_us ? s->dialog_us : s->started_us;
 
-static void widen(struct dialog *d, struct json row, struct arena *a)
-{
-	int64_t from = time_of(row, "segmentContactStartTime", a),
-		to = time_of(row, "segmentContactEndTime", a);
-
-	if (from && (!d->started_us || from < d->started_us))
-		d->started_us = from;
-	if (to > d->ended_us)
-		d->ended_us = to;
+	if (from_us && (!d->started_us || from_us < d->started_us))
+		d->started_us = from_us;
+	if (s->ended_us > d->ended_us)
+		d->ended_us = s->ended_us;
+	if (!d->customer.n)
+		d->customer = s->customer;
 }
 
 /* Of all rows of this dialog, which the row at `first` is the first of. */
 static bool read_dialog(struct json rows, struct json first, struct arena *a, struct dialog *d)
 {
 	struct json_iter it = json_iter(rows);
+	struct ringcx_segment s;
 	struct span key;
 	struct json row;
 	bool before = true;
 
-	*d = (struct dialog){ .id = json_text(json_get(first, "dialogId"), a),
-			      .ani = json_text(json_get(first, "ani"), a),
-			      .dnis = json_text(json_get(first, "dnis"), a) };
-	while (d->id.n && json_next(&it, &key, &row)) {
-		if (!span_eq(json_text(json_get(row, "dialogId"), a), d->id))
+	*d = (struct dialog){ 0 };
+	if (!ringcx_segment_read(first, a, &s))
+		return false;
+	d->id = s.dialog;
+	while (json_next(&it, &key, &row)) {
+		if (!ringcx_segment_read(row, a, &s) || !span_eq(s.dialog, d->id))
 			continue;
 		if (before && row.raw.p != first.raw.p)
 			return false;
 		before = false;
-		widen(d, row, a);
+		widen(d, &s);
 	}
-	return d->id.n && d->started_us;
+	return d->started_us > 0;
 }
 
 static void put_time(struct json_out *o, const char *name, int64_t us)
@@ -238,7 +236,7 @@ static int add_dialog(struct pull *p, const struct dialog *d, struct fault *f)
 	json_put_z(&o, "callmend", "ringcx");
 	json_put_text(&o, "id", d->id);
 	json_put_z(&o, "kind", "recording");
-	json_put_text(&o, "number", d->ani);
+	json_put_text(&o, "number", d->customer);
 	put_time(&o, "started_at", d->started_us);
 	put_time(&o, "ended_at", d->ended_us > d->started_us ? d->ended_us : d->started_us);
 	json_end(&o);
@@ -254,7 +252,7 @@ static int keep_segments(struct pull *p, struct json rows, const struct dialog *
 	size_t n = 0;
 
 	json_begin(&o, NULL);
-	followup_cx_put(rows, d->id, &o, &n);
+	followup_cx_put(rows, d->id, (struct json){ 0 }, &o, &n);
 	json_end(&o);
 	return keep_log(p, d->id, buf_z(&text), f);
 }

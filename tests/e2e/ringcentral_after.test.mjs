@@ -460,6 +460,89 @@ test('RingCX: dialogs by a pull, then recordings and transcripts of their segmen
   await at.close();
 });
 
+// Two agents, an hour and a half apart: nobody sends meanwhile, so nothing of it is long to listen to.
+const TRANSFERRED = [{ say: ['ann', 'Harbour Kitchen, how may I help you?'] }, { say: ['customer', 'I have a question about my bill.'] }, { leave: 'ann' }, { leave: 'customer' }, { wait: 5400000 },
+  { join: 'bob' }, { join: 'customer' }, { say: ['bob', 'This is Bob.'] }, { say: ['customer', 'Hello Bob.'] }];
+
+// As many reports as are wanted, in no time.
+function withoutBudget(at) {
+  const route = at.rest.tables.ringcx.find((r) => r.parts.at(-1) === 'interaction-metadata');
+  const own = route.handler;
+  route.handler = (...x) => ({ ...own(...x), headers: { 'X-Rate-Limit-Group': 'heavy', 'X-Rate-Limit-Limit': '100', 'X-Rate-Limit-Remaining': '100', 'X-Rate-Limit-Window': '1' } });
+  at.rates.limits.RingCXMetadata = 100;
+}
+async function transferred(t, options = {}) {
+  const at = await platform({ startAt: Date.now() - 4 * 3600000, speed: 1, ...options });
+  t.after(() => at.close());
+  withoutBudget(at);
+  const dialog = at.ringcx.start({ script: TRANSFERRED, people: { customer: { id: '884421', type: 'CONTACT', name: null, voice: 'en-us' } } });
+  dialog.end();
+  await dialog.done;
+  return { at, dialog, startedAt: new Date(dialog.from), endedAt: new Date(dialog.from + dialog.talk.durationMs) };
+}
+const isAllThere = async (call, { dialog, startedAt, endedAt }) => {
+  assert.deepEqual(call.log.segments.map((s) => s.id).sort(), dialog.talk.segments.map((s) => s.id).sort());
+  assert.deepEqual((await recordingsOf(call)).map((r) => [r.state, r.platform_id]).sort(), dialog.talk.segments.map((s) => ['ready', s.id]).sort());
+  const { turns } = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+  assert.deepEqual(turns.map((t) => [t.speaker, t.text]), dialog.talk.lines.map((l) => [l.who === 'customer' ? 'user' : 'ai', l.text]));
+  assert.deepEqual([new Date(call.started_at), new Date(call.ended_at)], [startedAt, endedAt]);
+};
+const HOUR = 3600000;
+
+for (const ringcxWindow of ['begin', 'end'])
+  test(`RingCX: who left long before the end is fetched, too (the report's time is its ${ringcxWindow}); calls that lie together share reports`, { timeout: 120000 }, async (t) => {
+    const name = `cx-long-${ringcxWindow}`;
+    const world = await transferred(t, { ringcxWindow });
+    const { at, dialog, startedAt, endedAt } = world;
+    const source = await addSource(name, at, { account: '2', platform: at.platformUrl, after_s: 2 }, 'ringcx');
+    const other = at.ringcx.start({ script: 'simple' });
+    other.end();
+    await other.done;
+    const values = await Promise.all([[dialog.id, startedAt, endedAt], [other.id, new Date(other.from), new Date(other.from + other.talk.durationMs)]].map(async ([id, from, until]) =>
+      `('${await uuidOf(source.id, id)}'::uuid, '${id}', '${from.toISOString()}'::timestamptz, '${until.toISOString()}'::timestamptz)`));
+    await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, ended_class, last_seq)
+      select v.id, s.org_id, s.id, s.project_id, v.theirs, 'inbound', 'ended', false, v.began, v.ended, 'customer', 65536
+      from sources s, (values ${values}) v(id, theirs, began, ended) where s.id = '${source.id}'`);
+    await isAllThere(await followed(dialog.id), world);
+    await followed(other.id);
+    assert.equal(asked(at, '/interaction-metadata').length, ringcxWindow === 'begin' ? 2 : 3);
+    assert.deepEqual(at.violations, []);
+  });
+
+test('RingCX: a pull of a dialog that two reports tell of: one call, as long as both say, and everything of both', { timeout: 120000 }, async (t) => {
+  const world = await transferred(t);
+  const { at, dialog, endedAt } = world;
+  await addSource('cx-hours', at, { account: '2', platform: at.platformUrl }, 'ringcx');
+  const iso = (ms) => new Date(ms).toISOString();
+  const { code, stderr } = await pull('cx-hours', '--since', iso(dialog.from - 60000), '--until', iso(dialog.from - 60000 + HOUR));
+  assert.equal(code, 0, stderr);
+  assert.equal((await followed(dialog.id)).log.segments.length, 2, 'the first half');
+  // The next pull, which brings the rest, when all of the first was fetched. As time would: the budget is whole again.
+  await product.exec(`update platform_budgets set requests = '{}'`);
+  assert.equal((await pull('cx-hours', '--since', iso(dialog.from - 60000), '--until', iso(endedAt.getTime() + 60000))).code, 0);
+  await until('the rest is there', async () => (await recordingsOf(await callOf(dialog.id))).length === 4, { timeoutMs: 60000 });
+  await isAllThere(await followed(dialog.id), world);
+  assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${dialog.id}'`), 1);
+});
+
+test('RingCX: whose number is the customer\'s: the called one of an outbound dialog, none where nobody says who called; by the names of earlier documents, too', { timeout: 120000 }, async (t) => {
+  for (const [ringcxNames, type, whose] of [['dialog', 'OUTBOUND', 'dnis'], ['segment', 'OUTBOUND', 'dnis'], ['segment', 'INBOUND', 'ani'], ['dialog', '', null]]) {
+    const name = `cx-${ringcxNames}-${type.toLowerCase() || 'unsaid'}`;
+    const at = await platform({ startAt: Date.now() - 2 * HOUR, speed: 1, ringcxNames });
+    t.after(() => at.close());
+    const dialog = at.ringcx.start({ script: 'simple', type });
+    dialog.end();
+    await dialog.done;
+    await addSource(name, at, { account: '2', platform: at.platformUrl, recordings: false }, 'ringcx');
+    const { code, stderr } = await pull(name, '--since', new Date(dialog.from - 60000).toISOString(), '--until', new Date(dialog.from + 600000).toISOString());
+    assert.equal(code, 0, stderr);
+    const call = await followed(dialog.id);
+    assert.equal(call.customer_number, whose && dialog[whose], name);
+    const { turns } = await product.must('GET', `/api/v1/calls/${call.id}/transcript`);
+    assert.deepEqual(turns.map((t) => t.speaker), dialog.talk.lines.map((l) => (l.who === 'customer' ? 'user' : 'ai')));
+  }
+});
+
 // A dialog in which the customer and ann say words that the simulator of speech-to-text hears.
 const WORDS = [{ wait: 500 }, { words: ['ann', 'alpha bravo'] }, { wait: 1500 }, { words: ['customer', 'charlie delta'] }, { wait: 1500 }, { words: ['ann', 'echo'] }, { wait: 500 },
   { transfer: ['ann', 'bob'] }, { wait: 730 }, { words: ['bob', 'foxtrot'] }, { wait: 500 }];

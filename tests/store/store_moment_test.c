@@ -154,6 +154,49 @@ static void a_record_changes_no_end_that_is_being_told(void **state)
 			    "customer hung up");
 }
 
+/* --- segments of a dialog, hour by hour --- */
+
+#define SEGMENT(id, from, to)                                     \
+	"{\"id\": \"" id "\", \"started_at\": \"2026-11-20T" from \
+	":00.000000Z\", \"ended_at\": \"2026-11-20T" to ":00.000000Z\"}"
+#define REPORTED(segments) "select callmend_log_put('" CALL "', '{\"segments\": [" segments "]}')"
+
+static const char *segments(void)
+{
+	return sql("select string_agg(s->>'id', ' ' order by o) from call_follow_ups, "
+		   "jsonb_array_elements(log->'segments') with ordinality x(s, o)");
+}
+
+static void segments_of_two_reports_are_all_kept(void **state)
+{
+	(void)state;
+	sql("update calls set imported = true, ended_at = '2026-11-20T10:20:00Z'");
+	sql(REPORTED(SEGMENT("b", "10:10", "10:20") "," SEGMENT("a", "10:00", "10:05")));
+	at_once(REPORTED(SEGMENT("c", "10:20", "11:30")),
+		REPORTED(SEGMENT("d", "11:30", "11:40") "," SEGMENT("b", "10:10", "10:21")), NULL);
+	assert_string_equal(segments(), "a b c d");
+	assert_string_equal(sql("select log->'segments'->1->>'ended_at' from call_follow_ups"),
+			    "2026-11-20T10:21:00.000000Z");
+	assert_string_equal(sql("select to_char(ended_at at time zone 'UTC', 'HH24:MI ') || "
+				"duration_ms from calls"),
+			    "11:40 6000000");
+}
+
+static void segments_that_come_later_are_fetched_too(void **state)
+{
+	(void)state;
+	sql(REPORTED(SEGMENT("a", "10:00", "10:05")));
+	sql("update call_follow_ups set state = 'done', tries = 2; delete from jobs");
+	sql(REPORTED(SEGMENT("a", "10:00", "10:05")));
+	assert_string_equal(sql("select state from call_follow_ups"), "done");
+	sql(REPORTED(SEGMENT("b", "10:05", "11:05")));
+	assert_string_equal(sql("select state || ' ' || tries from call_follow_ups"), "waiting 0");
+	assert_string_equal(
+		sql("select count(*) from jobs where kind = 'followup' and key = '" SOURCE "'"),
+		"1");
+	assert_string_equal(sql("select ended_at is null from calls"), "t");
+}
+
 /* --- a project that is being put away --- */
 
 static const char *prepared(const char *name, const char *params)
@@ -288,6 +331,8 @@ int main(void)
 		TEST(a_follow_up_waits_for_the_call_with_empty_hands),
 		TEST(an_insight_waits_for_the_call_with_empty_hands),
 		TEST(a_record_changes_no_end_that_is_being_told),
+		TEST(segments_of_two_reports_are_all_kept),
+		TEST(segments_that_come_later_are_fetched_too),
 		TEST(no_source_comes_into_a_project_that_is_being_put_away),
 		TEST(no_source_is_moved_into_one_either),
 		TEST(a_partition_is_made_and_dropped_once),

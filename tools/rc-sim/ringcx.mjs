@@ -138,6 +138,25 @@ function ended(sim, { params }) {
   return { dialog, segment };
 }
 
+// Which moments a report is of. ringcxWindow: does it begin at the time that is asked for (as documented now), or end there (as one page had it)?
+function reportWindow(sim, { segmentEndTime, timeInterval, timeZone }) {
+  if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(segmentEndTime ?? '') || timeZone !== 'UTC' || !(timeInterval >= 1 && timeInterval <= 10800))
+    bad('segmentEndTime (YYYY-MM-DD HH:mm:ss), timeInterval (1 to 10800) and timeZone are needed');
+  const told = Date.parse(`${segmentEndTime.replace(' ', 'T')}Z`);
+  const from = sim.ringcxWindow === 'end' ? told - timeInterval * 1000 : told;
+  return (at) => at >= from && at < from + timeInterval * 1000;
+}
+
+const iso = (ms) => new Date(ms).toISOString();
+// A row of the report by the names of today, and by those of earlier documents.
+const ROWS = {
+  dialog: (d, s) => ({ subAccountId: '2', dialogId: d.id, interactionId: d.id, channelType: 'VOICE', channelClass: 'VOICE', channelEndpointAddress: d.ani, contactEndpointAddress: d.dnis,
+    dialogOrigination: d.spec.type ?? 'INBOUND', dialogStartTimeMs: iso(d.from), segmentId: s.id, segmentType: s.participant.type, segmentParticipantId: s.participant.id,
+    segmentStartTimeMs: iso(d.from + s.from), segmentEndTimeMs: iso(d.from + s.until), hasRecording: true }),
+  segment: (d, s) => ({ dialogId: d.id, segmentId: s.id, ani: d.ani, dnis: d.dnis, interactionDirection: d.spec.type ?? 'INBOUND', segmentParticipantName: s.participant.name,
+    segmentContactStartTime: iso(d.from + s.from), segmentContactEndTime: iso(d.from + s.until) }),
+};
+
 export const RINGCX = [
   ['POST', '/api/auth/login/rc/accesstoken', { open: true, group: 'RingCXAuth', user: () => 'ringcx', handler: (sim, { form }) => ({ status: 200, body: sim.oauth.exchange(form) }) }],
   ['GET', `${ACTIVE}/list`, { ...budget, handler(sim, { query }) {
@@ -161,11 +180,14 @@ export const RINGCX = [
     const { dialog, segment } = ended(sim, request);
     if (!sim.ringcxSummaries)
       throw new RingCxError(404, 'not.found', 'no transcript: the queue has no AI summaries');
+    const typed = sim.ringcxNames === 'dialog';
     const lines = dialog.talk.lines.filter((l) => l.from >= segment.from && l.from < segment.until);
-    return { status: 200, body: { channelClass: 'VOICE', transcript: lines.map(({ participantId, participantName, from, text }) => ({ participantId, participantName,
-      timestamp: String(dialog.from + from), message: text })) } };
+    return { status: 200, body: { channelClass: 'VOICE', transcript: lines.map(({ participantId, participantName, participantType, from, text }) => ({ participantId, participantName,
+      ...(typed ? { participantType: participantType === 'CONTACT' ? 'contact' : 'agent' } : {}), timestamp: String(dialog.from + from), message: text })) } };
   } }],
-  ['POST', `${CX}/interaction-metadata`, { group: 'RingCXMetadata', handler: (sim) => ({ status: 200, body: [...sim.ringcx.dialogs.values()].filter((d) => d.state === 'ENDED').flatMap((d) =>
-    d.talk.segments.map((s) => ({ dialogId: d.id, segmentId: s.id, ani: d.ani, dnis: d.dnis, segmentParticipantName: s.participant.name,
-      segmentContactStartTime: new Date(d.from + s.from).toISOString(), segmentContactEndTime: new Date(d.from + s.until).toISOString() }))) }) }],
+  ['POST', `${CX}/interaction-metadata`, { group: 'RingCXMetadata', handler(sim, { body }) {
+    const within = reportWindow(sim, body ?? {});
+    return { status: 200, body: [...sim.ringcx.dialogs.values()].filter((d) => d.state === 'ENDED').flatMap((d) => d.talk.segments.filter((s) => within(d.from + s.until))
+      .map((s) => ROWS[sim.ringcxNames](d, s))) };
+  } }],
 ];

@@ -35,7 +35,7 @@ export function readTalk({ script = 'simple', people = {}, start = ['customer', 
   const sound = (who, pcm, text) => {
     const ms = roundUp(msOf(pcm), frameMs);
     sounds.push({ who, at: now, pcm });
-    lines.push({ who, text, from: now, until: now + ms, participantId: all[who].id, participantName: all[who].name });
+    lines.push({ who, text, from: now, until: now + ms, participantId: all[who].id, participantName: all[who].name, participantType: all[who].type });
     now += ms;
   };
   const verbs = {
