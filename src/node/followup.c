@@ -7,13 +7,16 @@
  *
  * Failure modes
  *   the log is late               asked again after after_s, doubled up to an hour, for a day
- *   a recording that is not there, damaged, too large    a row that says so; not asked again
+ *   a recording that is not there, or not in the log though somebody in the call had one
+ *                                 asked again three times
+ *   one that stays away, is damaged or too large    a row that says so; not asked again
  *   credentials refused, the log forbidden    the job is dead at once; the next call that ends
  *                                 tries anew
  *   recordings or analysis forbidden    asked again like a late log, the reason stands with the
- * call 429, 5xx, PostgreSQL away     the job is tried again by its rules somebody else asks this
- * platform  looked at again after AGAIN_MS killed                        what is stored is not
- * fetched again */
+ *                                 call
+ *   429, 5xx, PostgreSQL away     the job is tried again by its rules
+ *   somebody else asks this platform    looked at again after AGAIN_MS
+ *   killed                        what is stored is not fetched again */
 #include "node/followup.h"
 
 #include <stdio.h>
@@ -63,6 +66,7 @@ static bool read_call(struct followup *w, struct json v, struct followed *c)
 		.insights = json_get(v, "insights"),
 		.log = json_get(v, "log"),
 		.known = json_get(v, "known"),
+		.told = number_of(v, "told"),
 		.heard = json_true(json_get(v, "heard")),
 		.recorded = json_true(json_get(v, "recorded")),
 		.spoken = json_true(json_get(v, "spoken")),
@@ -232,7 +236,9 @@ int followup_recording(struct followup *w, const struct followed *c,
 					.alive = alive,
 					.user = w };
 
-	if (!rc)
+	if (!rc && answer.status == 404 && c->tries < FOLLOWUP_LOOKS)
+		followup_wait(d, why);
+	else if (!rc)
 		rc = keep(w, c, &sound, why, &doc, &peaks, f);
 	platform_answer_free(&answer);
 	if (rc != E_DENIED)
@@ -304,9 +310,20 @@ static int ask_one(struct followup *w, const struct followed *c, struct fault *f
 	return rc == E_INVALID ? 0 : rc;
 }
 
-static bool is_wanted(const struct followed *c)
+/* By number: nobody says that a recording is called the same in events and in the log. */
+static bool lacks_recordings(const struct followup *w, const struct followed *c, struct json log)
 {
-	return c->log.kind != JSON_OBJECT && c->record.kind == JSON_NONE;
+	struct json recordings = json_get(log, "recordings");
+	size_t n = recordings.kind == JSON_ARRAY ? json_count(recordings) : 0;
+
+	return w->intake.source->connect.recordings && (int64_t)n < c->told;
+}
+
+static bool is_wanted(const struct followup *w, const struct followed *c)
+{
+	bool late = c->tries <= FOLLOWUP_LOOKS && lacks_recordings(w, c, c->log);
+
+	return c->record.kind == JSON_NONE && (c->log.kind != JSON_OBJECT || late);
 }
 
 static bool is_near(const struct followed *a, const struct followed *b)
@@ -341,8 +358,8 @@ static int find_records(struct followup *w, struct fault *f)
 		size_t others = 0;
 
 		for (size_t k = i + 1; k < w->calls_n; k++)
-			others += is_wanted(&w->calls[k]) && is_near(&w->calls[i], &w->calls[k]);
-		if (asked[i] || !is_wanted(&w->calls[i]))
+			others += is_wanted(w, &w->calls[k]) && is_near(&w->calls[i], &w->calls[k]);
+		if (asked[i] || !is_wanted(w, &w->calls[i]))
 			continue;
 		TRY(others ? ask_around(w, &w->calls[i], f) : ask_one(w, &w->calls[i], f));
 		for (size_t k = i; k < w->calls_n && others; k++)
@@ -481,6 +498,8 @@ static int follow(struct followup *w, struct followed *c, struct followed_doc *d
 		return 0;
 	}
 	struct json recordings = json_get(log, "recordings");
+	if (c->tries < FOLLOWUP_LOOKS && lacks_recordings(w, c, log))
+		followup_wait(d, "the platform's call log lacks a recording of this call yet");
 	if (wanted->recordings)
 		TRY(fetch_recordings(w, c, recordings, d, f));
 	return wanted->insights ? find_insights(w, c, recordings, d, f) : 0;

@@ -21,7 +21,6 @@
 enum {
 	HOURS_MAX = 12, /* of one dialog */
 	REPORTS_MAX = FOLLOWUP_CALLS_MAX * (HOURS_MAX + 2),
-	LOOKS_MAX = 4, /* for what may never come */
 };
 #define REPORT_US (FOLLOWUP_CX_REPORT_S * SECOND_US)
 #define SLACK_US (INT64_C(300) * SECOND_US)
@@ -184,7 +183,7 @@ static bool is_wanted(struct followup *w, const struct followed *c)
 {
 	bool none = segments_of(c).kind != JSON_ARRAY;
 
-	return none || (!is_whole(w, c) && c->tries < LOOKS_MAX);
+	return none || (!is_whole(w, c) && c->tries <= FOLLOWUP_LOOKS);
 }
 
 /* Reports of this run: each is for all calls that lie within it. */
@@ -339,7 +338,7 @@ static int put_words(struct followup *w, struct followed *c, struct json segment
 	}
 	json_end_array(&d->out);
 	/* They are there within minutes, or never, where the queue has no AI summaries. */
-	if (!found && c->tries < LOOKS_MAX - 1)
+	if (!found && c->tries < FOLLOWUP_LOOKS)
 		followup_wait(d, "the platform has no transcript of a segment yet");
 	return rc;
 }
@@ -379,7 +378,7 @@ static int follow(struct followup *w, struct followed *c, struct followed_doc *d
 	}
 	if (c->record.kind == JSON_OBJECT)
 		json_put_raw(&d->out, "log", c->record.raw);
-	if (!is_whole(w, c) && c->tries < LOOKS_MAX - 1)
+	if (!is_whole(w, c) && c->tries < FOLLOWUP_LOOKS)
 		followup_wait(d, "the platform's report lacks the last segment of this dialog");
 	if (w->intake.source->connect.recordings && !c->recorded)
 		TRY(fetch_recordings(w, c, segments, d, f));

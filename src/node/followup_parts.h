@@ -12,6 +12,7 @@ enum {
 	FOLLOWUP_CALLS_MAX = 50, /* at a time */
 	FOLLOWUP_PAUSE_MAX_S = 3600,
 	FOLLOWUP_PATIENCE_S = 24 * 3600,
+	FOLLOWUP_LOOKS = 3, /* after the first, for what may be late or never come */
 	FOLLOWUP_SOUND_MAX = 256 * 1024 * 1024,
 	FOLLOWUP_SOUND_MS = 300 * 1000, /* half of what the job is held for without a word */
 };
@@ -24,6 +25,7 @@ struct followed {
 	struct json log; /* as it is stored; JSON_NONE: not yet */
 	/* The platform's ids of recordings that are there, and of those with insights. */
 	struct json known, insights;
+	int64_t told; /* how many recordings of the platform's its parties had, live */
 	bool heard, recorded, spoken;
 	struct json record; /* of the call log, found just now */
 };
@@ -60,7 +62,7 @@ extern const struct followup_way followup_cx;
 void followup_wait(struct followed_doc *, const char *why);
 bool followup_knows(struct json known, struct span recording);
 /* Fetches, keeps and stores a recording; what cannot be had is stored as failed, what we may not
- * have is waited for. */
+ * have is waited for, and what is not there for FOLLOWUP_LOOKS. */
 struct followup_recording {
 	struct span id;
 	const char *url;

@@ -157,8 +157,35 @@ test('MP3, a recording that is too short, one that cannot be read', { timeout: 1
   assert.match(states[1].error, /no such recording \(404\).*under 30 s/);
   assert.match(states[2].error, /audio\/wav.*cannot be read: .*RIFF/);
   assert.equal(files().some((name) => name.includes('.fetched')), false, 'what was fetched does not stay');
-  assert.equal(asked(at, '/content').length, 3, 'what cannot be had is asked for once');
+  assert.equal(asked(at, '/content').length, 6, 'what is not there is asked for three times more, what cannot be read is not');
   await at.close();
+});
+
+test('a recording that is late: in the log, of which the first answer has none, and then its content', { timeout: 120000 }, async (t) => {
+  const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
+  t.after(() => at.close());
+  let contents = 0;
+  setMedia(at, (own) => (contents++ < 2 ? { status: 404, body: { errorCode: 'CMN-102', message: 'not found' } } : own()));
+  const log = at.rest.tables.platform.find((r) => r.method === 'GET' && r.parts.at(-1) === 'call-log');
+  const own = log.handler;
+  let logs = 0;
+  log.handler = (...x) => {
+    const answer = own(...x);
+    const bare = ({ recording, legs, ...record }) => ({ ...record, legs: legs.map(({ recording: none, ...leg }) => leg) });
+    return answer.body.records.length && logs++ === 0 ? { ...answer, body: { ...answer.body, records: answer.body.records.map(bare) } } : answer;
+  };
+  await addSource('late-sound', at, { events: 'websocket' });
+  const { id } = await play(at, { scenario: 'recorded' });
+  const waiting = await until('its record is there without one', async () => {
+    const call = await callOf(id);
+    return call?.log && call;
+  }, { timeoutMs: 30000, everyMs: 50 });
+  assert.deepEqual([waiting.follow_state, waiting.log.recordings], ['waiting', []]);
+  assert.match(waiting.follow_error, /lacks a recording/);
+  const call = await followed(id);
+  assert.deepEqual((await recordingsOf(call)).map((r) => r.state), ['ready']);
+  assert.equal(contents, 3);
+  assert.equal(call.follow_error, null);
 });
 
 test('recordings that we may not have, and insights: the log is there, and why the rest is not', { timeout: 60000 }, async () => {
