@@ -261,9 +261,6 @@ void resync_free(struct resync *);
 void resync_step(struct login *, int64_t now_us);
 bool resync_is_owed(const struct login *); /* it is to be begun, or not over */
 
-/* Of a list's answer: is there another page behind this one? */
-bool resync_has_next_page(struct json page, unsigned number);
-
 /* --- texts.c: states of texts --- */
 
 struct texts {

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "connect/internal.h"
+#include "connect/paging.h"
 
 enum {
 	PAUSE_MS = 2000,
@@ -88,14 +89,6 @@ static void add_active(struct resync *r, struct json record, struct arena *a)
 		add_call(r, json_text(json_get(call, "telephonySessionId"), a));
 }
 
-bool resync_has_next_page(struct json page, unsigned number)
-{
-	int64_t pages = 0;
-
-	return json_has(json_path(page, "navigation.nextPage")) ||
-	       (json_i64(json_path(page, "paging.totalPages"), &pages) && number < pages);
-}
-
 static void take_page(struct resync *r, struct json page)
 {
 	struct json_iter it = json_iter(json_get(page, "records"));
@@ -106,7 +99,7 @@ static void take_page(struct resync *r, struct json page)
 	while (json_next(&it, &key, &record))
 		add_active(r, record, &a);
 	arena_fini(&a);
-	if (resync_has_next_page(page, r->page) && r->page < PAGES_MAX)
+	if (paging_has_next(page, r->page) && r->page < PAGES_MAX)
 		r->page++;
 	else
 		r->step = RESYNC_ASKING;

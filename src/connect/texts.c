@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "connect/internal.h"
+#include "connect/paging.h"
 
 enum {
 	PAUSE_MS = 2000,
@@ -238,7 +239,7 @@ static void end_walk(struct login *s)
 static void take_page(struct login *s, struct json page, int64_t provider_us)
 {
 	struct texts *t = &s->texts;
-	bool more = resync_has_next_page(page, t->walk.page);
+	bool more = paging_has_next(page, t->walk.page);
 
 	backoff_reset(&t->pause);
 	if (!tell_page(s, page, provider_us)) {

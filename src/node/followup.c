@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connect/oauth.h"
+#include "connect/paging.h"
 #include "dialect/ringcentral.h"
 #include "dialect/ringcentral_log.h"
 #include "node/followup_parts.h"
@@ -274,7 +275,8 @@ static void take_records(struct followup *w, struct json records)
 	}
 }
 
-static int ask_log(struct followup *w, const char *url, bool *more, struct fault *f)
+static int ask_log(struct followup *w, const char *url, unsigned number, bool *more,
+		   struct fault *f)
 {
 	const struct platform_ask ask = { .url = url, .group = RATE_HEAVY };
 	struct platform_answer answer = { 0 };
@@ -288,7 +290,7 @@ static int ask_log(struct followup *w, const char *url, bool *more, struct fault
 			fault_wrap(f, "the platform's call log");
 		else
 			take_records(w, json_get(json_of(kept), "records"));
-		*more = !rc && json_has(json_path(json_of(kept), "navigation.nextPage"));
+		*more = !rc && paging_has_next(json_of(kept), number);
 	}
 	platform_answer_free(&answer);
 	return rc;
@@ -304,7 +306,7 @@ static int ask_one(struct followup *w, const struct followed *c, struct fault *f
 	buf_addz(&url, API "/call-log?view=Detailed&telephonySessionId=");
 	buf_add_percent(&url, c->platform_call_id, BUF_IN_VALUE);
 	buf_printf(&url, "&dateFrom=%s", from);
-	int rc = ask_log(w, buf_z(&url), &more, f);
+	int rc = ask_log(w, buf_z(&url), 1, &more, f);
 	if (rc == E_INVALID) /* an id that the platform does not take: others' do not wait for it */
 		log_warn("followup", "call %s: %s", c->call_id.p, f->text);
 	return rc == E_INVALID ? 0 : rc;
@@ -344,7 +346,7 @@ static int ask_around(struct followup *w, const struct followed *c, struct fault
 			 API "/call-log?view=Detailed&type=Voice&dateFrom=%s&dateTo=%s&perPage=%d"
 			     "&page=%u",
 			 from, to, PER_PAGE, page);
-		TRY(ask_log(w, url, &more, f));
+		TRY(ask_log(w, url, page, &more, f));
 	}
 	return 0;
 }

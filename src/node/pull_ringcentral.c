@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "connect/paging.h"
 #include "dialect/ringcentral_log.h"
 #include "dialect/ringcx_report.h"
 #include "node/followup_cx.h"
@@ -120,7 +121,7 @@ static int take_records(struct pull *p, struct json records, struct fault *f)
 	return 0;
 }
 
-static int take_page(struct pull *p, const char *url, bool *more, struct fault *f)
+static int take_page(struct pull *p, const char *url, unsigned number, bool *more, struct fault *f)
 {
 	const struct platform_ask ask = { .url = url, .group = RATE_HEAVY };
 	struct platform_answer answer = { 0 };
@@ -135,7 +136,7 @@ static int take_page(struct pull *p, const char *url, bool *more, struct fault *
 		rc = fault(f, E_CORRUPT, "the platform's call log has no array `records`");
 	if (!rc)
 		rc = take_records(p, records, f);
-	*more = !rc && json_has(json_path(page, "navigation.nextPage"));
+	*more = !rc && paging_has_next(page, number);
 	platform_answer_free(&answer);
 	return rc;
 }
@@ -152,7 +153,7 @@ static int walk_day(struct pull *p, int64_t from_us, int64_t to_us, struct fault
 			 "/restapi/v1.0/account/~/call-log?view=Detailed&type=Voice&dateFrom=%s"
 			 "&dateTo=%s&perPage=%d&page=%u",
 			 from, to, PER_PAGE, page);
-		TRY(take_page(p, url, &more, f));
+		TRY(take_page(p, url, page, &more, f));
 	}
 	if (more)
 		log_warn("pull", "more than %d calls in a day: some are missing",

@@ -371,6 +371,29 @@ test('a pull: each record a call once; a call that was live is not doubled; reco
   await at.close();
 });
 
+test('pages of the call log that tell only how many there are: none is left out, by a pull and by the job', { timeout: 120000 }, async (t) => {
+  const at = await platform({ callLogMs: 1000 });
+  t.after(() => at.close());
+  const log = at.rest.tables.platform.find((r) => r.method === 'GET' && r.parts.at(-1) === 'call-log');
+  const own = log.handler;
+  log.handler = (of, request) => {
+    request.query.set('perPage', '1');
+    const { body: { navigation, ...body }, ...answer } = own(of, request);
+    return { ...answer, body };
+  };
+  const old = [await play(at, { scenario: 'no-answer' }), await play(at, { scenario: 'no-answer' })];
+  await addSource('pages', at, { events: 'websocket', recordings: false, after_s: 3 });
+  const live = [1, 2, 3].map(() => at.startCall({ scenario: 'simple' }));
+  await at.finished(live);
+  for (const { id } of live)
+    await followed(id);
+  assert.ok(asked(at, '/call-log').some((r) => r.query.page === '3'), 'they shared a request');
+  const { code, stdout, stderr } = await pull('pages', '--since', '12h');
+  assert.equal(code, 0, stderr);
+  const n = JSON.parse(stdout);
+  assert.deepEqual([n.records, n.imported, n.duplicates], [5, old.length, live.length]);
+});
+
 // --- losses ---
 
 const SHORT = [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { wait: 6000 }, { hangup: 'customer' }];
