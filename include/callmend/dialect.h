@@ -66,6 +66,10 @@ enum api_group { API_GROUP_NONE, API_GROUP_LIGHT, API_GROUP_MEDIUM, API_GROUP_HE
 /* An HTTP request to the provider. Strings live in the arena. */
 struct provider_request {
 	struct span method, url, body; /* method: GET POST PUT PATCH DELETE */
+	/* needs_session: the platform's documents disagree about the body. Where the first is
+	 * refused as a bad request (400), nothing was done, and it goes once more with this one.
+	 * Empty: there is none. */
+	struct span other_body;
 	bool needs_session;	/* goes through the source's session (callmend/connect.h), which
 				   adds its token and keeps its budgets */
 	enum api_group group;	/* needs_session */

@@ -61,11 +61,15 @@ static int finish(struct asking *k, const char *method, enum api_group group)
 
 /* --- one function per verb --- */
 
+/* The SDK sends the one form, the OpenAPI has the other. */
 static int ask_muted(struct asking *k, bool muted)
 {
+	const char *value = muted ? "true" : "false";
 	add_party(k, "");
-	buf_printf(&k->body, "{\"muted\":%s}", muted ? "true" : "false");
-	return finish(k, "PATCH", API_GROUP_LIGHT);
+	buf_printf(&k->body, "{\"muted\":%s}", value);
+	(void)finish(k, "PATCH", API_GROUP_LIGHT);
+	k->out->other_body = span_of(arena_printf(k->arena, "{\"party\":{\"muted\":%s}}", value));
+	return 0;
 }
 
 static int ask_mute(struct asking *k, struct fault *f)

@@ -5,10 +5,11 @@
  *
  * Failure modes: the INTENT finds the journal full - nothing is sent and the outcome says so; the
  * request surely never left - not_sent; no whole answer - unknown, and nothing here ever sends it
- * again; the process dies in between - the next start settles it the same way (ingest.c); the lane
- * is stopping - what has not begun is not_sent, so that the next start need not say unknown; what
- * goes by a session with the platform and its source has none (any more), or its turn does not come
- * in time - not_sent. */
+ * again, but for a bad request (400) of which the dialect knows another form, once; the process
+ * dies in between - the next start settles it the same way (ingest.c); the lane is stopping - what
+ * has not begun is not_sent, so that the next start need not say unknown; what goes by a session
+ * with the platform and its source has none (any more), or its turn does not come in time -
+ * not_sent. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -182,10 +183,33 @@ static void on_answer(void *user, const struct client_response *r)
 	take_answer(user, r, 0);
 }
 
+/* Nothing was done. Within the time of the first. */
+static bool goes_otherwise(struct effect_task *t)
+{
+	const struct ingest *in = t->lane->in;
+	struct connect_request *r = &t->request;
+	int64_t rest_ms = r->timeout_ms - (clock_monotonic_us() - t->started_us) / MS_US;
+	bool bad = r->response.end == CLIENT_ANSWERED && r->response.status == 400;
+
+	if (!bad || !t->other_body.n || rest_ms <= 0 || t->lane->stopping)
+		return false;
+	log_info("effects", "the platform of call %.*s refuses %.*s (400): once more with %.*s",
+		 SPAN_ARG(t->provider_call_id), SPAN_ARG(r->body), SPAN_ARG(t->other_body));
+	r->body = t->other_body;
+	r->timeout_ms = rest_ms;
+	t->other_body = (struct span){ 0 };
+	in->connect_send(in->connect, t->lane->shard, r);
+	return true;
+}
+
 /* At a stop its mail may come when there are no calls any more: the next start settles it. */
 static void on_session_answer(struct connect_request *r)
 {
-	take_answer(CONTAINER_OF(r, struct effect_task, request), &r->response, r->provider_us);
+	struct effect_task *t = CONTAINER_OF(r, struct effect_task, request);
+
+	if (goes_otherwise(t))
+		return;
+	take_answer(t, &r->response, r->provider_us);
 }
 
 /* --- doing it --- */
@@ -235,6 +259,7 @@ static void send_by_session(struct effect_task *t, const struct provider_request
 		return;
 	}
 	t->started_us = clock_monotonic_us();
+	t->other_body = pr->other_body;
 	t->request = (struct connect_request){ .source = t->source,
 					       .method = method_of(pr->method),
 					       .url = pr->url,

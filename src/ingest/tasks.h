@@ -24,6 +24,7 @@ struct effect_task {
 	struct command parsed;		/* spans in `command` and the arena */
 	struct errand errand;		/* SOCKET, RECORDER */
 	struct connect_request request; /* CONTROL, RECONCILE: by the source's session */
+	struct span other_body;		/* of it, if the first is a bad request; in the arena */
 	struct uuid tool;		/* TOOL: definition */
 	struct span tool_name;
 	struct span arguments;

@@ -111,6 +111,21 @@ test('each verb, and what shows that it worked', async () => {
   assert.deepEqual(sim.violations, []);
 });
 
+test('a platform that takes the other form of a mute: it is sent once more, and its words are shown when it takes neither', async () => {
+  const call = await talking();
+  const sent = () => sim.rest.log.filter((r) => r.method === 'PATCH' && r.path.includes(call.session.id)).map((r) => [r.status, r.body]);
+  sim.muteForm = 'party';
+  await seen(call.id, 'mute', {}, /the party is muted/);
+  assert.deepEqual(sent(), [[400, { muted: true }], [200, { party: { muted: true } }]]);
+  sim.muteForm = 'none';
+  const answer = await command(call.id, 'unmute');
+  sim.muteForm = null;
+  assert.equal((await reaches(answer, 'rejected')).verb, 'unmute');
+  assert.deepEqual(sent().slice(2), [[400, { muted: false }], [400, { party: { muted: false } }]]);
+  assert.equal(ann(call).muted, true);
+  sim.step(call, { hangup: 'customer' });
+});
+
 test('what cannot be is refused with the reason, before anything is sent; the call says so beforehand', async () => {
   const call = await talking();
   const { id } = call;

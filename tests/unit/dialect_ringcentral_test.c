@@ -105,6 +105,18 @@ static void test_requests(void **state)
 	}
 }
 
+static void test_other_form_of_a_mute(void **state)
+{
+	struct command mute = command_of("'verb':'mute'"), hold = command_of("'verb':'hold'");
+	struct provider_request got;
+	struct fault f = { 0 };
+	(void)state;
+	assert_int_equal(ringcentral_dialect.command(&mute, &call, &arena, &got, &f), 0);
+	assert_true(span_eq(got.other_body, json("{'party':{'muted':true}}")));
+	assert_int_equal(ringcentral_dialect.command(&hold, &call, &arena, &got, &f), 0);
+	assert_int_equal(got.other_body.n, 0);
+}
+
 static void test_reconcile(void **state)
 {
 	struct provider_request got;
@@ -380,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_requests, clean),
+		cmocka_unit_test_teardown(test_other_form_of_a_mute, clean),
 		cmocka_unit_test_teardown(test_reconcile, clean),
 		cmocka_unit_test_teardown(test_the_answer_gets_its_time, clean),
 		cmocka_unit_test_teardown(test_refusals, clean),

@@ -26,10 +26,10 @@ const TIMES = { effectMs: 60, pickUpMs: 4000, callLogMs: 20000, insightsMs: 3000
 export class RingCentralSim {
   // options: seed, speed, startAt, skewMs (the platform's clock against ours), dateSkewMs (its Date header against its clock), oauth (oauth.mjs), limits (rates.mjs),
   // ringcxSummaries (false: no queue has AI summaries, so there are no transcripts), ringcxWindow (begin | end: what segmentEndTime is of a report), ringcxNames (dialog | segment: of its
-  // rows' members), gateway (gateway.mjs), webhooks (webhooks.mjs), chances (deliveries.mjs), company (account.mjs), permissions (a list), times of TIMES, ports {platform, media, ringcx}, tls
+  // rows' members), muteForm (bare | party: the only body of a mute that is taken), gateway (gateway.mjs), webhooks (webhooks.mjs), chances (deliveries.mjs), company (account.mjs), permissions (a list), times of TIMES, ports {platform, media, ringcx}, tls
   constructor(options = {}) {
-    const { seed = 1, dateSkewMs = 0, permissions = PERMISSIONS, ringcxSummaries = true, ringcxWindow = 'begin', ringcxNames = 'dialog', tls = null } = options;
-    Object.assign(this, { options, dateSkewMs, ringcxSummaries, ringcxWindow, ringcxNames, speed: options.speed ?? 1, ...TIMES }, Object.fromEntries(Object.keys(TIMES).filter((k) => k in options).map((k) => [k, options[k]])));
+    const { seed = 1, dateSkewMs = 0, permissions = PERMISSIONS, ringcxSummaries = true, ringcxWindow = 'begin', ringcxNames = 'dialog', muteForm = null, tls = null } = options;
+    Object.assign(this, { options, dateSkewMs, ringcxSummaries, ringcxWindow, ringcxNames, muteForm, speed: options.speed ?? 1, ...TIMES }, Object.fromEntries(Object.keys(TIMES).filter((k) => k in options).map((k) => [k, options[k]])));
     this.random = new Random(seed);
     this.clock = new Clock(options);
     this.account = new Account(options.company);

@@ -151,7 +151,8 @@ function supervise(sim, request) {
 
 function mute(sim, request) {
   const found = ours(sim, request);
-  const muted = request.body?.muted ?? request.body?.party?.muted; // both are documented
+  const forms = { bare: request.body?.muted, party: request.body?.party?.muted }; // both are documented
+  const muted = sim.muteForm ? forms[sim.muteForm] : forms.bare ?? forms.party;
   if (typeof muted !== 'boolean')
     throw invalid('muted');
   must(found.party, ['Answered', 'Hold']);
