@@ -70,6 +70,7 @@ struct ws_handlers {
 	/* Bytes at the front of the socket's user that every message needs. They are fetched while
 	 * the message of the socket before is being handled: that of the last time. */
 	size_t user_front;
+	size_t queue_bytes; /* bound of what waits in each socket; 0: the server's */
 };
 
 struct http_route {
@@ -87,7 +88,7 @@ struct http_server_config {
 	const struct http_route *routes;
 	size_t routes_n;
 	void *user;		  /* http_server_user */
-	size_t ws_queue_bytes;	  /* per socket: bound for ws_send */
+	size_t ws_queue_bytes;	  /* per socket: bound for ws_send, where its handlers have none */
 	unsigned max_connections; /* of this shard */
 };
 
@@ -186,6 +187,8 @@ struct http_server *ws_server(const struct ws *);
  * bound, E_CLOSED after ws_close or when the client has left: nothing is queued then. May be called
  * from `accept` on. */
 MUST int ws_send(struct ws *, struct message *);
+/* Likewise n of them, one after the other: all or none. */
+MUST int ws_send_all(struct ws *, struct message *const *, size_t n);
 size_t ws_queued_bytes(const struct ws *);
 /* A steady stream with so many messages in a beat of 20 ms: those of a beat - of two beats, when
  * the server has hundreds of such streams - are read together, once as many bytes are there as so

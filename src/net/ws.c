@@ -103,16 +103,33 @@ void ws_drop_queue(struct ws *ws)
 		message_unref(queue_take(ws));
 }
 
-int ws_send(struct ws *ws, struct message *m)
+static size_t queue_bound(const struct ws *ws)
 {
+	size_t own = ws->handlers->queue_bytes;
+
+	return own ? own : ws_server(ws)->config.ws_queue_bytes;
+}
+
+int ws_send_all(struct ws *ws, struct message *const *m, size_t n)
+{
+	size_t bytes = ws->queued_bytes;
+
 	if (ws->closing || !ws->connection->wsi)
 		return E_CLOSED;
-	if (ws->queued_bytes + message_frame(m).n > ws_server(ws)->config.ws_queue_bytes)
+	for (size_t i = 0; i < n; i++)
+		bytes += message_frame(m[i]).n;
+	if (bytes > queue_bound(ws))
 		return E_FULL;
-	queue_put(ws, message_ref(m));
-	if (ws->open)
+	for (size_t i = 0; i < n; i++)
+		queue_put(ws, message_ref(m[i]));
+	if (ws->open && n)
 		lws_callback_on_writable(ws->connection->wsi);
 	return 0;
+}
+
+int ws_send(struct ws *ws, struct message *m)
+{
+	return ws_send_all(ws, &m, 1);
 }
 
 void ws_gather(struct ws *ws, unsigned messages)

@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "rig.h"
 
-enum { LIMIT = 100000, QUEUE = 256 * 1024 };
+enum { LIMIT = 100000, QUEUE = 256 * 1024, OWN_QUEUE = 1000 };
 
 enum { TEXT = 0x81, BINARY = 0x82, CLOSE = 0x88, PING = 0x89, PONG = 0x8a };
 
@@ -105,10 +105,9 @@ static void on_closed(struct ws *ws, int code)
 }
 
 static const struct ws_handlers handlers = { on_accept,	 on_open,   on_text, on_binary,
-					     on_drained, on_closed, 0 };
-static const struct ws_handlers text_only = {
-	on_accept, on_open, on_text, NULL, NULL, on_closed, 0
-};
+					     on_drained, on_closed, 0,	     0 };
+static const struct ws_handlers text_only = { on_accept, on_open,   on_text, NULL,
+					      NULL,	 on_closed, 0,	     OWN_QUEUE };
 
 static void hello(struct exchange *x)
 {
@@ -360,6 +359,35 @@ static void fill(struct shard *s, void *arg)
 	assert_int_equal(E_FULL, ws_send(last, m));
 	assert_true(ws_queued_bytes(last) <= QUEUE);
 	message_unref(m);
+}
+
+static void send_two(struct shard *s, void *arg)
+{
+	char text[600] = { 0 };
+	struct message *large = message_new((struct span){ text, sizeof(text) });
+	struct message *small = message_new((struct span){ text, 300 });
+	struct message *const both[] = { small, large }, *const twice[] = { small, small };
+
+	(void)s, (void)arg;
+	assert_int_equal(0, ws_send_all(last, both, 2));
+	assert_int_equal(E_FULL, ws_send_all(last, twice, 2));
+	assert_int_equal(300 + 600 + 2 * 4, ws_queued_bytes(last));
+	message_unref(small);
+	message_unref(large);
+}
+
+/* And the bound is that of the route. */
+static void several_go_together_or_not_at_all(void **state)
+{
+	(void)state;
+	struct reply r = { 0 };
+	struct buf b = { 0 };
+	int fd = client_connect(rig.port), before = atomic_load(&opened);
+
+	wsc_open(fd, "/text/room", "", &r);
+	rig_wait(&opened, before + 1);
+	rig_on_shard(&rig, 0, send_two, NULL);
+	leave(fd, &r, &b);
 }
 
 static void queued(struct shard *s, void *arg)
@@ -664,6 +692,7 @@ int main(void)
 		cmocka_unit_test(what_is_queued_goes_before_the_close),
 		cmocka_unit_test(a_gathered_stream_loses_nothing),
 		cmocka_unit_test(the_clients_close_is_answered_and_reported),
+		cmocka_unit_test(several_go_together_or_not_at_all),
 		cmocka_unit_test(a_slow_reader_fills_its_queue),
 		cmocka_unit_test(a_slow_reader_leaves),
 		cmocka_unit_test(refusals_are_http_answers),
