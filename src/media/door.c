@@ -195,6 +195,7 @@ static const struct ws_handlers handlers = {
 	.binary = on_binary,
 	.closed = on_closed,
 	.user_front = LINE_FRONT,
+	.queue_bytes = LINE_QUEUE_BYTES,
 };
 
 size_t media_routes(struct media *m, struct http_route *out, size_t cap)

@@ -43,7 +43,7 @@ struct line_leg {
 struct line_mark {
 	size_t name_n;
 	char name[LINE_NAME_MAX];
-	int64_t sent_ms; /* of audio in front of it, in all */
+	int64_t sent_ms; /* of audio in front of it, in all, without what was taken back */
 	bool cleared;	 /* we have asked for that meanwhile */
 };
 
@@ -140,9 +140,9 @@ struct media_line {
 	/* what we send */
 	struct line_mark *marks; /* MARKS_MAX; NULL: none was sent so far */
 	unsigned marks_n;
-	int64_t sent_ms, played_ms;
-	struct buf out;	 /* a message */
-	struct buf play; /* what waits for the clock, from play_at on */
+	int64_t sent_ms, played_ms; /* in all; a clear takes back what was sent and not played */
+	struct buf out;		    /* a message */
+	struct buf play;	    /* what waits for the clock, from play_at on */
 	size_t play_at;
 	int64_t clock_us; /* monotonic: the next frame is due */
 
@@ -308,9 +308,14 @@ void line_say_again(struct media_line *);
 void line_forget_said(struct media_line *);
 
 /* --- play.c: what goes out --- */
-enum { PLAY_FRAME_MS = 20 };
+enum {
+	PLAY_FRAME_MS = 20,
+	PLAY_WAITS_BYTES = 2 * 1024 * 1024, /* of sound, for the clock or in one play */
+	LINE_QUEUE_BYTES = 3 * 1024 * 1024, /* of messages at a socket: as much in base64 */
+};
 MUST int line_send(struct media_line *, const struct media_out *);
 /* Bytes of the stream's codec; `mark` may be empty. E_INVALID: this protocol or stream cannot. */
+/* All of it, or nothing: E_FULL, E_CLOSED. */
 MUST int line_play(struct media_line *, struct span payload, struct span mark, struct fault *f);
 MUST int line_clear(struct media_line *, struct fault *f);
 void line_marked(struct media_line *, struct span name, int64_t now_us);

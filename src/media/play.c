@@ -6,14 +6,21 @@
  * clear the marks that were pending come back, or are done with, as cleared: up to the last mark
  * that came by itself was surely heard.
  *
- * Failure modes: the socket takes no more, or the queue is full - E_FULL, nothing is sent; more
- * than MARKS_MAX marks pending - likewise. */
+ * Failure modes: the socket takes no more, or the queue is full - E_FULL, nothing is sent: half of
+ * it would be heard again when it is tried again; more than MARKS_MAX marks pending - likewise. */
 #include <stdlib.h>
 
 #include "base/metrics.h"
 #include "media/internal.h"
 
-enum { QUEUE_BYTES = 2 * 1024 * 1024, BEHIND_MAX = 10 };
+enum { BEHIND_MAX = 10 };
+
+static struct message *message_of(const struct media_out *out)
+{
+	struct span bytes = buf_span(out->b);
+
+	return out->binary ? message_new_binary(bytes) : message_new(bytes);
+}
 
 static int send_message(struct media_line *l, const struct media_out *out)
 {
@@ -26,7 +33,7 @@ static int send_message(struct media_line *l, const struct media_out *out)
 				   : ws_client_send(l->client, bytes);
 	if (!l->ws)
 		return E_CLOSED;
-	struct message *m = out->binary ? message_new_binary(bytes) : message_new(bytes);
+	struct message *m = message_of(out);
 	int rc = ws_send(l->ws, m);
 	message_unref(m);
 	return rc;
@@ -46,6 +53,8 @@ static int64_t ms_of(const struct media_line *l, size_t bytes)
 	unsigned width = g->codec->bits_per_sample / 8;
 	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
 
+	if (!bytes)
+		return 0;
 	if (width)
 		return (int64_t)(bytes * 1000 / (width * (rate ? rate : 8000)));
 	return span_is(span_of(g->codec->name), "g722") ? (int64_t)bytes / 8 : PLAY_FRAME_MS;
@@ -83,9 +92,8 @@ static size_t padding(const struct media_line *l, size_t n)
 
 /* --- sending --- */
 
-static int send_piece(struct media_line *l, struct span piece)
+static void put_piece(struct media_line *l, struct span piece, struct media_out *out)
 {
-	struct media_out out = { .b = &l->out };
 	size_t pad = padding(l, piece.n);
 	struct buf whole AUTO_BUF = { 0 };
 
@@ -96,18 +104,44 @@ static int send_piece(struct media_line *l, struct span piece)
 		whole.n += pad;
 		piece = buf_span(&whole);
 	}
-	buf_clear(&l->out);
-	l->dialect->put_audio(l->dialect_state, piece, &out);
-	return line_send(l, &out);
+	buf_clear(out->b);
+	l->dialect->put_audio(l->dialect_state, piece, out);
 }
 
-static int send_mark(struct media_line *l, struct span name)
+static size_t put_all(struct media_line *l, struct span payload, struct span mark,
+		      struct message **messages)
 {
 	struct media_out out = { .b = &l->out };
+	size_t most = piece_bytes(l), n = 0;
 
-	buf_clear(&l->out);
-	l->dialect->put_mark(l->dialect_state, name, &out);
-	return line_send(l, &out);
+	while (payload.n) {
+		struct span piece = { payload.p, payload.n < most ? payload.n : most };
+
+		put_piece(l, piece, &out);
+		messages[n++] = message_of(&out);
+		payload = span_from(payload, piece.n);
+	}
+	if (mark.n) {
+		buf_clear(out.b);
+		l->dialect->put_mark(l->dialect_state, mark, &out);
+		messages[n++] = message_of(&out);
+	}
+	return n;
+}
+
+/* All of it and the mark behind it, or nothing. */
+static int send_now(struct media_line *l, struct span payload, struct span mark)
+{
+	size_t most = payload.n / piece_bytes(l) + 2;
+	struct message **messages = calloc(most, sizeof(struct message *));
+
+	CHECK(messages);
+	size_t n = put_all(l, payload, mark, messages);
+	int rc = l->ws && !l->closing ? ws_send_all(l->ws, messages, n) : E_CLOSED;
+	for (size_t i = 0; i < n; i++)
+		message_unref(messages[i]);
+	free(messages);
+	return rc;
 }
 
 static void note_mark(struct media_line *l, struct span name)
@@ -123,18 +157,15 @@ static void note_mark(struct media_line *l, struct span name)
 	m->cleared = false;
 }
 
-static int send_now(struct media_line *l, struct span payload)
+/* What has been played goes when it is the larger part. */
+static void wait_for_clock(struct media_line *l, struct span payload)
 {
-	size_t most = piece_bytes(l);
-
-	while (payload.n) {
-		struct span piece = { payload.p, payload.n < most ? payload.n : most };
-
-		TRY(send_piece(l, piece));
-		l->sent_ms += ms_of(l, piece.n);
-		payload = span_from(payload, piece.n);
+	if (l->play_at > l->play.n / 2) {
+		l->play.n -= l->play_at;
+		memmove(l->play.p, l->play.p + l->play_at, l->play.n);
+		l->play_at = 0;
 	}
-	return 0;
+	buf_add(&l->play, payload);
 }
 
 int line_play(struct media_line *l, struct span payload, struct span mark, struct fault *f)
@@ -145,18 +176,19 @@ int line_play(struct media_line *l, struct span payload, struct span mark, struc
 		return fault(f, E_INVALID, "%s plays nothing", d->title);
 	if (mark.n && (!d->put_mark || mark.n > LINE_NAME_MAX))
 		return fault(f, E_INVALID, "%s has no marks, or this one is too long", d->title);
-	if (l->marks_n == MARKS_MAX || l->play.n + payload.n > QUEUE_BYTES)
+	if (l->marks_n == MARKS_MAX || l->play.n - l->play_at + payload.n > PLAY_WAITS_BYTES)
 		return fault(f, E_FULL, "too much is waiting to be played");
 	if (d->put_silence) {
-		buf_add(&l->play, payload);
+		wait_for_clock(l, payload);
 		return 0;
 	}
-	int rc = send_now(l, payload);
-	if (!rc && mark.n) {
+	int rc = send_now(l, payload, mark);
+	if (rc)
+		return fault(f, rc, "the socket takes no more");
+	l->sent_ms += ms_of(l, payload.n);
+	if (mark.n)
 		note_mark(l, mark);
-		rc = send_mark(l, mark);
-	}
-	return rc ? fault(f, rc, "the socket takes no more") : 0;
+	return 0;
 }
 
 int line_clear(struct media_line *l, struct fault *f)
@@ -171,9 +203,13 @@ int line_clear(struct media_line *l, struct fault *f)
 		return fault(f, E_INVALID, "%s clears nothing", l->dialect->title);
 	buf_clear(&l->out);
 	l->dialect->put_clear(l->dialect_state, &out);
+	int rc = line_send(l, &out);
+	if (rc)
+		return fault(f, rc, "the socket takes no more");
 	for (unsigned i = 0; i < l->marks_n; i++)
 		l->marks[i].cleared = true;
-	return line_send(l, &out);
+	l->sent_ms = l->played_ms;
+	return 0;
 }
 
 /* --- the clock of what must not pause --- */
@@ -186,15 +222,14 @@ static void send_frame(struct media_line *l)
 	if (left && n) {
 		struct span piece = { l->play.p + l->play_at, left < n ? left : n };
 
-		if (send_piece(l, piece) == 0)
-			l->sent_ms += ms_of(l, piece.n);
+		put_piece(l, piece, &out);
 		l->play_at += piece.n;
-		return;
+	} else {
+		buf_clear(&l->play);
+		l->play_at = 0;
+		buf_clear(&l->out);
+		l->dialect->put_silence(l->dialect_state, PLAY_FRAME_MS, &out);
 	}
-	buf_clear(&l->play);
-	l->play_at = 0;
-	buf_clear(&l->out);
-	l->dialect->put_silence(l->dialect_state, PLAY_FRAME_MS, &out);
 	if (line_send(l, &out))
 		metric_add_label(METRIC_MEDIA_MESSAGES, "unsent", 1);
 }
@@ -249,9 +284,12 @@ void line_marked(struct media_line *l, struct span name, int64_t now_us)
 	}
 }
 
+/* Marks behind the clear are of what was said since: they come back by themselves. */
 void line_cleared(struct media_line *l, int64_t now_us)
 {
-	for (unsigned k = 0; k < l->marks_n; k++)
-		tell_played(l, &l->marks[k], true, now_us);
-	drop_marks(l, l->marks_n);
+	unsigned n = 0;
+
+	while (n < l->marks_n && l->marks[n].cleared)
+		tell_played(l, &l->marks[n++], true, now_us);
+	drop_marks(l, n);
 }

@@ -127,8 +127,11 @@ test('what the caller heard: marks come back as played, or as cleared', async ()
   await product.must('POST', `${path}/clear`, {});
   const third = await played('third');
   assert.deepEqual({ name: third.name, ms: third.ms }, { name: 'cleared', ms: 300 });
+  await say(200, 'fourth');
+  const fourth = await played('fourth');
+  assert.deepEqual({ name: fourth.name, ms: fourth.ms }, { name: 'played', ms: 500 }); // the minute was never heard
   assert.deepEqual(client.complaints, []);
-  assert.deepEqual(client.marks.map((m) => m.how), ['played', 'played', 'cleared']);
+  assert.deepEqual(client.marks.map((m) => m.how), ['played', 'played', 'cleared', 'played']);
   assert.equal((await product.api('POST', `${path}/play`, { payload: '###' })).status, 422);
   client.kill();
   await sending;

@@ -175,11 +175,12 @@ size_t fake_count(struct hear *h, const char *part)
 
 /* --- lines --- */
 
-#define RINGCX(id, name, auth)                                                             \
-	",{\"id\":\"00000000-0000-7000-8000-0000000000" id "\",\"org_id\":"                \
-	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":"                         \
-	"\"00000000-0000-7000-8000-0000000000a1\",\"dialect\":\"ringcx\",\"name\":\"" name \
+#define SOURCE(id, dialect, name, auth)                                                         \
+	",{\"id\":\"00000000-0000-7000-8000-0000000000" id "\",\"org_id\":"                     \
+	"\"00000000-0000-7000-8000-000000000001\",\"project_id\":"                              \
+	"\"00000000-0000-7000-8000-0000000000a1\",\"dialect\":\"" dialect "\",\"name\":\"" name \
 	"\",\"auth\":[" auth "]}"
+#define RINGCX(id, name, auth) SOURCE(id, "ringcx", name, auth)
 
 static const char document[] =
 	"{\"version\":1,\"tokens\":[],\"projects\":[{\"id\":\"00000000-0000-7000-8000-"
@@ -207,7 +208,9 @@ static const char document[] =
 			       "\"CALLMEND_SECRET_TWIN\"}}")
 				RINGCX("b7", "other twin",
 				       "{\"type\":\"bearer\",\"secret\":{\"env\":"
-				       "\"CALLMEND_SECRET_TWIN\"}}") "]}";
+				       "\"CALLMEND_SECRET_TWIN\"}}")
+					SOURCE("b8", "plivo", "there", "")
+						SOURCE("b9", "exotel", "far", "") "]}";
 
 static void set_secrets(void)
 {
