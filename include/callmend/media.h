@@ -66,6 +66,8 @@ struct media_start {
 	unsigned legs_n;
 	bool legs_known;    /* false: these may come; a leg is there from its first frame on.
 			       legs_n 0: legs come by LEG_START, `encoding` says nothing */
+	unsigned our_leg;   /* what we send over a stream that never pauses (put_silence) is this
+			       leg, of which nothing comes in; 0: there is none */
 	struct json custom; /* parameters of the customer's own, an object; or JSON_NONE */
 	/* tells_calls only. `call_id` names another platform's call, which this one may belong to;
 	 * what it is called itself stands here. Empty: call_id is its own. */
@@ -154,7 +156,7 @@ struct media_dialect {
 	 * announced codec. One call makes one message, with no member more than the format has. */
 	void (*put_audio)(void *state, struct span payload, struct media_out *out);
 	/* Not NULL: this stream must never pause; `ms` of silence for when there is nothing else.
-	 */
+	 * What put_audio and this make are then bare bytes of the codec. */
 	void (*put_silence)(void *state, unsigned ms, struct media_out *out);
 	void (*put_mark)(void *state, struct span name, struct media_out *out);
 	void (*put_clear)(void *state, struct media_out *out);

@@ -77,8 +77,10 @@ static void describe(const struct transport *t, struct media_start *start)
 	start->channels = 1;
 	start->channels_known = true;
 	start->legs_known = true;
-	start->legs_n = 1;
+	start->legs_n = 2;
 	start->legs[0] = (struct media_leg){ SPEAKER_AI, SPAN("assistant") };
+	start->legs[1] = (struct media_leg){ SPEAKER_USER, SPAN("customer") };
+	start->our_leg = 1;
 }
 
 static int read_binary(void *state, struct span bytes, struct arena *a, struct media_event *out,

@@ -110,7 +110,7 @@ static void tell_silent(struct leg *l, int64_t at_us)
 
 static void silence(struct leg *l, int64_t from_us, int64_t at_us)
 {
-	if (l->held)
+	if (l->held || l->c.rests)
 		return;
 	if (!l->silent_from_us) {
 		l->silent_from_us = from_us;

@@ -51,6 +51,7 @@ struct leg_config {
 	struct pool *ring; /* of LEG_RING_PIECE_BYTES, outlives the leg: keep LEG_RING_MS to listen
 			      back; NULL: keep nothing */
 	bool dtmf;	   /* listen for tones in the sound */
+	bool rests;	   /* whose it is may say nothing: digital silence is not told */
 	bool pauses; /* nothing for a while means that nobody sends: neither silence nor loss */
 };
 

@@ -141,6 +141,7 @@ struct media_line {
 	struct line_mark *marks; /* MARKS_MAX; NULL: none was sent so far */
 	unsigned marks_n;
 	int64_t sent_ms, played_ms; /* in all; a clear takes back what was sent and not played */
+	unsigned our_leg;	    /* as in media_start */
 	struct buf out;		    /* a message */
 	struct buf play;	    /* what waits for the clock, from play_at on */
 	size_t play_at;

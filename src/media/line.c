@@ -115,6 +115,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 		.ring = l->project && l->project->audio.listen ? l->home->ring_memory : NULL,
 		.dtmf = true,
 		.pauses = l->dialect->pauses,
+		.rests = i && i == l->our_leg,
 	};
 	struct leg_view view;
 	size_t bytes;
@@ -222,6 +223,7 @@ static void keep_legs(struct media_line *l, const struct media_start *s)
 	if (l->legs_n > MEDIA_LEGS_MAX)
 		l->legs_n = MEDIA_LEGS_MAX;
 	l->legs_known = s->legs_known || l->channels > 1;
+	l->our_leg = s->our_leg;
 	for (unsigned i = 0; i < s->legs_n && i < MEDIA_LEGS_MAX; i++)
 		l->roles[i] = (struct media_leg){ .speaker = s->legs[i].speaker };
 	if (l->channels > 1)

@@ -1,7 +1,8 @@
 /* What goes out over a line, and how much of it was heard.
  *
  * Audio is cut into messages of the size the protocol takes; where it must never pause (Vapi's
- * transport) it waits in a queue, and a clock of 20 ms sends what is there or silence. A mark
+ * transport) it waits in a queue, and a clock of 20 ms sends what is there or silence; as what this
+ * side of the call says it is heard like what comes in, on a leg of its own. A mark
  * behind audio comes back when that has been played: everything in front of it was heard. After a
  * clear the marks that were pending come back, or are done with, as cleared: up to the last mark
  * that came by itself was surely heard.
@@ -10,6 +11,7 @@
  * it would be heard again when it is tried again; more than MARKS_MAX marks pending - likewise. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "media/internal.h"
 
@@ -95,14 +97,15 @@ static size_t padding(const struct media_line *l, size_t n)
 static void put_piece(struct media_line *l, struct span piece, struct media_out *out)
 {
 	size_t pad = padding(l, piece.n);
-	struct buf whole AUTO_BUF = { 0 };
+	struct buf *whole = &l->home->joined;
 
 	if (pad) {
-		buf_add(&whole, piece);
-		buf_reserve(&whole, pad);
-		memset(whole.p + whole.n, l->legs[0].codec->silence, pad);
-		whole.n += pad;
-		piece = buf_span(&whole);
+		buf_clear(whole);
+		buf_add(whole, piece);
+		buf_reserve(whole, pad);
+		memset(whole->p + whole->n, l->legs[0].codec->silence, pad);
+		whole->n += pad;
+		piece = buf_span(whole);
 	}
 	buf_clear(out->b);
 	l->dialect->put_audio(l->dialect_state, piece, out);
@@ -214,7 +217,16 @@ int line_clear(struct media_line *l, struct fault *f)
 
 /* --- the clock of what must not pause --- */
 
-static void send_frame(struct media_line *l)
+static void hear_ours(struct media_line *l, struct span sent, int64_t at_us)
+{
+	const struct line_audio a = { l->our_leg, -1, -1, at_us };
+
+	if (l->our_leg && l->state == LINE_RUNNING)
+		inbox_put(l, &a, sent);
+}
+
+/* What could not be sent was not said. */
+static void send_frame(struct media_line *l, int64_t at_us)
 {
 	struct media_out out = { .b = &l->out };
 	size_t n = bytes_of(l, PLAY_FRAME_MS), left = l->play.n - l->play_at;
@@ -232,6 +244,8 @@ static void send_frame(struct media_line *l)
 	}
 	if (line_send(l, &out))
 		metric_add_label(METRIC_MEDIA_MESSAGES, "unsent", 1);
+	else
+		hear_ours(l, buf_span(out.b), at_us);
 }
 
 void line_clock(struct media_line *l, int64_t now_us)
@@ -241,7 +255,7 @@ void line_clock(struct media_line *l, int64_t now_us)
 	if (!l->clock_us || now_us - l->clock_us > BEHIND_MAX * PLAY_FRAME_MS * 1000)
 		l->clock_us = now_us;
 	while (l->clock_us <= now_us) {
-		send_frame(l);
+		send_frame(l, clock_now_us() - (now_us - l->clock_us));
 		l->clock_us += PLAY_FRAME_MS * 1000;
 	}
 }

@@ -92,7 +92,8 @@ test('a call placed over WebSocket: audio both ways on a steady clock, its messa
   const placed = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava', name: 'a test' });
   const call = sim.calls.get(placed.provider_call_id);
   assert.deepEqual(call.request, { assistantId: 'ava', name: 'a test', transport: { provider: 'vapi.websocket', audioFormat: { format: 'pcm_s16le', container: 'raw', sampleRate: 16000 } } });
-  await attached(placed.call, 1);
+  const legs = await attached(placed.call, 2);
+  assert.deepEqual(legs.map((f) => [f.leg, f.speaker, f.value]), [[0, 'ai', 16000], [1, 'user', 16000]]);
   await told(placed.call, 'speech_started', (f) => f.speaker === 'ai');
   assert.equal((await until('in progress', async () => {
     const { body } = await product.api('GET', `/api/v1/calls/${placed.call}`);
@@ -103,6 +104,7 @@ test('a call placed over WebSocket: audio both ways on a steady clock, its messa
   const bytes = Buffer.from(said.buffer, said.byteOffset, said.byteLength);
   await product.must('POST', `/api/v1/calls/${placed.call}/audio/play`, { payload: bytes.toString('base64') });
   await until('what was played is heard', () => Buffer.concat(call.heard).includes(bytes.subarray(0, bytes.length - bytes.length % 640)));
+  await told(placed.call, 'speech_started', (f) => f.speaker === 'user'); // we are the customer
   assert.deepEqual(call.complaints, []);
   sim.end(call);
   await told(placed.call, 'detached', (f) => f.name === 'closed');

@@ -99,7 +99,7 @@ async function placed(t, options = {}, more = {}) {
   const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava', ...more });
   const other = sim.calls.get(provider_call_id);
   const answered = (n) => until(`socket ${n} is open`, () => sim.connections.length === n && other.socket.readyState === 1 && other.socket, { timeoutMs: 20000 });
-  const attached = (n) => until(`heard ${n} times`, () => w().facts(call).filter((f) => f.heard === 'attached').length >= n);
+  const attached = (n) => until(`heard ${n} times`, () => w().facts(call).filter((f) => f.heard === 'attached' && f.leg === 0).length >= n);
   return { sim, call, other, answered, attached };
 }
 
@@ -269,7 +269,10 @@ test('vapi-websocket: cut anywhere, in both formats; frames are lost and come tw
       await answered(1);
       const frames = await sim.play(other, pcm(300, rate), { fast: true, seed: 3, ...options });
       sim.end(other);
-      const told = await until('it is over', () => w().facts(call).some((f) => f.heard === 'detached') && summary(w().facts(call)));
+      const told = await until('it is over', () => {
+        const facts = w().facts(call).filter((f) => f.leg === 0); // the other is what we say
+        return facts.some((f) => f.heard === 'detached') && summary(facts);
+      });
       return { frames, ...told };
     };
     const { sound, ...whole } = await over();

@@ -3,6 +3,7 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { mediaWorldFor } from './lib/media.mjs';
 import { until } from '../../tools/lib/wait.mjs';
+import { VapiTransportServer } from '../../tools/media-sim/index.mjs';
 
 const w = mediaWorldFor({ before, after }, {}, (world) => world.mediaSource('twilio', 'phone'));
 
@@ -50,6 +51,30 @@ test('live audio comes while it is spoken, and on the leg it belongs to', async 
   customer.send({ type: 'unlisten' });
   await customer.message('unlistened');
   await client.stop();
+  assert.equal((await mix.message('listen-end')).reason, 'over');
+  [customer, assistant, mix].forEach((live) => live.close());
+});
+
+test('what we say over a transport is heard, too: as the customer, and in the mix', async (t) => {
+  const { product } = w();
+  const sim = await new VapiTransportServer({ source: () => new Int16Array(16000 * 60) }).listen();
+  t.after(() => sim.close());
+  const source = await w().addSource('transport', { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
+  const { call, provider_call_id } = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  await until('it has audio', () => w().facts(call).filter((f) => f.heard === 'attached').length === 2);
+  const [customer, assistant, mix] = await Promise.all(['customer', 'assistant', 'mix'].map(async (leg) => {
+    const live = await product.live({ subscribe: null });
+    live.send({ type: 'listen', id: leg, call, leg });
+    await live.message('listening');
+    return live;
+  }));
+  const said = Int16Array.from({ length: 8000 }, (_, i) => 12000 * Math.sin(2 * Math.PI * 440 * i / 16000));
+  await product.must('POST', `/api/v1/calls/${call}/audio/play`, { payload: Buffer.from(said.buffer).toString('base64') });
+  await customer.until('the tone', () => customer.frames.find(loud));
+  const first = await mix.until('the tone', () => mix.frames.find(loud));
+  await assistant.until('as much', () => assistant.frames.at(-1)?.atMs >= first.atMs);
+  assert.ok(!assistant.frames.some(loud));
+  sim.end(sim.calls.get(provider_call_id));
   assert.equal((await mix.message('listen-end')).reason, 'over');
   [customer, assistant, mix].forEach((live) => live.close());
 });

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import { mediaWorldFor } from './lib/media.mjs';
 import { until } from '../../tools/lib/wait.mjs';
+import { VapiTransportServer } from '../../tools/media-sim/index.mjs';
 
 const w = mediaWorldFor({ before, after }, { audio: { recording: { on: true, keep_days: 3 } }, config: { recording: { min_free_bytes: 0 }, analyst: { lease_ms: 1000 } } },
   (world) => world.mediaSource('twilio', 'phone'));
@@ -66,6 +67,29 @@ test('a call is recorded: left the customer, right the assistant', async () => {
   assert.equal(bytes[37], 2, 'channels');
   await until('the WAV files are gone', () => files('.wav').length === 0);
   assert.deepEqual(files().length, 1);
+});
+
+test('a call over a transport: what we say is on the left', async (t) => {
+  const { product } = w();
+  const sim = await new VapiTransportServer({ source: () => Int16Array.from({ length: 16000 }, (_, i) => 12000 * Math.sin(2 * Math.PI * 440 * i / 16000)), play: { stay: true } }).listen();
+  t.after(() => sim.close());
+  const source = await w().addSource('transport', { api_base: `http://127.0.0.1:${sim.port}`, private_key: product.secret('private', 'private') });
+  const placed = await product.must('POST', '/api/v1/calls', { source_id: source.id, assistant_id: 'ava' });
+  const other = sim.calls.get(placed.provider_call_id);
+  await until('both speak and are heard', () => w().facts(placed.call).filter((f) => f.heard === 'attached').length === 2);
+  await until('the assistant has spoken', () => other.heardBytes > 1.5 * 32000);
+  const bytes = Buffer.from(Int16Array.from({ length: 16000 }, (_, i) => 12000 * Math.sin(2 * Math.PI * 300 * i / 16000)).buffer);
+  const before = other.heardBytes;
+  await product.must('POST', `/api/v1/calls/${placed.call}/audio/play`, { payload: bytes.toString('base64') });
+  await until('it is heard', () => other.heardBytes > before + 1.5 * 32000);
+  sim.end(other);
+  const [made] = await ready(placed.call);
+  const p = await peaks(made.id);
+  const when = (side) => side.flatMap((v, i) => (i % 2 === 0 && side[i + 1] - v > 80 ? [i / 2 * p.ms] : []));
+  const [left, right] = [when(p.left), when(p.right)];
+  assert.ok(Math.abs(left.length * p.ms - 1000) <= 2 * p.ms && left.at(-1) - left[0] < 1100, `a second of ours: ${left}`);
+  assert.ok(Math.abs(right.length * p.ms - 1000) <= 2 * p.ms, `a second of the assistant's: ${right}`);
+  assert.ok(right.at(-1) < left[0], 'on one clock');
 });
 
 test('ranges of bytes', async () => {

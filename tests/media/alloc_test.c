@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "callmend/codec.h"
 #include "fake_hear.h"
+#include "media/internal.h"
 #include "node/record_sink.h"
 #include "tests/net/allocations.h"
 
@@ -374,6 +375,86 @@ static void grpc_frames_allocate_nothing(void **state)
 	grpc_client_free(c);
 }
 
+/* --- the transport: what we say is heard, too --- */
+
+static atomic_int told_peer;
+
+static void peer_speaks(struct ws *ws)
+{
+	static const char silence[640];
+	struct message *m = message_new_binary((struct span){ silence, sizeof(silence) });
+
+	assert_int_equal(0, ws_send(ws, m));
+	message_unref(m);
+}
+
+static void peer_hears(struct ws *ws, struct span bytes)
+{
+	(void)ws, (void)bytes;
+	atomic_fetch_add(&told_peer, 1);
+}
+
+static const struct ws_handlers peer = { .open = peer_speaks, .binary = peer_hears };
+
+static void dial_peer(struct shard *s, void *arg)
+{
+	const struct directory *d = lines.hear.directory;
+	const struct uuid call = fake_call(HEAR_CALL_ID);
+	char url[80];
+	struct media_placed at = { .call_id = SPAN("c1") };
+
+	(void)arg;
+	snprintf(url, sizeof(url), "ws://127.0.0.1:%u/transport", lines.rig.port);
+	at.url = span_of(url);
+	dial_placed(media_at(lines.media, s), media_dialect_find(SPAN("vapi-websocket")), &call,
+		    &d->sources[1].id, &at, SPAN("pcm_s16le"), 16000);
+}
+
+static struct media_line *dialled(struct shard *s)
+{
+	struct media_line *l = media_at(lines.media, s)->lines;
+
+	assert_true(l && l->client);
+	return l;
+}
+
+/* 4 s of a tone, less 20 ms: not whole frames. */
+static void speak(struct shard *s, void *arg)
+{
+	static int16_t words[4 * 16000 - 325];
+	struct span bytes = { (const char *)words, sizeof(words) };
+	struct fault f;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		words[i] = (int16_t)(9000 * sin((double)i / 16000 * 6.2832 * 300));
+	assert_int_equal(0, line_play(dialled(s), bytes, (struct span){ 0 }, &f));
+}
+
+static void hang_up(struct shard *s, void *arg)
+{
+	(void)arg;
+	ws_client_disconnect(dialled(s)->client);
+	dial_ended(lines.media, s, &dialled(s)->call);
+}
+
+static void what_we_say_allocates_nothing(void **state)
+{
+	(void)state;
+	int before = atomic_load(&begun);
+
+	rig_on_shard(&lines.rig, 0, dial_peer, NULL);
+	rig_wait(&begun, before + 1);
+	assert_int_equal(0, atomic_load(&line_shard));
+	rig_on_shard(&lines.rig, 0, speak, NULL);
+	rig_wait(&told_peer, 100);
+	count_from_now();
+	rig_wait(&told_peer, 300); /* words, and silence again */
+	assert_int_equal(0, counted());
+	rig_on_shard(&lines.rig, 0, hang_up, NULL);
+	rig_wait_connections(&lines.rig, 0);
+}
+
 static char folder[] = "/tmp/callmend-alloc-XXXXXX";
 
 static void attach(struct media *media)
@@ -394,6 +475,9 @@ static int setup(void **state)
 	lines.shards = SHARDS;
 	lines.sink = &looker;
 	lines.attach = attach;
+	lines.more = (struct http_route){
+		.method = HTTP_GET, .pattern = "/transport", .body_limit = 100000, .ws = &peer
+	};
 	if (record_sink_new(&recording, &config, SHARDS, &f))
 		return -1;
 	lines_start(&lines);
@@ -417,6 +501,7 @@ int main(void)
 		cmocka_unit_test(every_format_allocates_nothing),
 		cmocka_unit_test(listening_allocates_nothing),
 		cmocka_unit_test(grpc_frames_allocate_nothing),
+		cmocka_unit_test(what_we_say_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

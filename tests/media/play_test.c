@@ -249,10 +249,6 @@ static void all_pieces_or_none(void **state)
 
 /* --- the transport, on the test's clock --- */
 
-static struct {
-	atomic_int bytes, messages;
-} peer;
-
 static void on_open(struct ws *ws)
 {
 	static const char silence[640];
@@ -264,9 +260,7 @@ static void on_open(struct ws *ws)
 
 static void on_binary(struct ws *ws, struct span bytes)
 {
-	(void)ws;
-	atomic_fetch_add(&peer.bytes, (int)bytes.n);
-	atomic_fetch_add(&peer.messages, 1);
+	(void)ws, (void)bytes;
 }
 
 static const struct ws_handlers handlers = { .open = on_open, .binary = on_binary };
@@ -291,19 +285,63 @@ static void stop_clock(struct shard *s, void *arg)
 	line_of(s)->clock_us = 0;
 }
 
+/* What sinks get of what we say: recorders, and whoever else. */
+static struct {
+	atomic_int samples, loud, gaps;
+	int64_t next;
+} ours;
+
+static void *take_any(void *owner, struct media_line *l)
+{
+	(void)l;
+	return owner;
+}
+
+static void take_frame(void *user, const struct media_frame *f)
+{
+	(void)user;
+	if (f->leg != 1)
+		return;
+	assert_int_equal(SPEAKER_USER, f->speaker);
+	assert_int_equal(16000, f->rate_hz);
+	atomic_fetch_add(&ours.gaps, ours.next != f->pcm.at);
+	ours.next = f->pcm.at + (int64_t)f->pcm.n;
+	for (size_t i = 0; i < f->pcm.n; i++)
+		atomic_fetch_add(&ours.loud, f->pcm.samples[i] != 0);
+	atomic_fetch_add(&ours.samples, (int)f->pcm.n);
+}
+
+static void take_end(void *user, const char *why)
+{
+	(void)user, (void)why;
+}
+
+static const struct media_sink sink = { .begin = take_any, .frame = take_frame, .end = take_end };
+
+static void forget_ours(struct shard *s, void *arg)
+{
+	(void)arg;
+	inbox_hear(media_at(lines.media, s));
+	atomic_store(&ours.samples, 0);
+	atomic_store(&ours.loud, 0);
+	atomic_store(&ours.gaps, 0);
+}
+
 static int setup_transport(void **state)
 {
 	(void)state;
 	lines = (struct lines){ .more = { .method = HTTP_GET,
 					  .pattern = "/transport",
 					  .body_limit = 100000,
-					  .ws = &handlers } };
-	atomic_store(&peer.bytes, 0);
-	atomic_store(&peer.messages, 0);
+					  .ws = &handlers },
+				.sink = &sink,
+				.sink_owner = &ours };
+	ours.next = 0;
 	lines_start(&lines);
 	rig_on_shard(&lines.rig, 0, dial_peer, NULL);
-	wait_told("attached", 1);
+	wait_told("attached", 2);
 	rig_on_shard(&lines.rig, 0, stop_clock, NULL);
+	rig_on_shard(&lines.rig, 0, forget_ours, NULL);
 	return 0;
 }
 
@@ -341,6 +379,44 @@ static void slightly_more_than_time_passes_for_a_minute_and_more(void **state)
 	free(l);
 }
 
+/* Frame by frame, with the silence between them, and padded where a word ends within one. */
+static void what_we_say_is_a_leg_like_what_comes_in(void **state)
+{
+	(void)state;
+	enum { MS = 2 * 16 };
+	struct ticks t = { .now_us = 1000000, .n = 10 };
+
+	memset(sound, 1, 105 * MS);
+	rig_on_shard(&lines.rig, 0, pass, &t); /* nothing yet */
+	assert_int_equal(0, say(105 * MS, ""));
+	rig_on_shard(&lines.rig, 0, pass, &t);
+	rig_on_shard(&lines.rig, 0, pass, &t);
+	rig_wait(&ours.samples, 600 * 16);
+	assert_int_equal(600 * 16, atomic_load(&ours.samples));
+	assert_int_equal(105 * 16, atomic_load(&ours.loud));
+	assert_int_equal(0, atomic_load(&ours.gaps));
+	expect_told("\"speaker\":\"user\"", 1);
+	memset(sound, 0, 105 * MS);
+}
+
+static void pass_unsent(struct shard *s, void *arg)
+{
+	line_of(s)->closing = true;
+	pass(s, arg);
+	line_of(s)->closing = false;
+}
+
+static void what_was_not_sent_was_not_said(void **state)
+{
+	(void)state;
+	struct ticks t = { .now_us = 1000000, .n = 10 };
+
+	rig_on_shard(&lines.rig, 0, pass_unsent, &t);
+	rig_on_shard(&lines.rig, 0, pass, &t);
+	rig_wait(&ours.samples, 200 * 16);
+	assert_int_equal(200 * 16, atomic_load(&ours.samples));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TRANSPORT(name) cmocka_unit_test_setup_teardown(name, setup_transport, teardown)
 
@@ -354,6 +430,8 @@ int main(void)
 		TEST(two_minutes_and_a_half_at_once),
 		TEST(all_pieces_or_none),
 		TRANSPORT(slightly_more_than_time_passes_for_a_minute_and_more),
+		TRANSPORT(what_we_say_is_a_leg_like_what_comes_in),
+		TRANSPORT(what_was_not_sent_was_not_said),
 	};
 	return cmocka_run_group_tests_name("play", tests, NULL, NULL);
 }

@@ -631,6 +631,24 @@ static void nothing_more_comes(void **state)
 	kit_fini(&k);
 }
 
+/* Who says nothing on purpose is not "connected but silent". */
+static void silence_that_is_meant_is_not_told(void **state)
+{
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit k;
+	char bytes[FRAME];
+	(void)state;
+	memset(bytes, 0xff, sizeof(bytes));
+	c.rests = true;
+	kit_init(&k, &c);
+	for (size_t i = 0; i < 600; i++)
+		kit_frame(&k, (struct span){ bytes, sizeof(bytes) }, -1, -1, arrival(i));
+	kit_finish(&k, us_at(12000));
+	assert_int_equal(kit_count(&k, HEARD_SILENT), 0);
+	assert_true(kit_count(&k, HEARD_LEVEL) > 0); /* it is heard all the same */
+	kit_fini(&k);
+}
+
 /* --- levels --- */
 
 static void levels_are_those_of_the_sound(void **state)
@@ -1163,6 +1181,7 @@ int main(void)
 		cmocka_unit_test(clocks_that_differ_are_followed),
 		cmocka_unit_test(a_frame_the_platform_misses_has_its_place),
 		cmocka_unit_test(nothing_more_comes),
+		cmocka_unit_test(silence_that_is_meant_is_not_told),
 		cmocka_unit_test(levels_are_those_of_the_sound),
 		cmocka_unit_test(clipping_is_counted),
 		cmocka_unit_test(digital_silence_is_told),
