@@ -34,11 +34,9 @@ struct media_line *line_new(struct media_shard *s)
 	if (!l)
 		return NULL;
 	DL_DELETE(s->spare, l);
-	struct buf out = l->out, play = l->play;
+	struct buf out = l->out;
 	memset(l, 0, sizeof(*l));
 	l->out = out;
-	l->play = play;
-	buf_clear(&l->play);
 	l->home = s;
 	DL_APPEND(s->lines, l);
 	s->lines_n++;
@@ -77,6 +75,7 @@ static void give_back(struct media_line *l)
 	line_forget(l);
 	line_forget_said(l);
 	buf_free(&l->claim_text);
+	buf_free(&l->play);
 	directory_unref(take(l->dir));
 	if (l->has_call)
 		hear_release(s->media->config.hear, &l->call);

@@ -114,7 +114,8 @@ static void put_piece(struct media_line *l, struct span piece, struct media_out 
 static size_t put_all(struct media_line *l, struct span payload, struct span mark,
 		      struct message **messages)
 {
-	struct media_out out = { .b = &l->out };
+	struct buf text AUTO_BUF = { 0 }; /* megabytes, maybe: the line's own stays small */
+	struct media_out out = { .b = &text };
 	size_t most = piece_bytes(l), n = 0;
 
 	while (payload.n) {
