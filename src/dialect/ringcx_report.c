@@ -7,6 +7,7 @@
 #include "dialect/ringcentral_parts.h"
 
 enum { NAMES = 4 };
+static const char DIALOG[] = "dialogId";
 
 /* Of the first name that has something. */
 static struct span text_of(struct json row, const char *const names[NAMES], struct arena *a)
@@ -40,10 +41,14 @@ static struct span customer_of(struct json row, struct arena *a)
 	return rc_same(told, "outbound") ? text_of(row, dnis, a) : (struct span){ 0 };
 }
 
+bool ringcx_segment_is_of(struct json row, struct span dialog, struct arena *a)
+{
+	return span_eq(rc_text_at(row, DIALOG, a), dialog);
+}
+
 bool ringcx_segment_read(struct json row, struct arena *a, struct ringcx_segment *out)
 {
-	static const char *const dialog[NAMES] = { "dialogId" },
-				 *const id[NAMES] = { "segmentId", "segmentID" },
+	static const char *const id[NAMES] = { "segmentId", "segmentID" },
 				 *const name[NAMES] = { "segmentParticipantName" },
 				 *const channel[NAMES] = { "channelClass" },
 				 *const from[NAMES] = { "segmentStartTimeMs",
@@ -55,7 +60,7 @@ bool ringcx_segment_read(struct json row, struct arena *a, struct ringcx_segment
 							 "interactionStartTimeMs" };
 	struct span class = text_of(row, channel, a);
 
-	*out = (struct ringcx_segment){ .dialog = text_of(row, dialog, a),
+	*out = (struct ringcx_segment){ .dialog = rc_text_at(row, DIALOG, a),
 					.id = text_of(row, id, a),
 					.name = text_of(row, name, a),
 					.customer = customer_of(row, a),

@@ -15,6 +15,8 @@ struct ringcx_segment {
 	int64_t started_us, ended_us; /* 0: not told */
 	int64_t dialog_us;	      /* when its dialog began; 0: not told */
 };
+/* Of this dialog? Reads no more than that: a report of a busy hour has thousands of rows. */
+bool ringcx_segment_is_of(struct json row, struct span dialog, struct arena *);
 /* false: no segment of a call (of a chat, or without ids). Spans live in the row and the arena. */
 bool ringcx_segment_read(struct json row, struct arena *, struct ringcx_segment *out);
 

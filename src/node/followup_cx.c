@@ -132,7 +132,7 @@ void followup_cx_put(struct json rows, struct span dialog, struct json kept, str
 	json_begin_array(o, "segments");
 	put_kept(kept, o);
 	while (rows.kind == JSON_ARRAY && json_next(&it, &key, &row)) {
-		if (!ringcx_segment_read(row, &a, &s) || !span_eq(s.dialog, dialog) ||
+		if (!ringcx_segment_is_of(row, dialog, &a) || !ringcx_segment_read(row, &a, &s) ||
 		    is_kept(kept, s.id, &a))
 			continue;
 		put_segment(o, &s);

@@ -209,7 +209,7 @@ static bool read_dialog(struct json rows, struct json first, struct arena *a, st
 		return false;
 	d->id = s.dialog;
 	while (json_next(&it, &key, &row)) {
-		if (!ringcx_segment_read(row, a, &s) || !span_eq(s.dialog, d->id))
+		if (!ringcx_segment_is_of(row, d->id, a) || !ringcx_segment_read(row, a, &s))
 			continue;
 		if (before && row.raw.p != first.raw.p)
 			return false;
