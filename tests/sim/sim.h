@@ -2,9 +2,10 @@
  *
  * Bodies are written with ' for " and ` for ': sim_webhook(&sim,
  * "{'t':'transcript','s':'user','final':true,'text':'hello'}"). Members of an input: t (type), s
- * (ai user), name, id, text, reason, final, here (answer_here), beside, report (from_report), turn, key,
- * at and end (ms after the start of the simulation; absent: no provider time), data, facts {..},
- * result {reason,start,end,cost,summary,ok,data}, party {id,seq,side,state,reason,number,ends,to}.
+ * (ai user), name, id, text, reason, final, here (answer_here), beside, report (from_report), turn,
+ * key, at and end (ms after the start of the simulation; absent: no provider time), data, facts
+ * {..}, result {reason,start,end,cost,summary,ok,data}, party
+ * {id,seq,side,state,reason,number,ends,to}.
  */
 #ifndef CALLMEND_TESTS_SIM_H
 #define CALLMEND_TESTS_SIM_H
