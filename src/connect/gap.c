@@ -25,7 +25,7 @@ enum {
 
 void gap_init(struct login *s)
 {
-	s->gap.good_us = s->gap.since_us = GAP_NONE;
+	s->gap.good_us = s->gap.since_us = s->gap.swept_us = GAP_NONE;
 	login_seed(&s->gap.pause, PAUSE_MS, PAUSE_MAX_MS);
 }
 
@@ -65,15 +65,12 @@ static int64_t bounded(const struct login *s, int64_t since_us, int64_t now_us)
 	return now_us - MAX_US;
 }
 
-static void ask_since(struct login *s, int64_t since_us, bool sweep)
+static void ask_since(struct login *s, int64_t *since_us, int64_t us)
 {
-	struct gap *g = &s->gap;
-
 	if (!login_wants_calls(s))
 		return;
-	g->swept = sweep && (g->since_us == GAP_NONE || g->swept);
-	g->since_us = least(g->since_us, since_us);
-	g->until_us = login_now(s);
+	*since_us = least(*since_us, us);
+	s->gap.until_us = login_now(s);
 }
 
 void gap_lost(struct login *s)
@@ -85,15 +82,19 @@ void gap_lost(struct login *s)
 
 	texts_lost(s, since_us);
 	if (known)
-		ask_since(s, since_us, false);
+		ask_since(s, &g->since_us, since_us);
 	gap_good(s, now_us);
 	s->keep.dirty = true;
 }
 
 void gap_sweep(struct login *s)
 {
-	if (s->gap.good_us != GAP_NONE)
-		ask_since(s, s->gap.good_us - SWEEP_S * SECOND_US, true);
+	int64_t good_us = s->gap.good_us, oldest_us = login_now(s) - MAX_US;
+
+	if (good_us == GAP_NONE)
+		return;
+	good_us -= SWEEP_S * SECOND_US;
+	ask_since(s, &s->gap.swept_us, good_us > oldest_us ? good_us : oldest_us);
 }
 
 /* --- the call log --- */
@@ -108,7 +109,7 @@ static void on_asked(struct connect_missed *m)
 	if (!over) {
 		g->again_us = login_now(s) + backoff_next_ms(&g->pause) * MS_US;
 	} else if (g->until_us == g->out_until_us) { /* no other loss meanwhile */
-		g->since_us = GAP_NONE;
+		g->since_us = g->swept_us = GAP_NONE;
 		s->keep.dirty = true;
 		backoff_reset(&g->pause);
 	}
@@ -124,9 +125,9 @@ static void ask_for_calls(struct login *s)
 
 	g->asked = (struct connect_missed){
 		.source = s->id,
-		.since_us = g->since_us + ahead_us - SLACK_S * SECOND_US,
+		.since_us = least(g->since_us, g->swept_us) + ahead_us - SLACK_S * SECOND_US,
 		.until_us = g->until_us + ahead_us + SLACK_S * SECOND_US,
-		.once = g->swept,
+		.once = g->since_us == GAP_NONE,
 		.done = on_asked,
 	};
 	g->out_until_us = g->until_us;
@@ -141,6 +142,7 @@ void gap_step(struct login *s, int64_t now_us)
 
 	if (gateway_is_whole(s, now_us))
 		gap_good(s, tell_durable_us(&s->tell, s->gateway.heard_us));
-	if (g->since_us != GAP_NONE && !g->out && s->provider_us && now_us >= g->again_us)
+	bool owes = least(g->since_us, g->swept_us) != GAP_NONE;
+	if (owes && !g->out && s->provider_us && now_us >= g->again_us)
 		ask_for_calls(s);
 }

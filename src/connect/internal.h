@@ -300,7 +300,7 @@ struct gap {
 	int64_t good_us; /* up to here nothing is missing; GAP_NONE: nobody knows */
 	/* Calls that may be missing and are not asked for yet; since_us GAP_NONE: none. */
 	int64_t since_us, until_us;
-	bool swept; /* nobody knows that they are missing */
+	int64_t swept_us; /* likewise since then, though nobody knows that any are missing */
 	struct connect_missed asked;
 	bool out; /* asked is */
 	int64_t out_until_us, again_us;

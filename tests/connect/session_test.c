@@ -1759,6 +1759,35 @@ static void what_nobody_tells_is_swept_up(void **state)
 	assert_int_equal(READ(p.hooks_made), 1);
 }
 
+static bool far_back(void)
+{
+	int64_t since_us = atomic_load(&n.missed_since_us);
+
+	return since_us && since_us < clock_now_us() - 7000 * SECOND_US;
+}
+
+/* What was swept is no loss: a restart has texts of its own time only. */
+static void a_sweep_is_no_loss_for_a_restart(void **state)
+{
+	int64_t since_us = 0;
+
+	(void)state;
+	configure("ringcentral", HOOK_WITH(",'from_number':'+15550100'"));
+	AWAIT_FAST(is(CONNECT_LIVE, NULL) && resynced(1) && texts_asked("", NULL) == 1);
+	atomic_store(&n.missed_code, E_UNAVAILABLE);
+	for (unsigned i = 0; i < 2; i++) {
+		let_pass(2000);
+		stop_node();
+		atomic_store(&n.missed_since_us, 0);
+		start_node();
+		put_directory();
+		AWAIT_FAST(texts_asked("", &since_us) == 2 + i && far_back());
+		assert_ago(since_us, 3600);
+		assert_ago(atomic_load(&n.missed_since_us), 7200);
+		assert_false(atomic_load(&n.missed_once));
+	}
+}
+
 static void calls_nobody_wants_are_not_asked_for(void **state)
 {
 	(void)state;
@@ -2027,6 +2056,7 @@ int main(void)
 		T(calls_of_a_blacklisted_webhook_are_asked_for),
 		T(deliveries_that_we_refuse_are_a_loss),
 		T(what_nobody_tells_is_swept_up),
+		T(a_sweep_is_no_loss_for_a_restart),
 		T(calls_nobody_wants_are_not_asked_for),
 		T(a_full_journal_delays),
 		T(beyond_the_bound_the_platform_keeps_them),
