@@ -143,7 +143,7 @@ int64_t dial_pause_ms(unsigned failed, int close_code)
 
 static void try_again(struct dial *d, int close_code, const char *last)
 {
-	char why[REASON_BYTES];
+	char why[REASON_BYTES + 64];
 	int64_t pause_ms = dial_pause_ms(d->tries, close_code);
 
 	if (++d->tries < TRIES_MAX) {

@@ -182,6 +182,32 @@ static void windows_of_losses_become_one(void **state)
 	assert_string_equal(sql("select count(*) from jobs"), "0");
 }
 
+static void end_import(int n, const char *name, int imported)
+{
+	char id[40];
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { id, "done" };
+	snprintf(id, sizeof(id), "70000000-0000-7000-8000-00000000000%d", n);
+	sql("insert into imports (id, org_id, source_id, name, format, imported) values ('%s', "
+	    "'" DEFAULT_ORG "', '" SOURCE "', '%s', 'ringcentral', %d)",
+	    id, name, imported);
+	assert_ok(store_query_once(fixture_url(), "import_end", params, 2, &out, &oops));
+	assert_non_null(strstr(buf_z(&out), "\"imported\""));
+}
+
+static void of_sweeps_that_bring_nothing_the_last_stays(void **state)
+{
+	(void)state;
+	end_import(1, "missed", 2);
+	end_import(2, "missed", 0);
+	end_import(3, "pull", 0);
+	assert_string_equal(sql("select count(*) from imports"), "3");
+	end_import(4, "missed", 0);
+	assert_string_equal(
+		sql("select string_agg(right(id::text, 1), ' ' order by id) from imports"),
+		"1 3 4");
+}
+
 /* Windows of a sweep an hour do not grow into each other; a loss has both of its looks. */
 static void a_sweep_is_looked_for_once(void **state)
 {
@@ -428,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup(a_pull_is_not_changed_by_another, fresh),
 		cmocka_unit_test_setup(windows_of_losses_become_one, fresh),
 		cmocka_unit_test_setup(a_sweep_is_looked_for_once, fresh),
+		cmocka_unit_test_setup(of_sweeps_that_bring_nothing_the_last_stays, fresh),
 		cmocka_unit_test_setup(what_was_given_up_comes_with_the_next_loss, fresh),
 		cmocka_unit_test_setup(a_dead_pull_is_told_each_time, fresh),
 		cmocka_unit_test_setup(a_dead_apply_is_told, fresh),

@@ -37,7 +37,7 @@ static void expect(const char *said, enum speaker first, unsigned voices, const 
 	static const char letters[] = {
 		[SPEAKER_NONE] = '-', [SPEAKER_AI] = 'o', [SPEAKER_USER] = 'c'
 	};
-	struct stt_result r[RESULTS_MAX];
+	struct stt_result r[RESULTS_MAX] = { 0 };
 	enum speaker speakers[RESULTS_MAX];
 	char found[RESULTS_MAX + 1] = "";
 	size_t n = make(said, r);
