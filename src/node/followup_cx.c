@@ -256,7 +256,7 @@ static struct followed *earliest(struct followup *w, const bool wanted[])
 
 static int find_segments(struct followup *w, struct fault *f)
 {
-	bool wanted[FOLLOWUP_CALLS_MAX];
+	bool wanted[FOLLOWUP_CALLS_MAX] = { false };
 	struct reports r = { .n = 0 };
 	struct followed *c;
 
