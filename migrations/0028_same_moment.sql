@@ -3,22 +3,6 @@
 
 -- --- words of a call: its row first ---
 
--- Of two recordings, or of a recording and of the platform: decided before, speech-to-text put its words over the platform's, and
--- one recording's over the other's.
-create or replace function callmend_recording_words(which uuid, heard jsonb) returns void language plpgsql as $$
-declare
-	call uuid;
-	words jsonb;
-begin
-	update recordings r set words = heard, updated_at = now() where r.id = which returning r.call_id into call;
-	perform from calls c where c.id = call for no key update;
-	select jsonb_agg(w) into words from recordings r, jsonb_array_elements(r.words) w where r.call_id = call;
-	if words is not null and not callmend_platform_spoken(call) and not callmend_call_spoken(call) then
-		perform callmend_words_beside(call, words);
-	end if;
-end
-$$;
-
 -- Of two insights the second's words took the place of the first's, and came beside those that an import was adding. Here and not
 -- in callmend_insight_spoken(): all who have a call's row and then want its insights would wait for who has them the other way round.
 create or replace function callmend_insight_put(org uuid, call uuid, what text, doc jsonb, told timestamptz) returns void language plpgsql as $$
@@ -55,32 +39,6 @@ begin
 	update call_follow_ups f set state = doc->>'state', tries = f.tries + 1, error = left(doc->>'error', 1000), spoken = f.spoken or told,
 		due_at = now() + coalesce((doc->>'delay_ms')::bigint, 0) * interval '1 millisecond', updated_at = now()
 	where f.call_id = call;
-end
-$$;
-
--- Whether the call was lost is asked when nobody is telling its end: in the statement that waits, only the row itself is new.
-create or replace function callmend_log_put(call uuid, doc jsonb) returns void language plpgsql as $$
-begin
-	perform from calls c where c.id = call for no key update;
-	insert into call_follow_ups as f (call_id, org_id, source_id, due_at, log)
-	select c.id, c.org_id, c.source_id, now(), doc from calls c where c.id = call and c.source_id is not null
-	on conflict (call_id) do update set log = excluded.log, updated_at = now();
-	-- What was followed live knows its times and its end better than a record with whole seconds, unless it was lost.
-	update calls c set
-		customer_number = coalesce(c.customer_number, nullif(doc->'customer'->>'number', '')),
-		customer = coalesce(jsonb_strip_nulls(doc->'customer'), '{}') || coalesce(jsonb_strip_nulls(c.customer), '{}'),
-		kind = coalesce(c.kind, doc->>'direction'),
-		started_at = case when x.lost then coalesce((doc->>'started_at')::timestamptz, c.started_at) else c.started_at end,
-		ended_at = case when x.lost then coalesce((doc->>'ended_at')::timestamptz, c.ended_at) else c.ended_at end,
-		duration_ms = case when x.lost then coalesce((doc->>'duration_ms')::bigint, c.duration_ms) else c.duration_ms end,
-		ended_reason = case when x.lost then doc->>'reason' else c.ended_reason end,
-		ended_class = case when x.lost then case doc->>'reason' when 'completed' then 'other' else 'telephony' end
-			else c.ended_class end,
-		updated_at = now()
-	from (select k.id, coalesce(k.ended_class, 'lost') = 'lost' and doc->>'reason' is not null as lost from calls k) x
-	where c.id = call and x.id = c.id and not c.live;
-	perform callmend_job('analyse', c.id::text, c.org_id, null, 0) from calls c
-		where c.id = call and c.project_id is not null and not c.live;
 end
 $$;
 

@@ -41,7 +41,8 @@ create or replace function callmend_recording_put(call uuid, doc jsonb, waveform
 $$;
 comment on function callmend_recording_put(uuid, jsonb, json) is 'Stores a recording {id, state, file, sources, started_at, duration_ms, bytes, channels, rate_hz, error, imported, platform_id, mixed, on_demand, speech} and its waveform; asks for the words of one that came from elsewhere, or whose call has none, when its project has speech-to-text';
 
--- Another argument would make another function beside it.
+-- Another argument would make another function beside it. The call's row first: decided before, speech-to-text put its words over the
+-- platform's that came at the same moment, and one recording's over the other's.
 drop function callmend_recording_words(uuid, jsonb);
 create function callmend_recording_words(which uuid, heard jsonb, told_apart integer default null) returns void language plpgsql as $$
 declare

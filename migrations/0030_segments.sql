@@ -8,7 +8,8 @@ create function callmend_segments(before jsonb, news jsonb) returns jsonb langua
 $$;
 comment on function callmend_segments(jsonb, jsonb) is 'Segments of one dialog of two reports [{id, name, started_at, ended_at}], each once, as the newer report has it';
 
--- Segments that nobody knew of when all was fetched: it is fetched again.
+-- Segments that nobody knew of when all was fetched: it is fetched again. Whether the call was lost is asked when nobody is telling
+-- its end: in the statement that waits, only the row itself is new.
 create or replace function callmend_log_put(call uuid, doc jsonb) returns void language plpgsql as $$
 declare
 	before jsonb;

@@ -400,16 +400,10 @@ static const struct ws_handlers peer = { .open = peer_speaks, .binary = peer_hea
 
 static void dial_peer(struct shard *s, void *arg)
 {
-	const struct directory *d = lines.hear.directory;
 	const struct uuid call = fake_call(HEAR_CALL_ID);
-	char url[80];
-	struct media_placed at = { .call_id = SPAN("c1") };
 
 	(void)arg;
-	snprintf(url, sizeof(url), "ws://127.0.0.1:%u/transport", lines.rig.port);
-	at.url = span_of(url);
-	dial_placed(media_at(lines.media, s), media_dialect_find(SPAN("vapi-websocket")), &call,
-		    &d->sources[1].id, &at, SPAN("pcm_s16le"), 16000);
+	lines_place(&lines, s, &call, SPAN("pcm_s16le"), 16000);
 }
 
 static struct media_line *dialled(struct shard *s)

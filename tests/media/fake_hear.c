@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "media/internal.h"
 #include "ringcx.pb-c.h"
 
 /* --- the fake --- */
@@ -281,6 +282,19 @@ void lines_stop(struct lines *l)
 	buf_free(&l->hear.told);
 	buf_free(&l->hear.asked);
 	pthread_mutex_destroy(&l->hear.lock);
+}
+
+void lines_place(struct lines *l, struct shard *here, const struct uuid *call, struct span encoding,
+		 uint32_t rate_hz)
+{
+	const struct uuid *source = &l->hear.directory->sources[1].id;
+	char url[80];
+	struct media_placed at = { .call_id = SPAN("c1") };
+
+	snprintf(url, sizeof(url), "ws://127.0.0.1:%u/transport", l->rig.port);
+	at.url = span_of(url);
+	dial_placed(media_at(l->media, here), media_dialect_find(SPAN("vapi-websocket")), call,
+		    source, &at, encoding, rate_hz);
 }
 
 int lines_open(struct lines *l, const char *path, int *status)

@@ -54,6 +54,9 @@ void lines_start(struct lines *);
 void lines_stop(struct lines *);
 /* A socket at this path, 101 or the refusal's status. */
 int lines_open(struct lines *, const char *path, int *status);
+/* On the shard: a call that was placed over Vapi's WebSocket, whose other side is at /transport. */
+void lines_place(struct lines *, struct shard *, const struct uuid *call, struct span encoding,
+		 uint32_t rate_hz);
 void lines_text(int fd, const char *text); /* with ' for " */
 /* µ-law of a Twilio stream, n frames of 20 ms. */
 void lines_twilio_start(int fd, const char *call);

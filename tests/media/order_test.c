@@ -57,15 +57,8 @@ static const struct ws_handlers handlers = {
 
 static void dial_peer(struct shard *s, void *arg)
 {
-	const struct directory *d = lines.hear.directory;
-	char url[80];
-	struct media_placed at = { .call_id = SPAN("c1") };
-
 	(void)arg;
-	snprintf(url, sizeof(url), "ws://127.0.0.1:%u/transport", lines.rig.port);
-	at.url = span_of(url);
-	dial_placed(media_at(lines.media, s), media_dialect_find(SPAN("vapi-websocket")), &CALL,
-		    &d->sources[1].id, &at, SPAN("mulaw"), 8000);
+	lines_place(&lines, s, &CALL, SPAN("mulaw"), 8000);
 }
 
 static void look_for_line(struct shard *s, void *arg)
