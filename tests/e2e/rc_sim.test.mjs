@@ -531,9 +531,11 @@ test('presence, voicemail and the like are told to those who want them', async (
   await sim.finished([sim.startCall({ scenario: 'voicemail', customer: { number: '+15550100001' } }), sim.startCall({ script: [{ outbound: 'bob' }, { busy: 'customer' }, { hangup: 'bob' }] })]);
   await sim.webhooks.idle();
   const of = (part) => hook.events.filter((e) => e.event.includes(part)).map((e) => e.body);
-  assert.deepEqual([...new Set(of('/presence').map((b) => b.extensionId))], ['62001016'], 'not Bob\'s');
-  assert.deepEqual([...new Set(of('/presence').map((b) => b.telephonyStatus))], ['Ringing', 'CallConnected', 'NoCall']);
-  assert.ok(of('/presence').every((b, i, all) => i === 0 || b.sequence > all[i - 1].sequence));
+  // Presence is told by requests side by side, which may overtake one another: its order is its sequence.
+  const presence = of('/presence').sort((a, b) => a.sequence - b.sequence);
+  assert.deepEqual([...new Set(presence.map((b) => b.extensionId))], ['62001016'], 'not Bob\'s');
+  assert.deepEqual([...new Set(presence.map((b) => b.telephonyStatus))], ['Ringing', 'CallConnected', 'NoCall']);
+  assert.equal(new Set(presence.map((b) => b.sequence)).size, presence.length);
   assert.deepEqual(of('/voicemail').map((b) => [b.type, b.from.phoneNumber, b.attachments[0].type]), [['Voicemail', '+15550100001', 'AudioRecording']]);
   assert.deepEqual(of('/message-store').map((b) => b.changes[0].newCount), [1]);
 });
