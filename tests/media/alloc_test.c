@@ -25,21 +25,9 @@ static struct lines lines;
 static struct record_sink *recording;
 static atomic_int begun, line_shard;
 
-static void pause_counting(void)
-{
-	allocations_watch(false);
-}
-
-static void go_on_counting(void)
-{
-	allocations_watch(true);
-}
-
 static void watch(struct shard *s, void *on)
 {
 	(void)s;
-	lines.hear.on_tell = on ? pause_counting : NULL;
-	lines.hear.after_tell = on ? go_on_counting : NULL;
 	allocations_watch(on != NULL);
 }
 
@@ -507,6 +495,8 @@ static int setup(void **state)
 
 	(void)state;
 	atomic_store(&lines.hear.way, HEAR_CALL_ID);
+	lines.hear.on_tell = allocations_pause;
+	lines.hear.after_tell = allocations_go_on;
 	lines.shards = SHARDS;
 	lines.sink = &looker;
 	lines.attach = attach;

@@ -10,11 +10,22 @@
 #endif
 
 static _Thread_local bool watched __attribute__((tls_model("initial-exec")));
+static _Thread_local bool paused __attribute__((tls_model("initial-exec")));
 static atomic_long seen;
 
 void allocations_watch(bool on)
 {
 	watched = on;
+}
+
+void allocations_pause(void)
+{
+	paused = true;
+}
+
+void allocations_go_on(void)
+{
+	paused = false;
 }
 
 long allocations_seen(void)
@@ -39,7 +50,7 @@ void *__libc_realloc(void *p, size_t n);
 
 static void note(void)
 {
-	if (watched)
+	if (watched && !paused)
 		atomic_fetch_add(&seen, 1);
 }
 

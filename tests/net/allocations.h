@@ -9,6 +9,9 @@
 /* Of the calling thread, from now on or no longer. Under a sanitizer, which has an allocator of its
  * own, nothing is ever counted. */
 void allocations_watch(bool on);
+/* What the calling thread does in between is not counted, watched or not. */
+void allocations_pause(void);
+void allocations_go_on(void);
 long allocations_seen(void); /* by all watched threads; forgets them */
 /* malloc that is never counted: for a library whose business it is. */
 void *allocations_uncounted(size_t n);
