@@ -395,10 +395,12 @@ test('call control before an answer and beside a call: answer, ignore, reject, f
 test('a snapshot holds what happened up to its Date, at any speed', async (t) => {
   const sim = await world(t, { speed: 300 });
   const api = await client(sim);
-  const running = sim.startCall({ script: [{ inbound: true }, { ring: 'ann' }, { answer: 'ann' }, ...Array.from({ length: 60 }, (_, i) => [{ [i % 2 ? 'unhold' : 'hold']: 'ann' }, { wait: 2000 }]).flat(),
-    { hangup: 'all' }] });
+  const script = [{ inbound: true }, { ring: 'ann' }, { answer: 'ann' }, ...Array.from({ length: 60 }, (_, i) => [{ [i % 2 ? 'unhold' : 'hold']: 'ann' }, { wait: 2000 }]).flat(),
+    { hangup: 'all' }];
   let looked = 0;
-  while (!running.over) {
+  for (let running; looked < 6 || !running.over;) { // who is slow needs another call
+    if (!running || running.over)
+      running = sim.startCall({ script });
     const { status, body, headers } = await api('GET', `${B}/${running.id}`);
     const date = Date.parse(headers.get('date'));
     const told = running.session.told.filter((b) => b.parties[0].extensionId && Date.parse(b.eventTime) < date);
@@ -410,7 +412,6 @@ test('a snapshot holds what happened up to its Date, at any speed', async (t) =>
       assert.ok([told.at(-1).parties[0].status.code, ...later].includes(body.parties[1].status.code), 'the newest before, or one of that second');
     }
   }
-  assert.ok(looked > 5);
 });
 
 test('presence: pages of extensions with their calls, several at once as multipart', async (t) => {

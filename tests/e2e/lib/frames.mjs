@@ -49,7 +49,7 @@ export class FrameRoad {
     far.on('data', framed(0, (bytes) => near.write(bytes)));
     for (const [one, other] of [[near, far], [far, near]]) {
       one.on('error', () => {});
-      one.on('close', () => other.destroy());
+      one.on('close', (failed) => (failed ? other.destroy() : other.end())); // in order: what is on its way arrives
     }
   }
 
