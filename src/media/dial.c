@@ -29,8 +29,6 @@ enum {
 	MESSAGE_MAX = 4 * 1024 * 1024,
 	CLOSED_NORMALLY = 1000,
 	CLOSED_POLICY = 1008,
-	CLOSED_RESTART = 1012, /* and overloaded, behind it */
-	CLOSED_LAST = 1015,
 };
 
 struct dial {
@@ -134,11 +132,9 @@ static void give_up(struct dial *d, const char *why)
 int64_t dial_pause_ms(unsigned failed, int close_code)
 {
 	int64_t ms = PAUSE_MS << (failed < 5 ? failed : 5);
-	bool busy = close_code == WS_CLIENT_CLOSE_ODD ||
-		    (close_code >= CLOSED_RESTART && close_code <= CLOSED_LAST);
 
 	ms = ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
-	return busy && ms < RESTART_MS ? RESTART_MS : ms;
+	return ws_client_is_busy(close_code) && ms < RESTART_MS ? RESTART_MS : ms;
 }
 
 static void try_again(struct dial *d, int close_code, const char *last)

@@ -77,6 +77,11 @@ size_t ws_client_queued_bytes(const struct ws_client *);
  * instead. */
 enum { WS_CLIENT_CLOSE_ODD = 1002 };
 int ws_client_close_code(const struct ws_client *);
+/* Who closes with this code is overloaded, or starts again: it is not to be tried at once. */
+static inline bool ws_client_is_busy(int close_code)
+{
+	return close_code == WS_CLIENT_CLOSE_ODD || (close_code >= 1012 && close_code <= 1015);
+}
 /* Ends the connection, if there is one; `closed` follows. */
 void ws_client_disconnect(struct ws_client *);
 

@@ -175,6 +175,7 @@ static void on_closed(void *user, int status, const char *why)
 	bool complete = is_complete(l);
 	struct fault f = { 0 };
 	int rc = status ? provider_status(status, &f) : E_UNAVAILABLE;
+	bool busy = rc == E_FULL || ws_client_is_busy(ws_client_close_code(l->ws));
 	const char *text = status ? f.text : why;
 
 	forget_connection(l);
@@ -187,7 +188,7 @@ static void on_closed(void *user, int status, const char *why)
 	} else if (provider_status_lasts(rc)) {
 		stt_failed(l, text);
 	} else {
-		stt_lost(l, text, rc == E_FULL ? BUSY_MS : 0);
+		stt_lost(l, text, busy ? BUSY_MS : 0);
 	}
 }
 

@@ -7,13 +7,13 @@
  * TRANSCRIPT, states as facts TRANSCRIBER (callmend/heard.h).
  *
  * Failure modes
- *   not reached, lost, 429, 5xx    told once as "lost"; again after a pause that doubles, as long
- * as the leg lasts; audio that was not settled, STT_KEEP_MS at most, is sent again; what was told
- * is not told twice key or address refused, a session that the provider does not take "failed": no
- * more for this leg rubbish                        counted; RUBBISH_MAX in a row are a lost
- * connection too slow                       the oldest audio is dropped and counted The call is
- * never affected: audio is taken without waiting, memory is bounded, and once a leg has warmed up
- * nothing is allocated for its audio. */
+ *   not reached, lost, 429, 5xx    told once as "lost"; again after a pause that doubles (2 s at
+ * least after 429 and when it closes as overloaded or restarting), as long as the leg lasts; audio
+ * that was not settled, STT_KEEP_MS at most, is sent again; what was told is not told twice key or
+ * address refused, a session that the provider does not take "failed": no more for this leg rubbish
+ * counted; RUBBISH_MAX in a row are a lost connection too slow                       the oldest
+ * audio is dropped and counted The call is never affected: audio is taken without waiting, memory
+ * is bounded, and once a leg has warmed up nothing is allocated for its audio. */
 #ifndef CALLMEND_STT_STT_H
 #define CALLMEND_STT_STT_H
 

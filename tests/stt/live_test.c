@@ -61,6 +61,8 @@ struct call {
 	char texts[FACTS][200];
 	atomic_int facts_n, over, played;
 	long allocations;
+	/* Monotonic: its first frame; when what was lost is tried again. */
+	int64_t began_us, again_us;
 	/* Private */
 	int64_t at_ms;
 	struct stt *stt;
@@ -121,6 +123,8 @@ static void play_frame(struct call *c)
 	int16_t samples[FRAME_MS * 16];
 	bool hole = c->at_ms >= c->hole_from_ms && c->at_ms < c->hole_to_ms;
 
+	if (!c->began_us)
+		c->began_us = clock_monotonic_us();
 	fill(c, c->at_ms, samples);
 	const struct stt_audio a = { samples, FRAME_MS * c->rate_hz / 1000,
 				     BASE_US + c->at_ms * 1000, speaking(c, c->at_ms) };
@@ -181,6 +185,8 @@ static void on_heard(void *user, const struct heard *h)
 	c->facts[i] = *h;
 	snprintf(c->texts[i], sizeof(c->texts[i]), "%.*s", SPAN_ARG(h->text));
 	c->facts[i].name = h->kind == HEARD_TRANSCRIBER ? h->name : (struct span){ 0 };
+	if (span_is(c->facts[i].name, "lost"))
+		c->again_us = c->leg->again_us;
 	atomic_store(&c->facts_n, i + 1);
 }
 
@@ -485,6 +491,24 @@ static void test_too_many_requests(void **state)
 	end();
 }
 
+/* It restarts, or has too much to do: whatever a first pause is otherwise, that is waited for. */
+static void test_closed_as_overloaded(void **state)
+{
+	static const char *const codes[] = { "close:1012 good", "close:1013 good" };
+	const char *why = "";
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct call c = { .lines = talk, .until_ms = 9000 };
+
+		server_start(codes[i]);
+		play(&c);
+		expect_lines(&c);
+		assert_int_equal(1, state_facts(&c, "lost", &why));
+		assert_true(c.again_us >= c.began_us + 2000 * MS_US);
+	}
+}
+
 /* Messages that nobody understands: the connection is given up and made anew, forever. */
 static void test_rubbish(void **state)
 {
@@ -611,6 +635,7 @@ int main(void)
 		TEST(test_requests_fail_and_are_tried_again),
 		TEST(test_refused_for_good),
 		TEST(test_too_many_requests),
+		TEST(test_closed_as_overloaded),
 		TEST(test_rubbish),
 		TEST(test_mute),
 		TEST(test_slow),

@@ -18,6 +18,7 @@ const read = (behaviour) => ({ name: behaviour.split(':')[0], n: Number(behaviou
 //   good
 //   refuse:STATUS   answers so
 //   drop:MS         is gone, as when a cable is pulled, after so much audio
+//   close:CODE      closes with it at the first audio
 //   rubbish         says what nobody understands, and nothing else
 //   mute            takes everything and says nothing
 //   slow:MS         says everything so much later
@@ -80,6 +81,8 @@ export class SttServer {
         this.#text(session, data.toString());
       if (behaviour.name === 'drop' && session.audioMs >= behaviour.n)
         ws.terminate();
+      if (behaviour.name === 'close' && session.audioMs > 0)
+        ws.close(behaviour.n, 'as told');
     });
     ws.on('close', (code) => {
       session.closeCode = code;
