@@ -89,6 +89,7 @@ const struct codec codec_g722 = {
 	.name = "g722",
 	.aliases = aliases,
 	.rate_hz = RATE_HZ,
+	.silence = 0xfc, /* the least code of both bands: other bytes, 0 above all, are loud */
 	.state_size = state_size,
 	.init = init,
 	.out_rate = out_rate,

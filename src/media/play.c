@@ -68,6 +68,8 @@ static size_t bytes_of(const struct media_line *l, unsigned ms)
 	unsigned width = g->codec ? g->codec->bits_per_sample / 8 : 0; /* NULL: before its start */
 	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
 
+	if (g->codec && span_is(span_of(g->codec->name), "g722"))
+		return (size_t)ms * 8;
 	return width ? (size_t)ms * width * rate / 1000 : 0;
 }
 

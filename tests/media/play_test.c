@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "fake_hear.h"
 #include "media/internal.h"
 
@@ -105,6 +106,11 @@ static const char exotel[] =
 	"{'event':'start','sequence_number':'1','stream_sid':'MZe','start':{'stream_sid':'MZe',"
 	"'call_sid':'CAe','account_sid':'ACe','from':'1','to':'2','media_format':{'encoding':"
 	"'audio/x-raw','sample_rate':'8000','bit_rate':'16'}}}";
+
+static const char telnyx[] =
+	"{'event':'start','sequence_number':'1','stream_id':'MZ1','start':{'user_id':'u',"
+	"'call_control_id':'v2:1','media_format':{'encoding':'G722','sample_rate':8000,"
+	"'channels':1}}}";
 
 static int setup(void **state)
 {
@@ -244,6 +250,41 @@ static void all_pieces_or_none(void **state)
 	rig_on_shard(&lines.rig, 0, look_at_what_was_sent, &l);
 	assert_int_equal(1200 * 1024 / 16, l.sent_ms);
 	assert_int_equal(0, l.marks_n);
+	close(fd);
+}
+
+static void expect_piece(int fd, struct reply *r, struct span bytes)
+{
+	struct buf message AUTO_BUF = { 0 }, base64 AUTO_BUF = { 0 };
+	struct arena a = { 0 };
+
+	assert_int_equal(0x81, wsc_read(fd, r, &message));
+	struct json payload = json_path(json_of(buf_span(&message)), "media.payload");
+	crypto_base64(bytes, &base64);
+	assert_true(span_eq(json_text(payload, &a), buf_span(&base64)));
+	arena_fini(&a);
+}
+
+/* 8 bytes a millisecond, though it is no codec of so many bits a sample. */
+static void pieces_of_g722(void **state)
+{
+	(void)state;
+	enum { MS = 8, LEAST = 20 * MS, MOST = 30000 * MS };
+	char padded[LEAST] = { 0 };
+	struct reply r = { 0 };
+	int status, fd = lines_open(&lines, "/in/telnyx/overtaken", &status);
+
+	assert_int_equal(101, status);
+	lines_text(fd, telnyx);
+	lines_telnyx_audio(fd, 1); /* a leg is there with its first frame */
+	wait_told("attached", 1);
+	assert_int_equal(0, say(MOST + 1000 * MS, ""));
+	expect_piece(fd, &r, (struct span){ sound, MOST });
+	expect_piece(fd, &r, (struct span){ sound, 1000 * MS });
+	assert_int_equal(0, say(5 * MS, ""));
+	memset(padded + 5 * MS, codec_find(SPAN("g722"))->silence, 15 * MS);
+	expect_piece(fd, &r, (struct span){ padded, LEAST });
+	reply_free(&r);
 	close(fd);
 }
 
@@ -438,6 +479,7 @@ int main(void)
 		TEST(nobody_waits_for_a_mark_that_was_not_sent),
 		TEST(two_minutes_and_a_half_at_once),
 		TEST(all_pieces_or_none),
+		TEST(pieces_of_g722),
 		TRANSPORT(slightly_more_than_time_passes_for_a_minute_and_more),
 		TRANSPORT(what_was_sent_makes_room),
 		TRANSPORT(what_we_say_is_a_leg_like_what_comes_in),

@@ -29,6 +29,30 @@ static void round_trip(void **state)
 	assert_true(high > 10);
 }
 
+/* What fills a piece up that is sent: quiet at once, and from 20 ms behind a voice on. */
+static void what_fills_up_is_quiet(void **state)
+{
+	(void)state;
+	struct codec_params e = { .way = CODEC_ENCODE }, d = { .way = CODEC_DECODE };
+	void *enc = signal_state(g722(), &e), *dec = signal_state(g722(), &d);
+	static uint8_t voice[N / 2];
+	char fill[320];
+	size_t made, used, n;
+	memset(fill, g722()->silence, sizeof(fill));
+	struct span quiet = { fill, sizeof(fill) };
+	assert_int_equal(g722()->decode(dec, quiet, out, N, &used, &n, NULL), 0);
+	assert_true(signal_power(out, n) < 1);
+	signal_voice(in, N, 16000, 200, 12000);
+	assert_int_equal(g722()->encode(enc, in, N, voice, sizeof(voice), &made, NULL), 0);
+	struct span said = { (char *)voice, 400 * 8 };
+	for (; said.n; said = span_from(said, used))
+		assert_int_equal(g722()->decode(dec, said, out, N, &used, &n, NULL), 0);
+	assert_int_equal(g722()->decode(dec, quiet, out, N, &used, &n, NULL), 0);
+	assert_true(signal_power(out + 320, 320) < 100 * 100);
+	free(enc);
+	free(dec);
+}
+
 static void same_as_spandsp(void **state)
 {
 	(void)state;
@@ -95,6 +119,7 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(round_trip),
+					    cmocka_unit_test(what_fills_up_is_quiet),
 					    cmocka_unit_test(same_as_spandsp),
 					    cmocka_unit_test(pieces), cmocka_unit_test(refusals) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
