@@ -182,6 +182,27 @@ static void windows_of_losses_become_one(void **state)
 	assert_string_equal(sql("select count(*) from jobs"), "0");
 }
 
+/* The first has been looked for once: what its second look would have brought, those of both do. */
+static void a_loss_between_two_looks_of_another(void **state)
+{
+	(void)state;
+	sql("update sources set dialect = 'ringcentral', connect = '{}' where id = '" SOURCE "'");
+	assert_ok(missed(SOURCE, HOUR("3"), HOUR("4")));
+	is_due();
+	claim("missed");
+	assert_ok(missed_done("1"));
+	assert_string_equal(job_is("state, " WINDOW ", run_at > now() + interval '1 hour' - "
+				   "interval '1 min'"),
+			    "queued 03 04 1 t");
+	assert_ok(missed(SOURCE, HOUR("5"), HOUR("6")));
+	assert_string_equal(job_is("state, " WINDOW ", run_at < now() + interval '3 min'"),
+			    "queued 03 06 2 t");
+	is_due();
+	claim("missed");
+	assert_ok(missed_done("2"));
+	assert_string_equal(job_is("state, " WINDOW), "queued 03 06 1");
+}
+
 static void end_import(int n, const char *name, int imported)
 {
 	char id[40];
@@ -453,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup(a_force_that_was_done_is_over, fresh),
 		cmocka_unit_test_setup(a_pull_is_not_changed_by_another, fresh),
 		cmocka_unit_test_setup(windows_of_losses_become_one, fresh),
+		cmocka_unit_test_setup(a_loss_between_two_looks_of_another, fresh),
 		cmocka_unit_test_setup(a_sweep_is_looked_for_once, fresh),
 		cmocka_unit_test_setup(of_sweeps_that_bring_nothing_the_last_stays, fresh),
 		cmocka_unit_test_setup(what_was_given_up_comes_with_the_next_loss, fresh),
