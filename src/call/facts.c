@@ -165,6 +165,8 @@ void facts_input(struct session *s, const struct input *in)
 		return;
 	uint32_t changed = learn(s, cf, s->parties.n ? OF_PARTIES : 0);
 	s->facts.created_us = cf->created_us ? cf->created_us : s->facts.created_us;
+	if (pipeline_believable(s, cf->created_us))
+		party_least(&s->first_us, cf->created_us);
 	s->facts.transcript_subscribed |=
 		cf->transcript_subscribed_known && cf->transcript_subscribed;
 	trust_start(s, cf->started_us);

@@ -115,6 +115,7 @@ int64_t pipeline_time(struct session *s, int64_t provider_us)
 	bool tells = !s->now.own_clock && !s->settings.imported;
 	if (tells && arrived - provider_us < s->skew_us)
 		s->skew_us = arrived - provider_us;
+	party_least(&s->first_us, provider_us);
 	s->now.input_us = provider_us;
 	return provider_us;
 }

@@ -331,6 +331,7 @@ static void apply_bind(struct session *s, const struct record *r, struct content
 	s->dialect = dialect_find(s->settings.dialect);
 	s->facts.instruction = s->settings.instruction;
 	s->first_record = r->number;
+	s->bound_us = s->now.at_us;
 	s->bound = true;
 	if (s->settings.imported)
 		session_flag(s, FLAG_IMPORTED);

@@ -88,7 +88,8 @@ bool session_records(const struct session *, int64_t *ms);
  * messages, tool_calls, tool_errors, interruptions, hangs, interventions, duplicates}, outcome,
  * cost, summary, instruction_version, audio (null without; docs/sound.md, "In the snapshot"), flags
  * [..], facts {captured, required} (of the fields that are required), commands: [those not final],
- * last_seq} */
+ * last_seq, first_at: the earliest time that the platform has told of it, else of its first
+ * arrival: where a call stands in time that nobody has answered, so that it has no started_at} */
 void session_summary(const struct session *, struct buf *out);
 /* The same plus {turns: [last 50: {speaker, text, at, offset_ms, turn, revision}], partial: {ai,
  * user}, tools: [last 20], signals: [raised], commands: [last 20], can: {verb: true or why not, as

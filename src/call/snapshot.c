@@ -127,6 +127,7 @@ static void put_summary(const struct session *s, struct json_out *o)
 	put_identity(s, o);
 	put_status(s, o);
 	pipeline_put_time(o, "began_at", began_us(s));
+	pipeline_put_time(o, "first_at", s->first_us ? s->first_us : s->bound_us);
 	put_people(s, o);
 	put_speech(s, o);
 	put_counts(s, o);

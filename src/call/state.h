@@ -497,7 +497,9 @@ struct session {
 	struct ways_state ways;
 	uint64_t first_record, last_seq;
 	int64_t last_us;
-	int64_t skew_us; /* least of arrival minus provider time; INT64_MAX: none seen */
+	int64_t bound_us; /* arrival */
+	int64_t first_us; /* the earliest time that the provider has told; 0: none */
+	int64_t skew_us;  /* least of arrival minus provider time; INT64_MAX: none seen */
 	struct counts counts;
 	uint32_t flags;
 

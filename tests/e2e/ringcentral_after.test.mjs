@@ -14,6 +14,7 @@ import { wav } from '../../tools/rc-sim/sound.mjs';
 
 const SPEED = 100;
 const WINDOW = { windowMs: 3000, penaltyMs: 3000 };
+const HOUR = 3600000;
 const MP3 = readFileSync(new URL('../golden/audio/tone.mp3', import.meta.url));
 let world, product, sim;
 
@@ -119,6 +120,17 @@ test('a call that was live: the log is late, the recordings of two legs, insight
   });
   assert.deepEqual(transcript.turns.map((t) => t.speaker), ['user', 'ai', 'ai', 'user']);
   assert.equal(sim.violations.length, 0, JSON.stringify(sim.violations));
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+});
+
+test('a call that nobody answered, by a clock three hours behind: it stands where the platform has it, and its record is found', { timeout: 60000 }, async (t) => {
+  const at = await platform({ callLogMs: 1000, startAt: Date.now() - 3 * HOUR });
+  t.after(() => at.close());
+  const source = await addSource('unanswered', at, { events: 'websocket' });
+  const played = await play(at, { scenario: 'no-answer' });
+  const call = await followed(played.id);
+  assert.equal(new Date(call.started_at).getTime(), Date.parse(played.session.told[0].eventTime));
+  assert.deepEqual([call.log.result, call.ended_reason, call.duration_ms], ['Missed', 'no-answer', null]);
   await product.must('DELETE', `/api/v1/sources/${source.id}`);
 });
 
@@ -537,7 +549,6 @@ const isAllThere = async (call, { dialog, startedAt, endedAt }) => {
   assert.deepEqual(turns.map((t) => [t.speaker, t.text]), dialog.talk.lines.map((l) => [l.who === 'customer' ? 'user' : 'ai', l.text]));
   assert.deepEqual([new Date(call.started_at), new Date(call.ended_at)], [startedAt, endedAt]);
 };
-const HOUR = 3600000;
 
 for (const ringcxWindow of ['begin', 'end'])
   test(`RingCX: who left long before the end is fetched, too (the report's time is its ${ringcxWindow}); calls that lie together share reports`, { timeout: 120000 }, async (t) => {

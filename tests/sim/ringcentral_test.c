@@ -36,18 +36,24 @@ static int64_t now_ms(const struct sim *sim)
 	"'Ann " n "','extensionId':'2" n "'},'from':{'phoneNumber':'+15550199'},"
 #define TO_US "'to':{'phoneNumber':'+15550001'},"
 
-/* One event about party n, that happens now. `more`: further members of the party. */
-static void event(struct sim *sim, int sequence, int n, const char *who, const char *status,
-		  const char *more)
+/* One event about party n. `more`: further members of the party. */
+static void event_at(struct sim *sim, int64_t ms, int sequence, int n, const char *who,
+		     const char *status, const char *more)
 {
 	char text[2048], at[32];
-	iso(at, now_ms(sim));
+	iso(at, ms);
 	snprintf(text, sizeof(text),
 		 "{'uuid':'%d','event':'/restapi/v1.0/account/10/telephony/sessions','timestamp':"
 		 "'%s','body':{'sequence':%d,'telephonySessionId':'s-1','eventTime':'%s','parties':"
 		 "[{'accountId':'10','id':'p-%d',%s'status':{%s}%s}]}}",
 		 sequence, at, sequence, at, n, who, status, more);
 	post(sim, text);
+}
+
+static void event(struct sim *sim, int sequence, int n, const char *who, const char *status,
+		  const char *more)
+{
+	event_at(sim, now_ms(sim), sequence, n, who, status, more);
 }
 
 static void caller(struct sim *sim, int sequence, const char *status)
@@ -122,6 +128,33 @@ static void a_call_rings_runs_and_ends(void **state)
 	assert_int_equal(sim_count(&sim, "'type':'call.ended'", NULL), 1);
 	assert_int_equal(sim_count(&sim, "'type':'party'", NULL), 6);
 	assert_int_equal(sim_count(&sim, "'type':'party'", "'late'", NULL), 0);
+	done(&sim);
+}
+
+/* The platform's clock is two hours behind, and its first word comes last. */
+static void where_it_stands_when_nobody_answers(void **state)
+{
+	struct sim sim;
+	char text[512], at[32];
+	(void)state;
+	sim_init(&sim, RC);
+	sim_jump(&sim, 7200000);
+	event_at(&sim, 6040, 5, 1, CALLER TO_US, "'code':'Disconnected'", "");
+	event_at(&sim, 6000, 4, 2, AGENT("2"), "'code':'Disconnected','reason':'NoAnswer'", "");
+	event_at(&sim, 1000, 2, 1, CALLER TO_US, "'code':'Setup'", "");
+	sim_pass(&sim, 15000);
+	assert_true(session_ended(sim.s));
+	SHOWS(&sim, "'started_at':null");
+	SHOWS(&sim, "'duration_ms':null");
+	SHOWS(&sim, "'first_at':'2026-09-21T14:13:21.000000Z'");
+	/* An answer knows since when it has been there. */
+	iso(at, 500);
+	snprintf(text, sizeof(text),
+		 "{'callmend':'resync','source_event':'telephony/sessions','id':'s-1','date':null,"
+		 "'found':true,'body':{'id':'s-1','creationTime':'%s','parties':[]}}",
+		 at);
+	post(&sim, text);
+	SHOWS(&sim, "'first_at':'2026-09-21T14:13:20.500000Z'");
 	done(&sim);
 }
 
@@ -1177,6 +1210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_rings_runs_and_ends),
+		cmocka_unit_test(where_it_stands_when_nobody_answers),
 		cmocka_unit_test(reasons_and_classes),
 		cmocka_unit_test(calls_among_ourselves),
 		cmocka_unit_test(it_lives_on_in_another_session),

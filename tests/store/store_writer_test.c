@@ -664,6 +664,23 @@ static void the_same_session_is_believed(void **state)
 	assert_string_equal(call_json("started_at"), "2026-11-21T04:00:01.000000Z");
 }
 
+/* It stands where the first word of it stood, however often it is written. */
+static void a_call_that_nobody_answers_has_a_place_in_time(void **state)
+{
+	(void)state;
+#define UNANSWERED SUMMARY "\"started_at\":null,\"first_at\":\"2026-11-21T04:00:00.000000Z\","
+	write_summary(1,
+		      UNANSWERED "\"status\":\"ringing\",\"live\":true,\"counts\":{\"events\":2},"
+				 "\"last_seq\":1000}");
+	write_summary(2,
+		      UNANSWERED "\"status\":\"ended\",\"live\":false,\"counts\":{\"events\":4},"
+				 "\"ended_at\":\"2026-11-21T04:00:20.000000Z\",\"last_seq\":2000}");
+#undef UNANSWERED
+	assert_string_equal(call_json("started_at"), "2026-11-21T04:00:00.000000Z");
+	assert_string_equal(sql("select callmend_time(started_at) from conversations"),
+			    "2026-11-21T04:00:00.000000Z");
+}
+
 /* The platform's clock is an hour behind: what ours times has its place in the call all the same.
  */
 static void sound_is_placed_by_our_own_clock(void **state)
@@ -911,6 +928,7 @@ int main(void)
 		T(call_rows_never_go_back),
 		T(a_late_message_does_not_forget),
 		T(the_same_session_is_believed),
+		T(a_call_that_nobody_answers_has_a_place_in_time),
 		T(sound_is_placed_by_our_own_clock),
 		T(tool_rows_hold_what_b1_asks_for),
 		T(rewritten_searches_are_counted_once),

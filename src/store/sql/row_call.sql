@@ -1,16 +1,17 @@
 -- write: a call, and its conversation, from session_summary (call/session.h).
 -- $1 the summary  $2 the final report as it was told (data of call.report), or null
 -- Most rows of a call that goes on change nothing in its conversation, which is not written then.
+-- A call that nobody has answered has no start of its own, and is given the time of the first word of it.
 -- The row never goes back (last_seq). A call whose session was forgotten and then heard of again (a late report) is told by a
 -- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended. But a
 -- conversation by text goes on whenever somebody writes: it is live again, and what its end was is forgotten.
 with given as (
-	select s.*, s.customer->>'number' as number, coalesce(s.started_at, now()) as start,
+	select s.*, s.customer->>'number' as number, coalesce(s.started_at, s.first_at, now()) as start,
 		(select jsonb_build_object('success_evaluation', r->'success_evaluation', 'structured_data', r->'structured_data',
 			'structured_outputs', r->'structured_outputs') from (select $2::jsonb as r) told where r is not null) as report
 	from jsonb_to_record($1::jsonb) as s(id uuid, org_id uuid, source_id uuid, project_id uuid, conversation_id uuid,
 		provider_call_id text, kind text, status text, live boolean, transcript_live boolean,
-		started_at timestamptz, began_at timestamptz, ended_at timestamptz, duration_ms bigint, ended_reason text,
+		started_at timestamptz, began_at timestamptz, first_at timestamptz, ended_at timestamptz, duration_ms bigint, ended_reason text,
 		ended_class text, customer jsonb, assistant jsonb, phone_number text, sentiment jsonb,
 		counts jsonb, outcome text, cost numeric, summary text, instruction_version uuid, flags jsonb,
 		last_seq bigint)
