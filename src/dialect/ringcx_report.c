@@ -66,7 +66,9 @@ bool ringcx_segment_read(struct json row, struct arena *a, struct ringcx_segment
 					.customer = customer_of(row, a),
 					.started_us = time_of(row, from, a),
 					.ended_us = time_of(row, to, a),
-					.dialog_us = time_of(row, began, a) };
+					.dialog_us = time_of(row, began, a),
+					.unrecorded =
+						json_get(row, "hasRecording").kind == JSON_FALSE };
 	return out->dialog.n && out->id.n && (!class.n || rc_same(class, "voice"));
 }
 

@@ -14,6 +14,7 @@ struct ringcx_segment {
 	struct span customer;	      /* their number; empty where the direction is not told */
 	int64_t started_us, ended_us; /* 0: not told */
 	int64_t dialog_us;	      /* when its dialog began; 0: not told */
+	bool unrecorded;	      /* the platform says that it has no recording of it */
 };
 /* Of this dialog? Reads no more than that: a report of a busy hour has thousands of rows. */
 bool ringcx_segment_is_of(struct json row, struct span dialog, struct arena *);

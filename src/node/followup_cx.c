@@ -8,8 +8,8 @@
  * dialog whose last segment is missing is asked for an hour later, too.
  *
  * Failure modes: no segment yet, not the last one, no transcript yet - asked again; a segment
- * without a recording - a row that says so. Which channel of a recording is whose is not
- * documented, so nobody is named. */
+ * without a recording - a row that says so, unless the report has said it: then none is asked for.
+ * Which channel of a recording is whose is not documented, so nobody is named. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -95,6 +95,8 @@ static void put_segment(struct json_out *o, const struct ringcx_segment *s)
 		json_put_text(o, "name", s->name);
 	put_time(o, "started_at", s->started_us);
 	put_time(o, "ended_at", s->ended_us);
+	if (s->unrecorded)
+		json_put_bool(o, "recorded", false);
 	json_end(o);
 }
 
@@ -357,12 +359,13 @@ static int fetch_recordings(struct followup *w, struct followed *c, struct json 
 		struct buf url AUTO_BUF = { 0 };
 		struct followup_recording r = { .id = json_text(json_get(v, "id"), &w->arena),
 						.group = RATE_LIGHT };
+		bool none = json_get(v, "recorded").kind == JSON_FALSE;
 
 		(void)clock_parse(json_text(json_get(v, "started_at"), &w->arena), &r.started_us);
 		put_segment_path(account, w->intake.source, "recordings", c->platform_call_id, r.id,
 				 &url);
 		r.url = buf_z(&url);
-		if (!followup_knows(c->known, r.id))
+		if (!none && !followup_knows(c->known, r.id))
 			TRY(followup_recording(w, c, &r, d, f));
 	}
 	return 0;

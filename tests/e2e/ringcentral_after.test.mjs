@@ -570,6 +570,26 @@ for (const ringcxWindow of ['begin', 'end'])
     assert.deepEqual(at.violations, []);
   });
 
+test('RingCX: of which segment there is no recording the report says, and none is asked for; where it says nothing it is asked', { timeout: 120000 }, async (t) => {
+  for (const [ringcxNames, tries] of [['dialog', 0], ['segment', 4]]) {
+    const name = `cx-unrecorded-${ringcxNames}`;
+    const at = await platform({ startAt: Date.now() - 2 * HOUR, speed: 1, ringcxNames });
+    t.after(() => at.close());
+    const dialog = at.ringcx.start({ script: 'transfer', unrecorded: ['bob'] });
+    dialog.end();
+    await dialog.done;
+    await addSource(name, at, { account: '2', platform: at.platformUrl }, 'ringcx');
+    const { code, stderr } = await pull(name, '--since', new Date(dialog.from - 60000).toISOString(), '--until', new Date(dialog.from + 600000).toISOString());
+    assert.equal(code, 0, stderr);
+    const call = await followed(dialog.id);
+    const bob = dialog.talk.segments.find((s) => s.who === 'bob').id;
+    assert.equal(asked(at, `/recordings/dialogs/${dialog.id}/segments/${bob}`).length, tries, name);
+    assert.deepEqual((await recordingsOf(call)).map((r) => [r.state, r.platform_id]).sort(), dialog.talk.segments.map((s) => [s.id === bob ? 'failed' : 'ready', s.id])
+      .filter(([state]) => tries || state === 'ready').sort());
+    assert.deepEqual(call.log.segments.map((s) => [s.id, s.recorded]), dialog.talk.segments.map((s) => [s.id, tries || s.id !== bob ? undefined : false]));
+  }
+});
+
 test('RingCX: a pull of a dialog that two reports tell of: one call, as long as both say, and everything of both', { timeout: 120000 }, async (t) => {
   const world = await transferred(t);
   const { at, dialog, endedAt } = world;

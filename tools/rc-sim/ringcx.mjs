@@ -19,7 +19,7 @@ export class RingCx {
   }
 
   // A call whose audio goes to `stream`: {kind: grpc | wss, url, perSegment, ...options of RingCxStream or AgentSessionClient}; without one it only exists.
-  // spec: {script, people, start, ani, dnis, language, attributes, type, product, account, id, sessionId}
+  // spec: {script, people, start, ani, dnis, language, attributes, type, product, account, id, sessionId, unrecorded (whose segments have no recording)}
   start(spec = {}, stream = null) {
     const { random, clock, account, speed } = this.sim;
     const id = spec.id ?? `${new Date(clock.now()).toISOString().slice(0, 10).replaceAll('-', '')}${random.int(10 ** 11, 10 ** 12 - 1)}`;
@@ -148,11 +148,12 @@ function reportWindow(sim, { segmentEndTime, timeInterval, timeZone }) {
 }
 
 const iso = (ms) => new Date(ms).toISOString();
+const isRecorded = (d, s) => !(d.spec.unrecorded ?? []).includes(s.who);
 // A row of the report by the names of today, and by those of earlier documents.
 const ROWS = {
   dialog: (d, s) => ({ subAccountId: '2', dialogId: d.id, interactionId: d.id, channelType: 'VOICE', channelClass: 'VOICE', channelEndpointAddress: d.ani, contactEndpointAddress: d.dnis,
     dialogOrigination: d.spec.type ?? 'INBOUND', dialogStartTimeMs: iso(d.from), segmentId: s.id, segmentType: s.participant.type, segmentParticipantId: s.participant.id,
-    segmentStartTimeMs: iso(d.from + s.from), segmentEndTimeMs: iso(d.from + s.until), hasRecording: true }),
+    segmentStartTimeMs: iso(d.from + s.from), segmentEndTimeMs: iso(d.from + s.until), hasRecording: isRecorded(d, s) }),
   segment: (d, s) => ({ dialogId: d.id, segmentId: s.id, ani: d.ani, dnis: d.dnis, interactionDirection: d.spec.type ?? 'INBOUND', segmentParticipantName: s.participant.name,
     segmentContactStartTime: iso(d.from + s.from), segmentContactEndTime: iso(d.from + s.until) }),
 };
@@ -174,6 +175,8 @@ export const RINGCX = [
   } }]),
   ['GET', `${CX}/recordings/dialogs/:dialog/segments/:segment`, { ...budget, handler(sim, request) {
     const { dialog, segment } = ended(sim, request);
+    if (!isRecorded(dialog, segment))
+      throw new RingCxError(404, 'not.found', 'no recording of this segment');
     return { status: 200, headers: { 'content-type': 'audio/wav' }, bytes: wav(recordingOf(dialog.talk, segment)) };
   } }],
   ['GET', `${CX}/transcripts/dialogs/:dialog/segments/:segment`, { ...budget, handler(sim, request) {
