@@ -99,10 +99,23 @@ struct connect_missed {
 	int code;
 	void (*done)(struct connect_missed *);
 };
+/* Texts that the platform was asked for, which may have been told long ago, in a conversation that
+ * nobody here remembers: what is stored of them? Memory of the caller until `done`, on `here`. */
+struct connect_texts {
+	struct mail mail;
+	struct uuid source;
+	struct span messages; /* JSON array: each as dialect.put_asked writes it */
+	int64_t since_us;     /* none of them is older, by the platform's clock */
+	/* Of those that are stored {id: [states that were told of it]}; empty: nobody can say just
+	 * now. Valid during `done`. */
+	struct span stored;
+	void (*done)(struct connect_texts *);
+};
 struct connect_calls {
 	void (*message)(void *user, struct shard *here, struct connect_message *);
 	void (*live)(void *user, struct shard *here, struct connect_live *);
 	void (*missed)(void *user, struct shard *here, struct connect_missed *);
+	void (*texts)(void *user, struct shard *here, struct connect_texts *);
 	void *user;
 };
 

@@ -93,7 +93,8 @@ struct command_where {
 
 /* What the platform has answered to a question of ours: how it knows a call, or a text. */
 struct asked_answer {
-	enum asked_for { ASKED_CALL, ASKED_TEXT } what;
+	/* KNOWN_TEXT: it was told before, only its state is news. */
+	enum asked_for { ASKED_CALL, ASKED_TEXT, ASKED_KNOWN_TEXT } what;
 	struct span id;	     /* the platform's, of the call; a text names its conversation itself */
 	int64_t provider_us; /* the platform's own time of it; 0: unknown */
 	struct span body;    /* checked JSON; empty: it does not know the call */

@@ -276,6 +276,7 @@ struct texts {
 		int64_t since_us, lost_us, again_us;
 		bool busy;
 	} walk;
+	unsigned round; /* pages of another count for nothing */
 	struct backoff pause;
 	struct watched_text *watched; /* ours, of no final state */
 	unsigned watched_n;

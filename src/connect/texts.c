@@ -2,16 +2,20 @@
  * (a text of ours was sent, delivered, failed) they only count how many have changed. So the
  * changes are asked for: the texts of the last hour, after a loss of the whole time it has lasted
  * (gap.c) and of the hour before, since states of those may have changed in it; each told once per
- * state. Where not even the counts come to us, each text that we have sent is looked up until its
- * state is final.
+ * state. Of each page it is asked first what is stored: a conversation that is over for long is
+ * remembered nowhere else, and would have its texts twice. Where not even the counts come to us,
+ * each text that we have sent is looked up until its state is final.
  *
  * Failure modes: no answer, 429, 5xx - the page again after a pause; a count or a loss while pages
  * are read - begun again at the end; not permitted - given up until the next notification, and the
  * text that was looked up for good; more than PAGES_MAX pages - the oldest are left, and logged; a
  * state that does not become final - given up after LOOKS_MAX; more texts than WATCHED_MAX - the
- * oldest is given up; the calls take nothing - again later, what was told is known. */
+ * oldest is given up; the calls take nothing - again later, what was told is known; nobody can say
+ * what is stored (PostgreSQL is away) - everything is told. */
 #include <stdlib.h>
+#include <strings.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "connect/internal.h"
 #include "connect/paging.h"
@@ -43,7 +47,9 @@ struct watched_text {
 
 void texts_init(struct login *s)
 {
-	s->texts = (struct texts){ .next.lost_us = GAP_NONE, .walk.lost_us = GAP_NONE };
+	s->texts = (struct texts){ .next.lost_us = GAP_NONE,
+				   .walk.lost_us = GAP_NONE,
+				   .round = s->texts.round + 1 };
 	login_seed(&s->texts.pause, PAUSE_MS, PAUSE_MAX_MS);
 }
 
@@ -191,10 +197,13 @@ static struct span order_of(struct json text, struct arena *a)
 	return id;
 }
 
-static int tell_text(struct login *s, struct json text, int64_t provider_us, struct arena *a)
+/* `known`: it was told before, maybe in a conversation that is forgotten by now. */
+static int tell_text(struct login *s, struct json text, int64_t provider_us, bool known,
+		     struct arena *a)
 {
 	struct buf message AUTO_BUF = { 0 }, once AUTO_BUF = { 0 };
-	const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us,
+	const struct asked_answer asked = { .what = known ? ASKED_KNOWN_TEXT : ASKED_TEXT,
+					    .provider_us = provider_us,
 					    .body = text.raw };
 	struct json id = json_get(text, "id"), state = json_get(text, "messageStatus");
 
@@ -206,7 +215,45 @@ static int tell_text(struct login *s, struct json text, int64_t provider_us, str
 	return rc;
 }
 
-static bool tell_page(struct login *s, struct json page, int64_t provider_us)
+/* As it is stored, in the words of text.delivery. */
+static bool is_state(struct span stored, struct span state)
+{
+	static const char failed[] = "Failed";
+	bool same = stored.n == state.n && strncasecmp(stored.p, state.p, state.n) == 0;
+
+	return same || (span_is(stored, "failed") && state.n >= sizeof(failed) - 1 &&
+			span_is(span_from(state, state.n - (sizeof(failed) - 1)), failed));
+}
+
+/* All that this page says of the text? Of theirs there is nothing but the text. */
+static bool is_stored(struct json text, struct json states, struct arena *a)
+{
+	struct span state = json_text(json_get(text, "messageStatus"), a), key;
+	bool ours = json_is_text(json_get(text, "direction"), "Outbound");
+	bool stored = !ours || !state.n;
+	struct json_iter it = json_iter(states);
+	struct json one;
+
+	while (!stored && json_next(&it, &key, &one))
+		stored = is_state(json_text(one, a), state);
+	return stored;
+}
+
+/* `stored`: what is known of this page's texts (connect_texts). */
+static int tell_listed(struct login *s, struct json text, int64_t provider_us, struct json stored,
+		       struct arena *a)
+{
+	struct span id = id_at(text, "id", a);
+	struct json states = json_get(stored, arena_printf(a, "%.*s", SPAN_ARG(id)));
+	bool known = states.kind == JSON_ARRAY;
+
+	if (!known || !is_stored(text, states, a))
+		return tell_text(s, text, provider_us, known, a);
+	note_state(s, text, a);
+	return E_CONFLICT;
+}
+
+static bool tell_page(struct login *s, struct json page, int64_t provider_us, struct json stored)
 {
 	struct json_iter it = json_iter(json_get(page, "records"));
 	struct arena a = { 0 };
@@ -215,12 +262,18 @@ static bool tell_page(struct login *s, struct json page, int64_t provider_us)
 	bool room = true;
 
 	while (room && json_next(&it, &key, &text))
-		room = tell_text(s, text, provider_us, &a) != E_FULL;
+		room = tell_listed(s, text, provider_us, stored, &a) != E_FULL;
 	arena_fini(&a);
 	return room;
 }
 
 /* --- asking --- */
+
+/* By the platform's clock: ours may be another. */
+static int64_t since_us(const struct login *s)
+{
+	return s->texts.walk.since_us + s->provider_us - s->provider_at_us;
+}
 
 static void pause_it(struct login *s)
 {
@@ -236,13 +289,13 @@ static void end_walk(struct login *s)
 	t->walk.lost_us = GAP_NONE;
 }
 
-static void take_page(struct login *s, struct json page, int64_t provider_us)
+static void take_page(struct login *s, struct json page, int64_t provider_us, struct json stored)
 {
 	struct texts *t = &s->texts;
 	bool more = paging_has_next(page, t->walk.page);
 
 	backoff_reset(&t->pause);
-	if (!tell_page(s, page, provider_us)) {
+	if (!tell_page(s, page, provider_us, stored)) {
 		pause_it(s);
 	} else if (more && t->walk.page < PAGES_MAX) {
 		t->walk.page++;
@@ -254,16 +307,77 @@ static void take_page(struct login *s, struct json page, int64_t provider_us)
 	}
 }
 
+/* A page, while it is asked what is stored of it. */
+struct text_page {
+	struct connect_texts asked;
+	struct login *login;
+	unsigned round;
+	int64_t provider_us;
+	struct buf body, messages;
+};
+
+static void on_stored(struct connect_texts *c)
+{
+	struct text_page *p = CONTAINER_OF(c, struct text_page, asked);
+	struct login *s = p->login;
+
+	if (!s->ended && p->round == s->texts.round) {
+		s->texts.walk.busy = false;
+		take_page(s, json_of(buf_span(&p->body)), p->provider_us, json_of(c->stored));
+	}
+	buf_free(&p->body);
+	buf_free(&p->messages);
+	free(p);
+	login_release(s);
+}
+
+static void put_messages(struct login *s, struct json page, int64_t provider_us, struct buf *out)
+{
+	struct json_iter it = json_iter(json_get(page, "records"));
+	struct span key;
+	struct json text;
+
+	buf_addc(out, '[');
+	while (json_next(&it, &key, &text)) {
+		const struct asked_answer asked = { ASKED_TEXT, .provider_us = provider_us,
+						    .body = text.raw };
+
+		if (out->n > 1)
+			buf_addc(out, ',');
+		s->dialect->put_asked(&asked, out);
+	}
+	buf_addc(out, ']');
+}
+
+static void ask_stored(struct login *s, struct span body, int64_t provider_us)
+{
+	const struct connect_calls *calls = &s->connect->config.calls;
+	struct text_page *p = calloc(1, sizeof(*p));
+
+	CHECK(p);
+	p->login = s;
+	p->round = s->texts.round;
+	p->provider_us = provider_us;
+	buf_add(&p->body, body);
+	put_messages(s, json_of(buf_span(&p->body)), provider_us, &p->messages);
+	p->asked = (struct connect_texts){ .source = s->id,
+					   .messages = buf_span(&p->messages),
+					   .since_us = since_us(s),
+					   .done = on_stored };
+	login_hold(s);
+	calls->texts(calls->user, s->part->shard, &p->asked);
+}
+
 static void on_page(struct ask *a, const struct client_response *r, int64_t provider_us)
 {
 	struct login *s = a->login;
 	struct trouble why;
 
-	s->texts.walk.busy = false;
 	if (response_good(r) && json_check(r->body, NULL) == 0) {
-		take_page(s, json_of(r->body), provider_us);
+		ask_stored(s, r->body, provider_us);
 		return;
 	}
+	s->texts.walk.busy = false;
 	trouble_of(r, "texts that have changed", &why);
 	log_warn("connect", "source %s: %s", s->id_text, why.text);
 	if (why.kind == TROUBLE_DENIED)
@@ -277,8 +391,7 @@ static void list(struct login *s)
 	struct texts *t = &s->texts;
 	char since[CLOCK_ISO + 1];
 
-	/* By the platform's clock: ours may be another. */
-	clock_format(t->walk.since_us + s->provider_us - s->provider_at_us, since);
+	clock_format(since_us(s), since);
 	struct ask *a = ask_new(s, HTTP_GET, MESSAGES, RATE_LIGHT, on_page);
 	buf_printf(&a->url, "?messageType=SMS&dateFrom=%s&page=%u&perPage=%d", since, t->walk.page,
 		   PAGE_TEXTS);
@@ -318,8 +431,8 @@ static void take_text(struct login *s, struct watched_text *w, const struct clie
 	struct trouble why;
 
 	look_later(s, w);
-	if (good) {
-		tell_text(s, json_of(r->body), provider_us, &a); /* w may be gone */
+	if (good) { /* after which w may be gone */
+		tell_text(s, json_of(r->body), provider_us, true, &a);
 	} else {
 		trouble_of(r, "a text that was sent", &why);
 		log_info("connect", "source %s: %s", s->id_text, why.text);

@@ -82,6 +82,7 @@ static void view_asked(struct rc_view *v)
 	struct json found = json_get(v->top, "found");
 	v->asked = true;
 	v->found = !json_has(found) || json_true(found);
+	v->known = json_true(json_get(v->top, "known"));
 	v->event = rc_text_at(v->top, "source_event", v->arena);
 	v->at_us = rc_time(json_get(v->top, "date"), v->arena);
 	v->type = type_of(v);

@@ -278,7 +278,7 @@ int rc_read_answer(const struct command *c, struct span body, struct arena *a, s
 	struct call_facts *facts = arena_alloc(a, sizeof(*facts));
 	if (c->verb != COMMAND_SEND_TEXT)
 		return 0;
-	if (!rc_read_message(v.body, a, out))
+	if (!rc_read_message(v.body, false, a, out))
 		return fault(f, E_INVALID, "the answer is no message");
 	v.call_id = rc_text_call(&v);
 	rc_text_facts(&v, facts);

@@ -9,8 +9,8 @@
 
 /* A notification {uuid, event, timestamp, subscriptionId, ownerId, body}, or what our own session
  * with the platform asked for: {"callmend": "resync", "source_event", "date", "id", "found",
- * "body"} (rc_put_asked), or the beginning of a conversation by text: {"callmend": "begin",
- * "source_event", "body"} (rc_begin_text). */
+ * "known", "body"} (rc_put_asked), or the beginning of a conversation by text: {"callmend":
+ * "begin", "source_event", "body"} (rc_begin_text). */
 struct rc_view {
 	struct json top, body;
 	struct span event; /* path, without its query */
@@ -18,6 +18,7 @@ struct rc_view {
 	struct span account; /* ours, as the path names it; empty: not said */
 	const struct rc_type *type;
 	bool asked, found; /* ours, not a notification; the platform knows what was asked for */
+	bool known;	   /* a text that was told before */
 	int64_t at_us;	   /* of the notification, or Date of the answer */
 	struct arena *arena;
 };
@@ -63,8 +64,9 @@ bool rc_read_text(const struct rc_view *, struct inputs *out);
 void rc_text_facts(const struct rc_view *, struct call_facts *out);
 struct span rc_conversation_id(const struct rc_view *); /* the platform's thread */
 struct span rc_text_call(const struct rc_view *);	/* what its call is known by */
-/* One message of the message store: HISTORY, and DELIVERY when it is one of ours. */
-bool rc_read_message(struct json message, struct arena *, struct inputs *out);
+/* One message of the message store: HISTORY, unless it was told before, and DELIVERY when it is one
+ * of ours. */
+bool rc_read_message(struct json message, bool known, struct arena *, struct inputs *out);
 void rc_begin_text(struct span ours, struct span theirs, struct arena *, struct span *call_id,
 		   struct buf *out);
 bool rc_read_begin(const struct rc_view *, struct inputs *out);

@@ -63,9 +63,9 @@ int rc_read_call(struct span body, struct arena *a, struct inputs *out, struct f
 
 void rc_put_asked(const struct asked_answer *asked, struct buf *out)
 {
-	static const char *const events[] = {
-		[ASKED_CALL] = "telephony/sessions", [ASKED_TEXT] = "message-store"
-	};
+	static const char *const events[] = { [ASKED_CALL] = "telephony/sessions",
+					      [ASKED_TEXT] = "message-store",
+					      [ASKED_KNOWN_TEXT] = "message-store" };
 	struct json_out o = { .b = out };
 	char date[CLOCK_ISO + 1];
 	clock_format(asked->provider_us, date);
@@ -76,6 +76,8 @@ void rc_put_asked(const struct asked_answer *asked, struct buf *out)
 		json_put_text(&o, "id", asked->id);
 	json_put_z(&o, "date", asked->provider_us ? date : NULL);
 	json_put_bool(&o, "found", asked->body.n > 0);
+	if (asked->what == ASKED_KNOWN_TEXT)
+		json_put_bool(&o, "known", true);
 	if (asked->body.n) {
 		json_put_raw(&o, "body", asked->body);
 	} else {

@@ -112,13 +112,14 @@ static void add_delivery(struct json message, struct span id, int64_t at_us, str
 	in->key = key_end(key_text(key_text(key_start("delivery"), id), state));
 }
 
-bool rc_read_message(struct json message, struct arena *a, struct inputs *out)
+bool rc_read_message(struct json message, bool known, struct arena *a, struct inputs *out)
 {
 	struct span id = rc_text_at(message, "id", a);
 	int64_t at_us = rc_time(json_get(message, "creationTime"), a);
 	if (!id.n || !rc_text_at(message, "direction", a).n)
 		return false;
-	add_entry(message, id, at_us, a, out);
+	if (!known)
+		add_entry(message, id, at_us, a, out);
 	if (is_outbound(message, a))
 		add_delivery(message, id, at_us, a, out);
 	return true;
@@ -126,7 +127,7 @@ bool rc_read_message(struct json message, struct arena *a, struct inputs *out)
 
 bool rc_read_text(const struct rc_view *v, struct inputs *out)
 {
-	return rc_read_message(v->body, v->arena, out);
+	return rc_read_message(v->body, v->known, v->arena, out);
 }
 
 /* --- the first one is ours --- */

@@ -1,10 +1,12 @@
 /* The calls' side of sessions with platforms (callmend/connect.h): what a session is told by its
  * platform goes the way of a webhook, which calls are live is asked lane by lane, and those that it
- * has missed are asked for in PostgreSQL, as an API request for a pull would be.
+ * has missed are asked for in PostgreSQL, as an API request for a pull would be; there, too, is
+ * what was told of a text whose conversation no lane remembers.
  *
  * Failure modes: the journal takes nothing, or the node is full - E_FULL, as a webhook would get
  * 503; it cannot be read - kept in quarantine, E_INVALID; the lane has stopped, or the source is
- * gone - E_CLOSED; PostgreSQL is away - missed calls cannot be asked for, E_UNAVAILABLE. */
+ * gone - E_CLOSED; PostgreSQL is away - missed calls cannot be asked for, E_UNAVAILABLE, and nobody
+ * can say which texts are stored. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -144,9 +146,83 @@ static void ask_missed(void *user, struct shard *here, struct connect_missed *m)
 	shard_post_sure(here, &m->mail);
 }
 
+/* --- texts that may have been told --- */
+
+static void on_stored(void *user, const struct store_answer *answer)
+{
+	struct connect_texts *t = user;
+
+	t->stored = answer->code ? (struct span){ 0 } : answer->json;
+	t->done(t);
+}
+
+static void run_nobody_knows(struct mail *mail, struct shard *here)
+{
+	struct connect_texts *t = CONTAINER_OF(mail, struct connect_texts, mail);
+
+	(void)here;
+	t->stored = (struct span){ 0 };
+	t->done(t);
+}
+
+static void put_text(struct json message, const struct dir_source *s, struct json_out *o)
+{
+	const struct dialect *dialect = dialect_find(s->dialect);
+	struct json id = json_path(message, "body.id");
+	struct arena a = { 0 };
+	struct envelope e;
+	struct fault f;
+
+	if (dialect && dialect->classify(message.raw, &a, &e, &f) == 0 && e.call_id.n) {
+		struct uuid call = uuid_v5(&s->id, e.call_id);
+		char text[UUID_TEXT + 1];
+
+		uuid_format(&call, text);
+		json_begin(o, NULL);
+		json_put_z(o, "call", text);
+		json_put_text(o, "id", id.kind == JSON_NUMBER ? id.raw : json_text(id, &a));
+		json_end(o);
+	}
+	arena_fini(&a);
+}
+
+static void put_texts(struct span messages, const struct dir_source *s, struct buf *out)
+{
+	struct json_iter it = json_iter(json_of(messages));
+	struct json_out o = { .b = out };
+	struct span key;
+	struct json message;
+
+	json_begin_array(&o, NULL);
+	while (json_next(&it, &key, &message))
+		put_text(message, s, &o);
+	json_end_array(&o);
+}
+
+static void ask_texts(void *user, struct shard *here, struct connect_texts *t)
+{
+	struct ingest *in = user;
+	struct lane *l = lane_of(in, here);
+	const struct dir_source *s = l->dir ? directory_source_by_id(l->dir, &t->source) : NULL;
+	struct buf texts AUTO_BUF = { 0 };
+	char since[CLOCK_ISO + 1];
+
+	clock_format(t->since_us, since);
+	if (s)
+		put_texts(t->messages, s, &texts);
+	const char *params[] = { buf_z(&texts), since };
+	if (s && in->store &&
+	    !store_query(in->store, here, "texts_stored", params, 2, on_stored, t))
+		return;
+	t->mail.run = run_nobody_knows;
+	shard_post_sure(here, &t->mail);
+}
+
 struct connect_calls ingest_connect_calls(struct ingest *in)
 {
-	return (struct connect_calls){
-		.message = take_message, .live = ask_live, .missed = ask_missed, .user = in
-	};
+	return (struct connect_calls){ .message = take_message,
+				       .live = ask_live,
+				       .missed = ask_missed,
+				       .texts = ask_texts,
+				       .user = in };
 }

@@ -31,7 +31,8 @@ struct node {
 	atomic_int refused;
 	atomic_bool keep; /* the next message is never durable */
 	struct connect_message *kept;
-	const char *live; /* ids, each with \n */
+	const char *live;   /* ids, each with \n */
+	const char *stored; /* of texts, with ' for ", NULL: nobody can say */
 	atomic_int asked_live;
 	atomic_int missed_n, missed_code; /* calls of a loss asked for; how that ends */
 	atomic_bool missed_once;
@@ -150,6 +151,17 @@ static void take_missed(void *user, struct shard *here, struct connect_missed *m
 	m->done(m);
 }
 
+static void take_texts(void *user, struct shard *here, struct connect_texts *t)
+{
+	struct buf stored AUTO_BUF = { 0 };
+
+	(void)user, (void)here;
+	for (const char *c = n.stored ? n.stored : ""; *c; c++)
+		buf_addc(&stored, *c == '\'' ? '"' : *c);
+	t->stored = buf_span(&stored);
+	t->done(t);
+}
+
 /* How many of the told hold this text. */
 static int told(const char *text)
 {
@@ -196,7 +208,7 @@ static void start_node(void)
 		.ca_file = "",
 		.public_url = "https://node.example.com/",
 		.look_ms = 300000,
-		.calls = { take_message, take_live, take_missed, NULL },
+		.calls = { take_message, take_live, take_missed, take_texts, NULL },
 		.now_us = now,
 		.tick_ms = 2, /* steps follow each other at the sessions' pace */
 	};
@@ -1382,6 +1394,21 @@ static void texts_of_any_conversation_are_told(void **state)
 	"{'id':'77'}}"
 #define MESSAGES "/restapi/v1.0/account/~/extension/~/message-store"
 
+/* Of conversations that nobody remembers, maybe: their texts are not told again. */
+static void of_texts_that_are_stored_only_news_is_told(void **state)
+{
+	(void)state;
+	SET(texts,
+	    SENT("1", "Delivered") "," SENT("2", "Delivered") "," TEXT("'3'", "Received") "," SENT(
+		    "5", "SendingFailed") "," TEXT("4", "Received"));
+	n.stored = "{'1':['sent','delivered'],'2':['sent'],'3':[],'5':['failed']}";
+	configure("ringcentral", WITH(",'events':'websocket','from_number':'+15550100'"));
+	AWAIT_FAST(told("\"id\":4") == 1);
+	assert_int_equal(told("\"known\":true"), 1);
+	assert_true(strstr(n.told[place_of("\"known\":true")], "\"id\":\"2\""));
+	assert_int_equal(n.told_n, 2);
+}
+
 static unsigned looks_at_texts(void)
 {
 	return platform_count(&p, "GET " MESSAGES "/", 0);
@@ -2044,6 +2071,7 @@ int main(void)
 		T(refused_sockets_spare_the_auth_budget),
 		T(states_of_texts_are_asked_for),
 		T(texts_of_any_conversation_are_told),
+		T(of_texts_that_are_stored_only_news_is_told),
 		T(texts_are_looked_up_where_nobody_tells),
 		T(texts_without_an_end_are_given_up),
 		T(texts_are_left_alone_where_events_tell),

@@ -23,11 +23,11 @@ after(async () => {
 });
 
 let seed = 1; // equal ones would have equal ids
-async function connected(name, connect = {}) {
+async function connected(name, connect = {}, more = {}) {
   const at = await new RingCentralSim({ seed: seed++, speed: 20, ...PLENTY }).listen();
   sims.push(at);
   const { clientId, clientSecret, jwt } = at.credentials;
-  const source = await product.must('POST', '/api/v1/sources', { name, dialect: 'ringcentral', project_id: world.project.id, api_base: at.platformUrl,
+  const source = await product.must('POST', '/api/v1/sources', { name, dialect: 'ringcentral', project_id: world.project.id, api_base: at.platformUrl, ...more,
     connect: { client_id: clientId, client_secret: product.secret('rc-secret', clientSecret), jwt: product.secret('rc-jwt', jwt), from_number: OURS, ...connect } });
   await live(source);
   return [at, source];
@@ -141,4 +141,34 @@ test('by webhook, where events only count: what became of a text is asked for', 
   Object.assign(at.messages.list.at(-1).message, { messageStatus: 'Delivered', lastModifiedTime: new Date().toISOString() });
   assert.match((await reaches(slow, 'effect_seen')).evidence, /delivered/);
   assert.deepEqual(at.violations, []);
+});
+
+test('a text is told once, also when it is asked for after its conversation was over and forgotten', { timeout: 120000 }, async () => {
+  const them = '+15550100051';
+  const address = `${product.url}/in/ringcentral/forgetful`;
+  const [at, source] = await connected('forgetful', { events: 'webhook', address, verification: product.secret('rc-verify', VERIFICATION) }, { settings: { text_close_ms: 500, linger_ms: 100 } });
+  const over = () => until('the conversation is over', async () => {
+    const [call] = await product.sql(`select id, status from calls where source_id = '${source.id}'`);
+    return call?.status === 'ended' && call.id;
+  }, { timeoutMs: 30000 });
+  const told = (id, type) => product.sql(`select data->>'message_id' as message, data->>'state' as state from call_events where call_id = '${id}' and type = '${type}' order by seq`);
+  at.sms({ from: them, to: 'ann', text: 'Hello?' });
+  const id = await over();
+  const sent = await send(them, 'Yes?', { source });
+  assert.equal(sent.body.call_id, id);
+  await until('it is delivered', async () => (await told(id, 'text.delivery')).some((d) => d.state === 'delivered'), { timeoutMs: 60000 });
+  await over();
+  const [messages, deliveries] = [await told(id, 'message'), await told(id, 'text.delivery')];
+  const asked = () => at.rest.log.filter((r) => r.method === 'GET' && r.path.endsWith('/message-store')).length;
+  const before = asked();
+  await product.restarted('core', product.kill('core'));
+  await product.ready();
+  await live(source);
+  await until('the texts of the last hour are asked for', () => asked() > before, { timeoutMs: 60000 });
+  at.sms({ from: them, to: 'ann', text: 'Thanks.' });
+  await until('another is there', async () => (await said(id)).some(([, text]) => text === 'Thanks.'));
+  assert.deepEqual(await said(id), [['user', 'Hello?'], ['assistant', 'Yes?'], ['user', 'Thanks.']]);
+  assert.deepEqual((await told(id, 'message')).slice(0, 2), messages);
+  assert.deepEqual(await told(id, 'text.delivery'), deliveries);
+  await over();
 });

@@ -341,6 +341,41 @@ static void missed_calls_are_to_be_asked_for_again(void **state)
 	assert_false(k.within);
 }
 
+struct texts_asked {
+	struct connect_texts texts;
+	atomic_int done;
+};
+
+static void on_texts(struct connect_texts *t)
+{
+	struct texts_asked *k = (struct texts_asked *)t;
+
+	assert_int_equal(t->stored.n, 0);
+	atomic_store(&k->done, 1);
+}
+
+static void run_texts(struct shard *here, void *arg)
+{
+	struct connect_calls calls = ingest_connect_calls(g.in);
+	struct texts_asked *k = arg;
+
+	calls.texts(calls.user, here, &k->texts);
+}
+
+/* Likewise. */
+static void nobody_can_say_which_texts_are_stored(void **state)
+{
+	struct texts_asked k = { .texts = { .messages = SPAN("[]"), .done = on_texts } };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) { /* of a source that is gone, and of one that is there */
+		atomic_store(&k.done, 0);
+		rig_on_shard(&g.rig, 0, run_texts, &k);
+		rig_wait(&k.done, 1);
+		assert_int_equal(uuid_parse(&k.texts.source, SPAN(SOURCE)), 0);
+	}
+}
+
 static void live_calls_are_found(void **state)
 {
 	struct asking a = { .live.done = on_live };
@@ -582,6 +617,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(taken_before_it_is_durable, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_journal_is_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_calls_are_to_be_asked_for_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(nobody_can_say_which_texts_are_stored, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(live_calls_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_text_goes_when_its_intent_is_durable, setup,

@@ -923,6 +923,29 @@ static void text_in(struct sim *sim, const char *id, const char *words)
 	post(sim, json);
 }
 
+/* Told of a conversation that was forgotten: what became of one of its texts. */
+static void of_a_known_text_the_state_is_told(void **state)
+{
+	struct sim sim;
+	char json[1024], at[32];
+	(void)state;
+	sim_init(&sim, RC);
+	iso(at, 0);
+	snprintf(json, sizeof(json),
+		 "{'callmend':'resync','source_event':'message-store','date':'%s','found':true,"
+		 "'known':true,'body':{'id':'1','from':{'phoneNumber':'+15550001'},'to':[{"
+		 "'phoneNumber':'+15550199'}],'direction':'Outbound','creationTime':'%s','subject':"
+		 "'Your table is free.','messageStatus':'Delivered','conversation':{'id':'77'}}}",
+		 at, at);
+	post(&sim, json);
+	assert_int_equal(sim_count(&sim, "'type':'text.delivery'", "'message_id':'1'",
+				   "'state':'delivered'", NULL),
+			 1);
+	assert_int_equal(sim_count(&sim, "'type':'message'", NULL), 0);
+	SHOWS(&sim, "'live':false");
+	done(&sim);
+}
+
 static void texts_are_a_conversation(void **state)
 {
 	struct sim sim;
@@ -1238,6 +1261,7 @@ int main(void)
 		cmocka_unit_test(an_effect_may_come_at_once),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(texts_are_a_conversation),
+		cmocka_unit_test(of_a_known_text_the_state_is_told),
 		cmocka_unit_test(texts_are_sent_and_delivered),
 		cmocka_unit_test(we_write_first),
 		cmocka_unit_test(we_write_first_in_vain),

@@ -681,6 +681,28 @@ static void a_call_that_nobody_answers_has_a_place_in_time(void **state)
 			    "2026-11-21T04:00:00.000000Z");
 }
 
+/* Whatever session has written them. */
+static void texts_are_known_by_their_id(void **state)
+{
+	struct buf out AUTO_BUF = { 0 };
+	const char *params[] = { "[{\"call\":\"" CALL "\",\"id\":\"1\"},{\"call\":\"" CALL
+				 "\",\"id\":\"2\"},{\"call\":\"" CALL
+				 "\",\"id\":\"3\"},{\"call\":\"" PROJECT "\",\"id\":\"4\"}]",
+				 today };
+	(void)state;
+	sql("insert into call_events (call_id, seq, day, org_id, type, at, data, arrived_at) "
+	    "select '" CALL "', n, '%s', '" DEFAULT_ORG "', type, now(), data::jsonb, now() from "
+	    "(values (1, 'message', '{\"message_id\": \"1\"}'), "
+	    "(2, 'text.delivery', '{\"message_id\": \"1\", \"state\": \"sent\"}'), "
+	    "(3, 'text.delivery', '{\"message_id\": \"1\", \"state\": \"delivered\"}'), "
+	    "(4, 'message', '{\"message_id\": \"2\"}'), "
+	    "(5, 'text.delivery', '{\"message_id\": \"3\", \"state\": \"sent\"}'), "
+	    "(6, 'message', '{\"message_id\": \"4\"}')) e(n, type, data)",
+	    today);
+	assert_ok(store_query_once(fixture_url(), "texts_stored", params, 2, &out, &oops));
+	assert_string_equal(buf_z(&out), "{ \"1\" : [\"delivered\", \"sent\"], \"2\" : [] }");
+}
+
 /* The platform's clock is an hour behind: what ours times has its place in the call all the same.
  */
 static void sound_is_placed_by_our_own_clock(void **state)
@@ -929,6 +951,7 @@ int main(void)
 		T(a_late_message_does_not_forget),
 		T(the_same_session_is_believed),
 		T(a_call_that_nobody_answers_has_a_place_in_time),
+		T(texts_are_known_by_their_id),
 		T(sound_is_placed_by_our_own_clock),
 		T(tool_rows_hold_what_b1_asks_for),
 		T(rewritten_searches_are_counted_once),
