@@ -274,6 +274,7 @@ struct texts {
 	struct {
 		unsigned page; /* 0: there is none */
 		int64_t since_us, lost_us, again_us;
+		unsigned unsaid; /* so often nobody could say what is stored */
 		bool busy;
 	} walk;
 	unsigned round; /* pages of another count for nothing */

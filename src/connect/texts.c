@@ -11,7 +11,8 @@
  * text that was looked up for good; more than PAGES_MAX pages - the oldest are left, and logged; a
  * state that does not become final - given up after LOOKS_MAX; more texts than WATCHED_MAX - the
  * oldest is given up; the calls take nothing - again later, what was told is known; nobody can say
- * what is stored (PostgreSQL is away) - everything is told. */
+ * what is stored (PostgreSQL is away, or not there yet after a start) - after a loss the page is
+ * asked for again, UNSAID_MAX times, then everything is told. */
 #include <stdlib.h>
 #include <strings.h>
 
@@ -28,6 +29,7 @@ enum {
 	PAGE_TEXTS = 100,
 	PAGES_MAX = 1000,
 	WATCHED_MAX = 256,
+	UNSAID_MAX = 6, /* with the pauses that is two minutes */
 	LOOKS_MAX = 15,
 	LOOK_MS = 4000, /* and doubling, up to */
 	LOOK_MAX_MS = 300000,
@@ -316,15 +318,28 @@ struct text_page {
 	struct buf body, messages;
 };
 
+/* What is lost is late already, what is counted is not: somebody may be waiting for its state. */
+static void take_stored(struct login *s, const struct text_page *p, struct span stored)
+{
+	struct texts *t = &s->texts;
+	bool waits = !stored.n && t->walk.lost_us != GAP_NONE && t->walk.unsaid < UNSAID_MAX;
+
+	t->walk.busy = false;
+	if (waits) {
+		t->walk.unsaid++;
+		pause_it(s);
+	} else {
+		take_page(s, json_of(buf_span(&p->body)), p->provider_us, json_of(stored));
+	}
+}
+
 static void on_stored(struct connect_texts *c)
 {
 	struct text_page *p = CONTAINER_OF(c, struct text_page, asked);
 	struct login *s = p->login;
 
-	if (!s->ended && p->round == s->texts.round) {
-		s->texts.walk.busy = false;
-		take_page(s, json_of(buf_span(&p->body)), p->provider_us, json_of(c->stored));
-	}
+	if (!s->ended && p->round == s->texts.round)
+		take_stored(s, p, c->stored);
 	buf_free(&p->body);
 	buf_free(&p->messages);
 	free(p);
@@ -402,6 +417,7 @@ static void list(struct login *s)
 static void begin_walk(struct texts *t)
 {
 	t->walk.page = 1;
+	t->walk.unsaid = 0;
 	t->walk.since_us = t->next.since_us;
 	t->walk.lost_us = t->next.lost_us;
 	t->next.due_us = 0;

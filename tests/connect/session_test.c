@@ -32,7 +32,8 @@ struct node {
 	atomic_bool keep; /* the next message is never durable */
 	struct connect_message *kept;
 	const char *live;   /* ids, each with \n */
-	const char *stored; /* of texts, with ' for ", NULL: nobody can say */
+	const char *stored; /* of texts, with ' for ", NULL: nothing */
+	atomic_int unsaid;  /* so often nobody can say */
 	atomic_int asked_live;
 	atomic_int missed_n, missed_code; /* calls of a loss asked for; how that ends */
 	atomic_bool missed_once;
@@ -156,8 +157,10 @@ static void take_texts(void *user, struct shard *here, struct connect_texts *t)
 	struct buf stored AUTO_BUF = { 0 };
 
 	(void)user, (void)here;
-	for (const char *c = n.stored ? n.stored : ""; *c; c++)
+	for (const char *c = n.stored ? n.stored : "{}"; *c; c++)
 		buf_addc(&stored, *c == '\'' ? '"' : *c);
+	if (atomic_fetch_sub(&n.unsaid, 1) > 0)
+		buf_clear(&stored);
 	t->stored = buf_span(&stored);
 	t->done(t);
 }
@@ -1521,6 +1524,31 @@ static unsigned texts_asked(const char *page, int64_t *since_us)
 	return count;
 }
 
+/* After a start its database may come later. */
+static void what_is_stored_is_waited_for(void **state)
+{
+	(void)state;
+	SET(texts, TEXT("'1'", "Received") "," TEXT("'2'", "Received"));
+	n.stored = "{'1':[]}";
+	atomic_store(&n.unsaid, 3);
+	configure("ringcentral", OF_TEXTS());
+	AWAIT_FAST(told("\"id\":\"2\"") == 1);
+	assert_int_equal(n.told_n, 1);
+	assert_int_equal(texts_asked("", NULL), 4);
+}
+
+/* But not for ever: then all of them are told. */
+static void what_is_stored_may_stay_unsaid(void **state)
+{
+	(void)state;
+	SET(texts, TEXT("'1'", "Received") "," TEXT("'2'", "Received"));
+	n.stored = "{'1':[]}";
+	atomic_store(&n.unsaid, 1000);
+	configure("ringcentral", OF_TEXTS());
+	AWAIT_FAST(told("\"id\":\"1\"") == 1 && told("\"id\":\"2\"") == 1);
+	assert_int_equal(texts_asked("", NULL), 7);
+}
+
 static void assert_ago(int64_t us, int64_t ago_s)
 {
 	int64_t off_us = clock_now_us() - ago_s * SECOND_US - us;
@@ -2072,6 +2100,8 @@ int main(void)
 		T(states_of_texts_are_asked_for),
 		T(texts_of_any_conversation_are_told),
 		T(of_texts_that_are_stored_only_news_is_told),
+		T(what_is_stored_is_waited_for),
+		T(what_is_stored_may_stay_unsaid),
 		T(texts_are_looked_up_where_nobody_tells),
 		T(texts_without_an_end_are_given_up),
 		T(texts_are_left_alone_where_events_tell),
