@@ -73,6 +73,24 @@ const LINE = (who) => ({ say: [who, 'I would like to change my reservation for t
 const TWO_LEGS = [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { record: 'ann' }, LINE('customer'), LINE('ann'), { wait: 30000 }, { transfer: ['ann', 'bob'] }, { wait: 3000 },
   { answer: 'bob' }, { record: 'bob' }, LINE('bob'), LINE('customer'), { wait: 31000 }, { hangup: 'customer' }];
 
+// What the platform's call log answers is made of what it would have answered.
+function setLog(at, change) {
+  const route = at.rest.tables.platform.find((r) => r.method === 'GET' && r.parts.at(-1) === 'call-log');
+  const own = route.handler;
+  route.handler = (...x) => {
+    const answer = own(...x);
+    return { ...answer, body: change(answer.body) };
+  };
+  return () => { route.handler = own; };
+}
+
+// All calls of a source are asked for at once, however long it took until they were stored; it was added with after_s: 3600.
+async function dueTogether(source, calls) {
+  const due = `call_follow_ups where source_id = '${source.id}' and state = 'waiting'`;
+  await until('all have ended', async () => (await number(`select count(*)::int as n from ${due}`)) === calls.length, { timeoutMs: 60000 });
+  await product.exec(`update call_follow_ups set due_at = now() where source_id = '${source.id}'; update jobs set run_at = now() where kind = 'followup' and key = '${source.id}'`);
+}
+
 function setMedia(at, handler) {
   const route = at.rest.tables.media[0];
   const own = route.handler;
@@ -83,8 +101,10 @@ function setMedia(at, handler) {
 // --- calls that were live ---
 
 test('a call that was live: the log is late, the recordings of two legs, insights; nothing is doubled', { timeout: 120000 }, async () => {
-  sim.callLogMs = 400000; // 4 s
-  sim.insightsMs = 500000;
+  sim.callLogMs = 1000;
+  sim.insightsMs = 500000; // 5 s
+  let late = true; // until somebody has looked
+  const restore = setLog(sim, (body) => (late ? { ...body, records: [] } : body));
   const source = await addSource('live', sim, { events: 'websocket', insights: true });
   const { id } = await play(sim, { script: TWO_LEGS });
   const waiting = await until('the log is not there yet', async () => {
@@ -92,7 +112,9 @@ test('a call that was live: the log is late, the recordings of two legs, insight
     return call?.follow_state === 'waiting' && call.tries > 0 && call;
   }, { timeoutMs: 30000, everyMs: 50 });
   assert.match(waiting.follow_error, /call log does not have this call yet/);
+  late = false;
   const call = await followed(id);
+  restore();
   assert.equal(call.imported, false);
   assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${id}'`), 1);
   assert.equal(call.log.result, 'Accepted');
@@ -137,12 +159,12 @@ test('a call that nobody answered, by a clock three hours behind: it stands wher
 test('half an answer with 200, to the request for a token and for the log of calls that lie together: asked again', { timeout: 120000 }, async (t) => {
   const at = await platform({ callLogMs: 1000 });
   t.after(() => at.close());
-  const source = await addSource('halved', at, { events: 'websocket', recordings: false, after_s: 3 });
+  const source = await addSource('halved', at, { events: 'websocket', recordings: false, after_s: 3600 });
   at.fail({ host: 'platform', path: '/call-log', mode: 'rubbish' });
   at.fail({ host: 'platform', path: '/oauth/token', mode: 'rubbish' });
-  await Promise.all([1, 2, 3].map(() => play(at, { scenario: 'no-answer' })));
+  await dueTogether(source, await Promise.all([1, 2, 3].map(() => play(at, { scenario: 'no-answer' }))));
   const together = () => asked(at, '/call-log').filter((r) => r.query.telephonySessionId === undefined);
-  await until('it is asked once more', () => together().length >= 2, { timeoutMs: 60000 });
+  await until('it is asked once more', () => together().length >= 2, { timeoutMs: 90000 });
   assert.deepEqual(await product.sql(`select error from jobs where key = '${source.id}' and state = 'dead'`), []);
   await product.must('DELETE', `/api/v1/sources/${source.id}`);
 });
@@ -178,14 +200,9 @@ test('a recording that is late: in the log, of which the first answer has none, 
   t.after(() => at.close());
   let contents = 0;
   setMedia(at, (own) => (contents++ < 2 ? { status: 404, body: { errorCode: 'CMN-102', message: 'not found' } } : own()));
-  const log = at.rest.tables.platform.find((r) => r.method === 'GET' && r.parts.at(-1) === 'call-log');
-  const own = log.handler;
-  let logs = 0;
-  log.handler = (...x) => {
-    const answer = own(...x);
-    const bare = ({ recording, legs, ...record }) => ({ ...record, legs: legs.map(({ recording: none, ...leg }) => leg) });
-    return answer.body.records.length && logs++ === 0 ? { ...answer, body: { ...answer.body, records: answer.body.records.map(bare) } } : answer;
-  };
+  const bare = ({ recording, legs, ...record }) => ({ ...record, legs: legs.map(({ recording: none, ...leg }) => leg) });
+  let late = true; // until somebody has looked
+  setLog(at, (body) => (late ? { ...body, records: body.records.map(bare) } : body));
   await addSource('late-sound', at, { events: 'websocket' });
   const { id } = await play(at, { scenario: 'recorded' });
   const waiting = await until('its record is there without one', async () => {
@@ -194,6 +211,7 @@ test('a recording that is late: in the log, of which the first answer has none, 
   }, { timeoutMs: 30000, everyMs: 50 });
   assert.deepEqual([waiting.follow_state, waiting.log.recordings], ['waiting', []]);
   assert.match(waiting.follow_error, /lacks a recording/);
+  late = false;
   const call = await followed(id);
   assert.deepEqual((await recordingsOf(call)).map((r) => r.state), ['ready']);
   assert.equal(contents, 3);
@@ -394,9 +412,10 @@ test('pages of the call log that tell only how many there are: none is left out,
     return { ...answer, body };
   };
   const old = [await play(at, { scenario: 'no-answer' }), await play(at, { scenario: 'no-answer' })];
-  await addSource('pages', at, { events: 'websocket', recordings: false, after_s: 3 });
+  const source = await addSource('pages', at, { events: 'websocket', recordings: false, after_s: 3600 });
   const live = [1, 2, 3].map(() => at.startCall({ scenario: 'simple' }));
   await at.finished(live);
+  await dueTogether(source, live);
   for (const { id } of live)
     await followed(id);
   assert.ok(asked(at, '/call-log').some((r) => r.query.page === '3'), 'they shared a request');
@@ -419,11 +438,12 @@ test('a call that began and ended while the gateway was lost for good comes from
   assert.equal(await jobOf(source), undefined, 'nothing was lost');
   const seen = at.startCall({ script: [{ inbound: true }, { ring: 'ann' }, { wait: 2000 }, { answer: 'ann' }, { wait: 200000 }, { hangup: 'customer' }] });
   await until('it is live', async () => (await callOf(seen.id))?.status === 'in-progress');
-  at.fail({ host: 'platform', path: '/oauth/wstoken', mode: 503, times: 1 });
+  at.fail({ host: 'platform', path: '/oauth/wstoken', mode: 503, times: 1000 }); // until the call is over, however long that takes
   at.gateway.refuse.recoveries = 1;
   at.gateway.drop();
   const lost = await play(at, { script: SHORT });
   assert.ok(at.gateway.open.length === 0, 'nobody has heard of it');
+  at.faults.clear();
   await until('it is back, with nothing kept', () => at.gateway.upgrades.at(-1).outcome === 'Failed', { timeoutMs: 60000 });
   await at.finished();
   const [session] = lost.sessions;

@@ -260,7 +260,7 @@ const asked = (text, key) => [{ text }, { key }];
 const deliveriesOf = async (id) => (await world.events(id, 'text.delivery')).map((e) => e.data.state);
 
 test('a text comes in: a conversation; what is sent in it, and what becomes of it', async () => {
-  const [at] = await connected('texts', { connect: { from_number: OURS }, settings: { text_close_ms: 4000, linger_ms: 1000, text_effect_ms: 30000 } });
+  const [at] = await connected('texts', { connect: { from_number: OURS }, settings: { text_close_ms: 12000, linger_ms: 1000, text_effect_ms: 60000 } });
   const id = at.sms({ from: THEIRS, to: 'ann', text: 'Do you have a table for tonight?' }).conversation.id;
   await until('the conversation is known', async () => (await get(id)).kind === 'sms');
   assert.equal((await get(id)).customer.number, THEIRS);
