@@ -64,10 +64,12 @@ struct media_start {
 				 one everybody is mixed in leg 0 */
 	struct media_leg legs[MEDIA_LEGS_MAX];
 	unsigned legs_n;
-	bool legs_known;    /* false: these may come; a leg is there from its first frame on.
-			       legs_n 0: legs come by LEG_START, `encoding` says nothing */
-	unsigned our_leg;   /* what we send over a stream that never pauses (put_silence) is this
-			       leg, of which nothing comes in; 0: there is none */
+	bool legs_known;  /* false: these may come; a leg is there from its first frame on.
+			     legs_n 0: legs come by LEG_START, `encoding` says nothing */
+	unsigned our_leg; /* what we send is this leg, of which nothing comes in; 0: there is none.
+			     It is there from the start where the stream never pauses
+			     (put_silence), else when something has been sent, and only as long
+			     as the platform sends nothing of that side itself */
 	struct json custom; /* parameters of the customer's own, an object; or JSON_NONE */
 	/* tells_calls only. `call_id` names another platform's call, which this one may belong to;
 	 * what it is called itself stands here. Empty: call_id is its own. */

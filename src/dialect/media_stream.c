@@ -69,6 +69,18 @@ static void add_leg(struct media_stream_state *s, struct media_start *start, uns
 	start->legs[start->legs_n++] = track_legs[track];
 }
 
+/* What we send is heard where the outbound track is; unless the platform has announced to send that
+ * itself. */
+static void name_ours(const struct media_stream_state *s, struct media_start *start)
+{
+	bool possible = s->legs[OUTBOUND] >= 0;
+	if (possible && start->legs_known)
+		return;
+	start->our_leg = possible ? (unsigned)s->legs[OUTBOUND] : start->legs_n;
+	if (!possible)
+		start->legs[start->legs_n++] = track_legs[OUTBOUND];
+}
+
 static int read_tracks(struct media_stream_state *s, struct json tracks, struct media_start *start,
 		       struct arena *a, struct fault *f)
 {
@@ -90,6 +102,7 @@ static int read_tracks(struct media_stream_state *s, struct json tracks, struct 
 		add_leg(s, start, INBOUND);
 	if (!start->legs_known)
 		add_leg(s, start, OUTBOUND);
+	name_ours(s, start);
 	return 0;
 }
 

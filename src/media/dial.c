@@ -70,8 +70,6 @@ static void end_line(struct dial *d, const char *why)
 		return;
 	l->client = NULL;
 	orders_lost(l);
-	if (l->dialect->put_silence)
-		shard_pace(d->home, -1);
 	line_end(l, why);
 }
 
@@ -192,7 +190,7 @@ static void on_open(void *user)
 	buf_free(&d->message);
 	d->open_ms = l->heard_ms;
 	if (d->dialect->put_silence)
-		shard_pace(d->home, 1);
+		line_pace(l);
 }
 
 static void on_message(struct dial *d, struct span message, bool binary)

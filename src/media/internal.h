@@ -35,6 +35,7 @@ struct line_leg {
 	enum speaker speaker;
 	uint32_t announced_hz, rate_hz;
 	bool attached, held, waits; /* waits: for inbox_settle() */
+	bool ours;		    /* what we send, and nobody else */
 	unsigned carry_n;	    /* bytes of a sample that is not whole yet */
 	char carry[GROUP_MAX];
 };
@@ -44,6 +45,7 @@ struct line_mark {
 	size_t name_n;
 	char name[LINE_NAME_MAX];
 	int64_t sent_ms; /* of audio in front of it, in all, without what was taken back */
+	int64_t at;	 /* as ours_heard, when what is in front of it has been heard */
 	bool cleared;	 /* we have asked for that meanwhile */
 };
 
@@ -142,10 +144,14 @@ struct media_line {
 	unsigned marks_n;
 	int64_t sent_ms, played_ms; /* in all; a clear takes back what was sent and not played */
 	unsigned our_leg;	    /* as in media_start */
-	struct buf out;		    /* a message */
+	struct buf out;		    /* a message; a piece for our leg */
 	struct buf play;	    /* what waits for the clock, from play_at on */
 	size_t play_at;
-	int64_t clock_us; /* monotonic: the next frame is due */
+	int64_t clock_us;   /* monotonic: the next frame is due */
+	size_t ours_waits;  /* bytes of silence in front of what is played; ours.c */
+	int64_t ours_heard; /* bytes that our leg has heard of what was sent, or missed */
+	bool paced;	    /* has a clock: is in its shard's list */
+	struct media_line *paced_prev, *paced_next;
 
 	struct errand *orders; /* commands that are not written yet; order.c */
 };
@@ -199,8 +205,8 @@ struct media_shard {
 	uv_timer_t tick; /* every second */
 	unsigned ticks;
 	uv_timer_t quick; /* 5 a second: claims, levels */
-	uv_timer_t clock; /* 50 a second, while a line must not pause */
-	unsigned paced;	  /* such lines */
+	uv_timer_t clock; /* 50 a second, while there are lines that need it */
+	struct media_line *paced;
 	struct ws_dialer *dialer;
 	struct http_client *http; /* for placing calls */
 	struct dial *dials;
@@ -240,8 +246,10 @@ struct media_line *line_new(struct media_shard *);
 void line_end(struct media_line *, const char *why);
 /* Of legs of so many bytes. */
 struct pool *shard_leg_memory(struct media_shard *, size_t bytes);
-/* A line that must not pause begins (1) or ends (-1). */
-void shard_pace(struct media_shard *, int by);
+/* From now on line_clock() is called, until the line is over; or not any more. Either may be said
+ * again. */
+void line_pace(struct media_line *);
+void line_unpace(struct media_line *);
 /* Its socket is there. */
 static inline bool line_is_open(const struct media_line *l)
 {
@@ -321,8 +329,33 @@ MUST int line_play(struct media_line *, struct span payload, struct span mark, s
 MUST int line_clear(struct media_line *, struct fault *f);
 void line_marked(struct media_line *, struct span name, int64_t now_us);
 void line_cleared(struct media_line *, int64_t now_us);
-/* Every 20 ms, for lines that must not pause. */
+/* Every 20 ms, for lines that are paced. `now_us`: monotonic. */
 void line_clock(struct media_line *, int64_t now_us);
+/* Whole samples of so many ms of the stream's codec, in bytes; 0: it has packets. */
+size_t line_bytes_of(const struct media_line *, unsigned ms);
+/* Bytes that wait for the clock. */
+static inline size_t line_play_left(const struct media_line *l)
+{
+	return l->play.n - l->play_at;
+}
+void line_play_add(struct media_line *, struct span payload);
+void line_play_drop(struct media_line *);
+/* Bytes of the codec that our leg hears; the last of them at this time of the wall clock. */
+void line_hear_ours(struct media_line *, struct span, int64_t at_us);
+
+/* --- ours.c: what the other side plays of what we have sent, where that is its own affair --- */
+/* All of it, and of silence so much behind it. */
+void ours_sent(struct media_line *, struct span payload, size_t silence_bytes);
+/* A mark behind what has been sent until now stands here. */
+int64_t ours_end(const struct media_line *);
+/* Everything in front of it has been played, and nothing behind it. */
+void ours_marked(struct media_line *, int64_t at);
+/* What has not been played will not be. */
+void ours_cleared(struct media_line *);
+/* The platform sends that side itself, after all. */
+void ours_over(struct media_line *);
+/* 20 ms have been played. */
+void ours_tick(struct media_line *, int64_t at_us);
 
 /* --- dial.c --- */
 void dials_stop(struct media_shard *);

@@ -93,7 +93,7 @@ static void gather(const struct media_line *l)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->legs_n; i++)
-		n += l->legs[i].leg != NULL;
+		n += l->legs[i].leg && !l->legs[i].ours;
 	if (l->ws)
 		ws_gather(l->ws, l->channels == 1 ? n : 1);
 }
@@ -102,6 +102,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 		  int64_t now_us, struct fault *f)
 {
 	struct line_leg *g = &l->legs[i];
+	bool ours = i && i == l->our_leg;
 	struct leg_config c = {
 		.index = i,
 		.speaker = l->roles[i].speaker,
@@ -115,7 +116,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 		.ring = l->project && l->project->audio.listen ? l->home->ring_memory : NULL,
 		.dtmf = true,
 		.pauses = l->dialect->pauses,
-		.rests = i && i == l->our_leg,
+		.rests = ours,
 	};
 	struct leg_view view;
 	size_t bytes;
@@ -131,6 +132,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 	leg_view(g->leg, &view);
 	g->speaker = c.speaker;
 	g->rate_hz = view.rate_hz;
+	g->ours = ours;
 	attached(l, i, joined, now_us);
 	gather(l);
 	return 0;
@@ -168,6 +170,12 @@ static void begin_sinks(struct media_line *l)
 	}
 }
 
+/* What we send is a leg when there is something of it: at once where it may never pause. */
+static bool begins_now(const struct media_line *l, unsigned i)
+{
+	return l->legs_known && (!i || i != l->our_leg || l->dialect->put_silence);
+}
+
 /* The format is known, or each leg's will be. Legs that may or may not come begin with their first
  * frame. */
 static int open_legs(struct media_line *l, struct span encoding, uint32_t rate_hz, int64_t now_us,
@@ -175,8 +183,9 @@ static int open_legs(struct media_line *l, struct span encoding, uint32_t rate_h
 {
 	if (l->legs_n)
 		TRY(choose_codec(l, encoding, rate_hz, f));
-	for (unsigned i = 0; l->legs_known && i < l->legs_n; i++)
-		TRY(line_open_leg(l, i, NULL, now_us, f));
+	for (unsigned i = 0; i < l->legs_n; i++)
+		if (begins_now(l, i))
+			TRY(line_open_leg(l, i, NULL, now_us, f));
 	begin_sinks(l);
 	return 0;
 }
@@ -487,6 +496,14 @@ static bool payload_of(struct media_line *l, const struct media_event *e, struct
 	return true;
 }
 
+/* Its first frame goes on where what we were thought to say ends. */
+static void is_theirs(struct media_line *l, unsigned i)
+{
+	ours_over(l);
+	l->legs[i].ours = false;
+	gather(l);
+}
+
 /* A leg that was not sure to come. */
 static bool leg_is_there(struct media_line *l, unsigned i, int64_t now_us)
 {
@@ -494,10 +511,14 @@ static bool leg_is_there(struct media_line *l, unsigned i, int64_t now_us)
 
 	if (i >= l->legs_n || l->closing)
 		return false;
+	if (l->legs[i].ours)
+		is_theirs(l, i);
 	if (l->legs[i].leg || l->detect)
 		return true;
 	if (!l->legs[i].codec)
 		return false;
+	if (i && i == l->our_leg)
+		ours_over(l);
 	inbox_hear(l->home);
 	if (!line_open_leg(l, i, NULL, now_us, &f))
 		return true;
@@ -746,6 +767,7 @@ void line_finish(struct media_line *l, int64_t now_us, const char *why)
 	if (l->detect)
 		detected(l, (struct span){ 0 }, now_us);
 	inbox_hear(l->home);
+	line_unpace(l);
 	bool ran = l->state == LINE_RUNNING;
 	l->state = LINE_OVER;
 	for (unsigned i = 0; ran && i < l->legs_n; i++)

@@ -196,18 +196,31 @@ static void on_clock(uv_timer_t *t)
 	struct media_line *l, *next;
 	int64_t now_us = clock_monotonic_us();
 
-	DL_FOREACH_SAFE(s->lines, l, next)
+	DL_FOREACH_SAFE2(s->paced, l, next, paced_next)
 	line_clock(l, now_us);
 }
 
-void shard_pace(struct media_shard *s, int by)
+void line_pace(struct media_line *l)
 {
-	s->paced += (unsigned)by;
-	if (s->stopped)
+	struct media_shard *s = l->home;
+
+	if (l->paced || s->stopped)
 		return;
-	if (s->paced)
+	if (!s->paced)
 		uv_timer_start(&s->clock, on_clock, 0, PLAY_FRAME_MS);
-	else
+	l->paced = true;
+	DL_APPEND2(s->paced, l, paced_prev, paced_next);
+}
+
+void line_unpace(struct media_line *l)
+{
+	struct media_shard *s = l->home;
+
+	if (!l->paced)
+		return;
+	l->paced = false;
+	DL_DELETE2(s->paced, l, paced_prev, paced_next);
+	if (!s->paced && !s->stopped)
 		uv_timer_stop(&s->clock);
 }
 

@@ -2,7 +2,8 @@
  *
  * Audio is cut into messages of the size the protocol takes; where it must never pause (Vapi's
  * transport) it waits in a queue, and a clock of 20 ms sends what is there or silence; as what this
- * side of the call says it is heard like what comes in, on a leg of its own. A mark
+ * side of the call says it is heard like what comes in, on a leg of its own. Elsewhere it goes out
+ * at once, and waits at the other side: ours.c. A mark
  * behind audio comes back when that has been played: everything in front of it was heard. After a
  * clear the marks that were pending come back, or are done with, as cleared: up to the last mark
  * that came by itself was surely heard.
@@ -48,36 +49,43 @@ int line_send(struct media_line *l, const struct media_out *out)
 
 /* --- sizes --- */
 
+/* Also before its first leg is there. */
+static uint32_t rate_of(const struct media_line *l)
+{
+	const struct line_leg *g = &l->legs[0];
+	uint32_t rate = g->announced_hz ? g->announced_hz : g->codec->rate_hz;
+
+	return rate ? rate : 8000;
+}
+
 /* Of bytes of the stream's codec; packets of opus count as what one message holds. */
 static int64_t ms_of(const struct media_line *l, size_t bytes)
 {
-	const struct line_leg *g = &l->legs[0];
-	unsigned width = g->codec->bits_per_sample / 8;
-	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
+	const struct codec *codec = l->legs[0].codec;
+	unsigned width = codec->bits_per_sample / 8;
 
 	if (!bytes)
 		return 0;
 	if (width)
-		return (int64_t)(bytes * 1000 / (width * (rate ? rate : 8000)));
-	return span_is(span_of(g->codec->name), "g722") ? (int64_t)bytes / 8 : PLAY_FRAME_MS;
+		return (int64_t)(bytes * 1000 / (width * rate_of(l)));
+	return span_is(span_of(codec->name), "g722") ? (int64_t)bytes / 8 : PLAY_FRAME_MS;
 }
 
-static size_t bytes_of(const struct media_line *l, unsigned ms)
+size_t line_bytes_of(const struct media_line *l, unsigned ms)
 {
 	const struct line_leg *g = &l->legs[0];
 	unsigned width = g->codec ? g->codec->bits_per_sample / 8 : 0; /* NULL: before its start */
-	uint32_t rate = g->announced_hz ? g->announced_hz : g->rate_hz;
 
 	if (g->codec && span_is(span_of(g->codec->name), "g722"))
 		return (size_t)ms * 8;
-	return width ? (size_t)ms * width * rate / 1000 : 0;
+	return width ? (size_t)ms * rate_of(l) / 1000 * width : 0;
 }
 
 static size_t piece_bytes(const struct media_line *l)
 {
 	const struct media_dialect *d = l->dialect;
 	size_t most = d->send_bytes_max ? d->send_bytes_max : SIZE_MAX;
-	size_t by_time = d->send_ms_max ? bytes_of(l, d->send_ms_max) : 0;
+	size_t by_time = d->send_ms_max ? line_bytes_of(l, d->send_ms_max) : 0;
 
 	return by_time && by_time < most ? by_time : most;
 }
@@ -86,12 +94,18 @@ static size_t piece_bytes(const struct media_line *l)
 static size_t padding(const struct media_line *l, size_t n)
 {
 	const struct media_dialect *d = l->dialect;
-	size_t least = d->send_ms_min ? bytes_of(l, d->send_ms_min) : d->send_bytes_min;
+	size_t least = d->send_ms_min ? line_bytes_of(l, d->send_ms_min) : d->send_bytes_min;
 	size_t whole = n < least ? least : n;
 
 	if (d->send_bytes_step)
 		whole = (whole + d->send_bytes_step - 1) / d->send_bytes_step * d->send_bytes_step;
 	return whole - n;
+}
+
+/* Of so many bytes, as much as goes last. */
+static size_t last_piece(const struct media_line *l, size_t n)
+{
+	return n ? (n - 1) % piece_bytes(l) + 1 : 0;
 }
 
 /* --- sending --- */
@@ -160,11 +174,12 @@ static void note_mark(struct media_line *l, struct span name)
 	m->name_n = name.n;
 	memcpy(m->name, name.p, name.n);
 	m->sent_ms = l->sent_ms;
+	m->at = ours_end(l);
 	m->cleared = false;
 }
 
 /* What has been played goes when it is the larger part. */
-static void wait_for_clock(struct media_line *l, struct span payload)
+void line_play_add(struct media_line *l, struct span payload)
 {
 	if (l->play_at > l->play.n / 2) {
 		l->play.n -= l->play_at;
@@ -172,6 +187,12 @@ static void wait_for_clock(struct media_line *l, struct span payload)
 		l->play_at = 0;
 	}
 	buf_add(&l->play, payload);
+}
+
+void line_play_drop(struct media_line *l)
+{
+	buf_clear(&l->play);
+	l->play_at = 0;
 }
 
 int line_play(struct media_line *l, struct span payload, struct span mark, struct fault *f)
@@ -182,16 +203,17 @@ int line_play(struct media_line *l, struct span payload, struct span mark, struc
 		return fault(f, E_INVALID, "%s plays nothing", d->title);
 	if (mark.n && (!d->put_mark || mark.n > LINE_NAME_MAX))
 		return fault(f, E_INVALID, "%s has no marks, or this one is too long", d->title);
-	if (l->marks_n == MARKS_MAX || l->play.n - l->play_at + payload.n > PLAY_WAITS_BYTES)
+	if (l->marks_n == MARKS_MAX || line_play_left(l) + payload.n > PLAY_WAITS_BYTES)
 		return fault(f, E_FULL, "too much is waiting to be played");
 	if (d->put_silence) {
-		wait_for_clock(l, payload);
+		line_play_add(l, payload);
 		return 0;
 	}
 	int rc = send_now(l, payload, mark);
 	if (rc)
 		return fault(f, rc, "the socket takes no more");
 	l->sent_ms += ms_of(l, payload.n);
+	ours_sent(l, payload, padding(l, last_piece(l, payload.n)));
 	if (mark.n)
 		note_mark(l, mark);
 	return 0;
@@ -201,10 +223,10 @@ int line_clear(struct media_line *l, struct fault *f)
 {
 	struct media_out out = { .b = &l->out };
 
-	buf_clear(&l->play);
-	l->play_at = 0;
-	if (l->dialect->put_silence)
+	if (l->dialect->put_silence) {
+		line_play_drop(l);
 		return 0;
+	}
 	if (!l->dialect->put_clear || l->state != LINE_RUNNING)
 		return fault(f, E_INVALID, "%s clears nothing", l->dialect->title);
 	buf_clear(&l->out);
@@ -215,12 +237,13 @@ int line_clear(struct media_line *l, struct fault *f)
 	for (unsigned i = 0; i < l->marks_n; i++)
 		l->marks[i].cleared = true;
 	l->sent_ms = l->played_ms;
+	ours_cleared(l);
 	return 0;
 }
 
-/* --- the clock of what must not pause --- */
+/* --- the clock --- */
 
-static void hear_ours(struct media_line *l, struct span sent, int64_t at_us)
+void line_hear_ours(struct media_line *l, struct span sent, int64_t at_us)
 {
 	const struct line_audio a = { l->our_leg, -1, -1, at_us };
 
@@ -232,7 +255,7 @@ static void hear_ours(struct media_line *l, struct span sent, int64_t at_us)
 static void send_frame(struct media_line *l, int64_t at_us)
 {
 	struct media_out out = { .b = &l->out };
-	size_t n = bytes_of(l, PLAY_FRAME_MS), left = l->play.n - l->play_at;
+	size_t n = line_bytes_of(l, PLAY_FRAME_MS), left = line_play_left(l);
 
 	if (left && n) {
 		struct span piece = { l->play.p + l->play_at, left < n ? left : n };
@@ -240,26 +263,29 @@ static void send_frame(struct media_line *l, int64_t at_us)
 		put_piece(l, piece, &out);
 		l->play_at += piece.n;
 	} else {
-		buf_clear(&l->play);
-		l->play_at = 0;
+		line_play_drop(l);
 		buf_clear(&l->out);
 		l->dialect->put_silence(l->dialect_state, PLAY_FRAME_MS, &out);
 	}
 	if (line_send(l, &out))
 		metric_add_label(METRIC_MEDIA_MESSAGES, "unsent", 1);
 	else
-		hear_ours(l, buf_span(out.b), at_us);
+		line_hear_ours(l, buf_span(out.b), at_us);
 }
 
+/* What we are late with is not sent all at once; the other side has not waited for our clock. */
 void line_clock(struct media_line *l, int64_t now_us)
 {
-	if (!l->dialect->put_silence || l->closing || !l->client)
+	bool sends = l->dialect->put_silence != NULL;
+	bool late = sends && now_us - l->clock_us > BEHIND_MAX * PLAY_FRAME_MS * MS_US;
+
+	if (l->closing || !line_is_open(l))
 		return;
-	if (!l->clock_us || now_us - l->clock_us > BEHIND_MAX * PLAY_FRAME_MS * 1000)
+	if (late)
 		l->clock_us = now_us;
 	while (l->clock_us <= now_us) {
-		send_frame(l, clock_now_us() - (now_us - l->clock_us));
-		l->clock_us += PLAY_FRAME_MS * 1000;
+		(sends ? send_frame : ours_tick)(l, clock_now_us() - (now_us - l->clock_us));
+		l->clock_us += PLAY_FRAME_MS * MS_US;
 	}
 }
 
@@ -294,6 +320,8 @@ void line_marked(struct media_line *l, struct span name, int64_t now_us)
 	for (unsigned i = 0; i < l->marks_n; i++) {
 		if (!span_eq((struct span){ l->marks[i].name, l->marks[i].name_n }, name))
 			continue;
+		if (!l->marks[i].cleared)
+			ours_marked(l, l->marks[i].at);
 		for (unsigned k = 0; k <= i; k++)
 			tell_played(l, &l->marks[k], l->marks[k].cleared, now_us);
 		drop_marks(l, i + 1);

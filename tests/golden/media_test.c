@@ -55,8 +55,8 @@ static void put_legs(struct json_out *o, const struct media_start *s)
 	json_begin_array(o, s->legs_known ? "legs" : "legs_possible");
 	for (unsigned i = 0; i < s->legs_n; i++) {
 		struct buf b AUTO_BUF = { 0 };
-		buf_printf(&b, "%s: %.*s", speaker_name(s->legs[i].speaker),
-			   SPAN_ARG(s->legs[i].label));
+		buf_printf(&b, "%s: %.*s%s", speaker_name(s->legs[i].speaker),
+			   SPAN_ARG(s->legs[i].label), i && i == s->our_leg ? ", ours" : "");
 		json_put_text(o, NULL, buf_span(&b));
 	}
 	json_end_array(o);

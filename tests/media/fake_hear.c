@@ -211,7 +211,8 @@ static const char document[] =
 				       "{\"type\":\"bearer\",\"secret\":{\"env\":"
 				       "\"CALLMEND_SECRET_TWIN\"}}")
 					SOURCE("b8", "plivo", "there", "")
-						SOURCE("b9", "exotel", "far", "") "]}";
+						SOURCE("b9", "exotel", "far", "")
+							SOURCE("ba", "signalwire", "wire", "") "]}";
 
 static void set_secrets(void)
 {

@@ -19,7 +19,7 @@ const CODECS = {
 
 class StreamClient extends SimSocket {
   // opts: {headers, authToken (signs), publicUrl (what is signed, default the URL), encoding, rate, tracks, bidirectional, streamId, callId,
-  // accountId, speed (of what is played to the caller), socket (more options of SimSocket.open)}
+  // accountId, speed and delayMs (of what is played to the caller), socket (more options of SimSocket.open)}
   constructor(opts = {}) {
     super();
     const { defaults } = this.constructor;
@@ -38,7 +38,7 @@ class StreamClient extends SimSocket {
     this.audio = []; // Buffers we were sent
     this.marks = []; // {name, how} given back
     this.complaints = []; // {code, why}: what the platform's debugger would show
-    this.playout = new Playout({ speed: opts.speed ?? 1, onMark: (name, how) => this.#giveMark(name, how) });
+    this.playout = new Playout({ speed: opts.speed ?? 1, delayMs: opts.delayMs ?? 0, onMark: (name, how) => this.#giveMark(name, how) });
     this.onClose = () => this.playout.close();
     this.onMessage = (message) => this.#take(message);
   }
