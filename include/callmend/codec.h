@@ -44,7 +44,8 @@ struct codec {
 	uint16_t wav_format;	 /* WAVE format tag when a WAV file can hold its frames as they are
 				    (1, 6, 7), else 0: recorded as decoded PCM */
 	uint8_t bits_per_sample; /* 8, 16; 0: no fixed size (opus) or not byte-wise (g722) */
-	uint8_t silence;	 /* the byte that is silence; not of opus */
+	uint8_t silence; /* the byte that is silence, for fixed-size codecs; g722: one that soon
+			    leads there, to a constant below -50 dBFS; opus: none */
 
 	/* Bytes of state for params->way; 0: `state` may be NULL below. Codecs of fixed size
 	 * (bits_per_sample) encode without a state, and decode with NULL too when nobody will ask

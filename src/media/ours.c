@@ -67,7 +67,8 @@ void ours_sent(struct media_line *l, struct span payload, size_t silence_bytes)
 	size_t begun = since_tick(l, now_us);
 	if (!line_play_left(l) && l->ours_waits < begun)
 		l->ours_waits = begun;
-	payload.n -= payload.n % (l->legs[0].codec->bits_per_sample / 8);
+	if (l->legs[0].codec->bits_per_sample == 16)
+		payload.n &= ~(size_t)1;
 	line_play_add(l, payload);
 	add_silence(l, silence_bytes);
 }

@@ -16,7 +16,7 @@
 #include "base/metrics.h"
 #include "media/internal.h"
 
-enum { BEHIND_MAX = 10 };
+enum { BEHIND_MAX = 10, G722_BYTES_PER_MS = 8 };
 
 static struct message *message_of(const struct media_out *out)
 {
@@ -58,6 +58,12 @@ static uint32_t rate_of(const struct media_line *l)
 	return rate ? rate : 8000;
 }
 
+/* Which may be cut between any two bytes, though they are no samples. */
+static bool is_g722(const struct codec *codec)
+{
+	return span_is(span_of(codec->name), "g722");
+}
+
 /* Of bytes of the stream's codec; packets of opus count as what one message holds. */
 static int64_t ms_of(const struct media_line *l, size_t bytes)
 {
@@ -68,17 +74,18 @@ static int64_t ms_of(const struct media_line *l, size_t bytes)
 		return 0;
 	if (width)
 		return (int64_t)(bytes * 1000 / (width * rate_of(l)));
-	return span_is(span_of(codec->name), "g722") ? (int64_t)bytes / 8 : PLAY_FRAME_MS;
+	return is_g722(codec) ? (int64_t)(bytes / G722_BYTES_PER_MS) : PLAY_FRAME_MS;
 }
 
 size_t line_bytes_of(const struct media_line *l, unsigned ms)
 {
-	const struct line_leg *g = &l->legs[0];
-	unsigned width = g->codec ? g->codec->bits_per_sample / 8 : 0; /* NULL: before its start */
+	const struct codec *codec = l->legs[0].codec;
 
-	if (g->codec && span_is(span_of(g->codec->name), "g722"))
-		return (size_t)ms * 8;
-	return width ? (size_t)ms * rate_of(l) / 1000 * width : 0;
+	if (!codec) /* before its start */
+		return 0;
+	if (is_g722(codec))
+		return (size_t)ms * G722_BYTES_PER_MS;
+	return (size_t)ms * rate_of(l) / 1000 * (codec->bits_per_sample / 8);
 }
 
 static size_t piece_bytes(const struct media_line *l)

@@ -478,6 +478,65 @@ static void what_we_say_allocates_nothing(void **state)
 	rig_wait_connections(&lines.rig, 0);
 }
 
+/* --- what we have sent, as the other side plays it --- */
+
+static struct media_line *accepted(struct shard *s)
+{
+	struct media_line *l = media_at(lines.media, s)->lines;
+
+	while (l && !l->ws)
+		l = l->next;
+	assert_non_null(l);
+	return l;
+}
+
+/* A minute, a tone and nothing in turn. */
+static void send_much(struct shard *s, void *arg)
+{
+	static uint8_t bytes[60 * 8000];
+	struct media_line *l = accepted(s);
+	struct fault f;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = g711_ulaw_of((int16_t)(i / 4000 % 2 ? 0 : 9000 * sin((double)i / 4)));
+	assert_int_equal(
+		0, line_play(l, (struct span){ (char *)bytes, sizeof(bytes) }, SPAN("m"), &f));
+	uv_timer_stop(&l->home->clock);
+}
+
+static void let_play(struct shard *s, void *arg)
+{
+	struct media_line *l = accepted(s);
+
+	(void)arg;
+	for (unsigned i = 0; i < BEAT; i++)
+		line_clock(l, l->clock_us);
+}
+
+static void let_play_for(unsigned frames)
+{
+	for (unsigned i = 0; i < frames; i += BEAT)
+		rig_on_shard(&lines.rig, (unsigned)atomic_load(&line_shard), let_play, NULL);
+}
+
+static void what_the_other_side_plays_allocates_nothing(void **state)
+{
+	(void)state;
+	int before = atomic_load(&begun), status;
+	int fd = lines_open(&lines, "/in/twilio/phone", &status);
+
+	lines_twilio_start(fd, "CA1");
+	rig_wait(&begun, before + 1);
+	rig_on_shard(&lines.rig, (unsigned)atomic_load(&line_shard), send_much, NULL);
+	let_play_for(WARM);
+	count_from_now();
+	let_play_for(FRAMES);
+	assert_int_equal(0, counted());
+	close(fd);
+	rig_wait_connections(&lines.rig, 0);
+}
+
 static char folder[] = "/tmp/callmend-alloc-XXXXXX";
 
 static void attach(struct media *media)
@@ -527,6 +586,7 @@ int main(void)
 		cmocka_unit_test(listening_allocates_nothing),
 		cmocka_unit_test(grpc_frames_allocate_nothing),
 		cmocka_unit_test(what_we_say_allocates_nothing),
+		cmocka_unit_test(what_the_other_side_plays_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

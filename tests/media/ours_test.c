@@ -1,4 +1,5 @@
 /* What the other side plays of what we have sent: a leg, on the test's clock. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -567,6 +568,65 @@ static void of_every_relative(void **state)
 	}
 }
 
+static const char g722[] =
+	"{'event':'start','sequence_number':'1','start':{'user_id':'u','call_control_id':'v2:1',"
+	"'media_format':{'encoding':'G722','sample_rate':8000,'channels':1}},'stream_id':'MZ1'}";
+
+static void g722_plays(struct shard *s, void *arg)
+{
+	enum { SECOND = 16000 };
+	const struct codec *codec = codec_find(SPAN("g722"));
+	const struct codec_params p = { .rate_hz = 8000, .way = CODEC_ENCODE };
+	_Alignas(CODEC_STATE_ALIGN) static char state[8192];
+	static int16_t tone[SECOND];
+	static uint8_t bytes[SECOND / 2];
+	struct media_line *l = line_of(s);
+	struct fault f = { 0 };
+	size_t n;
+
+	(void)arg;
+	assert_true(codec->state_size(&p) <= sizeof(state));
+	assert_int_equal(0, codec->init(state, &p, &f));
+	for (size_t i = 0; i < SECOND; i++)
+		tone[i] = (int16_t)(12000 * sin((double)i / SECOND * 6.2832 * 440));
+	assert_int_equal(0, codec->encode(state, tone, SECOND, bytes, sizeof(bytes), &n, &f));
+	assert_int_equal(0, line_play(l, (struct span){ (char *)bytes, n }, SPAN(""), &f));
+	stop_clock(l);
+	step_pass(l, &(struct step){ .ms = 2000 });
+}
+
+/* Its bytes are no samples: what was sent is followed by what is next to nothing. */
+static void of_g722(void **state)
+{
+	(void)state;
+	enum { KHZ = 16 };
+	int fd = open_stream("/in/telnyx/overtaken", g722), loud = 0;
+
+	rig_on_shard(&lines.rig, 0, g722_plays, NULL);
+	assert_int_equal(2000 * KHZ, ours.n);
+	for (size_t i = 0; i < ours.n; i++)
+		loud += ours.samples[i] > 8000;
+	assert_in_range(loud, 200 * KHZ, 400 * KHZ); /* of 1000 ms, a quarter */
+	for (size_t i = 1040 * KHZ; i < ours.n; i++)
+		assert_in_range(ours.samples[i] + 100, 0, 200);
+	close(fd);
+}
+
+static const char opus[] =
+	"{'event':'start','sequence_number':'1','start':{'user_id':'u','call_control_id':'v2:1',"
+	"'media_format':{'encoding':'OPUS','sample_rate':16000,'channels':1}},'stream_id':'MZ1'}";
+
+/* A packet does not say how it may be cut. */
+static void of_packets_there_is_none(void **state)
+{
+	(void)state;
+	int fd = open_stream("/in/telnyx/overtaken", opus);
+
+	play(20, 1000);
+	rig_on_shard(&lines.rig, 0, is_idle, NULL);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -585,6 +645,8 @@ int main(void)
 		TEST(a_platform_that_sends_both_sides_is_heard_alone),
 		TEST(from_its_first_frame_on_the_platform_is_heard_alone),
 		cmocka_unit_test(of_every_relative),
+		TEST(of_g722),
+		TEST(of_packets_there_is_none),
 	};
 	return cmocka_run_group_tests_name("ours", tests, NULL, NULL);
 }
