@@ -452,6 +452,21 @@ static void no_model(struct shard *s, void *arg)
 	assert_false(l->legs[1].ours);
 }
 
+static void look_how_much(struct shard *s, void *arg)
+{
+	inbox_hear(media_at(lines.media, s));
+	*(size_t *)arg = ours.n;
+}
+
+static void wait_heard(size_t samples)
+{
+	size_t n = 0;
+
+	for (int i = 0; n < samples && i < RIG_WAIT_MS; i++, usleep(1000))
+		rig_on_shard(&lines.rig, 0, look_how_much, &n);
+	assert_true(n >= samples);
+}
+
 /* Telnyx announces nothing: what it sends shows it. */
 static void a_platform_that_sends_both_sides_is_heard_alone(void **state)
 {
@@ -462,6 +477,7 @@ static void a_platform_that_sends_both_sides_is_heard_alone(void **state)
 	wait_told("attached", 1);
 	play(200, 1000);
 	rig_on_shard(&lines.rig, 0, no_model, NULL);
+	wait_heard(FRAME);
 	close(fd);
 	wait_told("detached", 1);
 	assert_int_equal(FRAME, ours.n);
@@ -478,8 +494,8 @@ static void from_its_first_frame_on_the_platform_is_heard_alone(void **state)
 	pass(100);
 	outbound(fd, 1);
 	outbound(fd, 2);
-	wait_told("attached", 2);
-	close(fd);
+	wait_heard(100 * MS + 2 * FRAME);
+	close(fd); /* not before: what has not been read would be lost */
 	wait_told("detached", 2);
 	assert_int_equal(2, fake_count(&lines.hear, "attached"));
 	heard(0, 100, 1000);
