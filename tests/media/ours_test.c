@@ -235,12 +235,17 @@ static void open_twilio(int *fd)
 	wait_told("attached", 1);
 }
 
-static void is_idle(struct shard *s, void *arg)
+static void nobody_is_paced(struct shard *s, void *arg)
 {
 	(void)arg;
 	assert_null(media_at(lines.media, s)->paced);
-	assert_null(line_of(s)->legs[1].leg);
 	assert_false(uv_is_active((uv_handle_t *)&media_at(lines.media, s)->clock));
+}
+
+static void is_idle(struct shard *s, void *arg)
+{
+	nobody_is_paced(s, arg);
+	assert_null(line_of(s)->legs[1].leg);
 }
 
 static void is_paced(struct shard *s, void *arg)
@@ -266,6 +271,7 @@ static void nothing_sent_is_no_leg_and_no_clock(void **state)
 	rig_on_shard(&lines.rig, 0, is_paced, NULL);
 	close(fd);
 	wait_told("detached", 2);
+	rig_on_shard(&lines.rig, 0, nobody_is_paced, NULL);
 }
 
 static void what_is_sent_is_played_back_to_back(void **state)
@@ -284,6 +290,35 @@ static void what_is_sent_is_played_back_to_back(void **state)
 	heard_no_more(heard(at, 30, 3000));
 	assert_int_equal(300 * MS, ours.n);
 	assert_int_equal(8000, ours.rate_hz);
+	close(fd);
+}
+
+/* Half of a frame's time has passed; or more, where the machine is busy. */
+static void play_within_a_frame(struct shard *s, void *arg)
+{
+	struct media_line *l = line_of(s);
+
+	(void)arg;
+	l->clock_us = clock_monotonic_us() + PLAY_FRAME_MS * MS_US / 2;
+	step_play(l, &(struct step){ .ms = 100, .value = 2000 });
+	stop_clock(l);
+}
+
+static void what_is_sent_begins_when_it_is_sent(void **state)
+{
+	(void)state;
+	int fd;
+	size_t quiet = 100 * MS;
+
+	open_twilio(&fd);
+	play(100, 1000);
+	pass(100);
+	rig_on_shard(&lines.rig, 0, play_within_a_frame, NULL);
+	pass(200);
+	while (quiet < ours.n && !ours.samples[quiet])
+		quiet++;
+	assert_true(quiet >= (100 + PLAY_FRAME_MS / 2 - 1) * MS);
+	heard_no_more(heard((unsigned)quiet / MS, 100, 2000));
 	close(fd);
 }
 
@@ -369,12 +404,29 @@ static void two_marks_correct_as_the_last_says(void **state)
 	play(1000, 3000);
 	pass(400);
 	comes_back("a"); /* 300 ms ahead */
-	pass(100);	 /* of them 200 are left */
-	comes_back("b"); /* in time */
+	pass(80);	 /* of them 220 are left */
+	comes_back("b"); /* in time, nearly */
 	comes_back("b"); /* nobody waits for it any more */
 	pass(1200);
 	unsigned at = heard(heard(heard(0, 100, 1000), 100, 2000), 200, 3000);
 	heard_no_more(heard(heard(at, 300, 0), 800, 3000));
+	close(fd);
+}
+
+static void what_is_sent_after_a_clear_waits_for_nothing(void **state)
+{
+	(void)state;
+	int fd;
+
+	open_twilio(&fd);
+	play_to("a", 100, 1000);
+	play(1000, 2000);
+	pass(600);
+	comes_back("a");
+	step((struct step){ .what = CLEAR });
+	play(100, 3000);
+	pass(200);
+	heard_no_more(heard(heard(heard(0, 100, 1000), 500, 2000), 100, 3000));
 	close(fd);
 }
 
@@ -495,6 +547,7 @@ static void from_its_first_frame_on_the_platform_is_heard_alone(void **state)
 	outbound(fd, 1);
 	outbound(fd, 2);
 	wait_heard(100 * MS + 2 * FRAME);
+	rig_on_shard(&lines.rig, 0, no_model, NULL);
 	close(fd); /* not before: what has not been read would be lost */
 	wait_told("detached", 2);
 	assert_int_equal(2, fake_count(&lines.hear, "attached"));
@@ -650,11 +703,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_sent_is_no_leg_and_no_clock),
 		TEST(what_is_sent_is_played_back_to_back),
+		TEST(what_is_sent_begins_when_it_is_sent),
 		TEST(a_clear_leaves_nothing),
 		TEST(a_mark_that_comes_early_passes_over_what_is_in_front_of_it),
 		TEST(a_mark_that_comes_late_has_what_is_behind_it_wait),
 		TEST(what_is_sent_behind_a_late_mark_waits_too),
 		TEST(two_marks_correct_as_the_last_says),
+		TEST(what_is_sent_after_a_clear_waits_for_nothing),
 		TEST(a_mark_that_is_a_little_off_changes_nothing),
 		TEST(no_more_waits_than_on_the_transport),
 		TEST(a_platform_that_announces_both_sides_is_heard_alone),
