@@ -2,9 +2,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "fake_hear.h"
 #include "media/internal.h"
 
@@ -557,6 +559,39 @@ static void from_its_first_frame_on_the_platform_is_heard_alone(void **state)
 		assert_int_equal(g711_ulaw_table[0x0f], ours.samples[i]);
 }
 
+static void look_for_low_water(struct shard *s, void *arg)
+{
+	enum { FDS = 256 };
+
+	(void)s, (void)arg;
+	for (int fd = 0; fd < FDS; fd++) {
+		int bytes = 0;
+		socklen_t n = sizeof(bytes);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &n) == 0)
+			assert_int_equal(1, bytes);
+	}
+}
+
+/* It does not come over the socket: nobody gathers the frames of two legs there. */
+static void what_we_send_is_not_waited_for(void **state)
+{
+	(void)state;
+	int fd;
+
+	open_twilio(&fd);
+	play(100, 1000);
+	int64_t before = metric_value(METRIC_MEDIA_MESSAGES);
+	for (unsigned i = 0; i < 3; i++) {
+		lines_twilio_audio(fd, i, 1);
+		for (int k = 0; metric_value(METRIC_MEDIA_MESSAGES) <= before + i;
+		     k++, usleep(1000))
+			assert_true(k < RIG_WAIT_MS);
+		rig_on_shard(&lines.rig, 0, look_for_low_water, NULL);
+	}
+	close(fd);
+}
+
 /* --- the relatives --- */
 
 static const struct relative {
@@ -715,6 +750,7 @@ int main(void)
 		TEST(a_platform_that_announces_both_sides_is_heard_alone),
 		TEST(a_platform_that_sends_both_sides_is_heard_alone),
 		TEST(from_its_first_frame_on_the_platform_is_heard_alone),
+		TEST(what_we_send_is_not_waited_for),
 		cmocka_unit_test(of_every_relative),
 		TEST(of_g722),
 		TEST(of_packets_there_is_none),
