@@ -68,9 +68,10 @@ void ours_sent(struct media_line *l, struct span payload, size_t silence_bytes)
 	if (!line_play_left(l) && l->ours_waits < begun)
 		l->ours_waits = begun;
 	if (l->legs[0].codec->bits_per_sample == 16)
-		payload.n &= ~(size_t)1;
+		payload.n &= ~(size_t)1; /* what is behind it would begin within a sample */
 	line_play_add(l, payload);
-	add_silence(l, silence_bytes);
+	if (silence_bytes)
+		add_silence(l, silence_bytes);
 }
 
 int64_t ours_end(const struct media_line *l)

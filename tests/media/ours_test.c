@@ -672,6 +672,32 @@ static void of_every_relative(void **state)
 	}
 }
 
+static void half_a_sample(struct shard *s, void *arg)
+{
+	struct media_line *l = line_of(s);
+	struct fault f = { 0 };
+
+	(void)arg;
+	assert_int_equal(0, line_play(l, SPAN("\x10"), SPAN(""), &f));
+	stop_clock(l);
+	assert_int_equal(0, line_play(l, SPAN("\x10\x20\x10\x20\x10"), SPAN(""), &f));
+	assert_int_equal(0, line_play(l, SPAN("\x10\x20"), SPAN(""), &f));
+	step_pass(l, &(struct step){ .ms = 40 });
+}
+
+static void half_a_sample_puts_nothing_out_of_step(void **state)
+{
+	(void)state;
+	const struct relative *signalwire = &relatives[2];
+	int fd = open_stream(signalwire->path, signalwire->start);
+
+	rig_on_shard(&lines.rig, 0, half_a_sample, NULL);
+	assert_int_equal(40 * 16, ours.n);
+	for (size_t i = 0; i < ours.n; i++)
+		assert_int_equal(i < 3 ? 0x2010 : 0, ours.samples[i]);
+	close(fd);
+}
+
 static const char g722[] =
 	"{'event':'start','sequence_number':'1','start':{'user_id':'u','call_control_id':'v2:1',"
 	"'media_format':{'encoding':'G722','sample_rate':8000,'channels':1}},'stream_id':'MZ1'}";
@@ -752,6 +778,7 @@ int main(void)
 		TEST(from_its_first_frame_on_the_platform_is_heard_alone),
 		TEST(what_we_send_is_not_waited_for),
 		cmocka_unit_test(of_every_relative),
+		TEST(half_a_sample_puts_nothing_out_of_step),
 		TEST(of_g722),
 		TEST(of_packets_there_is_none),
 	};
