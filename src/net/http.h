@@ -71,6 +71,9 @@ struct ws_handlers {
 	 * the message of the socket before is being handled: that of the last time. */
 	size_t user_front;
 	size_t queue_bytes; /* bound of what waits in each socket; 0: the server's */
+	/* Of the memory for messages in several pieces, reserved when the socket opens: smaller
+	 * ones never allocate, wherever they are cut. */
+	size_t pieces_bytes;
 };
 
 struct http_route {

@@ -278,6 +278,7 @@ int ws_on_established(struct connection *c, struct lws *wsi, void *in, size_t n)
 	if (!ws)
 		return -1;
 	ws->open = true;
+	buf_reserve(&ws->received, ws->handlers->pieces_bytes);
 	if (ws->handlers->open)
 		ws->handlers->open(ws);
 	if (ws->count || ws->closing)
