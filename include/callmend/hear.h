@@ -95,8 +95,9 @@ struct hear_calls {
 			const struct uuid *source, struct span provider_call_id,
 			struct span listen_url);
 	void (*ended)(void *user, struct shard *here, const struct uuid *call);
-	/* Somebody has said that the audio of call `from` belongs to `to`. On every shard. */
-	void (*linked)(void *user, struct shard *here, const struct uuid *from,
+	/* Somebody has said that the audio of call `from`, which has no other news, belongs to
+	 * `to`. On every shard; true: some of it is here, and goes there. */
+	bool (*linked)(void *user, struct shard *here, const struct uuid *from,
 		       const struct uuid *to);
 	void *user;
 };

@@ -92,7 +92,8 @@ MUST int live_text(struct live *, struct shard *here, const struct uuid *org,
 
 /* The live audio of call `from`, which is one of its own (callmend/hear.h), is call `to`'s from now
  * on, and what was heard of it before, too; both ids are ours. `done` is called once: 0,
- * E_NOT_FOUND (no such call here of this organisation), E_CONFLICT (`from` has no live audio now).
+ * E_NOT_FOUND (no such call of this organisation is live here), E_CONFLICT (`from` has no live
+ * audio now, or none of its own).
  */
 void live_link_audio(struct live *, struct shard *here, const struct uuid *org,
 		     const struct uuid *from, const struct uuid *to,

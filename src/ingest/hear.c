@@ -349,11 +349,11 @@ void hear_bind(struct hear *h, struct shard *here, struct hear_claim *c)
 struct call_mail {
 	struct mail mail;
 	struct hear *hear;
-	struct uuid call, to;
+	struct uuid call;
 };
 
 static void post_call(struct hear *h, struct lane *l, const struct uuid *call,
-		      const struct uuid *to, void (*run)(struct mail *, struct shard *))
+		      void (*run)(struct mail *, struct shard *))
 {
 	struct call_mail *m = calloc(1, sizeof(*m));
 
@@ -361,8 +361,6 @@ static void post_call(struct hear *h, struct lane *l, const struct uuid *call,
 	m->mail.run = run;
 	m->hear = h;
 	m->call = *call;
-	if (to)
-		m->to = *to;
 	shard_post_sure(l->shard, &m->mail);
 }
 
@@ -388,12 +386,12 @@ static void run_hold(struct mail *m, struct shard *here)
 
 void hear_hold(struct hear *h, const struct uuid *call)
 {
-	post_call(h, lane_owner(h->in, call), call, NULL, run_hold);
+	post_call(h, lane_owner(h->in, call), call, run_hold);
 }
 
 void hear_release(struct hear *h, const struct uuid *call)
 {
-	post_call(h, lane_owner(h->in, call), call, NULL, run_release);
+	post_call(h, lane_owner(h->in, call), call, run_release);
 }
 
 /* --- facts --- */
@@ -496,6 +494,8 @@ struct linking {
 	struct ingest *in;
 	struct shard *home;
 	struct uuid org, from, to;
+	unsigned lane;
+	bool any; /* audio that goes there */
 	int code;
 	void (*done)(void *user, int code);
 	void *user;
@@ -517,14 +517,18 @@ static void end_linking(struct linking *k, int code)
 	shard_post_sure(k->home, &k->mail);
 }
 
+/* A call may have audio that is not of its own, and keeps that. */
 static void run_tell_link(struct mail *m, struct shard *here)
 {
-	struct call_mail *cm = (struct call_mail *)m;
-	const struct hear_calls *calls = &cm->hear->calls;
+	struct linking *k = (struct linking *)m;
+	const struct hear_calls *calls = &k->in->hear.calls;
 
 	if (calls->linked)
-		calls->linked(calls->user, here, &cm->call, &cm->to);
-	free(cm);
+		k->any |= calls->linked(calls->user, here, &k->from, &k->to);
+	if (++k->lane < k->in->lanes_n)
+		shard_post_sure(k->in->lanes[k->lane]->shard, &k->mail);
+	else
+		end_linking(k, k->any ? 0 : E_CONFLICT);
 }
 
 static struct call_entry *linkable(const struct linking *k, struct shard *here,
@@ -533,21 +537,19 @@ static struct call_entry *linkable(const struct linking *k, struct shard *here,
 	struct call_entry *e = lane_call(lane_of(k->in, here), id);
 	const struct settings *s = e && e->session ? session_settings(e->session) : NULL;
 
-	return s && uuid_eq(&s->org, &k->org) ? e : NULL;
+	return s && uuid_eq(&s->org, &k->org) && !session_ended(e->session) ? e : NULL;
 }
 
 static void run_link_to(struct mail *m, struct shard *here)
 {
 	struct linking *k = (struct linking *)m;
-	struct call_entry *e = linkable(k, here, &k->to);
 
-	if (!e) {
+	if (!linkable(k, here, &k->to)) {
 		end_linking(k, E_NOT_FOUND);
 		return;
 	}
-	for (unsigned i = 0; i < k->in->lanes_n; i++)
-		post_call(&k->in->hear, k->in->lanes[i], &k->from, &k->to, run_tell_link);
-	end_linking(k, 0);
+	k->mail.run = run_tell_link;
+	shard_post_sure(k->in->lanes[0]->shard, &k->mail);
 }
 
 static void run_link_from(struct mail *m, struct shard *here)

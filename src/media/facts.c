@@ -270,13 +270,14 @@ static void move_when_free(struct media_line *l, const struct uuid *to)
 	}
 }
 
-void line_link(struct media_line *l, const struct uuid *to)
+bool line_link(struct media_line *l, const struct uuid *to)
 {
 	if (l->bind != LINE_OWN || l->moving || uuid_eq(&l->call, to))
-		return;
+		return false;
 	metric_add_label(METRIC_MEDIA_BOUND, "link", 1);
 	hear_hold(l->home->media->config.hear, to);
 	move_when_free(l, to);
+	return true;
 }
 
 void line_dialled(struct media_line *l, const struct uuid *call)

@@ -308,7 +308,8 @@ void line_forget(struct media_line *);
 /* Looks for the call of audio that has just begun, or again. */
 void line_claim(struct media_line *, int64_t now_us);
 void line_dialled(struct media_line *, const struct uuid *call);
-void line_link(struct media_line *, const struct uuid *to);
+/* False: its call is not one of its own, or it is on its way to another. */
+bool line_link(struct media_line *, const struct uuid *to);
 
 /* --- said.c: what the platform says in words, to its call --- */
 void line_say_on(struct media_line *, struct span json);

@@ -308,19 +308,21 @@ void media_shard_stop(struct media *m, struct shard *shard)
 
 /* --- the whole --- */
 
-static void linked(void *user, struct shard *here, const struct uuid *from, const struct uuid *to)
+static bool linked(void *user, struct shard *here, const struct uuid *from, const struct uuid *to)
 {
 	struct media_shard *s = media_at(user, here);
 	struct media_line *l, *next;
+	bool any = false;
 
 	if (!s)
-		return;
+		return false;
 	inbox_hear(s);
 	DL_FOREACH_SAFE(s->lines, l, next)
 	{
 		if (l->has_call && uuid_eq(&l->call, from))
-			line_link(l, to);
+			any |= line_link(l, to);
 	}
+	return any;
 }
 
 int media_new(struct media **out, const struct media_config *config, struct fault *f)

@@ -184,6 +184,10 @@ test('nobody can tell: a call of its own, unbound, until linked by API; what was
   const bad = await product.api('POST', `/api/v1/calls/${a}/audio`, { from: a });
   assert.equal(bad.status, 409);
   assert.equal((await product.api('POST', `/api/v1/calls/${a}/audio`, { from: '00000000-0000-7000-8000-000000000000' })).status, 404);
+  const over = await w().running('two-over', {}, 'single');
+  await w().over('two-over', 'single');
+  await w().ended('two-over');
+  assert.equal((await product.api('POST', `/api/v1/calls/${over}/audio`, { from: unbound.call })).status, 404, 'not to a call that is over');
   const linked = await product.must('POST', `/api/v1/calls/${a}/audio`, { from: unbound.call });
   assert.deepEqual(linked, { call: a, from: unbound.call });
   await told(unbound.call, 'linked', (f) => f.id === a);
@@ -192,6 +196,9 @@ test('nobody can tell: a call of its own, unbound, until linked by API; what was
     return facts.length >= first.length ? facts : null;
   });
   assert.deepEqual(again.slice(0, first.length).map(({ heard, at_us: at }) => ({ heard, at })), first.map(({ heard, at_us: at }) => ({ heard, at })));
+  const b = await w().ours('two-b');
+  const mine = await product.api('POST', `/api/v1/calls/${b}/audio`, { from: a });
+  assert.deepEqual([mine.status, mine.body.detail], [409, 'that call has no live audio of its own now'], 'bound audio stays where it is');
   await client.close();
   await told(a, 'detached', (f) => f.stream === unbound.stream);
   const audit = await product.sql("select * from audit_log where object_kind = 'audio'");

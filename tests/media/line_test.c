@@ -138,7 +138,9 @@ static void link_now(struct shard *s, void *arg)
 	struct lines *l = arg;
 	struct uuid from = fake_call(HEAR_OWN), to = fake_call(HEAR_TOKEN);
 
-	l->hear.calls.linked(l->hear.calls.user, s, &from, &to);
+	assert_true(l->hear.calls.linked(l->hear.calls.user, s, &from, &to));
+	/* Already on its way. */
+	assert_false(l->hear.calls.linked(l->hear.calls.user, s, &from, &to));
 }
 
 static void link_own(struct shard *s, void *arg)
@@ -146,7 +148,7 @@ static void link_own(struct shard *s, void *arg)
 	struct lines *l = arg;
 	struct uuid own = fake_call(HEAR_OWN);
 
-	l->hear.calls.linked(l->hear.calls.user, s, &own, &own);
+	assert_false(l->hear.calls.linked(l->hear.calls.user, s, &own, &own));
 }
 
 static void answer_now(struct shard *s, void *arg)
