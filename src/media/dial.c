@@ -7,8 +7,9 @@
  * Failure modes: nobody there, refused, no answer within CONNECT_MS, lost or silent in mid-call -
  * again after a pause that doubles, until TRIES_MAX have failed in a row, which the call is told;
  * one that is let in counts as failed until it has heard something for SETTLED_MS; all lines taken
- * - likewise; the other side is overloaded or starts again - not before RESTART_MS; the call has
- * ended - no more. The URL is a capability and is never logged. */
+ * - likewise; what it says cannot be understood - given up at once; the other side is overloaded or
+ * starts again - not before RESTART_MS; the call has ended - no more. The URL is a capability and
+ * is never logged. */
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -26,7 +27,6 @@ enum {
 	SETTLED_MS = 3000,
 	TRIES_MAX = 10,
 	REASON_BYTES = 256,
-	MESSAGE_MAX = 4 * 1024 * 1024,
 	CLOSED_NORMALLY = 1000,
 	CLOSED_POLICY = 1008,
 };
@@ -242,8 +242,10 @@ static void on_closed(void *user, int status, const char *why)
 	bool was_open = d->line != NULL;
 	/* Where we hung up because nothing came, it may be there again. */
 	bool closing = was_open && d->line->closing && !line_is_silent(d->line);
-	char text[REASON_BYTES];
+	char text[REASON_BYTES], refused[REASON_BYTES];
 
+	if (was_open)
+		snprintf(refused, sizeof(refused), "refused here: %s", d->line->refused);
 	metric_add_label(METRIC_MEDIA_DIALS, was_open ? "lost" : "failed", 1);
 	describe(d, status, why, text);
 	if (is_settled(d))
@@ -252,8 +254,8 @@ static void on_closed(void *user, int status, const char *why)
 	/* Of a transport the other side's close is the end of the call. */
 	if (d->dialect->put_silence && (code == CLOSED_NORMALLY || code == CLOSED_POLICY))
 		d->over = true;
-	if (closing)
-		d->over = true;
+	if (closing && !d->over)
+		give_up(d, refused); /* it would say the same again */
 	if (!d->over)
 		try_again(d, code, text);
 	if (d->over)
@@ -271,7 +273,7 @@ static void connect_now(struct dial *d)
 
 	d->again_us = 0;
 	if (!d->ws)
-		ws_client_of(&d->ws, d->home->dialer, MESSAGE_MAX, &handlers, d);
+		ws_client_of(&d->ws, d->home->dialer, d->dialect->message_max, &handlers, d);
 	if (ws_client_dial(d->ws, &k, &f) == 0)
 		return;
 	give_up(d, "its URL, or the key for it, cannot be used");

@@ -92,7 +92,6 @@ struct media_line {
 	struct line_leg legs[MEDIA_LEGS_MAX];
 
 	struct media_line *prev, *next; /* of the shard: in use, or free */
-	struct dial *dial;		/* whose connection this is; NULL: accepted */
 	const struct directory *dir;	/* reference, as of its begin */
 	const struct dir_source *source;
 	const struct dir_project *project;
@@ -154,6 +153,8 @@ struct media_line {
 	struct media_line *paced_prev, *paced_next;
 
 	struct errand *orders; /* commands that are not written yet; order.c */
+
+	char refused[128]; /* why we have closed it; empty: not for what it said */
 };
 enum { LINE_FRONT = 256 };
 

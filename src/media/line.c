@@ -48,6 +48,7 @@ void line_refuse(struct media_line *l, int code, const char *why, const char *re
 	log_often(LOG_WARN, "media", l->source->name, "%s of source %.*s: %s", l->dialect->title,
 		  SPAN_ARG(l->source->name), reason);
 	metric_add_label(METRIC_MEDIA_REFUSED, why, 1);
+	snprintf(l->refused, sizeof(l->refused), "%s", reason);
 	close_socket(l, code, reason);
 }
 

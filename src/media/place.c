@@ -2,14 +2,15 @@
  *
  * Happy path: POST to the source's API with its key; the answer's call becomes known as if a
  * webhook had told of it, and its socket is dialled from this shard. Failure modes: no such source,
- * no key, a protocol that places no calls (E_INVALID); no answer, no 2xx, or one without a call
- * (E_UNAVAILABLE, with what was answered). A request that timed out may have placed a call: that
- * one is known when its webhooks come. A full node, or journal - what the answer says of the call
- * waits for its line. */
+ * no key, a protocol that places no calls, a rate that the format does not have (E_INVALID); no
+ * answer, no 2xx, or one without a call (E_UNAVAILABLE, with what was answered). A request that
+ * timed out may have placed a call: that one is known when its webhooks come. A full node, or
+ * journal - what the answer says of the call waits for its line. */
 #include <stdlib.h>
 
 #include "base/container.h"
 #include "base/log.h"
+#include "callmend/codec.h"
 #include "media/internal.h"
 
 enum { PLACE_MS = 20000, ANSWER_MAX = 1024 * 1024, DETAIL_MAX = 200 };
@@ -124,6 +125,15 @@ static int send_request(struct placing *p, const struct dir_source *s,
 	return rc;
 }
 
+/* Whether the audio could be heard: the call would be there, and deaf. */
+static int check_format(const struct listen_place *what, struct fault *f)
+{
+	const struct codec *codec = codec_find(what->encoding);
+	const struct codec_params p = { .rate_hz = what->rate_hz, .way = CODEC_DECODE };
+
+	return codec && what->rate_hz ? codec->init(NULL, &p, f) : 0;
+}
+
 static const struct media_dialect *transport_of(const struct dir_source *s)
 {
 	return span_is(s->dialect, "vapi") ? media_dialect_find(SPAN("vapi-websocket")) : NULL;
@@ -152,6 +162,8 @@ void listen_place(struct listen *listen, struct shard *here, const struct listen
 		fail(p, E_INVALID, "sources of this protocol place no calls");
 	else if (!s->private_key.value.n)
 		fail(p, E_INVALID, "the source has no private_key, or it cannot be read here");
+	else if (check_format(what, &f))
+		fail(p, E_INVALID, f.text);
 	else if (send_request(p, s, what, &f))
 		fail(p, f.code == E_FULL ? E_FULL : E_INVALID, f.text);
 }

@@ -122,6 +122,10 @@ test('a call cannot be placed: no key, refused by the provider, nobody there, an
   assert.match(refused.body.detail, /401/);
   assert.equal((await place(await w().addSource('nobody', { api_base: 'http://127.0.0.1:1', private_key: product.secret('wrong', 'wrong') }))).status, 503);
   assert.equal((await place(w().source)).status, 422);
+  const fine = await server(VapiTransportServer, { privateKey: 'wrong' });
+  const wide = await product.api('POST', '/api/v1/calls', { source_id: (await w().addSource('wide', { api_base: `http://127.0.0.1:${fine.port}`, private_key: product.secret('wrong', 'wrong') })).id,
+    assistant_id: 'ava', format: 'mulaw', sample_rate: 16000 });
+  assert.deepEqual([wide.status, wide.body.detail, fine.calls.size], [422, 'pcmu runs at 8000 Hz, not 16000', 0]);
   assert.equal((await place({ id: '00000000-0000-7000-8000-000000000000' })).status, 404);
 });
 

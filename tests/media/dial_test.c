@@ -12,7 +12,9 @@ enum { HANDSHAKES_MAX = 40, FRAME_MS = 20, SETTLED_MS = 3000 };
 /* --- the other side: lets in, greets, and closes --- */
 
 static struct other {
-	int code;	/* it closes with */
+	const char *greets; /* NULL: with a format that is known */
+	int code;	    /* it closes with */
+	size_t says;	    /* bytes of audio at once, before that */
 	int settles_at; /* the handshake, from 1 on, after which it talks until we have settled */
 	int64_t talk_until_us;
 	atomic_int handshakes, settled;
@@ -26,17 +28,31 @@ static void close_now(struct ws *ws)
 	ws_close(ws, other.code, "NET-0001");
 }
 
+static void say_at_once(struct ws *ws, size_t n)
+{
+	struct buf bytes AUTO_BUF = { 0 };
+
+	buf_reserve(&bytes, n);
+	memset(bytes.p, 0, n);
+	struct message *m = message_new_binary((struct span){ bytes.p, n });
+	assert_int_equal(0, ws_send(ws, m));
+	message_unref(m);
+}
+
+static const char greeting[] = "{\"type\":\"start\",\"encoding\":\"linear16\","
+			       "\"container\":\"raw\",\"sampleRate\":16000,\"channels\":2}";
+
 static void on_open(struct ws *ws)
 {
 	int nth = atomic_load(&other.handshakes);
-	struct message *m = message_new(SPAN("{\"type\":\"start\",\"encoding\":\"linear16\","
-					     "\"container\":\"raw\",\"sampleRate\":16000,"
-					     "\"channels\":2}"));
+	struct message *m = message_new(span_of(other.greets ? other.greets : greeting));
 
 	assert_in_range(nth, 0, HANDSHAKES_MAX - 1);
 	other.opened_us[nth] = clock_monotonic_us();
 	assert_int_equal(0, ws_send(ws, m));
 	message_unref(m);
+	if (other.says)
+		say_at_once(ws, other.says);
 	other.ws = nth + 1 == other.settles_at ? ws : NULL;
 	if (!other.ws)
 		close_now(ws);
@@ -144,6 +160,39 @@ static void who_greets_and_closes_is_given_up(void **state)
 	assert_int_equal(1, fake_count(&l.hear, "\"name\":\"vapi-listen\",\"text\":\"10 tries in a "
 						"row; the last: ended: closed by the other side "
 						"(1011): NET-0001\""));
+	lines_stop(&l);
+}
+
+/* More than a message of its protocol may have. */
+static void who_says_too_much_at_once_is_hung_up_on(void **state)
+{
+	(void)state;
+	struct lines l = { 0 };
+
+	start(&l, 1011);
+	other.says = 256 * 1024 + 1;
+	listen_here(&l, "");
+	wait_given_up(&l);
+	assert_int_equal(
+		1, fake_count(&l.hear, "the last: ended: a message from the server is too large"));
+	lines_stop(&l);
+}
+
+/* Nor would it another time. */
+static void what_cannot_be_heard_is_told_and_not_dialled_again(void **state)
+{
+	(void)state;
+	struct lines l = { 0 };
+
+	start(&l, 1011);
+	other.settles_at = 1;
+	other.greets =
+		"{\"type\":\"start\",\"encoding\":\"amr\",\"sampleRate\":8000,\"channels\":1}";
+	listen_here(&l, "");
+	wait_given_up(&l);
+	assert_int_equal(1, atomic_load(&other.handshakes));
+	assert_int_equal(1,
+			 fake_count(&l.hear, "refused here: codec \\\"amr\\\" is not known here"));
 	lines_stop(&l);
 }
 
@@ -258,6 +307,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pauses),
 		cmocka_unit_test(who_greets_and_closes_is_given_up),
+		cmocka_unit_test(who_says_too_much_at_once_is_hung_up_on),
+		cmocka_unit_test(what_cannot_be_heard_is_told_and_not_dialled_again),
 		cmocka_unit_test(nobody_there_is_told),
 		cmocka_unit_test(a_refusal_is_told_with_its_status),
 		cmocka_unit_test(what_cannot_be_dialled_is_told_at_once),
