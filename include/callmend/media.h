@@ -70,6 +70,7 @@ struct media_start {
 			     It is there from the start where the stream never pauses
 			     (put_silence), else when something has been sent, and only as long
 			     as the platform sends nothing of that side itself */
+	bool one_way;	  /* a copy of a call: what we sent would end it, or go nowhere */
 	struct json custom; /* parameters of the customer's own, an object; or JSON_NONE */
 	/* tells_calls only. `call_id` names another platform's call, which this one may belong to;
 	 * what it is called itself stands here. Empty: call_id is its own. */

@@ -96,6 +96,7 @@ static int read_tracks(struct media_stream_state *s, struct json tracks, struct 
 			return fault(f, E_INVALID,
 				     "start: a track is neither inbound nor outbound");
 		add_leg(s, start, track);
+		start->one_way |= track == OUTBOUND && s->of->plays_to_inbound;
 	}
 	start->legs_known = start->legs_n > 0 || !s->of->both_tracks;
 	if (start->legs_n == 0)

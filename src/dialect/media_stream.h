@@ -53,6 +53,9 @@ struct media_stream {
 	bool both_tracks;
 	bool wall_clock;  /* timestamps are Unix ms, not ms of the stream */
 	bool id_outwards; /* what is sent names the stream */
+	/* Who plays what we send gives us the caller's track alone: a stream with "outbound" is a
+	 * copy. */
+	bool plays_to_inbound;
 	/* The customer's own parameters as an object; NULL: start's `custom` is one. */
 	struct json (*custom)(struct json custom, struct arena *);
 };

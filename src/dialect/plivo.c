@@ -81,6 +81,7 @@ static const struct media_stream plivo = {
 	.verbs = verbs,
 	.verbs_n = sizeof(verbs) / sizeof(verbs[0]),
 	.wall_clock = true,
+	.plays_to_inbound = true,
 	.custom = read_headers,
 };
 

@@ -20,6 +20,7 @@ static const struct media_stream twilio = {
 	.names = { { "sequenceNumber", 14 }, { "streamSid", 9 } },
 	MEDIA_STREAM_FIELDS,
 	.id_outwards = true,
+	.plays_to_inbound = true,
 };
 
 static void open_stream(void *state, const struct media_about *about)

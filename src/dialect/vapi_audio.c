@@ -37,7 +37,7 @@ int vapi_audio_start(struct json message, struct arena *a, struct media_start *s
 		return fault(f, E_INVALID, "channels: %lld; customer and assistant are two",
 			     (long long)m.channels);
 	TRY(media_json_bounded(m.encoding, "encoding", f));
-	start->encoding = m.encoding;
+	start->encoding = m.encoding.n ? m.encoding : SPAN("linear16");
 	start->rate_hz = (uint32_t)m.rate;
 	vapi_audio_legs(start, (unsigned)m.channels);
 	return 0;

@@ -101,7 +101,7 @@ struct media_line {
 	size_t stream_n;
 	char stream[MEDIA_ID_MAX];
 	struct media_leg roles[MEDIA_LEGS_MAX]; /* labels are not kept */
-	bool sinks_begun;
+	bool sinks_begun, one_way;		/* one_way: as in media_start */
 
 	/* facts of this turn; their texts */
 	struct heard facts[LINE_FACTS];

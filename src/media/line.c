@@ -234,6 +234,7 @@ static void keep_legs(struct media_line *l, const struct media_start *s)
 		l->legs_n = MEDIA_LEGS_MAX;
 	l->legs_known = s->legs_known || l->channels > 1;
 	l->our_leg = s->our_leg;
+	l->one_way = s->one_way;
 	for (unsigned i = 0; i < s->legs_n && i < MEDIA_LEGS_MAX; i++)
 		l->roles[i] = (struct media_leg){ .speaker = s->legs[i].speaker };
 	if (l->channels > 1)

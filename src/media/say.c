@@ -43,6 +43,30 @@ static bool is_of_call(const struct media_line *l, const struct saying *s)
 	       uuid_eq(&l->source->org, &s->org);
 }
 
+/* A sample that is cut in two would make noise of all that follows. */
+static bool is_cut(const struct media_line *l, struct span payload)
+{
+	const struct codec *codec = l->legs[0].codec;
+	unsigned width = codec ? codec->bits_per_sample / 8 : 0;
+
+	return width && payload.n % width;
+}
+
+static int say(struct media_line *l, struct saying *s)
+{
+	struct span payload = buf_span(&s->payload);
+
+	if (l->one_way)
+		return fault(&s->fault, E_INVALID,
+			     "this stream is a copy of the call: what is sent to it would end it");
+	if (s->clear)
+		return line_clear(l, &s->fault);
+	if (is_cut(l, payload))
+		return fault(&s->fault, E_INVALID, "payload: %zu bytes are no whole samples of %s",
+			     payload.n, l->legs[0].codec->name);
+	return line_play(l, payload, buf_span(&s->mark), &s->fault);
+}
+
 static void run_at_shard(struct mail *mail, struct shard *here)
 {
 	struct saying *s = (struct saying *)mail;
@@ -52,9 +76,7 @@ static void run_at_shard(struct mail *mail, struct shard *here)
 		if (!is_of_call(l, s))
 			continue;
 		s->found = true;
-		int rc = s->clear ? line_clear(l, &s->fault)
-				  : line_play(l, buf_span(&s->payload), buf_span(&s->mark),
-					      &s->fault);
+		int rc = say(l, s);
 		if (rc != E_INVALID) {
 			end(s, rc);
 			return;

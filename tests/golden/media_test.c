@@ -76,6 +76,8 @@ static void put_start(struct json_out *o, const struct media_start *s)
 	put_number(o, "rate", s->rate_hz, 0);
 	json_put_i64(o, s->channels_known ? "channels" : "channels_possible", s->channels);
 	put_legs(o, s);
+	if (s->one_way)
+		json_put_bool(o, "one_way", true);
 	if (s->custom.kind != JSON_NONE)
 		json_put_raw(o, "custom", s->custom.raw);
 	if (s->message.n)
