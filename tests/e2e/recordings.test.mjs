@@ -190,6 +190,8 @@ test('killed while paused: what is recorded after the start is paused, too, unti
   await product.ready();
   const again = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: `CA${id}` });
   again.start();
+  await again.play({ inbound: silent(200), outbound: silent(200) }); // until its call is known nobody knows that it is paused
+  await until('it is known whose it is', () => w().facts(call).some((f) => f.heard === 'attached' && f.stream === again.streamId));
   await again.play({ inbound: tone(1500), outbound: silent(1500) });
   await until('paused again', () => w().facts(call).filter((f) => f.heard === 'recording' && f.name === 'paused').length === 2);
   assert.equal((await command(call, 'resume')).body.state, 'effect_seen');
