@@ -360,6 +360,12 @@ static void on_answer(struct hear_claim *c)
 	line_release_soon(l);
 }
 
+/* Who says whose audio it is, and is not understood yet, is not somebody else's. */
+static bool may_be_only_one(const struct media_line *l)
+{
+	return l->only_one && l->bind == LINE_LOOKING && !l->call_id.n && !l->token.n;
+}
+
 static void claim(struct media_line *l, bool make)
 {
 	struct span name = make && l->own_id.n ? l->own_id : l->call_id;
@@ -370,7 +376,7 @@ static void claim(struct media_line *l, bool make)
 		.source = l->source->id,
 		.token = l->token,
 		.call_id = name,
-		.only_one = l->only_one && l->bind == LINE_LOOKING,
+		.only_one = may_be_only_one(l),
 		.make = make,
 		.own_name = { l->stream, l->stream_n },
 		.call = l->has_call ? l->call : (struct uuid){ { 0 } },

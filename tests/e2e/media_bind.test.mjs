@@ -153,6 +153,28 @@ test('x-call-id of a call whose webhooks come long after: its own call is that c
   await w().over('by-header-4');
 });
 
+test('who names a call that is not known, or is over, is not the only other call there is', async () => {
+  const other = await w().running('not-named', {}, 'single');
+  const early = await transcriber('single', '', { 'x-call-id': 'named-early' });
+  early.start();
+  await early.play(both(), { fast: true });
+  const own = await staysAlone(early);
+  assert.equal(await w().running('named-early', {}, 'single'), own);
+  const token = await issued('named-over');
+  await w().running('named-over', {}, 'tokens');
+  await w().over('named-over', 'tokens');
+  await w().ended('named-over');
+  const another = await w().running('not-named-either', {}, 'tokens');
+  const late = await transcriber('tokens', `/${token}`);
+  late.start();
+  await late.play(both(), { fast: true });
+  await staysAlone(late);
+  for (const call of [other, another])
+    assert.deepEqual(w().facts(call), []);
+  for (const [id, source] of [['not-named', 'single'], ['named-early', 'single'], ['not-named-either', 'tokens']])
+    await w().over(id, source);
+});
+
 test('the only call in progress of the source without audio', async () => {
   const call = await w().running('only-one', {}, 'single');
   const first = await transcriber('single');
