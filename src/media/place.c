@@ -156,7 +156,9 @@ void listen_place(struct listen *listen, struct shard *here, const struct listen
 	p->user = user;
 	buf_add(&p->encoding, what->encoding);
 	p->dialect = s ? transport_of(s) : NULL;
-	if (!s)
+	if (hear_draining(listen->media->config.hear))
+		fail(p, E_UNAVAILABLE, "the node stops, and nobody would dial the call again");
+	else if (!s)
 		fail(p, E_NOT_FOUND, "no such source");
 	else if (!p->dialect || !p->dialect->place)
 		fail(p, E_INVALID, "sources of this protocol place no calls");

@@ -132,6 +132,37 @@ static void a_payload_that_ends_within_a_sample_is_refused(void **state)
 	close(fd);
 }
 
+static void on_placed(void *user, const struct listen_call *c)
+{
+	struct asked *a = user;
+
+	a->code = c->code;
+	snprintf(a->why, sizeof(a->why), "%.*s", SPAN_ARG(c->detail));
+	atomic_store(&a->done, 1);
+}
+
+static void place_here(struct shard *s, void *arg)
+{
+	const struct directory *dir = lines.hear.directory;
+	const struct dir_source *source = directory_source(dir, SPAN("vapi"), SPAN("main"));
+	const struct listen_place what = { .source = source->id, .assistant_id = SPAN("ava") };
+
+	listen_place(media_listen(lines.media), s, &what, on_placed, arg);
+}
+
+/* Its socket would be lost with the node. */
+static void no_call_is_placed_while_the_node_drains(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	atomic_store(&lines.hear.draining, true);
+	rig_on_shard(&lines.rig, 0, place_here, &a);
+	rig_wait(&a.done, 1);
+	assert_int_equal(E_UNAVAILABLE, a.code);
+	assert_string_equal("the node stops, and nobody would dial the call again", a.why);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -140,6 +171,7 @@ int main(void)
 		CASE(a_copy_of_a_call_is_sent_nothing),
 		CASE(beside_a_copy_the_stream_that_plays_is_found),
 		CASE(a_payload_that_ends_within_a_sample_is_refused),
+		CASE(no_call_is_placed_while_the_node_drains),
 	};
 	return cmocka_run_group_tests_name("say", tests, NULL, NULL);
 }
