@@ -189,7 +189,7 @@ test('where there is a control URL, commands go there', async () => {
 
 test('the socket is lost: refused while it is away, sent when it is back; lost under a command it is not repeated', async () => {
   const { sim, call, other } = await transported();
-  sim.refuse.push(503, 503);
+  sim.refuse.push(503, 503, 503); // seven seconds in which it is away
   other.socket.terminate();
   await until('it is dialled again', () => sim.handshakes.length > 1);
   const away = await command(call, { verb: 'say', text: 'Is anybody there?' });
