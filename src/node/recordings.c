@@ -13,6 +13,7 @@
  *    week, when no journal will bring that call any more.
  *  - No file, but recording was told to have begun (a core was killed before anything was on the
  *    disk): the recording has failed, with that reason.
+ *  - Files that cannot be deleted: the recording is stored, the job fails and is tried again later.
  *  - Disk full: the job fails and is tried again later; the files stay.
  *  - Lease lost: nothing is stored, nothing deleted; files are locked, so that nobody else has
  *    begun with them. */
@@ -52,7 +53,8 @@ struct piece {
 	int64_t start_ms;
 	int fd; /* -1: not open */
 	struct wav wav;
-	bool good;
+	bool good; /* there is sound in it */
+	bool bad;  /* it cannot be read */
 };
 
 struct making {
@@ -191,17 +193,23 @@ static void remove_piece(const struct making *m, const char *name)
 
 /* --- reading them --- */
 
-static void set_aside(struct making *m, struct piece *p, const struct fault *why)
+static void call_bad(struct making *m, struct piece *p, const struct fault *why)
+{
+	p->bad = true;
+	snprintf(m->why, sizeof(m->why), "%s cannot be read: %.100s", strrchr(p->name, '/') + 1,
+		 why->text);
+}
+
+/* When its recording is stored, which tells of it and will delete it: not before. */
+static void set_aside(const struct making *m, const struct piece *p)
 {
 	struct buf path AUTO_BUF = { 0 }, aside AUTO_BUF = { 0 };
 
 	path_of(m, p->name, &path);
 	buf_printf(&aside, "%s.bad", buf_z(&path));
-	log_warn("recordings", "%s: kept as .bad: %s", buf_z(&path), why->text);
+	log_warn("recordings", "%s: cannot be read, kept as .bad", buf_z(&path));
 	if (rename(buf_z(&path), buf_z(&aside)))
 		log_warn("recordings", "%s: cannot be renamed: %s", buf_z(&path), strerror(errno));
-	snprintf(m->why, sizeof(m->why), "%s cannot be read: %.100s", strrchr(p->name, '/') + 1,
-		 why->text);
 }
 
 static int read_head(struct piece *p, struct fault *f)
@@ -227,7 +235,7 @@ static int open_piece(struct making *m, struct piece *p, struct fault *f)
 		return fault(f, E_UNAVAILABLE, "%s: still being written", buf_z(&path));
 	int rc = read_head(p, &why);
 	if (rc == E_INVALID)
-		set_aside(m, p, &why);
+		call_bad(m, p, &why);
 	else if (rc)
 		return fault(f, rc, "%s: %s", buf_z(&path), why.text);
 	return 0;
@@ -386,8 +394,12 @@ static int make_and_store(struct making *m, const struct uuid *id, struct fault 
 /* The oldest last: as long as it is there, what is left has the same id. */
 static void remove_pieces(struct making *m)
 {
-	for (size_t i = m->n; i > 0; i--)
-		remove_piece(m, m->pieces[i - 1].name);
+	for (size_t i = m->n; i > 0; i--) {
+		if (m->pieces[i - 1].bad)
+			set_aside(m, &m->pieces[i - 1]);
+		else
+			remove_piece(m, m->pieces[i - 1].name);
+	}
 }
 
 /* --- the job --- */
@@ -459,11 +471,19 @@ static int one_recording(struct making *m, struct json made, struct fault *f)
 
 static int all_recordings(struct making *m, struct json made, struct fault *f)
 {
+	int64_t last_ms = -1;
+	size_t last_n = 0;
+
 	for (;;) {
 		drop_pieces(m);
 		TRY(list_pieces(m, f));
 		if (!m->n)
 			return 0;
+		if (m->start_ms == last_ms && m->n == last_n)
+			return fault(f, E_IO, "%s: it, or its folder, cannot be changed",
+				     m->pieces[0].name);
+		last_ms = m->start_ms;
+		last_n = m->n;
 		TRY(one_recording(m, made, f));
 		if (m->ctx->stopping && m->ctx->stopping(m->ctx->user))
 			return fault(f, E_UNAVAILABLE, "stopping");

@@ -2,8 +2,10 @@
 // which pieces, until when.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { leftWav } from './lib/wav.mjs';
 import { mediaWorldFor } from './lib/media.mjs';
 import { until } from '../../tools/lib/wait.mjs';
 import { VapiTransportServer } from '../../tools/media-sim/index.mjs';
@@ -312,23 +314,32 @@ test('a call that is not over yet is not ready; a file that cannot be read is to
   assert.equal(answer.status, 409);
   assert.match(answer.body.detail, /has failed: 1767312000000/);
   assert.equal((await product.api('GET', `/api/v1/recordings/${failed.id}/peaks`)).status, 409);
-  assert.deepEqual(files('.bad').length, 1);
+  await until('it is set aside', () => files('.bad').length === 1);
 });
 
-// A leg's file as docs/recordings.md tells it, left by a core that was killed.
-function leftWav(startMs, leg, speaker, data) {
-  const head = Buffer.alloc(84);
-  head.write('RIFF\xff\xff\xff\xffWAVEfmt ', 'latin1');
-  head.writeUInt32LE(18, 16);
-  [7, 1].forEach((v, i) => head.writeUInt16LE(v, 20 + 2 * i));
-  [8000, 8000].forEach((v, i) => head.writeUInt32LE(v, 24 + 4 * i));
-  [1, 8].forEach((v, i) => head.writeUInt16LE(v, 32 + 2 * i));
-  head.write('fact\x04\0\0\0\xff\xff\xff\xffcmnd\x12\0\0\0', 38, 'latin1');
-  head.writeBigInt64LE(BigInt(startMs) * 1000n, 58);
-  head.set([1, leg, speaker], 66);
-  head.write('data\xff\xff\xff\xff', 76, 'latin1');
-  return Buffer.concat([head, data]);
-}
+test('a file that cannot be read is told also when the recording is not made at the first try', async () => {
+  const { product } = w();
+  const call = await w().running('damaged-twice');
+  const day = '2026-01-04', now = Date.parse(`${day}T05:06:07Z`), dir = join(folder(), day, call);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, `${now}-0.wav`), leftWav(now, 0, 2, Buffer.alloc(8000, 0x55)));
+  writeFileSync(join(dir, `${now + 1}-1.wav`), Buffer.from('no sound at all'));
+  const name = createHash('sha1').update(Buffer.from(call.replaceAll('-', ''), 'hex')).update(`recording:${now}`).digest().subarray(0, 16);
+  name[6] = name[6] & 0x0f | 0x50;
+  name[8] = name[8] & 0x3f | 0x80;
+  const id = name.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const inTheWay = join(folder(), day, `${id}.ogg.tmp`);
+  mkdirSync(inTheWay);
+  await w().over('damaged-twice');
+  await until('it was tried', async () => (await product.sql(`select 1 from jobs where kind = 'recording' and key = '${call}' and state = 'queued' and error is not null`)).length === 1);
+  assert.ok(existsSync(join(dir, `${now + 1}-1.wav`)));
+  rmSync(inTheWay, { recursive: true });
+  await product.exec(`update jobs set run_at = now() where kind = 'recording' and key = '${call}'`);
+  const [made] = await ready(call);
+  assert.deepEqual([made.id, made.duration_ms], [id, 1000]);
+  assert.match(made.error, /1\.wav cannot be read: .*RIFF/);
+  await until('it is set aside', () => existsSync(join(dir, `${now + 1}-1.wav.bad`)));
+});
 
 test('an analyst that is killed while it encodes: done again, nothing is left over', async () => {
   const { product } = w();
