@@ -84,7 +84,8 @@
 	X(MEDIA_BYTES, COUNTER, "callmend_media_bytes_total", "", "Bytes of these messages")      \
 	X(MEDIA_REFUSED, COUNTER, "callmend_media_refused_total", "why",                          \
 	  "Sockets of live audio refused or closed by us: unknown_source, unauthorized, "         \
-	  "full, draining, wrong_kind, unreadable, codec, silent, no_words, ...")                 \
+	  "full, draining, wrong_kind, too_large, no_utf8, unreadable, codec, silent, "           \
+	  "no_words, ...")                                                                        \
 	X(MEDIA_BOUND, COUNTER, "callmend_media_bound_total", "by",                               \
 	  "Live audio whose call was found, by token, call_id, telephony_id, only_call, "         \
 	  "dialled, link; own: it got a call of its own")                                         \

@@ -10,7 +10,7 @@
 #include "base/metrics.h"
 #include "media/internal.h"
 
-enum { MESSAGE_MAX = 1024 * 1024 }; /* of any protocol; each has a limit of its own */
+enum { MESSAGE_MAX = 1024 * 1024 }; /* of any protocol; each has a bound of its own */
 
 static const struct {
 	const char *why;
@@ -147,6 +147,7 @@ static int on_accept(struct exchange *x, struct ws *ws)
 
 	if (!l)
 		return refuse(why ? why : "full");
+	ws_limit(ws, dialect->message_max);
 	l->ws = ws;
 	l->dialect = dialect;
 	l->dir = directory_ref(dir);
@@ -161,31 +162,33 @@ static int on_accept(struct exchange *x, struct ws *ws)
 	return 0;
 }
 
-static void on_any(struct ws *ws, struct span message, bool binary)
-{
-	struct media_line *l = ws_user(ws);
-
-	if (message.n > l->dialect->message_max)
-		line_refuse(l, 1009, "too_large", "the message is too large for its protocol");
-	else
-		line_message(l, message, binary);
-}
-
 static void on_text(struct ws *ws, struct span message)
 {
-	on_any(ws, message, false);
+	line_message(ws_user(ws), message, false);
 }
 
 static void on_binary(struct ws *ws, struct span message)
 {
-	on_any(ws, message, true);
+	line_message(ws_user(ws), message, true);
 }
+
+/* What no message became of. */
+static const struct {
+	int code;
+	const char *why, *reason;
+} failures[] = {
+	{ 1007, "no_utf8", "text is not UTF-8" },
+	{ 1009, "too_large", "a message is too large for its protocol" },
+};
 
 static void on_closed(struct ws *ws, int code)
 {
 	struct media_line *l = ws_user(ws);
 
 	l->ws = NULL;
+	for (size_t i = 0; ws_failed(ws) && i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (failures[i].code == code)
+			line_refuse(l, code, failures[i].why, failures[i].reason);
 	line_end(l, code == 1006 ? "lost" : "closed");
 }
 

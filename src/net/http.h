@@ -53,12 +53,12 @@ struct ws_handlers {
 	 * `x`. */
 	int (*accept)(struct exchange *x, struct ws *ws);
 	void (*open)(struct ws *);
-	/* A whole text or binary message, bounded by route.body_limit (else closed 1009, as soon as
-	 * the first bytes of a frame that announces more are there); text is valid UTF-8 (else
-	 * closed 1007). A kind without handler closes with 1003. Valid during the call. One that
-	 * came in one piece is handed on where it was received; one in several is put together in
-	 * memory that the connection keeps (up to WS_KEPT_BYTES): receiving allocates nothing once
-	 * that has grown. */
+	/* A whole text or binary message, bounded by route.body_limit and ws_limit (else closed
+	 * 1009, as soon as the first bytes of a frame that announces more are there); text is valid
+	 * UTF-8 (else closed 1007). A kind without handler closes with 1003. Valid during the call.
+	 * One that came in one piece is handed on where it was received; one in several is put
+	 * together in memory that the connection keeps (up to WS_KEPT_BYTES): receiving allocates
+	 * nothing once that has grown. */
 	void (*text)(struct ws *, struct span);
 	void (*binary)(struct ws *, struct span);
 	/* The send queue has become empty. */
@@ -199,6 +199,10 @@ size_t ws_queued_bytes(const struct ws *);
  * beat or two. Costs the first of them the time until the last, 40 ms at most; saves a wake-up and
  * a read for each but one. 0, and until it is called: each at once. From `accept` on. */
 void ws_gather(struct ws *, unsigned messages);
+/* Messages are bounded by so much, where that is less than the route's. From `accept` on. */
+void ws_limit(struct ws *, size_t bytes);
+/* In `closed`: that we have closed it for what came is the reason, and `code` says what for. */
+bool ws_failed(const struct ws *);
 /* Drops everything that has not begun to be sent. */
 void ws_drop_queue(struct ws *);
 /* Sends what is queued, then a close frame (1000, 1008, 1009, 1011, 1012, 4xxx). */

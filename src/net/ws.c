@@ -32,6 +32,7 @@ struct ws {
 	bool open;
 	bool closing;	 /* ws_close was called */
 	bool close_sent; /* a close frame has gone out, or the other side's came */
+	bool failed;	 /* we close it for what came */
 	int close_code;	 /* for `closed` */
 	size_t gathered; /* gather.c */
 	struct buf received;
@@ -51,6 +52,16 @@ void ws_set_user(struct ws *ws, void *user)
 void *ws_user(const struct ws *ws)
 {
 	return ws->user;
+}
+
+void ws_limit(struct ws *ws, size_t bytes)
+{
+	ws->limit = bytes < ws->limit ? bytes : ws->limit;
+}
+
+bool ws_failed(const struct ws *ws)
+{
+	return ws->failed;
 }
 
 struct http_server *ws_server(const struct ws *ws)
@@ -179,6 +190,7 @@ static int send_close(struct ws *ws, struct lws *wsi)
 static int fail(struct ws *ws, struct lws *wsi, int code, const char *reason)
 {
 	ws_drop_queue(ws);
+	ws->failed = !ws->closing;
 	ws_close(ws, code, reason);
 	return send_close(ws, wsi);
 }

@@ -55,9 +55,14 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
     await closes((c) => c.send(Buffer.alloc(160)), dialect.takesBinary ? 1008 : 1003, dialect.takesBinary ? /start/ : /binary/);
     if (!dialect.takesBinary)
       await closes((c) => c.start().send(Buffer.alloc(160)), 1003, /binary/);
+    const refused = async (why) => await w().counted(`callmend_media_refused_total{why="${why}"}`);
+    const [large, odd] = [await refused('too_large'), await refused('no_utf8')];
     await closes((c) => c.start().declare(2 ** 30), 1009, /too large/);
+    await closes((c) => c.start().declare(300 * 1024), 1009, /too large/); // more than its protocol has, and no more comes of it
     await closes((c) => c.start().declare(2 ** 30, { binary: false, first: Buffer.from('{"event":"') }), 1009, /too large/);
     await closes((c) => c.send(JSON.stringify({ event: 'start', more: 'x'.repeat(512 * 1024) })), 1009, /too large/);
+    await closes((c) => c.start().socket.send(Buffer.of(0xff), { binary: false }), 1007, /UTF-8/);
+    await until('all of it is counted', async () => (await refused('too_large')) - large === 4 && (await refused('no_utf8')) - odd === 1);
     await closes((c) => c.send('{"event":'), 1008, /./);
     await until('no socket is left', async () => (await w().counted('callmend_media_sockets')) === 0);
   });
