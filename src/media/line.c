@@ -43,10 +43,12 @@ static void close_socket(struct media_line *l, int code, const char *reason)
 
 void line_refuse(struct media_line *l, int code, const char *why, const char *reason)
 {
+	struct buf about AUTO_BUF = { 0 };
+
 	if (l->closing)
 		return;
-	log_often(LOG_WARN, "media", l->source->name, "%s of source %.*s: %s", l->dialect->title,
-		  SPAN_ARG(l->source->name), reason);
+	media_line_about(l, &about);
+	log_often(LOG_WARN, "media", l->source->name, "%s: refused: %s", buf_z(&about), reason);
 	metric_add_label(METRIC_MEDIA_REFUSED, why, 1);
 	snprintf(l->refused, sizeof(l->refused), "%s", reason);
 	close_socket(l, code, reason);
@@ -54,10 +56,17 @@ void line_refuse(struct media_line *l, int code, const char *why, const char *re
 
 static void unreadable(struct media_line *l, const struct fault *f)
 {
+	struct buf about AUTO_BUF = { 0 };
+
 	metric_add_label(METRIC_MEDIA_MESSAGES, "unreadable", 1);
 	bool first = l->state == LINE_OPEN && !l->dialect->we_dial; /* else we know who it is */
 	if (first || ++l->unreadable >= UNREADABLE_MAX)
 		line_refuse(l, CLOSE_POLICY, "unreadable", f->text);
+	if (l->closing)
+		return;
+	media_line_about(l, &about);
+	log_often(LOG_WARN, "media", l->source->name, "%s: a message is passed over: %s",
+		  buf_z(&about), f->text);
 }
 
 /* --- legs --- */
@@ -640,9 +649,12 @@ static void on_message(struct media_line *l, const struct media_event *e, int64_
 
 static void on_error(struct media_line *l, const struct media_event *e, int64_t now_us)
 {
+	struct buf about AUTO_BUF = { 0 };
+
 	on_other(l, e, now_us);
-	log_often(LOG_WARN, "media", l->source->name, "%s of source %.*s says: %.*s",
-		  l->dialect->title, SPAN_ARG(l->source->name), SPAN_ARG(e->text));
+	media_line_about(l, &about);
+	log_often(LOG_WARN, "media", l->source->name, "%s: it says: %.*s", buf_z(&about),
+		  SPAN_ARG(e->text));
 }
 
 static void on_stop(struct media_line *l, const struct media_event *e, int64_t now_us)

@@ -78,14 +78,16 @@ test('what cannot be: a binary message, media before start, a declared gigabyte,
     assert.equal(end.code, code);
     assert.match(end.reason, reason);
   };
+  await closes((c) => {
+    c.encoding = 'audio/x-nothing';
+    c.callId = 'CAnothing';
+    c.start();
+  }, 4415, /audio\/x-nothing/);
   await closes((c) => c.send(Buffer.alloc(160)), 1003, /binary/);
   await closes((c) => c.sendFrame(Buffer.alloc(160)), 1008, /start/);
   await closes((c) => c.declare(1 << 30), 1009, /too large/);
   await closes((c) => c.send('{"event":'), 1008, /./);
-  await closes((c) => {
-    c.encoding = 'audio/x-nothing';
-    c.start();
-  }, 4415, /audio\/x-nothing/);
+  assert.match(w().product.log(), /warn .*Twilio Media Streams of source phone, .*\(theirs: CAnothing\): refused: codec "audio\/x-nothing" is not known here/);
   const refusals = await w().counted('callmend_media_refused_total');
   assert.ok(refusals >= 5);
   await until('no socket is left', async () => (await w().counted('callmend_media_sockets')) === 0);
@@ -96,6 +98,7 @@ test('a stream goes on past messages that cannot be read', async () => {
   client.start();
   for (let i = 0; i < 20; i++)
     client.send('{"event":"media","media":{"payload":"###"}}');
+  await until('the log says so', () => /warn .* source phone, .*: a message is passed over: the payload is no base64/.test(w().product.log()));
   const before = await w().counted('callmend_media_messages_total{kind="audio"}');
   client.sendFrame(Buffer.alloc(160, 0xff));
   await until('the frame is heard', async () => (await w().counted('callmend_media_messages_total{kind="audio"}')) > before);
