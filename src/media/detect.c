@@ -64,3 +64,31 @@ struct detected detect_format(struct span bytes, size_t counted_bytes, int64_t e
 	return (struct detected){ formats[best].rate_hz, formats[best].channels,
 				  bytes_per_s > 0 && distance(bytes_per_s, best) < NEAR };
 }
+
+void detect_count(struct detect *d, size_t n, int64_t now_us)
+{
+	if (!d->n)
+		d->first_us = now_us;
+	int64_t slot = (now_us - d->first_us) / DETECT_SLOT_US;
+	d->n += n;
+	if (slot <= 0) {
+		d->base_us = now_us;
+		d->base_n = d->n;
+	} else if (slot < DETECT_SLOTS) {
+		d->slots[slot] += (uint32_t)n;
+	}
+}
+
+bool detect_is_steady(const struct detect *d, int64_t now_us)
+{
+	int64_t whole = (now_us - d->first_us) / DETECT_SLOT_US, sum = 0;
+	bool steady = true;
+
+	whole = whole < DETECT_SLOTS ? whole : DETECT_SLOTS;
+	for (int64_t i = 1; i < whole; i++)
+		sum += d->slots[i];
+	for (int64_t i = 1; i < whole; i++)
+		steady &= 2 * d->slots[i] * (whole - 1) >= sum &&
+			  2 * d->slots[i] * (whole - 1) <= 3 * sum;
+	return steady;
+}

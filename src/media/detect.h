@@ -12,6 +12,8 @@ enum {
 	DETECT_US = 1500 * 1000,      /* of wall clock between the first and the last message */
 	DETECT_MOST_US = 4000 * 1000, /* while what came fits no format well */
 	DETECT_BYTES_MAX = 512 * 1024,
+	DETECT_SLOT_US = 250 * 1000,
+	DETECT_SLOTS = DETECT_MOST_US / DETECT_SLOT_US,
 };
 
 struct detected {
@@ -20,17 +22,24 @@ struct detected {
 	bool sure; /* bytes a second are near those of the format: no hiccup was measured */
 };
 
-/* `bytes` came in after the first message within `elapsed_us` (the first message itself begins the
- * clock and is not among them); `rate_hz` and `channels` are what is known already, 0: not. */
+/* `counted_bytes` came within `elapsed_us`, and are told by their beginning, `bytes`; `rate_hz` and
+ * `channels` are what is known already, 0: not. */
 struct detected detect_format(struct span bytes, size_t counted_bytes, int64_t elapsed_us,
 			      uint32_t rate_hz, unsigned channels);
 
 struct detect {
-	int64_t first_us;
-	size_t first_n, n; /* bytes of the first message; of all */
+	int64_t first_us, base_us;    /* of the first message; of the last that is not counted */
+	size_t n, base_n;	      /* bytes of all; of those up to that one */
+	uint32_t slots[DETECT_SLOTS]; /* bytes, by when they came */
 	uint32_t rate_hz;
 	unsigned channels;
 	struct span encoding; /* static */
 	char bytes[DETECT_BYTES_MAX];
 };
+
+/* So many bytes came in one message. What comes in the first slot is not counted: a sender may
+ * begin with what it has kept. */
+void detect_count(struct detect *, size_t n, int64_t now_us);
+/* Neither came much less nor much more in any of the other slots: nobody hiccups. */
+bool detect_is_steady(const struct detect *, int64_t now_us);
 #endif

@@ -437,8 +437,8 @@ void line_hear(struct media_line *l, const struct line_audio *a, struct span byt
 
 static struct detected detect_now(const struct detect *d, int64_t now_us)
 {
-	return detect_format((struct span){ d->bytes, d->n & ~(size_t)3 }, d->n - d->first_n,
-			     now_us - d->first_us, d->rate_hz, d->channels);
+	return detect_format((struct span){ d->bytes, d->n & ~(size_t)3 }, d->n - d->base_n,
+			     now_us - d->base_us, d->rate_hz, d->channels);
 }
 
 /* `more`: of the last message, what was not kept. */
@@ -473,7 +473,7 @@ static bool is_measured(const struct detect *d, int64_t now_us)
 
 	if (d->n == sizeof(d->bytes) || elapsed_us >= DETECT_MOST_US)
 		return true;
-	return elapsed_us >= DETECT_US && detect_now(d, now_us).sure;
+	return elapsed_us >= DETECT_US && detect_is_steady(d, now_us) && detect_now(d, now_us).sure;
 }
 
 static void detect_in(struct media_line *l, struct span bytes, int64_t now_us)
@@ -481,12 +481,8 @@ static void detect_in(struct media_line *l, struct span bytes, int64_t now_us)
 	struct detect *d = l->detect;
 	size_t room = sizeof(d->bytes) - d->n, kept = bytes.n < room ? bytes.n : room;
 
-	if (!d->n) {
-		d->first_us = now_us;
-		d->first_n = bytes.n;
-	}
 	memcpy(d->bytes + d->n, bytes.p, kept);
-	d->n += kept;
+	detect_count(d, kept, now_us);
 	if (is_measured(d, now_us))
 		detected(l, span_from(bytes, kept), now_us);
 }

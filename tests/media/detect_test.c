@@ -6,6 +6,7 @@
 #include <cmocka.h> /* wants the ones above */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "media/detect.h"
 
@@ -112,10 +113,68 @@ static void silence_and_nothing_have_an_answer(void **state)
 	assert_int_equal(16000, d.rate_hz);
 }
 
+/* A message of 20 ms of 16 kHz stereo whenever `comes` says so, until it is known, or 4 s are over.
+ */
+static uint32_t heard(bool (*comes)(int ms), int at_once, int *until_ms)
+{
+	static struct detect d;
+	struct detected as = { 0 };
+	bool known = false;
+	int owed = at_once;
+
+	memset(&d, 0, sizeof(d));
+	make(16000, 2, 4000 + at_once, false, d.bytes);
+	for (*until_ms = 0; !known && *until_ms < 4000; *until_ms += 20) {
+		int64_t now_us = (int64_t)(*until_ms + 1) * 1000;
+
+		for (owed += 20; owed >= 20 && comes(*until_ms); owed -= 20)
+			detect_count(&d, 20 * 64, now_us);
+		as = detect_format((struct span){ d.bytes, d.n }, d.n - d.base_n,
+				   now_us - d.base_us, 0, 0);
+		known = now_us - d.first_us >= DETECT_US && detect_is_steady(&d, now_us) && as.sure;
+	}
+	assert_int_equal(2, as.channels);
+	return as.rate_hz;
+}
+
+static bool always(int ms)
+{
+	(void)ms;
+	return true;
+}
+
+/* Nothing for 0.75 s: by then half as much has come as would have. */
+static bool but_for_a_stall(int ms)
+{
+	return ms < 760 || ms >= 1540;
+}
+
+static void a_sender_that_hiccups_is_waited_for(void **state)
+{
+	int ms;
+
+	(void)state;
+	assert_int_equal(16000, heard(always, 0, &ms));
+	assert_in_range(ms, 1480, 1540);
+	assert_int_equal(16000, heard(but_for_a_stall, 0, &ms));
+	assert_in_range(ms, 3500, 4000);
+}
+
+static void what_a_sender_has_kept_does_not_count(void **state)
+{
+	int ms;
+
+	(void)state;
+	assert_int_equal(16000, heard(always, 1000, &ms));
+	assert_in_range(ms, 1480, 1540);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_and_channels_are_found),
+		cmocka_unit_test(a_sender_that_hiccups_is_waited_for),
+		cmocka_unit_test(what_a_sender_has_kept_does_not_count),
 		cmocka_unit_test(one_voice_twice_is_two_channels),
 		cmocka_unit_test(a_hiccup_is_noticed),
 		cmocka_unit_test(two_voices_are_never_one_at_another_rate),
