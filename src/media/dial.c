@@ -242,7 +242,7 @@ static void on_closed(void *user, int status, const char *why)
 	bool was_open = d->line != NULL;
 	/* Where we hung up because nothing came, it may be there again. */
 	bool closing = was_open && d->line->closing && !line_is_silent(d->line);
-	char text[REASON_BYTES], refused[REASON_BYTES];
+	char text[REASON_BYTES], refused[REASON_BYTES] = "";
 
 	if (was_open)
 		snprintf(refused, sizeof(refused), "refused here: %s", d->line->refused);
