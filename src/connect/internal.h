@@ -23,6 +23,7 @@ enum {
 	REQUEST_MS = 20000,   /* of one request once it is sent */
 	PATIENCE_MS = 600000, /* of our own requests, waiting for their turn included */
 	ANSWER_MAX = 4 * 1024 * 1024,
+	ASKS_FLYING_MAX = 8, /* sent and not answered; the others wait for their turn here */
 	DENIED_AGAIN_MS = 600000,
 	MARK_TEXT = 32, /* hex digits */
 };
@@ -357,7 +358,7 @@ struct login {
 	struct http_client *http;
 	struct purse *purse;
 	struct ask *waiting, *flying;
-	unsigned waiting_n;
+	unsigned waiting_n, flying_n;
 	struct tokens tokens;
 	struct tell tell;
 	struct gateway gateway;

@@ -13,7 +13,7 @@
 #include "connect/grant.h"
 #include "connect/internal.h"
 
-enum { FLYING_MAX = 8, LONG_MS = 300000 };
+enum { LONG_MS = 300000 };
 
 #define TELEPHONY "/restapi/v1.0/account/~/telephony/sessions"
 #define TEXTS "/restapi/v1.0/account/~/extension/~/message-store/instant?type=SMS"
@@ -326,7 +326,7 @@ struct login *login_new(struct connect_part *p, const struct uuid *id)
 	s->part = p;
 	s->id = *id;
 	uuid_format(id, s->id_text);
-	if (http_client_new(&s->http, p->shard, FLYING_MAX, FLYING_MAX, &f)) {
+	if (http_client_new(&s->http, p->shard, ASKS_FLYING_MAX, ASKS_FLYING_MAX, &f)) {
 		log_error("connect", "source %s has no session: %s", s->id_text, f.text);
 		free(s);
 		return NULL;

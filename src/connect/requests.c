@@ -320,6 +320,7 @@ static void on_answer(void *user, const struct client_response *r)
 	int64_t now_us = login_now(s);
 
 	DL_DELETE(s->flying, a);
+	s->flying_n--;
 	count_answer(a, r, now_us);
 	if (s->ended) {
 		if (a->request)
@@ -385,6 +386,7 @@ static void send_now(struct ask *a, int64_t now_us)
 	}
 	leave_waiting(a);
 	DL_APPEND(s->flying, a);
+	s->flying_n++;
 }
 
 /* May it go? false: perhaps later, or `*why` says why never. */
@@ -415,7 +417,7 @@ static bool pump_one(struct login *s, bool urgent, int64_t now_us)
 	{
 		if (a->urgent != urgent)
 			continue;
-		bool go = may_go(a, now_us, &why) &&
+		bool go = may_go(a, now_us, &why) && s->flying_n < ASKS_FLYING_MAX &&
 			  purse_spend(s->purse, a->group, a->urgent, now_us);
 		if (go)
 			send_now(a, now_us);

@@ -755,6 +755,26 @@ static void a_budget_is_never_passed(void **state)
 	assert_true(most_in_a_minute("/test/heavy") <= 10);
 }
 
+/* The platform is slow, and far more is asked than goes out at a time: within the budget all of it
+ * has its turn. */
+static void many_at_once_wait_for_their_turn(void **state)
+{
+	enum { N = 45 };
+	static struct asked asks[N];
+
+	(void)state;
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	pthread_mutex_lock(&p.lock); /* it answers nobody */
+	for (int i = 0; i < N; i++)
+		post_ask(&asks[i], SOURCE, "/test/light", API_GROUP_LIGHT, 60 * 1000);
+	pthread_mutex_unlock(&p.lock);
+	for (int i = 0; i < N; i++) {
+		AWAIT(atomic_load(&asks[i].done));
+		assert_int_equal(asks[i].status, 200);
+	}
+}
+
 static unsigned shard_of(const char *source)
 {
 	struct uuid id;
@@ -2075,6 +2095,7 @@ int main(void)
 		T(a_penalty_is_sat_out),
 		T(a_penalty_without_a_group_stops_all),
 		T(a_budget_is_never_passed),
+		T(many_at_once_wait_for_their_turn),
 		T(two_sources_share_a_budget),
 		T(requests_that_cannot_go_are_refused),
 		T(a_lost_socket_is_recovered),
