@@ -54,8 +54,10 @@ void gap_anew(struct login *s)
 	s->gap.good_us = least(s->gap.good_us, gap_owed_us(s));
 }
 
-static int64_t bounded(const struct login *s, int64_t since_us, int64_t now_us)
+int64_t gap_bounded(const struct login *s, int64_t since_us)
 {
+	int64_t now_us = login_now(s);
+
 	if (now_us - since_us <= MAX_US)
 		return since_us;
 	log_warn("connect",
@@ -78,7 +80,7 @@ void gap_lost(struct login *s)
 	struct gap *g = &s->gap;
 	int64_t now_us = login_now(s);
 	bool known = g->good_us != GAP_NONE;
-	int64_t since_us = known ? bounded(s, g->good_us, now_us) : now_us;
+	int64_t since_us = known ? gap_bounded(s, g->good_us) : now_us;
 
 	texts_lost(s, since_us);
 	if (known)

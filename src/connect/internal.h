@@ -291,6 +291,10 @@ void texts_sent(struct login *, struct span message);
 /* Events may have been lost since then. */
 void texts_lost(struct login *, int64_t since_us);
 int64_t texts_owed_us(const struct login *); /* as gap_owed_us, of texts */
+/* Since when texts are to be asked for, whatever for; GAP_NONE: none are. What a restart goes on
+ * with: texts_want. */
+int64_t texts_wanted_us(const struct login *);
+void texts_want(struct login *, int64_t since_us);
 /* This notification only counts what has changed in the message store: it is asked for, and not
  * told. */
 bool texts_counted(struct login *, struct json notification);
@@ -318,6 +322,8 @@ void gap_lost(struct login *);
 void gap_sweep(struct login *);
 /* Since when something is still to be asked for; GAP_NONE: nothing is. */
 int64_t gap_owed_us(const struct login *);
+/* Since then, but not longer ago than anything is asked for; logged when it is. */
+int64_t gap_bounded(const struct login *, int64_t since_us);
 /* All parts begin anew, and forget what they were to ask for: the next loss begins there. */
 void gap_anew(struct login *);
 void gap_step(struct login *, int64_t now_us);

@@ -2,7 +2,8 @@
  * most once a second, off the loop. It holds the gateway's place (everything before it is in the
  * journal) or the id of the webhook subscription, and belongs to one configuration: `mark`. Up to
  * when nothing is missing (`good`, gap.c), since when something is still to be asked for (`lost`),
- * and whether the live calls are (`resync`), is the source's, whatever its configuration.
+ * whether the live calls are (`resync`), and since when texts are, because the gateway has counted
+ * some that have changed (`texts`), is the source's, whatever its configuration.
  *
  * The place counts for the gateway's recovery time after its `at`. While we are connected the time
  * is written again every minute, and a minute is added when it is judged: a crash must not make it
@@ -75,6 +76,7 @@ static void make_text(struct login *s, struct buf *b, int64_t now_us)
 	json_put_z(&o, "mark", s->mark);
 	put_gap_time(&o, "good", s->gap.good_us, now_us);
 	put_gap_time(&o, "lost", gap_owed_us(s), now_us);
+	put_gap_time(&o, "texts", texts_wanted_us(s), now_us);
 	json_put_bool(&o, "resync", resync_is_owed(s));
 	if (s->tell.safe.token.n)
 		put_gateway(&o, s, now_us);
@@ -152,24 +154,29 @@ void keep_remove(struct login *s)
 
 /* --- reading --- */
 
-static bool read_gap_time(struct login *s, struct json kept, const char *name, struct arena *a)
+static bool read_gap_time(struct login *s, struct json kept, const char *name, struct arena *a,
+			  int64_t *us)
 {
 	int64_t at_us = 0;
 
 	if (!clock_parse(json_text(json_get(kept, name), a), &at_us))
 		return false;
 	int64_t age_us = clock_now_us() - at_us;
-	s->gap.good_us = login_now(s) - (age_us > 0 ? age_us : 0);
+	*us = login_now(s) - (age_us > 0 ? age_us : 0);
 	return true;
 }
 
 /* What was still to be asked for is, also when the gateway goes on without a loss. */
 static void read_gap(struct login *s, struct json kept, struct arena *a)
 {
-	if (read_gap_time(s, kept, "lost", a))
+	int64_t texts_us;
+
+	if (read_gap_time(s, kept, "lost", a, &s->gap.good_us))
 		gap_lost(s);
 	else
-		(void)read_gap_time(s, kept, "good", a);
+		(void)read_gap_time(s, kept, "good", a, &s->gap.good_us);
+	if (read_gap_time(s, kept, "texts", a, &texts_us))
+		texts_want(s, gap_bounded(s, texts_us));
 	s->resync.due = json_true(json_get(kept, "resync"));
 }
 

@@ -176,6 +176,20 @@ int64_t texts_owed_us(const struct login *s)
 	return least(s->texts.next.lost_us, s->texts.walk.lost_us);
 }
 
+int64_t texts_wanted_us(const struct login *s)
+{
+	const struct texts *t = &s->texts;
+
+	return least(t->next.due_us ? t->next.since_us : GAP_NONE,
+		     t->walk.page ? t->walk.since_us : GAP_NONE);
+}
+
+void texts_want(struct login *s, int64_t since_us)
+{
+	if (login_wants_texts(s))
+		want(s, since_us + BACK_S * SECOND_US, 0);
+}
+
 bool texts_counted(struct login *s, struct json notification)
 {
 	bool counts = json_path(notification, "body.changes").kind == JSON_ARRAY;
@@ -286,7 +300,7 @@ static void end_walk(struct login *s)
 {
 	struct texts *t = &s->texts;
 
-	s->keep.dirty |= t->walk.lost_us != GAP_NONE;
+	s->keep.dirty = true;
 	t->walk.page = 0;
 	t->walk.lost_us = GAP_NONE;
 }

@@ -1639,6 +1639,40 @@ static void a_count_between_pages_is_not_forgotten(void **state)
 	AWAIT_FAST(texts_asked("&page=2&", NULL) == 1 && texts_asked("&page=1&", NULL) == 4);
 }
 
+/* The place is behind the count, and what it told of could not be read: nobody counts again. */
+static void a_count_is_not_forgotten_by_a_restart(void **state)
+{
+	char frame[300];
+
+	(void)state;
+	configure("ringcentral", OF_TEXTS(""));
+	AWAIT_FAST(texts_asked("", NULL) == 1);
+	settle();
+	platform_rule(&p,
+		      (struct platform_rule){ .path = MESSAGES, .times = 10000, .status = 503 });
+	snprintf(frame, sizeof(frame), CHANGED, 1);
+	platform_frame(&p, frame);
+	AWAIT_FAST(texts_asked("", NULL) == 2);
+	read_all("u1");
+	let_pass(2000);
+	stop_node();
+	SET(rules[0].times, 0);
+	SET(texts, TEXT("1", "Delivered"));
+	start_node();
+	put_directory();
+	AWAIT_FAST(told("\"Delivered\"") == 1);
+	assert_int_equal(atomic_load(&p.subscribed), 1);
+	/* That is over. */
+	unsigned before = texts_asked("", NULL);
+	let_pass(2000);
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	let_pass(2000);
+	assert_int_equal(texts_asked("", NULL), before);
+}
+
 static void calls_of_a_loss_are_asked_for(void **state)
 {
 	(void)state;
@@ -2128,6 +2162,7 @@ int main(void)
 		T(texts_are_left_alone_where_events_tell),
 		T(texts_of_a_long_loss_are_asked_for),
 		T(a_count_between_pages_is_not_forgotten),
+		T(a_count_is_not_forgotten_by_a_restart),
 		T(calls_of_a_loss_are_asked_for),
 		T(a_restart_knows_how_long_it_was_away),
 		T(what_was_not_asked_for_is_after_a_restart),
