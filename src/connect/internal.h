@@ -241,7 +241,7 @@ void hook_step(struct login *, int64_t now_us);
 
 struct resync_call {
 	UT_hash_handle hh;
-	bool under_way;
+	bool under_way, in_vain; /* in_vain: the last answer was none */
 	char id[];
 };
 struct resync {

@@ -9,7 +9,8 @@
  * everything else is kept; presence is not permitted - only our own calls are looked up; one
  * call is refused - it is left, with a warning; lookups are not permitted, or the first
  * REFUSED_MAX and none was answered - given up, with a warning; another loss meanwhile - begun
- * again at the end. */
+ * again at the end, or when all that is left was asked for in vain: a call for which the platform
+ * has no answer keeps no later loss waiting. */
 #include <stdlib.h>
 
 #include "base/container.h"
@@ -187,9 +188,12 @@ static int tell_found(struct login *s, const char *id, struct span body, int64_t
 
 static void give_up(struct login *s, const struct trouble *t)
 {
+	bool due = s->resync.due; /* by a loss since it was begun */
+
 	log_warn("connect", "source %s: resync given up: %s", s->id_text, t->text);
 	metric_add_label(METRIC_CONNECT_RESYNCS, "given_up", 1);
 	resync_free(&s->resync);
+	s->resync.due = due;
 	s->keep.dirty = true;
 }
 
@@ -216,6 +220,7 @@ static void look_again(struct login *s, struct resync_call *c, const struct clie
 		return;
 	}
 	c->under_way = false;
+	c->in_vain = true;
 	log_info("connect", "source %s: resync: %s", s->id_text, t.text);
 	pause_it(s);
 }
@@ -254,6 +259,7 @@ static void look(struct login *s, struct resync_call *c)
 	buf_addz(&a->about, c->id);
 	a->round = s->resync.round;
 	c->under_way = true;
+	c->in_vain = false;
 	s->resync.flying++;
 	ask_post(a);
 }
@@ -264,23 +270,6 @@ static void done(struct login *s)
 	s->keep.dirty = true;
 	metric_add_label(METRIC_CONNECT_RESYNCS, "done", 1);
 	log_info("connect", "source %s: resync done", s->id_text);
-}
-
-static void step_looking(struct login *s)
-{
-	struct resync *r = &s->resync;
-	struct resync_call *c, *next;
-
-	if (!r->calls) {
-		done(s);
-		return;
-	}
-	HASH_ITER (hh, r->calls, c, next) {
-		if (r->flying == FLYING_MAX || !tell_has_room(&s->tell))
-			return;
-		if (!c->under_way)
-			look(s, c);
-	}
 }
 
 static void begin(struct login *s)
@@ -295,6 +284,35 @@ static void begin(struct login *s)
 	r->answered = false;
 	r->step = RESYNC_LISTING;
 	metric_add_label(METRIC_CONNECT_RESYNCS, "begun", 1);
+}
+
+static bool all_were_in_vain(const struct resync *r)
+{
+	for (const struct resync_call *c = r->calls; c; c = c->hh.next)
+		if (!c->in_vain)
+			return false;
+	return true;
+}
+
+static void step_looking(struct login *s)
+{
+	struct resync *r = &s->resync;
+	struct resync_call *c, *next;
+
+	if (!r->calls) {
+		done(s);
+		return;
+	}
+	if (r->due && all_were_in_vain(r)) {
+		begin(s); /* with these, too */
+		return;
+	}
+	HASH_ITER (hh, r->calls, c, next) {
+		if (r->flying == FLYING_MAX || !tell_has_room(&s->tell))
+			return;
+		if (!c->under_way)
+			look(s, c);
+	}
 }
 
 void resync_step(struct login *s, int64_t now_us)

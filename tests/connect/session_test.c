@@ -1020,6 +1020,50 @@ static void one_refused_call_keeps_no_other(void **state)
 	assert_int_equal(n.told_n, 2);
 }
 
+/* It answers 500 for one call as long as anybody asks. */
+static void a_call_without_an_answer_keeps_no_later_loss(void **state)
+{
+	static const char path[] = "/restapi/v1.0/account/~/telephony/sessions/s-1";
+
+	(void)state;
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'}]}");
+	SET(calls, " s-1 s-2 ");
+	platform_rule(&p, (struct platform_rule){ .path = path, .times = 1 << 30, .status = 500 });
+	go_live();
+	AWAIT_FAST(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0) > 0);
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-2'}]}");
+	SET(no_recovery, true);
+	platform_drop(&p);
+	AWAIT_FAST(told("\"id\":\"s-2\""));
+	/* Nor is it forgotten. */
+	SET(rules[0].times, 0);
+	AWAIT_AT(100, told("\"id\":\"s-1\""));
+}
+
+/* A loss, and what the one before it asked for is refused. */
+static void a_resync_that_is_given_up_takes_no_other_along(void **state)
+{
+	static const char path[] = "/restapi/v1.0/account/~/telephony";
+
+	(void)state;
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'}]}");
+	SET(calls, " s-1 ");
+	platform_rule(&p, (struct platform_rule){ .path = path,
+						  .times = 1,
+						  .status = 429,
+						  .headers = "X-Rate-Limit-Group: light\n"
+							     "Retry-After: 300\n" });
+	platform_rule(&p, (struct platform_rule){ .path = path, .times = 1, .status = 403 });
+	go_live();
+	AWAIT_FAST(platform_count(&p, "GET /restapi/v1.0/account/~/telephony", 0) == 1);
+	SET(no_recovery, true);
+	platform_drop(&p);
+	AWAIT_FAST(atomic_load(&p.subscribed) == 2 && is(CONNECT_LIVE, NULL));
+	skip_ms(301 * 1000);
+	AWAIT_FAST(told("\"id\":\"s-1\""));
+	assert_int_equal(platform_count(&p, "GET /restapi/v1.0/account/~/presence", 0), 2);
+}
+
 static void presence_may_be_forbidden(void **state)
 {
 	(void)state;
@@ -2137,6 +2181,8 @@ int main(void)
 		T(more_than_the_platform_keeps_is_asked_for),
 		T(a_resync_survives_trouble),
 		T(one_refused_call_keeps_no_other),
+		T(a_call_without_an_answer_keeps_no_later_loss),
+		T(a_resync_that_is_given_up_takes_no_other_along),
 		T(presence_may_be_forbidden),
 		T(half_an_answer_is_asked_for_again),
 		T(a_restart_goes_on_where_it_was),
