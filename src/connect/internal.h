@@ -295,6 +295,9 @@ int64_t texts_owed_us(const struct login *); /* as gap_owed_us, of texts */
  * with: texts_want. */
 int64_t texts_wanted_us(const struct login *);
 void texts_want(struct login *, int64_t since_us);
+/* Ids of those whose state is not final, as an array `watched`: likewise. */
+void texts_put_watched(const struct login *, struct json_out *);
+void texts_watch(struct login *, struct json ids);
 /* This notification only counts what has changed in the message store: it is asked for, and not
  * told. */
 bool texts_counted(struct login *, struct json notification);

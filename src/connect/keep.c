@@ -2,8 +2,9 @@
  * most once a second, off the loop. It holds the gateway's place (everything before it is in the
  * journal) or the id of the webhook subscription, and belongs to one configuration: `mark`. Up to
  * when nothing is missing (`good`, gap.c), since when something is still to be asked for (`lost`),
- * whether the live calls are (`resync`), and since when texts are, because the gateway has counted
- * some that have changed (`texts`), is the source's, whatever its configuration.
+ * whether the live calls are (`resync`), since when texts are, because the gateway has counted some
+ * that have changed (`texts`), and whose states are waited for (`watched`), is the source's,
+ * whatever its configuration.
  *
  * The place counts for the gateway's recovery time after its `at`. While we are connected the time
  * is written again every minute, and a minute is added when it is judged: a crash must not make it
@@ -78,6 +79,7 @@ static void make_text(struct login *s, struct buf *b, int64_t now_us)
 	put_gap_time(&o, "lost", gap_owed_us(s), now_us);
 	put_gap_time(&o, "texts", texts_wanted_us(s), now_us);
 	json_put_bool(&o, "resync", resync_is_owed(s));
+	texts_put_watched(s, &o);
 	if (s->tell.safe.token.n)
 		put_gateway(&o, s, now_us);
 	if (s->hook.id.n && s->hook.sure)
@@ -178,6 +180,7 @@ static void read_gap(struct login *s, struct json kept, struct arena *a)
 	if (read_gap_time(s, kept, "texts", a, &texts_us))
 		texts_want(s, gap_bounded(s, texts_us));
 	s->resync.due = json_true(json_get(kept, "resync"));
+	texts_watch(s, json_get(kept, "watched"));
 }
 
 static void read_gateway(struct login *s, struct json from, struct arena *a)

@@ -278,7 +278,6 @@ static void begin_anew(struct login *s)
 	tokens_free(&s->tokens);
 	s->tokens = (struct tokens){ .generation = s->tokens.generation + 1 };
 	resync_free(&s->resync);
-	texts_free(&s->texts);
 	take_purse(s);
 	tell_forget_places(&s->tell);
 	parts_init(s);

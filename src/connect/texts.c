@@ -47,11 +47,14 @@ struct watched_text {
 	char id[ID_MAX + 1];
 };
 
+/* Whom it watches it watches on, also with another configuration. */
 void texts_init(struct login *s)
 {
 	s->texts = (struct texts){ .next.lost_us = GAP_NONE,
 				   .walk.lost_us = GAP_NONE,
-				   .round = s->texts.round + 1 };
+				   .round = s->texts.round + 1,
+				   .watched = s->texts.watched,
+				   .watched_n = s->texts.watched_n };
 	login_seed(&s->texts.pause, PAUSE_MS, PAUSE_MAX_MS);
 }
 
@@ -59,6 +62,7 @@ void texts_init(struct login *s)
 
 static void unwatch(struct texts *t, struct watched_text *w)
 {
+	CONTAINER_OF(t, struct login, texts)->keep.dirty = true;
 	DL_DELETE(t->watched, w);
 	t->watched_n--;
 	free(w);
@@ -102,6 +106,31 @@ static void watch(struct login *s, struct span id)
 	look_later(s, w);
 	DL_APPEND(t->watched, w);
 	t->watched_n++;
+	s->keep.dirty = true;
+}
+
+void texts_put_watched(const struct login *s, struct json_out *o)
+{
+	const struct watched_text *w;
+
+	json_begin_array(o, "watched");
+	DL_FOREACH(s->texts.watched, w)
+	{
+		json_put_z(o, NULL, w->id);
+	}
+	json_end_array(o);
+}
+
+void texts_watch(struct login *s, struct json ids)
+{
+	struct json_iter it = json_iter(ids);
+	struct arena a = { 0 };
+	struct span key;
+	struct json id;
+
+	while (json_next(&it, &key, &id) && !login_hears_of_texts(s))
+		watch(s, json_text(id, &a));
+	arena_fini(&a);
 }
 
 static bool is_final(struct json text)

@@ -1547,6 +1547,37 @@ static void texts_without_an_end_are_given_up(void **state)
 	assert_int_equal(looks_at_texts(), 16);
 }
 
+/* Nobody tells of a loss there, nor lists anything after it. */
+static void texts_are_looked_up_after_a_restart(void **state)
+{
+	(void)state;
+	SET(text, SENT("5", "Queued"));
+	configure("ringcentral", NO_EVENTS);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	send_text();
+	AWAIT_FAST(looks_at_texts() > 0);
+	configure("ringcentral", WITH(",'events':'none','insights':true"));
+	unsigned before = looks_at_texts();
+	AWAIT_AT(100, looks_at_texts() > before);
+	let_pass(2000);
+	stop_node();
+	before = looks_at_texts();
+	start_node();
+	put_directory();
+	AWAIT_AT(100, looks_at_texts() > before);
+	SET(text, SENT("5", "Delivered"));
+	AWAIT_AT(100, told("\"Delivered\"") == 1);
+	let_pass(2000);
+	stop_node();
+	before = looks_at_texts();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	skip_ms(3600 * 1000);
+	let_pass(1000);
+	assert_int_equal(looks_at_texts(), before);
+}
+
 static void texts_are_left_alone_where_events_tell(void **state)
 {
 	(void)state;
@@ -2205,6 +2236,7 @@ int main(void)
 		T(what_is_stored_may_stay_unsaid),
 		T(texts_are_looked_up_where_nobody_tells),
 		T(texts_without_an_end_are_given_up),
+		T(texts_are_looked_up_after_a_restart),
 		T(texts_are_left_alone_where_events_tell),
 		T(texts_of_a_long_loss_are_asked_for),
 		T(a_count_between_pages_is_not_forgotten),
