@@ -180,6 +180,8 @@ void tell_pump(struct login *, int64_t now_us);
 bool tell_has_room(const struct tell *); /* less than half is taken */
 /* Up to when everything that had come is durable; `latest_us` when nothing waits. */
 int64_t tell_durable_us(const struct tell *, int64_t latest_us);
+/* Is something not durable that had come by then? 0: no. */
+bool tell_waits(const struct tell *, int64_t us);
 
 /* --- gateway.c --- */
 
@@ -254,13 +256,14 @@ struct resync {
 	bool answered;	  /* some were not */
 	struct connect_live live;
 	bool live_out;
-	int64_t again_us;
+	int64_t again_us, told_us; /* told_us: 0, or when the last one was over */
 	struct backoff pause;
 };
 void resync_init(struct login *);
 void resync_free(struct resync *);
 void resync_step(struct login *, int64_t now_us);
-bool resync_is_owed(const struct login *); /* it is to be begun, or not over */
+/* It is to be begun, or not over, or what it has told is not durable yet. */
+bool resync_is_owed(const struct login *);
 
 /* --- texts.c: states of texts --- */
 
@@ -279,6 +282,10 @@ struct texts {
 		bool busy;
 	} walk;
 	unsigned round; /* pages of another count for nothing */
+	/* The walk before: it may be told, and not durable yet. */
+	struct {
+		int64_t since_us, at_us; /* at_us 0: there was none */
+	} read;
 	struct backoff pause;
 	struct watched_text *watched; /* ours, of no final state */
 	unsigned watched_n;
@@ -291,8 +298,8 @@ void texts_sent(struct login *, struct span message);
 /* Events may have been lost since then. */
 void texts_lost(struct login *, int64_t since_us);
 int64_t texts_owed_us(const struct login *); /* as gap_owed_us, of texts */
-/* Since when texts are to be asked for, whatever for; GAP_NONE: none are. What a restart goes on
- * with: texts_want. */
+/* Since when texts are to be asked for, whatever for, or were, and are not durable yet; GAP_NONE:
+ * neither. What a restart goes on with: texts_want. */
 int64_t texts_wanted_us(const struct login *);
 void texts_want(struct login *, int64_t since_us);
 /* Ids of those whose state is not final, as an array `watched`: likewise. */

@@ -37,7 +37,10 @@ void resync_init(struct login *s)
 
 bool resync_is_owed(const struct login *s)
 {
-	return s->resync.due || s->resync.step != RESYNC_IDLE || s->gateway.garbled;
+	const struct resync *r = &s->resync;
+
+	return r->due || r->step != RESYNC_IDLE || s->gateway.garbled ||
+	       tell_waits(&s->tell, r->told_us);
 }
 
 static void forget_call(struct resync *r, struct resync_call *c)
@@ -267,6 +270,7 @@ static void look(struct login *s, struct resync_call *c)
 static void done(struct login *s)
 {
 	s->resync.step = RESYNC_IDLE;
+	s->resync.told_us = login_now(s);
 	s->keep.dirty = true;
 	metric_add_label(METRIC_CONNECT_RESYNCS, "done", 1);
 	log_info("connect", "source %s: resync done", s->id_text);

@@ -55,6 +55,11 @@ int64_t tell_durable_us(const struct tell *t, int64_t latest_us)
 	return t->queue ? t->queue->came_us : latest_us;
 }
 
+bool tell_waits(const struct tell *t, int64_t us)
+{
+	return us && t->queue && t->queue->came_us <= us;
+}
+
 /* --- what was here before --- */
 
 static bool was_seen(const struct tell *t, uint64_t hash)
@@ -139,6 +144,7 @@ static void drop_durable(struct login *s)
 		}
 		leave(t, m);
 		told_free(m);
+		s->keep.dirty |= !t->queue; /* nothing is owed for what waited */
 	}
 }
 

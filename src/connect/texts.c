@@ -209,8 +209,11 @@ int64_t texts_wanted_us(const struct login *s)
 {
 	const struct texts *t = &s->texts;
 
-	return least(t->next.due_us ? t->next.since_us : GAP_NONE,
-		     t->walk.page ? t->walk.since_us : GAP_NONE);
+	int64_t next_us = t->next.due_us ? t->next.since_us : GAP_NONE;
+	int64_t walk_us = t->walk.page ? t->walk.since_us : GAP_NONE;
+	int64_t read_us = tell_waits(&s->tell, t->read.at_us) ? t->read.since_us : GAP_NONE;
+
+	return least(next_us, least(walk_us, read_us));
 }
 
 void texts_want(struct login *s, int64_t since_us)
@@ -330,6 +333,10 @@ static void end_walk(struct login *s)
 	struct texts *t = &s->texts;
 
 	s->keep.dirty = true;
+	t->read.since_us = tell_waits(&s->tell, t->read.at_us)
+				   ? least(t->read.since_us, t->walk.since_us)
+				   : t->walk.since_us;
+	t->read.at_us = login_now(s);
 	t->walk.page = 0;
 	t->walk.lost_us = GAP_NONE;
 }

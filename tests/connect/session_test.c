@@ -1875,6 +1875,42 @@ static void a_resync_that_was_not_over_is_after_a_restart(void **state)
 	assert_int_equal(resyncs("done"), done + 1);
 }
 
+/* It is over, and so is the walk over the texts; but the journal took nothing. */
+static void what_was_told_to_a_full_journal_is_after_a_restart(void **state)
+{
+	long done = resyncs("done");
+
+	(void)state;
+	configure("ringcentral", OF_TEXTS(""));
+	AWAIT_FAST(resyncs("done") == done + 1 && texts_asked("", NULL) == 1);
+	settle();
+	atomic_store(&n.full, -1);
+	SET(presence, "{'activeCalls':[{'telephonySessionId':'s-1'}]}");
+	SET(calls, " s-1 ");
+	SET(texts, TEXT("1", "Delivered"));
+	be_away(3600);
+	AWAIT_FAST(resyncs("done") == done + 2 && texts_asked("", NULL) == 2);
+	settle();
+	let_pass(2000);
+	SET(no_recovery, false);
+	stop_node();
+	atomic_store(&n.full, 0);
+	start_node();
+	put_directory();
+	AWAIT_FAST(told("\"id\":\"s-1\"") && told("\"Delivered\""));
+	assert_int_equal(atomic_load(&p.subscribed), 2);
+	let_pass(2000);
+	assert_int_equal(texts_asked("", NULL), 3);
+	/* That is over. */
+	stop_node();
+	start_node();
+	put_directory();
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+	let_pass(2000);
+	assert_int_equal(texts_asked("", NULL), 3);
+	assert_int_equal(resyncs("done"), done + 3);
+}
+
 static void calls_of_a_blacklisted_webhook_are_asked_for(void **state)
 {
 	(void)state;
@@ -2245,6 +2281,7 @@ int main(void)
 		T(a_restart_knows_how_long_it_was_away),
 		T(what_was_not_asked_for_is_after_a_restart),
 		T(a_resync_that_was_not_over_is_after_a_restart),
+		T(what_was_told_to_a_full_journal_is_after_a_restart),
 		T(calls_of_a_blacklisted_webhook_are_asked_for),
 		T(deliveries_that_we_refuse_are_a_loss),
 		T(what_nobody_tells_is_swept_up),
