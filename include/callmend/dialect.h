@@ -106,6 +106,9 @@ struct dialect {
 	/* Why this provider cannot do that, one line for people; NULL: it can. `where` NULL: in any
 	 * call of this provider (capability flags); else in this one as it stands. */
 	const char *(*cannot)(enum command_verb, const struct command_where *where);
+	/* Every command goes by the source's session with the platform (provider_request.
+	 * needs_session): a source that has none can do nothing (DIALECT_NO_SESSION). */
+	bool by_session;
 	/* Types of the destinations that its command transfer takes (callmend/command.h), NULL at
 	 * the end: what people may be offered. NULL: it does not say. */
 	const char *const *transfers;
@@ -167,6 +170,8 @@ struct dialect {
 	MUST int (*answer_assistant)(const struct assistant_choice *, struct buf *out,
 				     struct fault *f);
 };
+
+#define DIALECT_NO_SESSION "the source has no session with its platform: set its connect"
 
 extern const struct dialect *const dialects[]; /* NULL at the end; src/dialect/dialects.c */
 const struct dialect *dialect_find(struct span name);

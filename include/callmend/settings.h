@@ -75,6 +75,7 @@ struct settings {
 	struct uuid instruction; /* current version, for the record */
 	bool upstream;		 /* tool calls go there first */
 	bool reconcile;		 /* the source has a private key, or a session of its own */
+	bool no_session;	 /* it has none, and dialect.by_session */
 #define X(name, dflt, doc) int64_t name;
 	SETTINGS_NUMBERS(X)
 #undef X

@@ -51,10 +51,12 @@ static void put_session(struct json_out *o, const struct api_config *c, const st
 }
 
 /* In any call of this provider. Recordings of ours can be paused whatever it does. */
-static const char *why_not(const struct dialect *dialect, enum command_verb verb)
+static const char *why_not(const struct dialect *dialect, bool connected, enum command_verb verb)
 {
 	bool ours = verb == COMMAND_RECORD_PAUSE || verb == COMMAND_RECORD_RESUME;
-	return ours ? NULL : dialect->cannot(verb, NULL);
+	const char *why = ours ? NULL : dialect->cannot(verb, NULL);
+	bool missing = !ours && !why && dialect->by_session && !connected;
+	return missing ? DIALECT_NO_SESSION : why;
 }
 
 static void put_can(struct json_out *o, struct json source)
@@ -62,11 +64,12 @@ static void put_can(struct json_out *o, struct json source)
 	struct arena scratch = { 0 };
 	struct span name = json_text(json_get(source, "dialect"), &scratch);
 	const struct dialect *dialect = dialect_find(name);
+	bool connected = json_has(json_get(source, "connect"));
 	arena_fini(&scratch);
 	json_begin(o, "can");
 	for (unsigned i = 0; dialect && i < COMMAND_COUNT; i++) {
 		enum command_verb verb = (enum command_verb)i;
-		const char *why = why_not(dialect, verb);
+		const char *why = why_not(dialect, connected, verb);
 		if (why)
 			json_put_z(o, command_verb_name(verb), why);
 		else

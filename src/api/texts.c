@@ -47,7 +47,7 @@ static bool can_text(const struct dir_source *source, struct problem *p)
 	if (!why && !d->begin_text)
 		why = "this provider can only answer texts";
 	if (!why && !source->connect.on)
-		why = "the source has no session with its platform: set its connect";
+		why = DIALECT_NO_SESSION;
 	return !why || problem(p, PROBLEM_COMMAND_REJECTED, "%s", why);
 }
 

@@ -207,7 +207,8 @@ static const char *refusal(const struct session *s, enum command_verb verb,
 		return "call has ended";
 	if (is_recorders(verb))
 		return NULL; /* whether it records, it knows itself */
-	return s->dialect->cannot(verb, where);
+	const char *why = s->dialect->cannot(verb, where);
+	return !why && s->settings.no_session ? DIALECT_NO_SESSION : why;
 }
 
 /* Of recordings what is known without asking the recorder. */

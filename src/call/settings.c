@@ -16,6 +16,7 @@ enum { TOOL_TIMEOUT_MAX_MS = 15000 };
 	F(T, TEXT, instruction, "instruction", OPTIONAL)       \
 	F(T, BOOL, upstream, "upstream", OPTIONAL)             \
 	F(T, BOOL, reconcile, "reconcile", OPTIONAL)           \
+	F(T, BOOL, no_session, "no_session", OPTIONAL)         \
 	F(T, RAW, fields, "fields", OPTIONAL)                  \
 	F(T, RAW, rules, "rules", OPTIONAL)                    \
 	F(T, BOOL, context_inject, "context_inject", OPTIONAL) \
@@ -162,6 +163,7 @@ int settings_read(struct json object, struct arena *a, struct settings *out, str
 	s.language = j.language.n ? j.language : s.language;
 	s.upstream = j.upstream;
 	s.reconcile = j.reconcile;
+	s.no_session = j.no_session;
 	s.fields = json_has(j.fields) ? j.fields : (struct json){ 0 };
 	s.rules = json_has(j.rules) ? j.rules : (struct json){ 0 };
 	s.context_inject = j.context_inject;
@@ -221,6 +223,8 @@ void settings_write(const struct settings *s, struct buf *out)
 	put_uuid(&o, "instruction", &s->instruction);
 	json_put_bool(&o, "upstream", s->upstream);
 	json_put_bool(&o, "reconcile", s->reconcile);
+	if (s->no_session)
+		json_put_bool(&o, "no_session", true);
 	put_raw_if(&o, "fields", s->fields);
 	put_raw_if(&o, "rules", s->rules);
 	json_put_bool(&o, "context_inject", s->context_inject);

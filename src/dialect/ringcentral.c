@@ -8,6 +8,7 @@ const struct dialect ringcentral_dialect = {
 	.name = "ringcentral",
 	.title = "RingCentral",
 	.cannot = rc_cannot,
+	.by_session = true,
 	.transfers = transfers,
 	.echo_header = "Validation-Token",
 	.classify = rc_classify,

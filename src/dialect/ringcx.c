@@ -230,6 +230,7 @@ const struct dialect ringcx_dialect = {
 	.title = "RingCX",
 	.transfers = transfers,
 	.cannot = cannot,
+	.by_session = true,
 	.lasts_by_audio = true,
 	.classify = classify,
 	.mask = keep,

@@ -17,6 +17,7 @@ static void override(struct settings *s, struct json given)
 void bind_settings(const struct directory *dir, const struct dir_source *source, struct buf *out)
 {
 	const struct dir_project *project = directory_project(dir, &source->project);
+	const struct dialect *dialect = dialect_find(source->dialect);
 	struct arena arena = { 0 };
 	struct settings s;
 
@@ -25,9 +26,10 @@ void bind_settings(const struct directory *dir, const struct dir_source *source,
 	s.source = source->id;
 	s.source_name = source->name;
 	/* Of live audio there are other protocols, and no messages. */
-	s.dialect = dialect_find(source->dialect) ? source->dialect : SPAN("audio");
+	s.dialect = dialect ? source->dialect : SPAN("audio");
 	s.upstream = source->upstream_url.n > 0;
 	s.reconcile = source->private_key.value.n > 0 || source->connect.on;
+	s.no_session = dialect && dialect->by_session && !source->connect.on;
 	if (project) {
 		struct tool_rule *rules =
 			arena_alloc(&arena, (project->tools_n + 1) * sizeof(*rules));

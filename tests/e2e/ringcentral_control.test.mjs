@@ -253,6 +253,28 @@ test('a call without news is asked about; a source that is put away can do nothi
   await refusedHere(last.id, 'hold', {}, /not delivered: .*session/, at);
 });
 
+test('a source without a session of its own: what needs one is refused beforehand', async () => {
+  const source = await product.must('POST', '/api/v1/sources', { name: 'alone', dialect: 'ringcentral', project_id: world.project.id, auth: [{ type: 'open' }] });
+  const party = (id, direction, more) => ({ accountId: '1', id, direction, status: { code: 'Answered' }, ...more });
+  const session = { telephonySessionId: 's-alone', sequence: 5, eventTime: new Date().toISOString(), parties: [
+    party('p-1', 'Outbound', { from: { phoneNumber: '+15550100042' }, to: { phoneNumber: OURS } }),
+    party('p-2', 'Inbound', { extensionId: '101', from: { phoneNumber: '+15550100042' }, to: { phoneNumber: OURS, extensionId: '101', name: 'Ann' } })] };
+  await until('the source is known', async () => (await product.api('POST', '/in/ringcentral/alone', { uuid: 'u-1', event: '/restapi/v1.0/account/1/telephony/sessions', body: session })).status === 200);
+  await until('the call is known', async () => inside(await get('s-alone')));
+  const NO_SESSION = /no session with its platform/;
+  const { can } = await get('s-alone');
+  const { can: ever } = await page(source);
+  for (const verb of ['hold', 'mute', 'transfer', 'monitor', 'end']) {
+    assert.match(String(can[verb]), NO_SESSION, verb);
+    assert.match(String(ever[verb]), NO_SESSION, verb);
+  }
+  assert.match(can.say, /no way to speak/);
+  assert.equal(ever['record-pause'], true);
+  await refusedHere('s-alone', 'hold', {}, NO_SESSION);
+  const centre = await product.must('POST', '/api/v1/sources', { name: 'alone', dialect: 'ringcx', project_id: world.project.id });
+  assert.match(String((await page(centre)).can.end), NO_SESSION);
+});
+
 // --- texts ---
 
 const THEIRS = '+15550100042';
