@@ -14,6 +14,8 @@
  *                                 tries anew
  *   recordings or analysis forbidden    asked again like a late log, the reason stands with the
  *                                 call
+ *   one request refused otherwise  (400) the calls it was for wait like for a late log, others
+ *                                 go on
  *   429, 5xx, PostgreSQL away     the job is tried again by its rules
  *   somebody else asks this platform    looked at again after AGAIN_MS
  *   killed                        what is stored is not fetched again */
@@ -346,7 +348,13 @@ static int ask_around(struct followup *w, const struct followed *c, struct fault
 			 API "/call-log?view=Detailed&type=Voice&dateFrom=%s&dateTo=%s&perPage=%d"
 			     "&page=%u",
 			 from, to, PER_PAGE, page);
-		TRY(ask_log(w, url, page, &more, f));
+		int rc = ask_log(w, url, page, &more, f);
+
+		if (rc == E_INVALID) {
+			log_warn("followup", "source %s: %s", w->job->key.p, f->text);
+			return 0;
+		}
+		TRY(rc);
 	}
 	return 0;
 }

@@ -7,12 +7,15 @@
  * beginning of an interval in all current documents, an end in an earlier one: whatever it is, a
  * dialog whose last segment is missing is asked for an hour later, too.
  *
- * Failure modes: no segment yet, not the last one, no transcript yet - asked again; a segment
- * without a recording - a row that says so, unless the report has said it: then none is asked for.
- * Which channel of a recording is whose is not documented, so nobody is named. */
+ * Failure modes: no segment yet, not the last one, no transcript yet, or a refused one - asked
+ * again; a report that is refused (of a time too long ago, say) - as if it were empty, others' do
+ * not wait for it; a segment without a recording - a row that says so, unless the report has said
+ * it: then none is asked for. Which channel of a recording is whose is not documented, so nobody is
+ * named. */
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "connect/oauth.h"
 #include "dialect/ringcx_report.h"
 #include "node/followup_cx.h"
@@ -203,6 +206,10 @@ static int ask_report(struct followup *w, struct reports *r, int64_t from_us, st
 	int rc = followup_cx_segments(w->platform, w->intake.source, from_us, &answer, f);
 	if (!rc)
 		take_segments(w, json_of(buf_span(&answer.body)));
+	if (rc == E_INVALID && answer.status) {
+		log_warn("followup", "source %s: %s", w->job->key.p, f->text);
+		rc = 0;
+	}
 	platform_answer_free(&answer);
 	return rc;
 }
@@ -325,22 +332,26 @@ static int put_words(struct followup *w, struct followed *c, struct json segment
 		     struct followed_doc *d, struct fault *f)
 {
 	struct json_iter it = json_iter(segments);
-	bool found = true;
+	bool found = true, refused = false;
 	struct span key;
 	struct json v;
 	int rc = 0;
 
 	json_begin_array(&d->out, "words");
-	while (!rc && json_next(&it, &key, &v)) {
+	while (!rc && !refused && json_next(&it, &key, &v)) {
 		bool here = false;
 
 		rc = put_transcript(w->platform, w->intake.source, c->platform_call_id,
 				    json_text(json_get(v, "id"), &w->arena), &d->out, &here, f);
+		refused = rc == E_DENIED || rc == E_INVALID;
+		rc = refused ? 0 : rc;
 		found &= here;
 	}
 	json_end_array(&d->out);
 	/* They are there within minutes, or never, where the queue has no AI summaries. */
-	if (!found && c->tries < FOLLOWUP_LOOKS)
+	if (refused)
+		followup_wait(d, f->text);
+	else if (!found && c->tries < FOLLOWUP_LOOKS)
 		followup_wait(d, "the platform has no transcript of a segment yet");
 	return rc;
 }

@@ -626,6 +626,47 @@ test('RingCX: a pull of a dialog that two reports tell of: one call, as long as 
   assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${dialog.id}'`), 1);
 });
 
+test('RingCX: what the platform refuses of one call, a report or a transcript, keeps no other', { timeout: 120000 }, async (t) => {
+  const at = await platform({ startAt: Date.now() - 4 * HOUR, speed: 1 });
+  t.after(() => at.close());
+  withoutBudget(at);
+  const ended = async () => {
+    const dialog = at.ringcx.start({ script: 'simple' });
+    dialog.end();
+    await dialog.done;
+    return dialog;
+  };
+  const refuse = (part, status, message, when) => {
+    const route = at.rest.tables.ringcx.find((r) => r.parts.includes(part));
+    const own = route.handler;
+    route.handler = (sim, request) => (when(request) ? { status, body: { errorCode: 'refused', generalMessage: message } } : own(sim, request));
+  };
+  const [mute, whole] = [await ended(), await ended()];
+  const before = mute.from - HOUR;
+  refuse('interaction-metadata', 400, 'too long ago', ({ body }) => Date.parse(`${body.segmentEndTime.replace(' ', 'T')}Z`) < before);
+  refuse('transcripts', 403, 'no licence', ({ params }) => params.dialog === mute.id);
+  const source = await addSource('cx-refused', at, { account: '2', platform: at.platformUrl, after_s: 20 }, 'ringcx'); // once: what waits is not asked for again in this test
+  const values = await Promise.all([['long-ago', before - 24 * HOUR, 60000], [mute.id, mute.from, mute.talk.durationMs], [whole.id, whole.from, whole.talk.durationMs]].map(async ([id, from, ms]) =>
+    `('${await uuidOf(source.id, id)}'::uuid, '${id}', '${new Date(from).toISOString()}'::timestamptz, '${new Date(from + ms).toISOString()}'::timestamptz)`));
+  await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, ended_class, last_seq)
+    select v.id, s.org_id, s.id, s.project_id, v.theirs, 'inbound', 'ended', false, v.began, v.ended, 'customer', 65536
+    from sources s, (values ${values}) v(id, theirs, began, ended) where s.id = '${source.id}'`);
+  const call = await followed(whole.id);
+  await until('the others were asked for', async () => await number(`select count(*)::int as n from call_follow_ups f join calls c on c.id = f.call_id where c.source_id = '${source.id}' and f.error is not null`) === 2, { timeoutMs: 60000 });
+  await until('nobody asks just now', async () => await number(`select count(*)::int as n from jobs where kind = 'followup' and key = '${source.id}' and state = 'running'`) === 0);
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+  assert.equal((await recordingsOf(call)).length, whole.talk.segments.length);
+  const waiting = async (id, why) => {
+    const other = await callOf(id);
+    assert.equal(other.follow_state, 'waiting', id);
+    assert.match(other.follow_error, why);
+    return other;
+  };
+  assert.equal((await recordingsOf(await waiting(mute.id, /transcripts.*403.*no licence/))).length, mute.talk.segments.length);
+  await waiting('long-ago', /no segment of this dialog/);
+  assert.match(product.log(), /interaction-metadata.*400.*too long ago/);
+});
+
 test('RingCX: whose number is the customer\'s: the called one of an outbound dialog, none where nobody says who called; by the names of earlier documents, too', { timeout: 120000 }, async (t) => {
   for (const [ringcxNames, type, whose] of [['dialog', 'OUTBOUND', 'dnis'], ['segment', 'OUTBOUND', 'dnis'], ['segment', 'INBOUND', 'ani'], ['dialog', '', null]]) {
     const name = `cx-${ringcxNames}-${type.toLowerCase() || 'unsaid'}`;
