@@ -76,6 +76,7 @@ static const struct lane_kind lane_kinds[] = {
 	{ "deliveries", WORKS(deliveries_works) },
 	{ "deliveries-2", WORKS(deliveries_works) }, /* a receiver that hangs holds up one */
 	{ "pulls", WORKS(pulls_works) },
+	{ "pulls-2", WORKS(pulls_works) }, /* a platform whose budget is used up holds up one */
 	{ "recordings", WORKS(recordings_works), .stale = recordings_look, .tidy = orphans_delete },
 	{ "transcripts", WORKS(transcripts_works) },
 };

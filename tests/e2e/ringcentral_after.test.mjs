@@ -819,3 +819,21 @@ test('RingEX: where nobody says whose the first voice is, voices are not told ap
   assert.match(JSON.stringify(refused.body), /connect\.recording_first_voice: must be one of: ours customer answerer/);
   await product.must('DELETE', `/api/v1/sources/${source.id}`);
 });
+
+// Last, since it goes on waiting: three reports in ten minutes, and six are wanted.
+test('a platform that has us wait for its budget holds up no other', { timeout: 120000 }, async (t) => {
+  const at = await platform({ startAt: Date.now() - 4 * HOUR, speed: 1, limits: { windowMs: 600000 } });
+  t.after(() => at.close());
+  const source = await addSource('cx-slow', at, { account: '2', platform: at.platformUrl }, 'ringcx');
+  const days = await Promise.all([1, 2, 3].map(async (day) => `('${await uuidOf(source.id, `old-${day}`)}'::uuid, 'old-${day}', now() - interval '${day} days')`));
+  await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, ended_class, last_seq)
+    select v.id, s.org_id, s.id, s.project_id, v.theirs, 'inbound', 'ended', false, v.began, v.began + interval '1 minute', 'customer', 65536
+    from sources s, (values ${days}) v(id, theirs, began) where s.id = '${source.id}'`);
+  await until('its budget is used up', () => asked(at, '/interaction-metadata').length === 3, { timeoutMs: 60000 });
+  const quick = await platform({});
+  t.after(() => quick.close());
+  await addSource('beside-slow', quick, { events: 'websocket' });
+  await followed((await play(quick, { script: TWO_LEGS })).id);
+  assert.equal(asked(at, '/interaction-metadata').length, 3);
+  assert.deepEqual(at.violations, []);
+});
