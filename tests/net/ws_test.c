@@ -104,10 +104,21 @@ static void on_closed(struct ws *ws, int code)
 	atomic_fetch_add(&closed_n, 1);
 }
 
-static const struct ws_handlers handlers = { on_accept,	 on_open,   on_text, on_binary,
-					     on_drained, on_closed, 0,	     0 };
-static const struct ws_handlers text_only = { on_accept, on_open,   on_text, NULL,
-					      NULL,	 on_closed, 0,	     OWN_QUEUE };
+static const struct ws_handlers handlers = {
+	.accept = on_accept,
+	.open = on_open,
+	.text = on_text,
+	.binary = on_binary,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+static const struct ws_handlers text_only = {
+	.accept = on_accept,
+	.open = on_open,
+	.text = on_text,
+	.closed = on_closed,
+	.queue_bytes = OWN_QUEUE,
+};
 
 static void hello(struct exchange *x)
 {
