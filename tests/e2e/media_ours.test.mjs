@@ -161,11 +161,13 @@ test('measured and listened to like any leg', async () => {
     return one;
   }));
   const theirs = (kind) => w().facts(call).filter((f) => f.heard === kind && f.speaker === 'user').length;
+  const answer = 'of course there is one by the window and another one in the garden and I can put your name down for either of them at once'; // in one breath
+  const reply = ulawBytes(speak(Array(4).fill(answer).join(' and '), { voice: 'en-gb' })); // which takes a while: not between question and answer
   await say(speak('good evening is there a table for two at eight'));
+  await say(new Int16Array(8000)); // all of it has come
   await until('the caller has stopped', () => theirs('speech_stopped') && theirs('speech_stopped') === theirs('speech_started'));
   const stopped = theirs('speech_stopped');
-  const answer = 'of course there is one by the window and another one in the garden and I can put your name down for either of them at once'; // in one breath
-  await play(call, ulawBytes(speak(Array(4).fill(answer).join(' and '), { voice: 'en-gb' })), 'answer');
+  await play(call, reply, 'answer');
   const ours = (kind) => until(`${kind} of ours`, () => w().facts(call).find((f) => f.heard === kind && f.speaker === 'ai'));
   await ours('speech_started');
   await Promise.all(live.map((one) => one.until('our voice', () => one.frames.find((f) => f.samples.some((s) => Math.abs(s) > 3000)))));
