@@ -123,7 +123,7 @@
 	  "trusted besides. Read at the start of the core. Default: only the system's.")           \
 	X(analyst_processes, "analyst.processes", INT, "1", RANGE(0, 64),                          \
 	  "Analyst processes that `callmend up` runs: they understand finished calls, look for "   \
-	  "what goes wrong and deliver notifications. Each takes nine connections of PostgreSQL " \
+	  "what goes wrong and deliver notifications. Each takes nine connections of PostgreSQL "  \
 	  "(the private cluster has 60). 0: none here; run `callmend analyst` elsewhere.")         \
 	X(analyst_lease_ms, "analyst.lease_ms", DURATION, "60s", RANGE(1000, HOUR),                \
 	  "How long a job belongs to the analyst that took it. When an analyst dies its jobs are " \
