@@ -16,7 +16,9 @@
  *                                 call
  *   one request refused otherwise  (400) the calls it was for wait like for a late log, others
  *                                 go on
- *   429, 5xx, PostgreSQL away     the job is tried again by its rules
+ *   5xx, silence or no JSON to one request    the same, but they are asked again sooner; three in a
+ *                                 row are a platform that is away
+ *   429, a platform or PostgreSQL that is away    the job is tried again by its rules
  *   somebody else asks this platform    looked at again after AGAIN_MS
  *   killed                        what is stored is not fetched again */
 #include "node/followup.h"
@@ -32,7 +34,7 @@
 #include "dialect/ringcentral_log.h"
 #include "node/followup_parts.h"
 
-enum { AGAIN_MS = 5000, PER_PAGE = 250, PAGES_MAX = 20 };
+enum { AGAIN_MS = 5000, UNANSWERED_S = 30, PER_PAGE = 250, PAGES_MAX = 20 };
 #define NEAR_US (INT64_C(1800) * SECOND_US)
 #define SLACK_US (INT64_C(120) * SECOND_US)
 #define API "/restapi/v1.0/account/~"
@@ -108,6 +110,8 @@ static int64_t delay_ms(const struct followup *w, const struct followed *c)
 {
 	int64_t s = w->intake.source->connect.after_s;
 
+	if (c->unanswered && s > UNANSWERED_S)
+		s = UNANSWERED_S;
 	for (int64_t i = 0; i < c->tries && s < FOLLOWUP_PAUSE_MAX_S; i++)
 		s *= 2;
 	return 1000 * (s < FOLLOWUP_PAUSE_MAX_S ? s : FOLLOWUP_PAUSE_MAX_S);
@@ -165,6 +169,37 @@ static int alive(void *user, struct fault *f)
 	return job_prolong(w->ctx, w->job, f);
 }
 
+/* --- what the platform fails at --- */
+
+int followup_judge(struct followup *w, int rc, const struct platform_answer *a, struct fault *f)
+{
+	bool unanswered =
+		rc == E_TIMEOUT || rc == E_CORRUPT || (rc == E_UNAVAILABLE && a->status >= 500);
+
+	if (unanswered && is_stopping(w))
+		return fault(f, E_UNAVAILABLE, "stopping");
+	w->unanswered = unanswered ? w->unanswered + 1 : 0;
+	if (unanswered)
+		rc = f->code = E_TIMEOUT;
+	return rc;
+}
+
+static bool is_away(const struct followup *w)
+{
+	return w->unanswered >= FOLLOWUP_UNANSWERED_MAX;
+}
+
+int followup_go_on(struct followup *w, struct followed *c, int rc, const struct fault *why)
+{
+	if (rc != E_TIMEOUT)
+		return rc;
+	c->unanswered = arena_printf(&w->arena, "%s", why->text);
+	log_warn("followup", "call %s: %s", c->call_id.p, why->text);
+	return is_away(w) ? rc : 0;
+}
+
+/* --- a recording --- */
+
 static int store_recording(struct followup *w, const struct followed *c, struct buf *doc,
 			   struct buf *peaks, struct fault *f)
 {
@@ -187,6 +222,7 @@ static int fetch(struct followup *w, const struct followup_recording *r, struct 
 	struct fault refused = { 0 };
 	int rc = platform_ask(w->platform, &ask, a, &refused);
 
+	rc = followup_judge(w, rc, a, &refused);
 	if (rc == E_TOO_LARGE || rc == E_INVALID)
 		snprintf(why, 256, "%.250s", refused.text);
 	else if (rc)
@@ -220,8 +256,8 @@ static int keep(struct followup *w, const struct followed *c, struct platform_so
 	return store_recording(w, c, doc, peaks, f);
 }
 
-int followup_recording(struct followup *w, const struct followed *c,
-		       const struct followup_recording *r, struct followed_doc *d, struct fault *f)
+int followup_recording(struct followup *w, struct followed *c, const struct followup_recording *r,
+		       struct followed_doc *d, struct fault *f)
 {
 	struct platform_answer answer = { 0 };
 	struct buf doc AUTO_BUF = { 0 }, peaks AUTO_BUF = { 0 };
@@ -245,7 +281,7 @@ int followup_recording(struct followup *w, const struct followed *c,
 		rc = keep(w, c, &sound, why, &doc, &peaks, f);
 	platform_answer_free(&answer);
 	if (rc != E_DENIED)
-		return rc;
+		return followup_go_on(w, c, rc, f);
 	followup_wait(d, f->text);
 	return 0;
 }
@@ -284,6 +320,7 @@ static int ask_log(struct followup *w, const char *url, unsigned number, bool *m
 	struct platform_answer answer = { 0 };
 	int rc = platform_ask(w->platform, &ask, &answer, f);
 
+	rc = followup_judge(w, rc, &answer, f);
 	*more = false;
 	if (!rc && answer.status != 404) {
 		struct span kept = arena_copy(&w->arena, buf_span(&answer.body));
@@ -359,6 +396,18 @@ static int ask_around(struct followup *w, const struct followed *c, struct fault
 	return 0;
 }
 
+/* Those that were asked for together wait together. */
+static int go_on(struct followup *w, size_t first, size_t others, int asked,
+		 const struct fault *why)
+{
+	int rc = followup_go_on(w, &w->calls[first], asked, why);
+
+	for (size_t k = first + 1; k < w->calls_n && others; k++)
+		if (is_wanted(w, &w->calls[k]) && is_near(&w->calls[first], &w->calls[k]))
+			rc = followup_go_on(w, &w->calls[k], asked, why);
+	return rc;
+}
+
 /* One request for several calls, where they lie near each other. Nobody is asked for twice. */
 static int find_records(struct followup *w, struct fault *f)
 {
@@ -371,7 +420,8 @@ static int find_records(struct followup *w, struct fault *f)
 			others += is_wanted(w, &w->calls[k]) && is_near(&w->calls[i], &w->calls[k]);
 		if (asked[i] || !is_wanted(w, &w->calls[i]))
 			continue;
-		TRY(others ? ask_around(w, &w->calls[i], f) : ask_one(w, &w->calls[i], f));
+		int rc = others ? ask_around(w, &w->calls[i], f) : ask_one(w, &w->calls[i], f);
+		TRY(go_on(w, i, others, rc, f));
 		for (size_t k = i; k < w->calls_n && others; k++)
 			asked[k] |= is_near(&w->calls[i], &w->calls[k]);
 	}
@@ -440,8 +490,8 @@ static int read_insights(struct followup *w, struct span answer, struct json_out
 	return 0;
 }
 
-static int ask_insights(struct followup *w, struct span recording, struct followed_doc *d,
-			struct fault *f)
+static int ask_insights(struct followup *w, struct followed *c, struct span recording,
+			struct followed_doc *d, struct fault *f)
 {
 	struct platform_answer answer = { 0 };
 	struct buf url AUTO_BUF = { 0 };
@@ -451,13 +501,14 @@ static int ask_insights(struct followup *w, struct span recording, struct follow
 	buf_addz(&url, "/insights");
 	const struct platform_ask ask = { .url = buf_z(&url), .group = RATE_LIGHT };
 	int rc = platform_ask(w->platform, &ask, &answer, f);
+	rc = followup_judge(w, rc, &answer, f);
 	if (!rc && answer.status == 404)
 		followup_wait(d, "the platform has no insights into a recording of this call yet");
 	else if (!rc)
 		rc = read_insights(w, buf_span(&answer.body), &d->out, f);
 	platform_answer_free(&answer);
 	if (rc != E_DENIED && rc != E_INVALID)
-		return rc;
+		return followup_go_on(w, c, rc, f);
 	followup_wait(d, f->text);
 	return 0;
 }
@@ -476,7 +527,7 @@ static int find_insights(struct followup *w, struct followed *c, struct json rec
 		struct span id = json_text(json_get(v, "id"), &w->arena);
 
 		if (!followup_knows(c->insights, id))
-			rc = ask_insights(w, id, d, f);
+			rc = ask_insights(w, c, id, d, f);
 	}
 	json_end_array(&d->out);
 	return rc;
@@ -536,12 +587,32 @@ static int follow_call(struct followup *w, const struct followup_way *way, struc
 	d.out.b = &d.text;
 	json_begin(&d.out, NULL);
 	int rc = alive(w, f);
-	if (!rc)
+	if (!rc && !is_away(w))
 		rc = way->follow(w, c, &d, f);
-	if (!rc)
+	if (c->unanswered)
+		followup_wait(&d, c->unanswered);
+	if (!rc || (rc == E_TIMEOUT && c->unanswered))
 		rc = store(w, c, &d, f);
 	buf_free(&d.text);
 	return rc;
+}
+
+/* Each that was asked for in vain is put back by itself, so that the next run begins with others.
+ */
+static int follow_calls(struct followup *w, const struct followup_way *way, struct fault *f)
+{
+	const char *why = "";
+
+	for (size_t i = 0; i < w->calls_n; i++) {
+		struct followed *c = &w->calls[i];
+
+		if (!is_away(w) || c->unanswered)
+			TRY(follow_call(w, way, c, f));
+		why = c->unanswered ? c->unanswered : why;
+	}
+	return is_away(w)
+		       ? fault(f, E_UNAVAILABLE, "the platform fails again and again: %.200s", why)
+		       : 0;
 }
 
 static int follow_all(struct followup *w, const struct followup_way *way, struct fault *f)
@@ -550,10 +621,10 @@ static int follow_all(struct followup *w, const struct followup_way *way, struct
 		TRY(load(w, f));
 		if (!w->calls_n)
 			return 0;
-		if (way->prepare)
-			TRY(way->prepare(w, f));
-		for (size_t i = 0; i < w->calls_n; i++)
-			TRY(follow_call(w, way, &w->calls[i], f));
+		int rc = way->prepare ? way->prepare(w, f) : 0;
+		if (rc && !is_away(w))
+			return rc;
+		TRY(follow_calls(w, way, f));
 	}
 }
 

@@ -9,9 +9,9 @@
  *
  * Failure modes: no segment yet, not the last one, no transcript yet, or a refused one - asked
  * again; a report that is refused (of a time too long ago, say) - as if it were empty, others' do
- * not wait for it; a segment without a recording - a row that says so, unless the report has said
- * it: then none is asked for. Which channel of a recording is whose is not documented, so nobody is
- * named. */
+ * not wait for it; one that is not answered - the dialogs it was asked for wait; a segment without
+ * a recording - a row that says so, unless the report has said it: then none is asked for. Which
+ * channel of a recording is whose is not documented, so nobody is named. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -204,6 +204,7 @@ static int ask_report(struct followup *w, struct reports *r, int64_t from_us, st
 	CHECK(r->n < REPORTS_MAX);
 	r->from_us[r->n++] = from_us;
 	int rc = followup_cx_segments(w->platform, w->intake.source, from_us, &answer, f);
+	rc = followup_judge(w, rc, &answer, f);
 	if (!rc)
 		take_segments(w, json_of(buf_span(&answer.body)));
 	if (rc == E_INVALID && answer.status) {
@@ -272,7 +273,8 @@ static int find_segments(struct followup *w, struct fault *f)
 	for (size_t i = 0; i < w->calls_n; i++)
 		wanted[i] = is_wanted(w, &w->calls[i]);
 	while ((c = earliest(w, wanted))) {
-		TRY(find_call(w, &r, c, f));
+		int rc = find_call(w, &r, c, f);
+		TRY(followup_go_on(w, c, rc, f));
 		wanted[c - w->calls] = false;
 	}
 	return 0;
@@ -302,8 +304,8 @@ static void put_line(struct json_out *o, struct json line, struct arena *a)
 }
 
 /* Elements of an array that is open in `o`. */
-static int put_transcript(struct platform *p, const struct dir_source *s, struct span dialog,
-			  struct span segment, struct json_out *o, bool *found, struct fault *f)
+static int put_transcript(struct followup *w, struct span dialog, struct span segment,
+			  struct json_out *o, bool *found, struct fault *f)
 {
 	struct buf url AUTO_BUF = { 0 };
 	struct platform_answer answer = { 0 };
@@ -311,10 +313,11 @@ static int put_transcript(struct platform *p, const struct dir_source *s, struct
 	struct span account, key;
 	struct json line;
 
-	TRY(platform_account(p, &account, f));
-	put_segment_path(account, s, "transcripts", dialog, segment, &url);
+	TRY(platform_account(w->platform, &account, f));
+	put_segment_path(account, w->intake.source, "transcripts", dialog, segment, &url);
 	const struct platform_ask ask = { .url = buf_z(&url), .group = RATE_LIGHT };
-	int rc = platform_ask(p, &ask, &answer, f);
+	int rc = platform_ask(w->platform, &ask, &answer, f);
+	rc = followup_judge(w, rc, &answer, f);
 	*found = !rc && answer.status != 404;
 	if (*found)
 		rc = json_check(buf_span(&answer.body), f);
@@ -341,8 +344,9 @@ static int put_words(struct followup *w, struct followed *c, struct json segment
 	while (!rc && !refused && json_next(&it, &key, &v)) {
 		bool here = false;
 
-		rc = put_transcript(w->platform, w->intake.source, c->platform_call_id,
-				    json_text(json_get(v, "id"), &w->arena), &d->out, &here, f);
+		rc = put_transcript(w, c->platform_call_id, json_text(json_get(v, "id"), &w->arena),
+				    &d->out, &here, f);
+		rc = followup_go_on(w, c, rc, f);
 		refused = rc == E_DENIED || rc == E_INVALID;
 		rc = refused ? 0 : rc;
 		found &= here;

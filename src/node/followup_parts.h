@@ -13,6 +13,7 @@ enum {
 	FOLLOWUP_PAUSE_MAX_S = 3600,
 	FOLLOWUP_PATIENCE_S = 24 * 3600,
 	FOLLOWUP_LOOKS = 3, /* after the first, for what may be late or never come */
+	FOLLOWUP_UNANSWERED_MAX = 3,
 	FOLLOWUP_SOUND_MAX = 256 * 1024 * 1024,
 	FOLLOWUP_SOUND_MS = 300 * 1000, /* half of what the job is held for without a word */
 };
@@ -28,6 +29,8 @@ struct followed {
 	int64_t told; /* how many recordings of the platform's its parties had, live */
 	bool heard, recorded, spoken;
 	struct json record; /* of the call log, found just now */
+	const char
+		*unanswered; /* why nobody can say what there is of it just now; NULL: no reason */
 };
 
 struct followup {
@@ -39,6 +42,7 @@ struct followup {
 	struct arena arena;   /* of one round */
 	struct followed calls[FOLLOWUP_CALLS_MAX];
 	size_t calls_n;
+	unsigned unanswered; /* requests in a row */
 };
 
 /* What came of one call: members of the document that callmend_follow_up_store takes, and the rest
@@ -58,6 +62,12 @@ struct followup_way {
 };
 extern const struct followup_way followup_cx;
 
+/* What platform_ask returned and left, judged: E_TIMEOUT is a platform that fails at this request
+ * (5xx again and again, silence, no JSON). */
+MUST int followup_judge(struct followup *, int rc, const struct platform_answer *, struct fault *f);
+/* rc, but 0 for E_TIMEOUT: the call it was for waits, whatever else there is of it, and we go on.
+ * Unless there were FOLLOWUP_UNANSWERED_MAX in a row: that is a platform that is away. */
+MUST int followup_go_on(struct followup *, struct followed *, int rc, const struct fault *why);
 /* It is not all there: asked again with growing pauses for a day, then given up with `why`. */
 void followup_wait(struct followed_doc *, const char *why);
 bool followup_knows(struct json known, struct span recording);
@@ -70,8 +80,7 @@ struct followup_recording {
 	int64_t started_us;
 	bool on_demand; /* as platform_sound's */
 };
-MUST int followup_recording(struct followup *, const struct followed *,
-			    const struct followup_recording *, struct followed_doc *,
-			    struct fault *f);
+MUST int followup_recording(struct followup *, struct followed *, const struct followup_recording *,
+			    struct followed_doc *, struct fault *f);
 
 #endif

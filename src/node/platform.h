@@ -51,7 +51,7 @@ struct platform_ask {
 	size_t limit;	    /* of the answer; 0: 16 MiB */
 };
 struct platform_answer {
-	int status; /* 200 to 299, or 404 */
+	int status; /* 200 to 299, or 404; of one that failed, what came last */
 	struct buf body, type;
 };
 /* 401 - once more with another token; 429 - after its penalty, during which nothing is sent; 408,

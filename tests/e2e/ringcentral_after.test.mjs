@@ -547,10 +547,11 @@ const TRANSFERRED = [{ say: ['ann', 'Harbour Kitchen, how may I help you?'] }, {
   { join: 'bob' }, { join: 'customer' }, { say: ['bob', 'This is Bob.'] }, { say: ['customer', 'Hello Bob.'] }];
 
 // As many reports as are wanted, in no time.
+const NO_BUDGET = { 'X-Rate-Limit-Group': 'heavy', 'X-Rate-Limit-Limit': '100', 'X-Rate-Limit-Remaining': '100', 'X-Rate-Limit-Window': '1' };
 function withoutBudget(at) {
   const route = at.rest.tables.ringcx.find((r) => r.parts.at(-1) === 'interaction-metadata');
   const own = route.handler;
-  route.handler = (...x) => ({ ...own(...x), headers: { 'X-Rate-Limit-Group': 'heavy', 'X-Rate-Limit-Limit': '100', 'X-Rate-Limit-Remaining': '100', 'X-Rate-Limit-Window': '1' } });
+  route.handler = (...x) => ({ ...own(...x), headers: NO_BUDGET });
   at.rates.limits.RingCXMetadata = 100;
 }
 async function transferred(t, options = {}) {
@@ -626,31 +627,70 @@ test('RingCX: a pull of a dialog that two reports tell of: one call, as long as 
   assert.equal(await number(`select count(*)::int as n from calls where provider_call_id = '${dialog.id}'`), 1);
 });
 
+async function endedDialog(at) {
+  const dialog = at.ringcx.start({ script: 'simple' });
+  dialog.end();
+  await dialog.done;
+  return dialog;
+}
+// Calls that are over and stored: [platform's id, from, how long] each.
+async function storeEnded(source, calls) {
+  const values = await Promise.all(calls.map(async ([id, from, ms]) =>
+    `('${await uuidOf(source.id, id)}'::uuid, '${id}', '${new Date(from).toISOString()}'::timestamptz, '${new Date(from + ms).toISOString()}'::timestamptz)`));
+  await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, ended_class, last_seq)
+    select v.id, s.org_id, s.id, s.project_id, v.theirs, 'inbound', 'ended', false, v.began, v.ended, 'customer', 65536
+    from sources s, (values ${values}) v(id, theirs, began, ended) where s.id = '${source.id}'`);
+}
+
+test('RingCX: a call that the platform fails at for good waits by itself; the others go on, and so does the rest of it', { timeout: 120000 }, async (t) => {
+  const at = await platform({ startAt: Date.now() - 4 * HOUR, speed: 1 });
+  t.after(() => at.close());
+  withoutBudget(at);
+  const [broken, whole] = [await endedDialog(at), await endedDialog(at)];
+  at.fail({ host: 'ringcx', path: `/transcripts/dialogs/${broken.id}`, mode: 'rubbish', times: 1e6 });
+  const source = await addSource('cx-broken', at, { account: '2', platform: at.platformUrl }, 'ringcx');
+  await storeEnded(source, [broken, whole].map((d) => [d.id, d.from, d.talk.durationMs]));
+  const call = await followed(whole.id);
+  await until('why the other waits is known', async () => (await callOf(broken.id)).follow_error, { timeoutMs: 60000 });
+  const other = await callOf(broken.id);
+  assert.equal(other.follow_state, 'waiting');
+  assert.match(other.follow_error, /transcripts.*no JSON/);
+  assert.equal((await recordingsOf(other)).length, broken.talk.segments.length);
+  assert.equal((await recordingsOf(call)).length, whole.talk.segments.length);
+  assert.deepEqual(await product.sql(`select error from jobs where kind = 'followup' and key = '${source.id}' and error is not null`), []);
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+});
+
+test('RingCX: three requests in a row without an answer are a platform that is away: the job is tried again, and each call that was asked for waits with the reason', { timeout: 120000 }, async (t) => {
+  const at = await platform({ startAt: Date.now() - 100 * HOUR, speed: 1 });
+  t.after(() => at.close());
+  withoutBudget(at);
+  at.fail({ host: 'ringcx', path: 'interaction-metadata', mode: 'rubbish', times: 3, headers: NO_BUDGET });
+  const source = await addSource('cx-away', at, { account: '2', platform: at.platformUrl }, 'ringcx');
+  const ids = ['away-1', 'away-2', 'away-3', 'away-4'];
+  await storeEnded(source, ids.map((id, i) => [id, Date.now() - (20 + 10 * i) * HOUR, 60000]));
+  await until('it is away', () => /followup \S+: the platform fails again and again: POST .*no JSON/.test(product.log()), { timeoutMs: 60000 });
+  const calls = await Promise.all(ids.map(callOf)); // the next run has to wait for the budget of reports
+  await product.must('DELETE', `/api/v1/sources/${source.id}`);
+  assert.deepEqual(calls.map((call) => call.follow_state), ids.map(() => 'waiting'));
+  assert.deepEqual(calls.map((call) => /interaction-metadata.*no JSON/.test(call.follow_error)), [false, true, true, true], 'the earliest were asked for');
+});
+
 test('RingCX: what the platform refuses of one call, a report or a transcript, keeps no other', { timeout: 120000 }, async (t) => {
   const at = await platform({ startAt: Date.now() - 4 * HOUR, speed: 1 });
   t.after(() => at.close());
   withoutBudget(at);
-  const ended = async () => {
-    const dialog = at.ringcx.start({ script: 'simple' });
-    dialog.end();
-    await dialog.done;
-    return dialog;
-  };
   const refuse = (part, status, message, when) => {
     const route = at.rest.tables.ringcx.find((r) => r.parts.includes(part));
     const own = route.handler;
     route.handler = (sim, request) => (when(request) ? { status, body: { errorCode: 'refused', generalMessage: message } } : own(sim, request));
   };
-  const [mute, whole] = [await ended(), await ended()];
+  const [mute, whole] = [await endedDialog(at), await endedDialog(at)];
   const before = mute.from - HOUR;
   refuse('interaction-metadata', 400, 'too long ago', ({ body }) => Date.parse(`${body.segmentEndTime.replace(' ', 'T')}Z`) < before);
   refuse('transcripts', 403, 'no licence', ({ params }) => params.dialog === mute.id);
   const source = await addSource('cx-refused', at, { account: '2', platform: at.platformUrl, after_s: 20 }, 'ringcx'); // once: what waits is not asked for again in this test
-  const values = await Promise.all([['long-ago', before - 24 * HOUR, 60000], [mute.id, mute.from, mute.talk.durationMs], [whole.id, whole.from, whole.talk.durationMs]].map(async ([id, from, ms]) =>
-    `('${await uuidOf(source.id, id)}'::uuid, '${id}', '${new Date(from).toISOString()}'::timestamptz, '${new Date(from + ms).toISOString()}'::timestamptz)`));
-  await product.exec(`insert into calls (id, org_id, source_id, project_id, provider_call_id, kind, status, live, started_at, ended_at, ended_class, last_seq)
-    select v.id, s.org_id, s.id, s.project_id, v.theirs, 'inbound', 'ended', false, v.began, v.ended, 'customer', 65536
-    from sources s, (values ${values}) v(id, theirs, began, ended) where s.id = '${source.id}'`);
+  await storeEnded(source, [['long-ago', before - 24 * HOUR, 60000], [mute.id, mute.from, mute.talk.durationMs], [whole.id, whole.from, whole.talk.durationMs]]);
   const call = await followed(whole.id);
   await until('the others were asked for', async () => await number(`select count(*)::int as n from call_follow_ups f join calls c on c.id = f.call_id where c.source_id = '${source.id}' and f.error is not null`) === 2, { timeoutMs: 60000 });
   await until('nobody asks just now', async () => await number(`select count(*)::int as n from jobs where kind = 'followup' and key = '${source.id}' and state = 'running'`) === 0);

@@ -116,12 +116,15 @@ static void log_is_there(void)
 	canned_rule(&server, (struct canned_rule){ LOG, 99, 200, .body = "{\"records\":[]}" });
 }
 
+static int status_left;
+
 static int ask_with(struct platform_ask ask, char text[64])
 {
 	struct platform_answer answer = { 0 };
 
 	ask.url = ask.url ? ask.url : "/restapi/v1.0/log";
 	int rc = platform_ask(platform, &ask, &answer, &oops);
+	status_left = answer.status;
 	snprintf(text, 64, "%d %.50s", answer.status, buf_z(&answer.body));
 	platform_answer_free(&answer);
 	return rc;
@@ -414,6 +417,7 @@ static void trouble_that_lasts_is_told(void **state)
 	give_tokens(1);
 	canned_rule(&server, (struct canned_rule){ LOG, 99, .status = 502 });
 	assert_refused(E_UNAVAILABLE, "HTTP 502 again and again");
+	assert_int_equal(502, status_left);
 	assert_int_equal(TRIES, canned_count(&server, LOG));
 }
 
