@@ -136,6 +136,9 @@ struct dialect {
 	/* What a 2xx answer to it tells of the call (the message that was sent). NULL: nothing. */
 	MUST int (*read_answer)(const struct command *, struct span body, struct arena *,
 				struct inputs *out, struct fault *f);
+	/* An answer that is no 2xx, but says that what was wanted is so already; the call is asked
+	 * about at once. NULL: there are none. */
+	bool (*is_so)(enum command_verb, int status);
 	/* One line for people from the body of an answer that refuses it; empty: there is none.
 	 * NULL: the body itself is shown. */
 	struct span (*explain)(struct span body, struct arena *);

@@ -4,6 +4,8 @@
  * Failure modes
  *   same key again            the command that is there, as it is now; nothing is sent
  *   call ended, no URL        rejected at once, with the reason
+ *   nothing left to do (404)  accepted, where the dialect says that it is so already; how the call
+ * stands is asked at once
  *   provider says no          rejected with its status and the beginning of its answer, or what the
  * dialect reads in it
  *   not sent                  rejected: not delivered
@@ -355,10 +357,16 @@ static bool is_good(const struct outcome *o)
 	       (o->end == OUTCOME_ANSWERED && o->status >= 200 && o->status <= 299);
 }
 
-/* The recorder has nothing to do where only the provider records: no failure of the whole. */
-static enum command_part part_of(const struct open_effect *e, const struct outcome *o)
+static bool is_so(const struct session *s, const struct held_command *h, const struct outcome *o)
 {
-	if (is_good(o))
+	bool (*says)(enum command_verb, int status) = s->dialect->is_so;
+	return o->end == OUTCOME_ANSWERED && says && says(h->c.verb, o->status);
+}
+
+/* The recorder has nothing to do where only the provider records: no failure of the whole. */
+static enum command_part part_of(const struct open_effect *e, const struct outcome *o, bool is_so)
+{
+	if (is_good(o) || is_so)
 		return PART_DONE;
 	if (o->end == OUTCOME_UNKNOWN)
 		return PART_UNKNOWN;
@@ -436,7 +444,8 @@ void commands_outcome(struct session *s, const struct open_effect *e, const stru
 	struct held_command *h = by_id(s, &e->of);
 	if (!h || h->state != COMMAND_STATE_REQUESTED)
 		return;
-	enum command_part part = part_of(e, o);
+	bool so = is_so(s, h, o);
+	enum command_part part = part_of(e, o, so);
 	if (o->end == OUTCOME_ANSWERED && is_good(o))
 		read_answer(s, h, o, told);
 	if (e->kind == EFFECT_RECORDER)
@@ -449,6 +458,8 @@ void commands_outcome(struct session *s, const struct open_effect *e, const stru
 	}
 	if (--h->open == 0)
 		conclude[h->worst](s, h);
+	if (so && !s->status.ended && !s->status.asking)
+		(void)status_ask(s);
 }
 
 bool session_recording_paused(const struct session *s)

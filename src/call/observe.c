@@ -268,8 +268,12 @@ static void see_unmute(struct session *s, struct held_command *h, const struct e
 
 static void see_end(struct session *s, struct held_command *h, const struct event *e)
 {
-	if (e->type == EVENT_CALL_ENDED && s->status.end_class != END_LOST)
+	if (e->type != EVENT_CALL_ENDED)
+		return;
+	if (s->status.end_class != END_LOST)
 		commands_effect_seen(s, h, "the call ended");
+	else if (span_is(kept_span(&s->status.reason), "not-found"))
+		commands_effect_seen(s, h, "the provider does not know the call any more");
 }
 
 static void see_transfer(struct session *s, struct held_command *h, const struct event *e)

@@ -17,6 +17,7 @@ const struct dialect ringcentral_dialect = {
 	.read = rc_read,
 	.command = rc_command,
 	.read_answer = rc_read_answer,
+	.is_so = rc_is_so,
 	.explain = rc_explain,
 	.reconcile = rc_reconcile,
 	.read_call = rc_read_call,

@@ -286,6 +286,12 @@ int rc_read_answer(const struct command *c, struct span body, struct arena *a, s
 	return 0;
 }
 
+/* The session to be ended has gone, and nobody has told us. */
+bool rc_is_so(enum command_verb verb, int status)
+{
+	return verb == COMMAND_END && status == 404;
+}
+
 /* Top-level codes are generic ("InsufficientPermissions"); the first of `errors` says which. */
 struct span rc_explain(struct span body, struct arena *a)
 {

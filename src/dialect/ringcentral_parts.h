@@ -91,6 +91,7 @@ void rc_log_facts(const struct rc_view *, struct call_facts *out);
 const char *rc_cannot(enum command_verb, const struct command_where *);
 MUST int rc_command(const struct command *, const struct command_where *, struct arena *,
 		    struct provider_request *out, struct fault *f);
+bool rc_is_so(enum command_verb, int status);
 MUST int rc_read_answer(const struct command *, struct span body, struct arena *,
 			struct inputs *out, struct fault *f);
 struct span rc_explain(struct span body, struct arena *);

@@ -908,6 +908,38 @@ static void what_cannot_be_is_refused(void **state)
 	done(&sim);
 }
 
+/* Nobody has told us that the session has gone: 404 says so, and what there is to know is asked. */
+static void ending_what_has_gone(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, ASKS);
+	sim_command(&sim, 1, "'verb':'end'");
+	sim_intent(&sim, 0);
+	sim_answered(&sim, 0, 404, "{'errorCode':'TAS-102','message':'no such session'}");
+	assert_true(sim_command_is(&sim, 1, "accepted"));
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 1);
+	sim_answered(&sim, sim_effect(&sim, EFFECT_RECONCILE, 0), 404, "{}");
+	sim_pass(&sim, 3000);
+	assert_true(session_ended(sim.s));
+	assert_true(sim_command_is(&sim, 1, "effect_seen"));
+	sim_command(&sim, 2, "'verb':'hold'");
+	assert_true(sim_command_is(&sim, 2, "rejected"));
+	done(&sim);
+}
+
+static void what_else_is_not_there_is_refused(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, ASKS);
+	sim_command(&sim, 1, "'verb':'hold'");
+	sim_answered(&sim, 0, 404, "{}");
+	assert_true(sim_command_is(&sim, 1, "rejected"));
+	assert_int_equal(sim_effects(&sim, EFFECT_RECONCILE), 0);
+	done(&sim);
+}
+
 /* --- texts --- */
 
 static void text_in(struct sim *sim, const char *id, const char *words)
@@ -1257,6 +1289,8 @@ int main(void)
 		cmocka_unit_test(silence_is_asked_about),
 		cmocka_unit_test(presence_counts_where_nothing_else_does),
 		cmocka_unit_test(commands_show_in_the_parties),
+		cmocka_unit_test(ending_what_has_gone),
+		cmocka_unit_test(what_else_is_not_there_is_refused),
 		cmocka_unit_test(the_platforms_recording_is_paused),
 		cmocka_unit_test(an_effect_may_come_at_once),
 		cmocka_unit_test(what_cannot_be_is_refused),
