@@ -648,6 +648,38 @@ static void a_late_message_does_not_forget(void **state)
 		assert_string_equal(call_json(expected[i][0]), expected[i][1]);
 }
 
+#define LATE(class, reason)                                                                 \
+	SUMMARY "\"status\":\"ended\",\"live\":false,\"started_at\":\"2026-11-21T04:20:00." \
+		"000000Z\","                                                                \
+		"\"ended_at\":\"2026-11-21T04:30:00.000000Z\",\"duration_ms\":600000,"      \
+		"\"ended_class\":\"" class "\",\"ended_reason\":\"" reason                  \
+					   "\",\"counts\":{\"events\":4},"
+
+/* A new session that can only say that nobody knows of the call any more. */
+static void what_was_told_of_the_end_is_not_lost(void **state)
+{
+	(void)state;
+	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
+	write_summary(2, LATE("lost", "not-found") "\"last_seq\":2000}");
+	assert_string_equal(call_json("ended_reason"), "customer-ended-call");
+	assert_string_equal(call_json("ended_class"), "customer");
+	assert_string_equal(call_json("ended_at"), "2026-11-21T04:05:00.000000Z");
+	assert_string_equal(call_json("duration_ms"), "300000");
+	assert_string_equal(call_json("last_seq"), "2000");
+}
+
+static void an_end_that_is_told_late_counts(void **state)
+{
+	(void)state;
+	write_summary(1, SUMMARY KNOWN "\"last_seq\":1000}");
+	sql("update calls set ended_class = 'lost', ended_reason = 'lost'");
+	write_summary(2, LATE("lost", "not-found") "\"last_seq\":2000}");
+	assert_string_equal(call_json("ended_reason"), "not-found");
+	write_summary(3, LATE("assistant", "agent-hung-up") "\"last_seq\":3000}");
+	assert_string_equal(call_json("ended_reason"), "agent-hung-up");
+	assert_string_equal(call_json("ended_at"), "2026-11-21T04:30:00.000000Z");
+}
+
 /* The same session that hears more, on the other hand, is believed: a lost call that comes back is
  * live again. */
 static void the_same_session_is_believed(void **state)
@@ -949,6 +981,8 @@ int main(void)
 		T(call_rows_hold_what_a3_asks_for),
 		T(call_rows_never_go_back),
 		T(a_late_message_does_not_forget),
+		T(what_was_told_of_the_end_is_not_lost),
+		T(an_end_that_is_told_late_counts),
 		T(the_same_session_is_believed),
 		T(a_call_that_nobody_answers_has_a_place_in_time),
 		T(texts_are_known_by_their_id),

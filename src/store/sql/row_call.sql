@@ -3,7 +3,8 @@
 -- Most rows of a call that goes on change nothing in its conversation, which is not written then.
 -- A call that nobody has answered has no start of its own, and is given the time of the first word of it.
 -- The row never goes back (last_seq). A call whose session was forgotten and then heard of again (a late report) is told by a
--- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended. But a
+-- new session that has counted fewer events: what it does not know stays as it was, and a call that had ended stays ended, as
+-- it was told, when all that the new session can say is that nobody knows (class lost). But a
 -- conversation by text goes on whenever somebody writes: it is live again, and what its end was is forgotten.
 with given as (
 	select s.*, s.customer->>'number' as number, coalesce(s.started_at, s.first_at, now()) as start,
@@ -63,12 +64,16 @@ on conflict (id) do update set
 		then least(c.started_at, excluded.started_at) else excluded.started_at end,
 	began_at = case when excluded.event_count < c.event_count
 		then coalesce(c.began_at, excluded.began_at) else coalesce(excluded.began_at, c.began_at) end,
-	ended_at = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
+	ended_at = case when excluded.event_count < c.event_count and excluded.ended_class = 'lost' and c.ended_class <> 'lost' then c.ended_at
+		when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_at, c.ended_at) else excluded.ended_at end,
-	duration_ms = coalesce(excluded.duration_ms, c.duration_ms),
-	ended_reason = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
+	duration_ms = case when excluded.event_count < c.event_count and excluded.ended_class = 'lost' and c.ended_class <> 'lost' then c.duration_ms
+		else coalesce(excluded.duration_ms, c.duration_ms) end,
+	ended_reason = case when excluded.event_count < c.event_count and excluded.ended_class = 'lost' and c.ended_class <> 'lost' then c.ended_reason
+		when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_reason, c.ended_reason) else excluded.ended_reason end,
-	ended_class = case when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
+	ended_class = case when excluded.event_count < c.event_count and excluded.ended_class = 'lost' and c.ended_class <> 'lost' then c.ended_class
+		when excluded.event_count < c.event_count and not (excluded.live and excluded.kind is not distinct from 'sms')
 		then coalesce(excluded.ended_class, c.ended_class) else excluded.ended_class end,
 	customer = coalesce(c.customer, '{}') || coalesce(jsonb_strip_nulls(excluded.customer), '{}'),
 	customer_number = coalesce(excluded.customer_number, c.customer_number),
