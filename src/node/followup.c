@@ -210,19 +210,45 @@ static int store_recording(struct followup *w, const struct followed *c, struct 
 	return store_link_query(w->ctx->db, "followup_recording", params, 5, &out, f);
 }
 
-/* 0 and `why` empty: it is there. */
-static int fetch(struct followup *w, const struct followup_recording *r, struct platform_answer *a,
-		 char why[256], struct fault *f)
+static int ask_content(struct followup *w, const struct followup_recording *r, const char *url,
+		       struct platform_answer *a, struct fault *f)
 {
-	const struct platform_ask ask = { .url = r->url,
+	const struct platform_ask ask = { .url = url,
 					  .group = r->group,
 					  .accept = "audio/wav, audio/mpeg;q=0.5",
 					  .timeout_ms = FOLLOWUP_SOUND_MS,
 					  .limit = FOLLOWUP_SOUND_MAX };
-	struct fault refused = { 0 };
-	int rc = platform_ask(w->platform, &ask, a, &refused);
+	int rc = platform_ask(w->platform, &ask, a, f);
 
-	rc = followup_judge(w, rc, a, &refused);
+	return followup_judge(w, rc, a, f);
+}
+
+/* Content has a host of its own, which only the platform knows. Nothing: it does not say. */
+static int locate(struct followup *w, const struct followup_recording *r, struct platform_answer *a,
+		  const char **url, struct fault *f)
+{
+	const struct platform_ask ask = { .url = r->about, .group = RATE_LIGHT };
+
+	*url = r->url;
+	if (*r->url)
+		return 0;
+	int rc = platform_ask(w->platform, &ask, a, f);
+	rc = followup_judge(w, rc, a, f);
+	if (!rc && a->status != 404)
+		*url = text_z(w, json_of(buf_span(&a->body)), "contentUri").p;
+	return rc;
+}
+
+/* 0 and `why` empty: it is there. `late`: it may come. */
+static int fetch(struct followup *w, const struct followup_recording *r, struct platform_answer *a,
+		 char why[256], bool *late, struct fault *f)
+{
+	struct fault refused = { 0 };
+	const char *url = "";
+	int rc = locate(w, r, a, &url, &refused);
+
+	if (!rc && *url)
+		rc = ask_content(w, r, url, a, &refused);
 	if (rc == E_TOO_LARGE || rc == E_INVALID)
 		snprintf(why, 256, "%.250s", refused.text);
 	else if (rc)
@@ -231,6 +257,9 @@ static int fetch(struct followup *w, const struct followup_recording *r, struct 
 		snprintf(why, 256,
 			 "the platform has no such recording (404): it keeps none under 30 s, and "
 			 "none that somebody has deleted");
+	else if (!*url)
+		snprintf(why, 256, "the platform does not say where it has it (contentUri)");
+	*late = !rc && *why;
 	return 0;
 }
 
@@ -262,7 +291,8 @@ int followup_recording(struct followup *w, struct followed *c, const struct foll
 	struct platform_answer answer = { 0 };
 	struct buf doc AUTO_BUF = { 0 }, peaks AUTO_BUF = { 0 };
 	char why[256] = "";
-	int rc = fetch(w, r, &answer, why, f);
+	bool late = false;
+	int rc = fetch(w, r, &answer, why, &late, f);
 	struct platform_sound sound = { .folder = w->ctx->config->recording_folder,
 					.call = c->id,
 					.id = r->id,
@@ -275,7 +305,7 @@ int followup_recording(struct followup *w, struct followed *c, const struct foll
 					.alive = alive,
 					.user = w };
 
-	if (!rc && answer.status == 404 && c->tries < FOLLOWUP_LOOKS)
+	if (!rc && late && c->tries < FOLLOWUP_LOOKS)
 		followup_wait(d, why);
 	else if (!rc)
 		rc = keep(w, c, &sound, why, &doc, &peaks, f);
@@ -443,9 +473,11 @@ static int fetch_recordings(struct followup *w, struct followed *c, struct json 
 						.group = RATE_HEAVY,
 						.started_us = time_of(w, v, "started_at"),
 						.on_demand = json_true(json_get(v, "on_demand")) };
-		if (!r.url || !*r.url)
-			r.url = arena_printf(&w->arena, API "/recording/%.*s/content",
-					     SPAN_ARG(r.id));
+		struct buf about AUTO_BUF = { 0 };
+
+		buf_addz(&about, API "/recording/");
+		buf_add_percent(&about, r.id, BUF_IN_PATH);
+		r.about = buf_z(&about);
 		if (r.id.n && !followup_knows(c->known, r.id))
 			TRY(followup_recording(w, c, &r, d, f));
 	}

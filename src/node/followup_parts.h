@@ -75,7 +75,8 @@ bool followup_knows(struct json known, struct span recording);
  * have is waited for, and what is not there for FOLLOWUP_LOOKS. */
 struct followup_recording {
 	struct span id;
-	const char *url;
+	const char *url;   /* of its content; empty: as the platform says at `about` (contentUri) */
+	const char *about; /* may be NULL when there is a url */
 	enum rate_group group;
 	int64_t started_us;
 	bool on_demand; /* as platform_sound's */

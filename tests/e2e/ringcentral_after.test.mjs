@@ -218,6 +218,26 @@ test('a recording that is late: in the log, of which the first answer has none, 
   assert.equal(call.follow_error, null);
 });
 
+test('a recording of which the log does not say where its content is: the recording says it, whatever its id looks like', { timeout: 60000 }, async (t) => {
+  const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'ReadCallRecording', 'WebSocketsSubscription'] });
+  t.after(() => at.close());
+  const odd = (id) => `${id}#1/2`;
+  const nameless = ({ recording, ...rest }) => {
+    if (!recording)
+      return rest;
+    at.aftermath.recordings.set(odd(recording.id), at.aftermath.recordings.get(recording.id));
+    return { ...rest, recording: { id: odd(recording.id), type: recording.type } };
+  };
+  setLog(at, (body) => ({ ...body, records: body.records.map((record) => nameless({ ...record, legs: record.legs.map(nameless) })) }));
+  await addSource('nowhere', at, { events: 'websocket' });
+  const { id } = await play(at, { scenario: 'recorded' });
+  const recordings = await recordingsOf(await followed(id));
+  assert.deepEqual(recordings.map((r) => [r.state, r.error]), [['ready', null]]);
+  const stored = await row(`select platform_id from recordings r join calls c on c.id = r.call_id where c.provider_call_id = '${id}'`);
+  assert.match(stored.platform_id, /#1\/2$/);
+  assert.deepEqual(asked(at, '/recording/').map((r) => [r.host, r.path.endsWith('/content')]), [['platform', false], ['media', true]]);
+});
+
 test('recordings that we may not have, and insights: the log is there, and why the rest is not', { timeout: 60000 }, async () => {
   const at = await platform({ callLogMs: 1000, permissions: ['CallControl', 'ReadAccounts', 'ReadPresence', 'ReadCallLog', 'WebSocketsSubscription'] });
   await addSource('forbidden', at, { events: 'websocket', insights: true });
