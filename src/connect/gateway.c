@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "connect/grant.h"
 #include "connect/head.h"
 #include "connect/internal.h"
 
@@ -154,6 +155,28 @@ static void dial(struct login *s, const struct oauth_ws *t)
 	g->step_until_us = login_now(s) + DETAILS_MS * MS_US;
 }
 
+static void fail_unknown(struct login *s)
+{
+	struct trouble t = { .kind = TROUBLE_DENIED };
+
+	snprintf(t.text, sizeof(t.text),
+		 "gateway: the platform gives a token without its address (uri), and only that of "
+		 "platform.ringcentral.com is known: events webhook needs none");
+	fail_gate(s, &t);
+}
+
+static void take_ws_token(struct login *s, struct oauth_ws *t)
+{
+	const struct grant_hosts hosts = { .base = s->base, .platform = s->platform };
+
+	if (!t->uri.n)
+		t->uri = grant_gateway(&hosts);
+	if (t->uri.n)
+		dial(s, t);
+	else
+		fail_unknown(s);
+}
+
 static void on_ws_token(struct ask *a, const struct client_response *r, int64_t provider_us)
 {
 	struct login *s = a->login;
@@ -171,7 +194,7 @@ static void on_ws_token(struct ask *a, const struct client_response *r, int64_t 
 	} else if (oauth_read_ws(r->body, &arena, &token, &f)) {
 		fail_text(s, f.text);
 	} else {
-		dial(s, &token);
+		take_ws_token(s, &token);
 	}
 	arena_fini(&arena);
 }

@@ -3,6 +3,7 @@
 #include "connect/oauth.h"
 
 #define PLATFORM "https://platform.ringcentral.com"
+#define GATEWAY "wss://ws-api.ringcentral.com/ws"
 #define RINGCX "https://ringcx.ringcentral.com"
 #define VAPI "https://api.vapi.ai" /* the default of sources.api_base */
 
@@ -30,6 +31,11 @@ void grant_hosts_of(const struct dir_source *source, struct grant_hosts *out)
 
 	out->base = either(source->api_base, cx ? SPAN(RINGCX) : SPAN(PLATFORM));
 	out->platform = cx ? either(source->connect.platform, SPAN(PLATFORM)) : out->base;
+}
+
+struct span grant_gateway(const struct grant_hosts *hosts)
+{
+	return span_is(hosts->platform, PLATFORM) ? SPAN(GATEWAY) : (struct span){ 0 };
 }
 
 enum grant grant_next(const struct grant_have *have)

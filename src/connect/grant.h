@@ -16,6 +16,10 @@ struct grant_hosts {
  * choice). Spans of the source. */
 void grant_hosts_of(const struct dir_source *, struct grant_hosts *out);
 
+/* The event gateway of a platform that does not say it with the token for it, which it need not:
+ * RingCentral's own, as its SDKs have it; empty for any other. */
+struct span grant_gateway(const struct grant_hosts *);
+
 enum grant {
 	GRANT_NONE, /* nothing is lacking */
 	GRANT_JWT,

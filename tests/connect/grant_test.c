@@ -73,6 +73,16 @@ static void whom_is_asked(void **state)
 	}
 }
 
+static void where_the_gateway_is(void **state)
+{
+	const struct grant_hosts own = { .platform = SPAN("https://platform.ringcentral.com") };
+	const struct grant_hosts other = { .platform = SPAN("https://platform.example") };
+
+	(void)state;
+	assert_true(span_is(grant_gateway(&own), "wss://ws-api.ringcentral.com/ws"));
+	assert_int_equal(grant_gateway(&other).n, 0);
+}
+
 static void assert_written(enum grant what, const char *url, const char *authorization,
 			   const char *body)
 {
@@ -108,9 +118,8 @@ static void what_is_sent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_next),
-		cmocka_unit_test(what_gives_way_to_the_jwt),
-		cmocka_unit_test(whom_is_asked),
+		cmocka_unit_test(what_is_next),	 cmocka_unit_test(what_gives_way_to_the_jwt),
+		cmocka_unit_test(whom_is_asked), cmocka_unit_test(where_the_gateway_is),
 		cmocka_unit_test(what_is_sent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,7 +239,9 @@ static void token_answers(void **state)
 				       &a, &w, &f),
 			 0);
 	assert_true(span_is(w.uri, "wss://h/ws"));
-	assert_int_equal(oauth_read_ws(SPAN("{\"ws_access_token\":\"W\"}"), &a, &w, &f), E_INVALID);
+	assert_int_equal(oauth_read_ws(SPAN("{\"ws_access_token\":\"W\"}"), &a, &w, &f), 0);
+	assert_int_equal(w.uri.n, 0);
+	assert_int_equal(oauth_read_ws(SPAN("{\"uri\":\"wss://h/ws\"}"), &a, &w, &f), E_INVALID);
 	arena_fini(&a);
 }
 

@@ -1331,6 +1331,26 @@ static void a_missing_permission_is_no_loop(void **state)
 	AWAIT_FAST(is(CONNECT_LIVE, NULL));
 }
 
+/* Its address is optional in the answer. */
+static void a_gateway_that_nobody_names_is_no_loop(void **state)
+{
+	char why[CONNECT_WHY_MAX];
+
+	(void)state;
+	platform_rule(&p, (struct platform_rule){ .path = "/restapi/oauth/wstoken",
+						  .times = 1,
+						  .status = 200,
+						  .body = "{'ws_access_token':'W'}" });
+	configure("ringcentral", GATEWAY);
+	AWAIT_FAST(is(CONNECT_DENIED, why));
+	assert_non_null(strstr(why, "address (uri)"));
+	skip_ms(580 * 1000);
+	let_pass(5000);
+	assert_int_equal(platform_count(&p, "POST /restapi/oauth/wstoken", 0), 1);
+	skip_ms(20 * 1000);
+	AWAIT_FAST(is(CONNECT_LIVE, NULL));
+}
+
 static void refused_filters_are_told(void **state)
 {
 	char why[CONNECT_WHY_MAX];
@@ -2261,6 +2281,7 @@ int main(void)
 		T(frames_that_cannot_be_read_are_a_loss),
 		T(frames_of_unknown_types_are_logged),
 		T(a_missing_permission_is_no_loop),
+		T(a_gateway_that_nobody_names_is_no_loop),
 		T(refused_filters_are_told),
 		T(refused_filters_stay_told),
 		T(the_reason_told_is_the_latest),

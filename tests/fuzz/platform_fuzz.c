@@ -73,7 +73,7 @@ static void try_token(struct span body)
 		must(token.refresh_lives_s > 0 && token.refresh_lives_s <= OAUTH_LIVES_MAX_S);
 		must(oauth_ahead_s(token.lives_s) <= token.lives_s);
 	}
-	must(oauth_read_ws(body, &a, &ws, &g) == 0 ? ws.access.n && ws.uri.n : g.text[0]);
+	must(oauth_read_ws(body, &a, &ws, &g) == 0 ? ws.access.n > 0 : g.text[0] != 0);
 	arena_fini(&a);
 }
 
