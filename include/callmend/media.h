@@ -32,7 +32,8 @@ enum media_kind {
 			    again */
 	MEDIA_LEG_HELD,	 /* leg, on: its audio pauses from now on, or goes on */
 	MEDIA_LEG_STOP,	 /* leg: the participant has left */
-	MEDIA_PASSED,	 /* what nobody has room for: passed over. text: why */
+	MEDIA_PASSED,	 /* what has no place (nobody has room, it comes too early): passed over.
+			    text: why */
 	MEDIA_STOP,	 /* the stream is over; the socket may stay open */
 };
 

@@ -80,7 +80,7 @@
 	  "Sockets of live audio, accepted and dialled")                                          \
 	X(MEDIA_MESSAGES, COUNTER, "callmend_media_messages_total", "kind",                       \
 	  "Messages of live audio by kind: audio, other, unreadable; passed: over, nobody "       \
-	  "has room; unsent: of ours")                                                            \
+	  "has room, or it comes too early; unsent: of ours")                                     \
 	X(MEDIA_BYTES, COUNTER, "callmend_media_bytes_total", "", "Bytes of these messages")      \
 	X(MEDIA_REFUSED, COUNTER, "callmend_media_refused_total", "why",                          \
 	  "Sockets of live audio refused or closed by us: unknown_source, unauthorized, "         \

@@ -5,7 +5,8 @@
  *
  * "Participant" is the agent, "Conference" the caller and whoever else is in the call, mixed. What
  * was seen differs from page to page: names in either case, numbers as texts, contentType or
- * audioContentType; a call may Stop without a Start, and a Stop need not say of whom. sequenceId
+ * audioContentType; a call may Stop without a Start, and a Stop need not say of whom. Nobody says
+ * that no Media overtakes its Start: some may come before, and are passed over. sequenceId
  * counts something, which nobody documents: it is no number of a frame. Audio is held to pause like
  * that of the newer protocol.
  *
@@ -18,6 +19,7 @@
 #include "dialect/ringcx_parts.h"
 
 enum { CONFERENCE, PARTICIPANT, PERSPECTIVES };
+enum { EARLY_MAX = 500 }; /* five seconds of two perspectives */
 static const struct media_leg legs[PERSPECTIVES] = {
 	[CONFERENCE] = { SPEAKER_USER, { "conference", 10 } },
 	[PARTICIPANT] = { SPEAKER_AI, { "participant", 11 } },
@@ -27,6 +29,7 @@ struct session_state {
 	bool started, stopped;
 	bool left[PERSPECTIVES];
 	uint8_t stops;
+	uint16_t early; /* frames before Start */
 };
 _Static_assert(sizeof(struct session_state) <= MEDIA_STATE_BYTES, "fits the connection");
 
@@ -163,14 +166,24 @@ static int read_start(struct session_state *s, struct json message, struct arena
 
 /* --- everything behind it --- */
 
-static int take_frame(const struct session_state *s, const struct media_frame *m,
-		      struct media_event *out, struct fault *f)
+static int pass_over(struct session_state *s, struct media_event *out, struct fault *f)
+{
+	if (s->early == EARLY_MAX)
+		return fault(f, E_INVALID, "more than %d frames before Start", EARLY_MAX);
+	s->early++;
+	out->kind = MEDIA_PASSED;
+	out->text = SPAN("audio before Start");
+	return 0;
+}
+
+static int take_frame(struct session_state *s, const struct media_frame *m, struct media_event *out,
+		      struct fault *f)
 {
 	unsigned leg = m->track.n ? perspective_of(m->track) : CONFERENCE;
 	if (s->stopped)
 		return 0;
 	if (!s->started)
-		return fault(f, E_INVALID, "media before Start");
+		return pass_over(s, out, f);
 	if (leg == PERSPECTIVES)
 		return fault(f, E_INVALID, "perspective: neither Participant nor Conference");
 	if (s->left[leg])

@@ -103,6 +103,7 @@ test('the older way: sessions of agents by WebSocket', async () => {
   const headers = { authorization: BASIC.metadata.authorization };
   await assert.rejects(AgentSessionClient.connect(`${w().ws}/in/ringcx/centre`, { callId: 'x-1' }), (e) => e.status === 401);
   const client = await AgentSessionClient.connect(`${w().ws}/in/ringcx/centre`, { callId: 'x-1', sessionId: 1 }, { headers, fast: true });
+  client.send({ event: 'Media', perspective: 'Conference', sequenceId: '1', media: Buffer.alloc(160, 0xff).toString('base64') }); // has overtaken its Start
   await client.play(talk);
   const all = await ended('x-1');
   assert.deepEqual(of(all, 'audio.attached').map((e) => e.speaker).sort(), ['ai', 'user']);

@@ -4,6 +4,7 @@
 
 #include "callmend/dialect.h"
 #include "callmend/media.h"
+#include "dialect/media_dialects.h"
 #include "dialect/media_frame.h"
 #include "dialect/ringcx.h"
 #include "dialect/ringcx_parts.h"
@@ -211,6 +212,33 @@ static void plain_frames_are_scanned(void **state)
 			fail_msg("%s", others[i]);
 }
 
+static int hear(void *session, const char *text, struct media_event *out)
+{
+	struct arena a = { 0 };
+	struct fault f = { 0 };
+	int rc = ringcx_media.text(session, span_of(text), &a, out, &f);
+	arena_fini(&a);
+	return rc;
+}
+
+static void audio_before_start_is_passed_over_and_bounded(void **state)
+{
+	static const char frame[] =
+		"{\"event\":\"Media\",\"perspective\":\"Conference\",\"media\":\"/////w==\"}";
+	_Alignas(max_align_t) char session[MEDIA_STATE_BYTES] = { 0 };
+	struct media_event e;
+	(void)state;
+	for (unsigned i = 0; i < 500; i++) {
+		assert_int_equal(hear(session, frame, &e), 0);
+		assert_int_equal(e.kind, MEDIA_PASSED);
+	}
+	assert_int_equal(hear(session, frame, &e), E_INVALID);
+	assert_int_equal(hear(session, "{\"event\":\"Start\"}", &e), 0);
+	assert_int_equal(e.kind, MEDIA_START);
+	assert_int_equal(hear(session, frame, &e), 0);
+	assert_int_equal(e.kind, MEDIA_AUDIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +248,7 @@ int main(void)
 		cmocka_unit_test(the_vectors_decode_exactly),
 		cmocka_unit_test(a_long_frame_fits_the_first_chunk),
 		cmocka_unit_test(plain_frames_are_scanned),
+		cmocka_unit_test(audio_before_start_is_passed_over_and_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
