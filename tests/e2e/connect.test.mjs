@@ -84,7 +84,7 @@ test('over the gateway; the line is cut twice, once without a way back', async (
   sim.gateway.drop();
   await until('it is back', () => sim.gateway.upgrades.at(-1).outcome === 'Successful');
   await sim.finished();
-  // What we have heard of goes on, or is over; what began and ended meanwhile comes from the call log, later (ringcentral_after).
+  // What we have heard of goes on, or is over; what began and ended meanwhile comes from the call log, later (after_pulls).
   sim.startCalls(4, { scenario: 'hold' });
   await eventsCome(8);
   sim.gateway.refuse.recoveries = 1;

@@ -174,6 +174,20 @@ size_t fake_count(struct hear *h, const char *part)
 	return n;
 }
 
+void fake_wait(struct hear *h, const char *part, size_t n)
+{
+	struct buf all AUTO_BUF = { 0 };
+
+	for (int i = 0; fake_count(h, part) < n; i++) {
+		if (i > RIG_WAIT_MS) {
+			fake_told(h, &all);
+			fail_msg("%s was told %zu times, not %zu:\n%s", part, fake_count(h, part),
+				 n, buf_z(&all));
+		}
+		usleep(1000);
+	}
+}
+
 /* --- lines --- */
 
 #define SOURCE(id, dialect, name, auth)                                                         \

@@ -35,6 +35,7 @@ struct uuid fake_call(enum hear_way);
 void fake_told(struct hear *, struct buf *out);
 void fake_asked(struct hear *, struct buf *out);
 size_t fake_count(struct hear *, const char *part);
+void fake_wait(struct hear *, const char *part, size_t n); /* until it was told so often */
 
 struct lines {
 	struct rig rig;

@@ -6,20 +6,6 @@
 #include "base/metrics.h"
 #include "fake_hear.h"
 
-static void wait_told(struct lines *l, const char *part, size_t n)
-{
-	for (int i = 0; fake_count(&l->hear, part) < n; i++) {
-		struct buf all AUTO_BUF = { 0 };
-
-		if (i > RIG_WAIT_MS) {
-			fake_told(&l->hear, &all);
-			fail_msg("%s was told %zu times, not %zu:\n%s", part,
-				 fake_count(&l->hear, part), n, buf_z(&all));
-		}
-		usleep(1000);
-	}
-}
-
 static void wait_value(const atomic_int *v, int value)
 {
 	for (int i = 0; atomic_load(v) != value; i++) {
@@ -78,21 +64,21 @@ static void a_dialog_with_a_hold_and_a_transfer(void **state)
 	lines_init(c, k, "s1", "d1", "crm=42");
 	lines_join(c, k, "g1", 1, "+15550001", 3);
 	lines_join(c, k, "g2", 2, "agent-1", 3);
-	wait_told(&l, "attached", 2); /* at once, though nobody knows the call: it is one */
+	fake_wait(&l.hear, "attached", 2); /* at once, though nobody knows the call: it is one */
 	lines_media(c, k, "g1", 0, 60);
 	lines_media(c, k, "g2", 0, 60);
 	lines_info(c, k, "g1", "Hold");
-	wait_told(&l, "\"name\":\"held\"", 1);
+	fake_wait(&l.hear, "\"name\":\"held\"", 1);
 	lines_info(c, k, "g1", "off_hold");
 	lines_info(c, k, "g1", "something new");
-	wait_told(&l, "\"name\":\"resumed\"", 1);
+	fake_wait(&l.hear, "\"name\":\"resumed\"", 1);
 	lines_leave(c, k, "g2");
 	lines_join(c, k, "g3", 2, "agent-2", 3);
 	lines_media(c, k, "g3", 0, 10);
 	lines_leave(c, k, "g1");
 	lines_leave(c, k, "g3");
 	end_with(c, k, GRPC_OK);
-	wait_told(&l, "\"name\":\"closed\"", 1);
+	fake_wait(&l.hear, "\"name\":\"closed\"", 1);
 	assert_int_equal(3, fake_count(&l.hear, "\"attached\""));
 	assert_int_equal(3, fake_count(&l.hear, "\"name\":\"left\""));
 	assert_int_equal(1, fake_count(&l.hear, "\"party\":\"+15550001\""));
@@ -127,10 +113,10 @@ static void two_streams_of_one_dialog(void **state)
 	lines_join(c, b, "g2", 2, "p2", 3);
 	lines_media(c, a, "g1", 0, 20);
 	lines_media(c, b, "g2", 0, 20);
-	wait_told(&l, "attached", 2);
+	fake_wait(&l.hear, "attached", 2);
 	end_with(c, a, GRPC_OK);
 	end_with(c, b, GRPC_OK);
-	wait_told(&l, "detached", 2);
+	fake_wait(&l.hear, "detached", 2);
 	assert_true(fake_count(&l.hear, "\"stream\":\"s1\"") > 0);
 	assert_true(fake_count(&l.hear, "\"stream\":\"s2\"") > 0);
 	assert_int_equal(0, fake_count(&l.hear, "unbound"));
@@ -154,16 +140,16 @@ static void a_dialog_that_names_another_call(void **state)
 	struct call *k = lines_stream(c, LINES_KEY);
 	lines_init(c, k, "s1", "d1", "Telephony_Session-ID=s-7;CALLMEND_TOKEN=t");
 	lines_join(c, k, "g1", 1, "p1", 3);
-	wait_told(&l, "\"unbound\"", 1);
+	fake_wait(&l.hear, "\"unbound\"", 1);
 	fake_asked(&l.hear, &asked);
 	assert_memory_equal("t|s-7|0\n", buf_z(&asked), 8);
 	assert_non_null(strstr(buf_z(&asked), "t|d1|1\n"));
 	int claims = atomic_load(&l.hear.claims);
 	rig_wait(&l.hear.claims, claims + 1);
 	atomic_store(&l.hear.way, HEAR_TELEPHONY);
-	wait_told(&l, "\"linked\"", 1);
+	fake_wait(&l.hear, "\"linked\"", 1);
 	end_with(c, k, GRPC_OK);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	fake_asked(&l.hear, &asked);
 	assert_int_equal(0, strcmp(strrchr(buf_z(&asked), 't'), "t|s-7|0\n"));
 	wait_value(&l.hear.held, 0);
@@ -185,7 +171,7 @@ static void a_short_dialog_that_names_another_call(void **state)
 	lines_init(c, k, "s1", "d1", "telephonySessionId=s-7");
 	lines_join(c, k, "g1", 1, "p1", 3);
 	end_with(c, k, GRPC_OK);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	fake_asked(&l.hear, &asked);
 	const char *own = strstr(buf_z(&asked), "|d1|1\n");
 	assert_non_null(own);
@@ -205,11 +191,11 @@ static void whose_start_was_lost(void **state)
 	struct call *k = lines_stream(c, LINES_KEY);
 	lines_init(c, k, "s1", "d1", "");
 	lines_media(c, k, "g1", 0, 10);
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	lines_join(c, k, "g1", 1, "p1", 3);
 	lines_media(c, k, "g1", 10, 10);
 	end_with(c, k, GRPC_OK);
-	wait_told(&l, "\"name\":\"closed\"", 1);
+	fake_wait(&l.hear, "\"name\":\"closed\"", 1);
 	assert_int_equal(2, fake_count(&l.hear, "attached"));
 	assert_int_equal(1, fake_count(&l.hear, "\"name\":\"left\",\"id\"") +
 				    fake_count(&l.hear, "\"name\":\"left\""));
@@ -238,7 +224,7 @@ static void more_than_there_are_places(void **state)
 	}
 	lines_media(c, k, "g8", 0, 3);
 	wait_passed_over(passed + 4);
-	wait_told(&l, "attached", 8);
+	fake_wait(&l.hear, "attached", 8);
 	assert_int_equal(8, fake_count(&l.hear, "attached"));
 	for (unsigned i = 0; i < 12; i++) { /* over time there may be any number */
 		snprintf(name, sizeof(name), "g%u", i);
@@ -248,7 +234,7 @@ static void more_than_there_are_places(void **state)
 		lines_media(c, k, name, 0, 3);
 	}
 	end_with(c, k, GRPC_OK);
-	wait_told(&l, "\"name\":\"closed\"", 8);
+	fake_wait(&l.hear, "\"name\":\"closed\"", 8);
 	assert_int_equal(fake_count(&l.hear, "\"attached\""), fake_count(&l.hear, "\"detached\""));
 	wait_value(&l.hear.held, 0);
 	grpc_client_free(c);
@@ -394,12 +380,12 @@ static void a_stream_that_is_cut(void **state)
 		lines_init(c, k, "s1", "d1", "");
 		lines_join(c, k, "g1", 1, "p1", 3);
 		lines_media(c, k, "g1", 0, 10);
-		wait_told(&l, "attached", 1);
+		fake_wait(&l.hear, "attached", 1);
 		if (reset)
 			call_reset(c, k, NGHTTP2_CANCEL);
 		else
 			grpc_client_free(c);
-		wait_told(&l, "\"name\":\"lost\"", 1);
+		fake_wait(&l.hear, "\"name\":\"lost\"", 1);
 		if (reset)
 			grpc_client_free(c);
 		wait_value(&l.hear.held, 0);
@@ -417,7 +403,7 @@ static void the_node_stops(void **state)
 	struct call *k = lines_stream(c, LINES_KEY);
 	lines_init(c, k, "s1", "d1", "");
 	lines_join(c, k, "g1", 1, "p1", 3);
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	rig_stop(&l.rig);
 	assert_int_equal(1, fake_count(&l.hear, "node stops"));
 	client_wait_end(c);
@@ -561,13 +547,13 @@ static void who_listens_hears_the_pauses(void **state)
 	lines_init(c, k, "s1", "d1", "");
 	lines_join(c, k, "g1", 1, "p1", 3);
 	lines_media(c, k, "g1", 0, 10);
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	rig_on_shard(&l.rig, 0, start_listening, &ear);
 	rig_wait(&ear.frames, 20); /* nothing is sent: time passes all the same */
 	lines_info(c, k, "g1", "hold");
 	rig_wait(&ear.frames, atomic_load(&ear.frames) + 10);
 	lines_leave(c, k, "g1");
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	rig_wait(&ear.frames, atomic_load(&ear.frames) + 10);
 	lines_join(c, k, "g2", 1, "p1", 3);
 	lines_media(c, k, "g2", 0, 10);
@@ -612,10 +598,10 @@ static void a_session_of_an_agent(void **state)
 		"'audio/x-mulaw','sampleRateHertz':8000}}");
 	agent_frames(fd, "Participant", 50);
 	agent_frames(fd, "Conference", 50);
-	wait_told(&l, "attached", 2);
+	fake_wait(&l.hear, "attached", 2);
 	lines_text(fd, "{'event':'Stop','metadata':{'duration':1}}");
 	lines_text(fd, "{'event':'Stop','metadata':{'duration':1}}");
-	wait_told(&l, "\"name\":\"stop\"", 2);
+	fake_wait(&l.hear, "\"name\":\"stop\"", 2);
 	assert_int_equal(0, fake_count(&l.hear, "unbound"));
 	assert_int_equal(1, fake_count(&l.hear, "message {\"callmend\":\"dialog\""));
 	close(fd);

@@ -9,16 +9,6 @@
 #include "base/metrics.h"
 #include "fake_hear.h"
 
-static void wait_told(struct lines *l, const char *part, size_t n)
-{
-	for (int i = 0; fake_count(&l->hear, part) < n; i++) {
-		if (i > RIG_WAIT_MS)
-			fail_msg("%s was told %zu times, not %zu", part, fake_count(&l->hear, part),
-				 n);
-		usleep(1000);
-	}
-}
-
 static void wait_value(const atomic_int *v, int value)
 {
 	for (int i = 0; atomic_load(v) != value; i++) {
@@ -80,9 +70,9 @@ static void a_socket_that_says_nothing_asks_for_no_call(void **state)
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1"); /* its lines were given back: eight there are */
 	assert_int_equal(101, status);
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	close(fd);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	wait_value(&l.hear.held, 0);
 	lines_stop(&l);
 }
@@ -102,9 +92,9 @@ static void facts_wait_for_the_call(void **state)
 	rig_wait(&l.hear.claims, 3);
 	assert_int_equal(0, atomic_load(&l.hear.bodies));
 	atomic_store(&l.hear.way, HEAR_TELEPHONY);
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	close(fd);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	fake_told(&l.hear, &told);
 	/* all of it in order, to this call alone */
 	of(&id, HEAR_TELEPHONY);
@@ -126,7 +116,7 @@ static void an_end_without_a_call_makes_one(void **state)
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1");
 	close(fd);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	assert_true(fake_count(&l.hear, of(&id, HEAR_OWN)) > 0);
 	assert_int_equal(1, fake_count(&l.hear, "\"unbound\""));
 	wait_value(&l.hear.held, 0);
@@ -184,8 +174,8 @@ static void a_link_tells_everything_again(void **state)
 		int fd = lines_open(&l, "/in/twilio/phone", &status);
 		lines_twilio_start(fd, "");
 		lines_twilio_audio(fd, 0, 300);
-		wait_told(&l, "\"unbound\"", 1);
-		wait_told(&l, "\"level\"", 1);
+		fake_wait(&l.hear, "\"unbound\"", 1);
+		fake_wait(&l.hear, "\"level\"", 1);
 		if (busy) {
 			int before = atomic_load(&l.hear.bodies);
 			atomic_store(&l.hear.keep_posts, true);
@@ -194,10 +184,10 @@ static void a_link_tells_everything_again(void **state)
 		}
 		rig_on_shard(&l.rig, 0, link_now, &l);
 		rig_on_shard(&l.rig, 0, give_back, &l);
-		wait_told(&l, of(&id, HEAR_TOKEN), 2);
-		wait_told(&l, "\"linked\"", 1);
+		fake_wait(&l.hear, of(&id, HEAR_TOKEN), 2);
+		fake_wait(&l.hear, "\"linked\"", 1);
 		close(fd);
-		wait_told(&l, "detached", 1);
+		fake_wait(&l.hear, "detached", 1);
 		assert_int_equal(2, fake_count(&l.hear, "attached"));
 		assert_int_equal(1, fake_count(&l.hear, "\"unbound\""));
 		wait_value(&l.hear.held, 0);
@@ -217,14 +207,14 @@ static void its_own_call_is_never_linked_to_itself(void **state)
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1");
 	lines_twilio_audio(fd, 0, 300);
-	wait_told(&l, "\"unbound\"", 1);
+	fake_wait(&l.hear, "\"unbound\"", 1);
 	int claims = atomic_load(&l.hear.claims);
 	atomic_store(&l.hear.way, HEAR_CALL_ID);
 	rig_wait(&l.hear.claims, claims + 1);
 	wait_value(&l.hear.held, 1);
 	rig_on_shard(&l.rig, 0, link_own, &l);
 	close(fd);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	wait_value(&l.hear.held, 0);
 	assert_int_equal(0, fake_count(&l.hear, "\"linked\""));
 	assert_int_equal(1, fake_count(&l.hear, "attached"));
@@ -244,7 +234,7 @@ static void a_link_wins_over_a_claim(void **state)
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1");
 	lines_twilio_audio(fd, 0, 100);
-	wait_told(&l, "\"unbound\"", 1);
+	fake_wait(&l.hear, "\"unbound\"", 1);
 	atomic_store(&l.hear.way, HEAR_CALL_ID);
 	atomic_store(&l.hear.keep_claims, true);
 	int claims = atomic_load(&l.hear.claims);
@@ -256,10 +246,10 @@ static void a_link_wins_over_a_claim(void **state)
 	rig_on_shard(&l.rig, 0, link_now, &l);
 	rig_on_shard(&l.rig, 0, answer_now, &l);
 	rig_on_shard(&l.rig, 0, give_back, &l);
-	wait_told(&l, "\"linked\"", 1);
-	wait_told(&l, of(&id, HEAR_TOKEN), 2);
+	fake_wait(&l.hear, "\"linked\"", 1);
+	fake_wait(&l.hear, of(&id, HEAR_TOKEN), 2);
 	close(fd);
-	wait_told(&l, "detached", 1);
+	fake_wait(&l.hear, "detached", 1);
 	wait_value(&l.hear.held, 0);
 	lines_stop(&l);
 }
@@ -284,7 +274,7 @@ static void an_answer_after_the_end(void **state)
 		close(fd);
 		rig_wait_connections(&l.rig, 0);
 		rig_on_shard(&l.rig, 0, answer_now, &l);
-		wait_told(&l, "detached", i + 1);
+		fake_wait(&l.hear, "detached", i + 1);
 		wait_value(&l.hear.held, 0);
 	}
 	lines_stop(&l);
@@ -389,7 +379,7 @@ static void sinks_get_what_is_heard(void **state)
 	rig_wait(&t.ended, 1);
 	assert_int_equal(16000, atomic_load(&t.samples));
 	assert_int_equal(16000, atomic_load(&t.bytes));
-	wait_told(&l, "\"recording\"", 1);
+	fake_wait(&l.hear, "\"recording\"", 1);
 	close(fd);
 	lines_stop(&l);
 }
@@ -450,7 +440,7 @@ static void audio_is_heard_before_the_end(void **state)
 		lines_twilio_start(fd, "CA1");
 		send_at_once(fd, 300, ends[i]);
 		rig_wait(&t.ended, 1);
-		wait_told(&l, "\"ms\":6000", 1); /* of the detached leg */
+		fake_wait(&l.hear, "\"ms\":6000", 1); /* of the detached leg */
 		close(fd);
 		lines_stop(&l);
 	}
@@ -468,11 +458,11 @@ static void facts_come_in_the_order_of_messages(void **state)
 	atomic_store(&l.hear.way, HEAR_CALL_ID);
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1");
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	send_at_once(fd, 250,
 		     "{'event':'dtmf','sequenceNumber':'9','streamSid':'MZ1','dtmf':{'track':"
 		     "'inbound_track','digit':'7'}}");
-	wait_told(&l, "\"dtmf\"", 1);
+	fake_wait(&l.hear, "\"dtmf\"", 1);
 	fake_told(&l.hear, &told);
 	const char *level = strstr(buf_z(&told), "\"level\"");
 	assert_non_null(level);
@@ -559,7 +549,7 @@ static void a_stop_ends_what_runs(void **state)
 	atomic_store(&l.hear.way, HEAR_CALL_ID);
 	int fd = lines_open(&l, "/in/twilio/phone", &status);
 	lines_twilio_start(fd, "CA1");
-	wait_told(&l, "attached", 1);
+	fake_wait(&l.hear, "attached", 1);
 	rig_stop(&l.rig);
 	assert_int_equal(1, fake_count(&l.hear, "node stops"));
 	media_free(l.media);

@@ -67,16 +67,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void wait_told(const char *part, size_t n)
-{
-	for (int i = 0; fake_count(&lines.hear, part) < n; i++) {
-		if (i > RIG_WAIT_MS)
-			fail_msg("%s was told %zu times, not %zu", part,
-				 fake_count(&lines.hear, part), n);
-		usleep(1000);
-	}
-}
-
 static void look_whether_it_runs(struct shard *s, void *arg)
 {
 	const struct media_line *l = media_at(lines.media, s)->lines;
@@ -234,7 +224,7 @@ static const char telnyx[] =
 static void open_twilio(int *fd)
 {
 	*fd = open_stream("/in/twilio/phone", twilio);
-	wait_told("attached", 1);
+	fake_wait(&lines.hear, "attached", 1);
 }
 
 static void nobody_is_paced(struct shard *s, void *arg)
@@ -268,11 +258,11 @@ static void nothing_sent_is_no_leg_and_no_clock(void **state)
 	step((struct step){ .what = CLEAR });
 	rig_on_shard(&lines.rig, 0, is_idle, NULL);
 	play(100, 3000);
-	wait_told("attached", 2);
+	fake_wait(&lines.hear, "attached", 2);
 	assert_int_equal(1, fake_count(&lines.hear, "\"speaker\":\"ai\""));
 	rig_on_shard(&lines.rig, 0, is_paced, NULL);
 	close(fd);
-	wait_told("detached", 2);
+	fake_wait(&lines.hear, "detached", 2);
 	rig_on_shard(&lines.rig, 0, nobody_is_paced, NULL);
 }
 
@@ -472,7 +462,7 @@ static void a_platform_that_announces_both_sides_is_heard_alone(void **state)
 	(void)state;
 	int fd = open_stream("/in/twilio/phone", both_tracks);
 
-	wait_told("attached", 2);
+	fake_wait(&lines.hear, "attached", 2);
 	play(200, 1000);
 	pass(400);
 	assert_int_equal(2, fake_count(&lines.hear, "attached"));
@@ -528,12 +518,12 @@ static void a_platform_that_sends_both_sides_is_heard_alone(void **state)
 	int fd = open_stream("/in/telnyx/overtaken", telnyx);
 
 	outbound(fd, 1);
-	wait_told("attached", 1);
+	fake_wait(&lines.hear, "attached", 1);
 	play(200, 1000);
 	rig_on_shard(&lines.rig, 0, no_model, NULL);
 	wait_heard(FRAME);
 	close(fd);
-	wait_told("detached", 1);
+	fake_wait(&lines.hear, "detached", 1);
 	assert_int_equal(FRAME, ours.n);
 }
 
@@ -543,7 +533,7 @@ static void from_its_first_frame_on_the_platform_is_heard_alone(void **state)
 	int fd = open_stream("/in/telnyx/overtaken", telnyx);
 
 	lines_telnyx_audio(fd, 1);
-	wait_told("attached", 1);
+	fake_wait(&lines.hear, "attached", 1);
 	play(200, 1000);
 	pass(100);
 	outbound(fd, 1);
@@ -551,7 +541,7 @@ static void from_its_first_frame_on_the_platform_is_heard_alone(void **state)
 	wait_heard(100 * MS + 2 * FRAME);
 	rig_on_shard(&lines.rig, 0, no_model, NULL);
 	close(fd); /* not before: what has not been read would be lost */
-	wait_told("detached", 2);
+	fake_wait(&lines.hear, "detached", 2);
 	assert_int_equal(2, fake_count(&lines.hear, "attached"));
 	heard(0, 100, 1000);
 	assert_int_equal(100 * MS + 2 * FRAME, ours.n);
@@ -666,7 +656,7 @@ static void of_every_relative(void **state)
 		assert_int_equal(400 * r->rate_hz / 1000, ours.n);
 		for (size_t k = 0; k < ours.n; k++)
 			assert_int_equal(is_said(r, k) ? value : 0, ours.samples[k]);
-		wait_told("\"speaker\":\"ai\"", 1);
+		fake_wait(&lines.hear, "\"speaker\":\"ai\"", 1);
 		close(fd);
 		teardown(state);
 	}

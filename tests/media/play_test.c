@@ -70,16 +70,6 @@ static void take_back(void)
 	assert_int_equal(0, code);
 }
 
-static void wait_told(const char *part, size_t n)
-{
-	for (int i = 0; fake_count(&lines.hear, part) < n; i++) {
-		if (i > RIG_WAIT_MS)
-			fail_msg("%s was told %zu times, not %zu", part,
-				 fake_count(&lines.hear, part), n);
-		usleep(1000);
-	}
-}
-
 static void expect_told(const char *part, size_t n)
 {
 	assert_int_equal(n, fake_count(&lines.hear, part));
@@ -91,7 +81,7 @@ static int open_stream(const char *path, const char *start)
 
 	assert_int_equal(101, status);
 	lines_text(fd, start);
-	wait_told("attached", 1);
+	fake_wait(&lines.hear, "attached", 1);
 	return fd;
 }
 
@@ -137,12 +127,12 @@ static void what_was_taken_back_was_not_heard(void **state)
 
 	assert_int_equal(0, say(200 * 8, "first"));
 	lines_text(fd, "{'event':'mark','streamSid':'MZ1','mark':{'name':'first'}}");
-	wait_told("\"played\"", 2); /* kind and name */
+	fake_wait(&lines.hear, "\"played\"", 2); /* kind and name */
 	assert_int_equal(0, say(60000 * 8, ""));
 	take_back();
 	assert_int_equal(0, say(200 * 8, "after"));
 	lines_text(fd, "{'event':'mark','streamSid':'MZ1','mark':{'name':'after'}}");
-	wait_told("\"text\":\"after\"", 1);
+	fake_wait(&lines.hear, "\"text\":\"after\"", 1);
 	expect_told("\"ms\":200", 1);
 	expect_told("\"ms\":400", 1);
 	close(fd);
@@ -158,10 +148,10 @@ static void what_was_said_after_a_clear_is_not_cleared(void **state)
 	take_back();
 	assert_int_equal(0, say(200 * 8, "after"));
 	lines_text(fd, "{'sequenceNumber':5,'event':'clearedAudio','streamId':'s-1'}");
-	wait_told("\"text\":\"before\"", 1);
+	fake_wait(&lines.hear, "\"text\":\"before\"", 1);
 	expect_told("\"cleared\"", 1);
 	lines_text(fd, "{'event':'playedStream','streamId':'s-1','name':'after'}");
-	wait_told("\"text\":\"after\"", 1);
+	fake_wait(&lines.hear, "\"text\":\"after\"", 1);
 	expect_told("\"cleared\"", 1);
 	expect_told("\"ms\":200", 1);
 	close(fd);
@@ -277,7 +267,7 @@ static void pieces_of_g722(void **state)
 	assert_int_equal(101, status);
 	lines_text(fd, telnyx);
 	lines_telnyx_audio(fd, 1); /* a leg is there with its first frame */
-	wait_told("attached", 1);
+	fake_wait(&lines.hear, "attached", 1);
 	assert_int_equal(0, say(MOST + 1000 * MS, ""));
 	expect_piece(fd, &r, (struct span){ sound, MOST });
 	expect_piece(fd, &r, (struct span){ sound, 1000 * MS });
@@ -373,7 +363,7 @@ static int setup_transport(void **state)
 	ours.next = 0;
 	lines_start(&lines);
 	rig_on_shard(&lines.rig, 0, dial_peer, NULL);
-	wait_told("attached", 2);
+	fake_wait(&lines.hear, "attached", 2);
 	rig_on_shard(&lines.rig, 0, stop_clock, NULL);
 	rig_on_shard(&lines.rig, 0, forget_ours, NULL);
 	return 0;

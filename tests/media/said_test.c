@@ -104,13 +104,6 @@ static void wait_lines(unsigned wanted)
 	assert_int_equal(n, wanted);
 }
 
-static void wait_told(const char *part)
-{
-	for (int i = 0; i < RIG_WAIT_MS && !fake_count(&lines.hear, part); i++)
-		usleep(1000);
-	assert_int_equal(fake_count(&lines.hear, part), 1);
-}
-
 static int setup(void **state)
 {
 	(void)state;
@@ -148,7 +141,7 @@ static void waits_for_a_full_node_in_order(void **state)
 	rig_wait(&lines.hear.refused, atomic_load(&lines.hear.refused) + 2); /* though it is over */
 	assert_int_equal(atomic_load(&lines.hear.taken), 0);
 	atomic_store(&lines.hear.full, false);
-	wait_told("call-ended");
+	fake_wait(&lines.hear, "call-ended", 1);
 	assert_int_equal(fake_count(&lines.hear, "\"hello\""), 1);
 	fake_told(&lines.hear, &told);
 	assert_true(strstr(buf_z(&told), "hello") < strstr(buf_z(&told), "call-ended"));
@@ -168,7 +161,7 @@ static void bounded(void **state)
 		say_long(i, SAID_BYTES);
 	rig_wait(&lines.hear.refused, 3);
 	atomic_store(&lines.hear.full, false);
-	wait_told("\"heard\":\"untold\"");
+	fake_wait(&lines.hear, "\"heard\":\"untold\"", 1);
 	size_t taken = fake_count(&lines.hear, "message {");
 	assert_in_range(taken, LINE_SAID_BYTES / SAID_BYTES - 1, LINE_SAID_BYTES / SAID_BYTES + 1);
 	for (size_t i = 0; i < MANY; i++) {
@@ -194,9 +187,9 @@ static void what_was_said_before_the_socket_was_open(void **state)
 
 	(void)state;
 	rig_on_shard(&lines.rig, 0, dial_again, NULL);
-	wait_told("message {\"first\":1}");
+	fake_wait(&lines.hear, "message {\"first\":1}", 1);
 	say("{'type':'hang'}");
-	wait_told("hang");
+	fake_wait(&lines.hear, "hang", 1);
 	fake_told(&lines.hear, &told);
 	assert_true(strstr(buf_z(&told), "first") < strstr(buf_z(&told), "hang"));
 }
@@ -212,11 +205,11 @@ static void what_is_no_message_is_passed_over(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		say(wrong[i]);
 	say("{'toolCalls':[{'id':'a','name':'book'}]}");
-	wait_told("book");
+	fake_wait(&lines.hear, "book", 1);
 	for (int i = 0; i < UNREADABLE_MAX - 1; i++)
 		say("hello");
 	say("{'type':'hang'}");
-	wait_told("hang");
+	fake_wait(&lines.hear, "hang", 1);
 	assert_int_equal(atomic_load(&closed), 0);
 	for (int i = 0; i < UNREADABLE_MAX; i++)
 		say("hello");

@@ -23,14 +23,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void wait_attached(size_t n)
-{
-	for (int i = 0; fake_count(&lines.hear, "attached") < n; i++) {
-		assert_true(i < RIG_WAIT_MS);
-		usleep(1000);
-	}
-}
-
 static int open_stream(const char *path, const char *start)
 {
 	int status, fd = lines_open(&lines, path, &status);
@@ -99,7 +91,7 @@ static void a_copy_of_a_call_is_sent_nothing(void **state)
 	(void)state;
 	int fd = open_stream("/in/twilio/phone", START("MZ1", "'inbound','outbound'"));
 
-	wait_attached(2);
+	fake_wait(&lines.hear, "attached", 2);
 	assert_int_equal(E_INVALID, ask(160, copy_text));
 	assert_int_equal(E_INVALID, ask(0, copy_text));
 	close(fd);
@@ -111,7 +103,7 @@ static void beside_a_copy_the_stream_that_plays_is_found(void **state)
 	int plays = open_stream("/in/twilio/phone", START("MZ1", "'inbound'"));
 	int copy = open_stream("/in/twilio/phone", START("MZ2", "'outbound'"));
 
-	wait_attached(2);
+	fake_wait(&lines.hear, "attached", 2);
 	assert_int_equal(0, ask(160, ""));
 	close(plays);
 	close(copy);
@@ -126,7 +118,7 @@ static void a_payload_that_ends_within_a_sample_is_refused(void **state)
 			     "'stream_sid':'MZe','call_sid':'CAe','account_sid':'ACe',"
 			     "'media_format':{'encoding':'audio/x-raw','sample_rate':'8000'}}}");
 
-	wait_attached(1);
+	fake_wait(&lines.hear, "attached", 1);
 	assert_int_equal(E_INVALID, ask(641, "payload: 641 bytes are no whole samples of l16"));
 	assert_int_equal(0, ask(640, ""));
 	close(fd);
