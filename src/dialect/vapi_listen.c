@@ -4,7 +4,6 @@
  *
  * Source: docs.vapi.ai/calls/call-features; the start frame is known from public code only. */
 #include "dialect/media_dialects.h"
-#include "dialect/media_json.h"
 #include "dialect/vapi_audio.h"
 
 /* Once there was audio its format is being measured: a start that comes late is nothing. */
@@ -12,11 +11,10 @@ static int read_text(void *state, struct span text, struct arena *a, struct medi
 		     struct fault *f)
 {
 	struct vapi_audio_state *s = state;
-	struct json message;
-	struct span type;
 	*out = vapi_audio_nothing();
-	TRY(media_json(text, "type", a, &message, &type, f));
-	if (s->started || !span_is(type, "start"))
+	TRY(json_check(text, f));
+	struct json message = json_of(text);
+	if (s->started || !json_is_text(json_get(message, "type"), "start"))
 		return 0;
 	struct media_start *start = arena_alloc(a, sizeof(*start));
 	TRY(vapi_audio_start(message, a, start, f));
