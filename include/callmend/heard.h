@@ -21,7 +21,8 @@ enum { HEARD_LEGS_MAX = 8, HEARD_FACTS_MAX = 64, HEARD_LEVEL_MS = 5000 };
 #define HEARD(X)                                                                                  \
 	X(ATTACHED, "attached",                                                                   \
 	  "a leg's audio begins. name: dialect; text: codec; value: rate in Hz; id: the stream; " \
-	  "party: the platform's id of who is heard, who: their name, when it says so")           \
+	  "party: the platform's id of who is heard, who: their name, when it says so; rank: "    \
+	  "as in media_dialect")                                                                  \
 	X(HELD, "held",                                                                           \
 	  "the platform holds this leg, or takes it back. name: held or resumed: audio pauses, "  \
 	  "which is neither silence nor loss")                                                    \
@@ -74,7 +75,7 @@ struct heard {
 	enum speaker speaker;
 	bool final;
 	int64_t at_us, ms, value, peak, noise, speech_ms, clipped;
-	int64_t gaps, late, duplicates, reordered, damaged;
+	int64_t gaps, late, duplicates, reordered, damaged, rank;
 	struct span name, text, id;
 	struct span party, who; /* ATTACHED */
 };

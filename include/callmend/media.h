@@ -144,6 +144,8 @@ struct media_dialect {
 	const char *sources;   /* ... among the sources of this dialect */
 	bool tells_calls; /* the stream is the platform's news of a call: one of its own is made at
 			     once when it names no other, and lasts as long as its audio */
+	unsigned rank;	  /* of streams of a call that bring the same speaker, the one of the lowest
+			     is recorded, measured and mixed. 0: the carrier's */
 	bool we_dial;	  /* we are the client (Vapi's listen socket and transport) */
 	/* The state is MEDIA_STATE_BYTES of zeroed, 16-byte aligned memory of the connection. */
 	/* Before the first message, `about` is read only during the call. NULL: nothing to do. */

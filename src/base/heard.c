@@ -37,7 +37,8 @@ static const char *const speakers[] = {
 	X(ms)      \
 	X(value)   \
 	X(peak)    \
-	X(noise) X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) X(damaged)
+	X(noise)   \
+	X(speech_ms) X(clipped) X(gaps) X(late) X(duplicates) X(reordered) X(damaged) X(rank)
 #define TEXTS(X) X(name) X(text) X(id) X(party) X(who)
 
 static void write_fact(const struct heard *h, struct json_out *o)
@@ -93,6 +94,7 @@ void heard_write(struct span stream, const struct heard *facts, size_t n, struct
 	F(T, I64, duplicates, "duplicates", OPTIONAL) \
 	F(T, I64, reordered, "reordered", OPTIONAL)   \
 	F(T, I64, damaged, "damaged", OPTIONAL)       \
+	F(T, I64, rank, "rank", OPTIONAL)             \
 	F(T, TEXT, name, "name", OPTIONAL)            \
 	F(T, TEXT, text, "text", OPTIONAL)            \
 	F(T, TEXT, id, "id", OPTIONAL)                \

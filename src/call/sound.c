@@ -90,10 +90,22 @@ static void leg_free(struct sound_leg *l)
 	*l = (struct sound_leg){ 0 };
 }
 
+/* Another leg that tells of this one's speaker instead, if need be words. */
+static bool is_told_by_others(const struct sound_state_of_call *a, const struct sound_leg *l,
+			      bool words)
+{
+	bool others = false;
+	for (unsigned i = 0; i < a->legs_n; i++)
+		others |= a->legs[i].attached && a->legs[i].rank < l->rank &&
+			  a->legs[i].speaker == l->speaker && (!words || a->legs[i].worded);
+	return others;
+}
+
 static bool speaker_on(const struct sound_state_of_call *a, enum speaker who)
 {
 	for (unsigned i = 0; i < a->legs_n; i++)
-		if (a->legs[i].attached && a->legs[i].speaking && a->legs[i].speaker == who)
+		if (a->legs[i].attached && a->legs[i].speaking && a->legs[i].speaker == who &&
+		    !is_told_by_others(a, &a->legs[i], false))
 			return true;
 	return false;
 }
@@ -228,7 +240,8 @@ static void mark(struct session *s, enum sound_what what, unsigned leg, int64_t 
 {
 	struct sound_state_of_call *a = sound(s);
 	enum speaker who = leg < a->legs_n ? a->legs[leg].speaker : SPEAKER_NONE;
-	struct sound_mark m = { at_us, (uint8_t)what, (uint8_t)leg, (uint8_t)who };
+	struct sound_mark m = { at_us, (uint8_t)what, (uint8_t)leg, (uint8_t)who,
+				leg < a->legs_n ? a->legs[leg].rank : 0 };
 	uint32_t i = a->marks_n;
 	if (at_us < a->base.at_us) {
 		a->late_facts++;
@@ -347,6 +360,7 @@ static void put_name(struct draft *d, const struct sound_leg *l)
 static void attached(struct session *s, const struct told_fact *f)
 {
 	struct sound_leg *l = f->leg;
+	bool spoke = speaker_on(s->sound, f->h->speaker);
 	struct draft d;
 	begin_call(s, f);
 	s->sound->over_us = 0;
@@ -357,6 +371,7 @@ static void attached(struct session *s, const struct told_fact *f)
 	kept_set_clipped(&l->who, f->h->who, STREAM_BYTES);
 	l->rate_hz = f->h->value;
 	l->attached = true;
+	l->rank = (uint8_t)f->h->rank;
 	l->held = false;
 	l->attached_us = f->at_us;
 	mark(s, SOUND_ATTACHED, f->place, f->at_us);
@@ -366,6 +381,8 @@ static void attached(struct session *s, const struct told_fact *f)
 	json_put_i64(&d.o, "rate_hz", l->rate_hz);
 	put_name(&d, l);
 	draft_emit(s, &d);
+	if (spoke && !speaker_on(s->sound, f->h->speaker))
+		speech_heard(s, f->h->speaker, false, f->at_us);
 }
 
 static void held(struct session *s, const struct told_fact *f)
@@ -384,6 +401,7 @@ static void held(struct session *s, const struct told_fact *f)
 static void detached(struct session *s, const struct told_fact *f)
 {
 	struct span why = kept_clip(f->h->name, WORD_BYTES);
+	enum speaker speaker = f->h->speaker;
 	struct draft d;
 	if (!f->leg->attached) { /* the stream of those who had left before */
 		if (!any_attached(s->sound))
@@ -393,8 +411,8 @@ static void detached(struct session *s, const struct told_fact *f)
 	mark(s, SOUND_DETACHED, f->place, f->at_us);
 	f->leg->attached = f->leg->speaking = f->leg->hears = f->leg->held = false;
 	f->leg->detached_us = f->at_us;
-	if (!speaker_on(s->sound, f->h->speaker))
-		speech_heard(s, f->h->speaker, false, f->at_us);
+	bool goes_on = speaker != SPEAKER_NONE && speaker_on(s->sound, speaker);
+	speech_heard(s, speaker, goes_on, f->at_us);
 	begin(s, &d, EVENT_AUDIO_DETACHED, f);
 	pipeline_put_text(&d.o, "why", why);
 	json_put_i64(&d.o, "heard_ms", f->h->ms);
@@ -458,9 +476,20 @@ static void sounds(struct session *s, const struct told_fact *f)
 	mark(s, SOUND_SOUNDS, f->place, f->at_us);
 }
 
+/* Its leg, when it has one. */
+static struct sound_leg *leg_of(struct session *s, const struct told_fact *f)
+{
+	struct sound_state_of_call *a = sound(s);
+	unsigned place = leg_find(a, key_of(f->stream, f->h->leg));
+	return place == NO_LEG ? NULL : &a->legs[place];
+}
+
 static void dtmf(struct session *s, const struct told_fact *f)
 {
+	const struct sound_leg *l = leg_of(s, f);
 	struct draft d;
+	if (l && is_told_by_others(s->sound, l, false))
+		return;
 	sound(s)->digits++;
 	begin(s, &d, EVENT_DTMF, f);
 	d.e.text = kept_clip(f->h->text, WORD_BYTES);
@@ -514,16 +543,23 @@ static void transcript(struct session *s, const struct told_fact *f)
 			    .at_us = f->at_us,
 			    .end_us = f->at_us + f->h->ms * MS_US,
 			    .text = f->h->text };
-	if (in.text.n && in.speaker != SPEAKER_NONE)
-		transcript_heard(s, &in);
+	struct sound_leg *l = leg_of(s, f);
+	if (!in.text.n || in.speaker == SPEAKER_NONE || (l && is_told_by_others(s->sound, l, true)))
+		return;
+	if (l)
+		l->worded = true;
+	transcript_heard(s, &in);
 }
 
 static void transcriber(struct session *s, const struct told_fact *f)
 {
+	struct sound_leg *l = leg_of(s, f);
 	struct draft d;
-	kept_set_clipped(&sound(s)->transcriber, f->h->name, WORD_BYTES);
+	kept_set_clipped(&s->sound->transcriber, f->h->name, WORD_BYTES);
 	if (!span_is(f->h->name, "connected"))
 		transcript_unheard(s);
+	if (l)
+		l->worded &= span_is(f->h->name, "connected");
 	begin(s, &d, EVENT_TRANSCRIBER, f);
 	json_put_text(&d.o, "state", kept_span(&s->sound->transcriber));
 	pipeline_put_text(&d.o, "why", kept_clip(f->h->text, REASON_BYTES));

@@ -80,10 +80,24 @@ static void tell(const struct step *s, struct sound_found f)
 		s->found(s->user, &f);
 }
 
+enum { BOTH = 1u << SPEAKER_AI | 1u << SPEAKER_USER, MIXED = 1u << SPEAKER_NONE };
+
+/* Is its speaker to be measured here, or do others bring the same? */
+static bool counts(const struct sound_mix *m, unsigned leg)
+{
+	unsigned others = 0;
+	if (!m->rank[leg])
+		return true;
+	for (unsigned i = 0; i < SOUND_LEGS; i++)
+		others |= m->attached[i] && m->rank[i] < m->rank[leg] ? 1u << m->speaker[i] : 0;
+	bool all = m->speaker[leg] == SPEAKER_NONE && (others & BOTH) == BOTH;
+	return !all && !(others & 1u << m->speaker[leg]);
+}
+
 static bool speaks(const struct sound_mix *m, enum speaker who)
 {
 	for (unsigned i = 0; i < SOUND_LEGS; i++)
-		if (m->on[i] && m->speaker[i] == who)
+		if (m->on[i] && m->speaker[i] == who && counts(m, i))
 			return true;
 	return false;
 }
@@ -107,10 +121,9 @@ static bool silent_leg(const struct sound_mix *m, unsigned leg)
 
 static enum sound_state state_of(const struct sound_mix *m)
 {
-	const unsigned both = 1u << SPEAKER_AI | 1u << SPEAKER_USER, mixed = 1u << SPEAKER_NONE;
 	unsigned sounding = 0, silent = 0, known = 0;
 	for (unsigned i = 0; i < SOUND_LEGS; i++) {
-		if (!m->attached[i])
+		if (!m->attached[i] || !counts(m, i))
 			continue;
 		known |= 1u << m->speaker[i];
 		sounding += !silent_leg(m, i);
@@ -120,7 +133,7 @@ static enum sound_state state_of(const struct sound_mix *m)
 		return SOUND_STATE_NONE;
 	if (!sounding || silent)
 		return sounding ? SOUND_STATE_ONE_WAY : SOUND_STATE_SILENT;
-	return (known & both) == both || known & mixed ? SOUND_STATE_TWO_WAY : SOUND_STATE_SINGLE;
+	return (known & BOTH) == BOTH || known & MIXED ? SOUND_STATE_TWO_WAY : SOUND_STATE_SINGLE;
 }
 
 /* --- time passes --- */
@@ -378,6 +391,8 @@ void sound_mix_add(struct sound_mix *m, const struct sound_mark *mark,
 	pass(m, mark->at_us);
 	barge_times_out(&s);
 	m->speaker[mark->leg] = mark->what < SOUND_REST ? mark->speaker : m->speaker[mark->leg];
+	if (mark->what == SOUND_ATTACHED)
+		m->rank[mark->leg] = mark->rank;
 	on_mark[mark->what](&s, mark->leg);
 	voices(&s, ai, voice);
 	change_state(&s);

@@ -25,6 +25,7 @@ enum sound_what {
 struct sound_mark {
 	int64_t at_us;
 	uint8_t what, leg, speaker;
+	uint8_t rank; /* ATTACHED: of two legs with one speaker the lower counts */
 };
 
 /* Milliseconds in steps of 20 up to 1 s, of 100 up to 5 s, of 500 up to 20 s, and beyond. */
@@ -60,6 +61,7 @@ struct sound_mix {
 	int64_t at_us; /* everything before has been counted; 0: nothing yet */
 	uint8_t on[SOUND_LEGS], speaker[SOUND_LEGS];
 	bool attached[SOUND_LEGS], silent[SOUND_LEGS], sounded[SOUND_LEGS], held[SOUND_LEGS];
+	uint8_t rank[SOUND_LEGS];
 	bool resting, yielding; /* the caller has spoken over the assistant for long enough */
 	enum sound_state state;
 	int64_t barge_us; /* since when the caller speaks over the assistant; 0: not */

@@ -445,7 +445,9 @@ struct sound_leg {
 	unsigned index;
 	enum speaker speaker;
 	bool attached, speaking, measured, held;
-	bool hears; /* it has told of speech: the provider's word no longer counts */
+	bool worded;  /* its words have come */
+	bool hears;   /* it has told of speech: the provider's word no longer counts */
+	uint8_t rank; /* of two that bring the same speaker the lower tells of him */
 	int64_t rate_hz, attached_us, detached_us;
 	int16_t level, peak, noise; /* dBFS, tenths */
 	int64_t clipped, gaps, gap_ms, late, duplicates, reordered, damaged;

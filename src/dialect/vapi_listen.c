@@ -51,6 +51,7 @@ const struct media_dialect vapi_listen_media = {
 	.auth = MEDIA_AUTH_SOURCE,
 	.message_max = 256 * 1024,
 	.ends_by_close = true,
+	.rank = 2,
 	.we_dial = true,
 	.text = read_text,
 	.binary = read_binary,

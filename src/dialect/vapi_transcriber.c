@@ -63,6 +63,7 @@ const struct media_dialect vapi_transcriber_media = {
 	.auth = MEDIA_AUTH_SOURCE,
 	.message_max = 256 * 1024,
 	.ends_by_close = true,
+	.rank = 1,
 	.text = read_text,
 	.binary = read_binary,
 	.put_transcript = put_transcript,

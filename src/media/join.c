@@ -1,6 +1,7 @@
 #include "media/join.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "callmend/fault.h"
 
@@ -47,12 +48,47 @@ static int16_t sum(int16_t a, int16_t b)
 	return (int16_t)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
 }
 
-static void add(struct join_piece *to, struct join_piece *p)
+static void add(struct join_piece *to, const struct join_piece *p)
 {
 	for (unsigned i = 0; i < JOIN_SAMPLES; i++)
 		to->samples[i] = sum(to->samples[i], p->samples[i]);
 	to->dropped |= p->dropped;
-	free(p);
+}
+
+static void free_all(struct join_piece *p)
+{
+	while (p) {
+		struct join_piece *others = p->others;
+
+		free(p);
+		p = others;
+	}
+}
+
+/* Has it a side that none of a lower rank has? */
+static bool is_heard(const struct join_piece *all, const struct join_piece *p)
+{
+	unsigned taken = 0;
+
+	for (const struct join_piece *q = all; q; q = q->others)
+		taken |= q->rank < p->rank ? q->sides : 0;
+	return (p->sides & ~taken) || !p->rank;
+}
+
+static struct join_piece *join_all(struct join_piece *all)
+{
+	struct join_piece *others;
+
+	for (struct join_piece *p = all; p; p = p->others)
+		if (!is_heard(all, p))
+			memset(p->samples, 0, sizeof(p->samples));
+	if (!all)
+		return NULL;
+	others = take(all->others);
+	for (const struct join_piece *p = others; p; p = p->others)
+		add(all, p);
+	free_all(others);
+	return all;
 }
 
 /* What lies a window back is given up: nobody has taken it, or there was a long pause. */
@@ -61,7 +97,7 @@ static void make_room(struct join *j, int64_t at)
 	int64_t oldest = at - WINDOW + JOIN_SAMPLES;
 
 	for (unsigned i = 0; i < JOIN_PIECES && j->next_at < oldest; i++) {
-		free(take(*place_of(j, j->next_at)));
+		free_all(take(*place_of(j, j->next_at)));
 		j->next_at += JOIN_SAMPLES;
 	}
 	if (j->next_at < oldest)
@@ -94,10 +130,8 @@ bool join_put(struct join *j, struct join_piece *p)
 	struct join_piece **place = place_of(j, at);
 	if (p->at > j->newest_at)
 		j->newest_at = p->at;
-	if (*place)
-		add(*place, p);
-	else
-		*place = p;
+	p->others = *place;
+	*place = p;
 	return true;
 }
 
@@ -114,7 +148,7 @@ struct join_piece *join_next(struct join *j)
 {
 	j->begun = true;
 	while (j->newest_at && j->next_at <= j->newest_at && is_ready(j, j->next_at)) {
-		struct join_piece *p = take(*place_of(j, j->next_at));
+		struct join_piece *p = join_all(take(*place_of(j, j->next_at)));
 
 		j->next_at += JOIN_SAMPLES;
 		if (!p)
@@ -131,5 +165,5 @@ struct join_piece *join_next(struct join *j)
 void join_fini(struct join *j)
 {
 	for (unsigned i = 0; i < JOIN_PIECES; i++)
-		free(take(j->pieces[i]));
+		free_all(take(j->pieces[i]));
 }

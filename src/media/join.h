@@ -4,7 +4,10 @@
  * With one line every piece goes on at once. With several it waits until all lines have come as
  * far, JOIN_WAIT_MS at most: a line that stands still, or is behind, holds nobody up. What comes of
  * it afterwards is joined with what is next, later than it was spoken; pieces that would then be
- * ahead of everybody else are left out. */
+ * ahead of everybody else are left out.
+ *
+ * Of pieces of one time that have the same sides of the talk, those of the lowest rank are heard.
+ */
 #ifndef CALLMEND_MEDIA_JOIN_H
 #define CALLMEND_MEDIA_JOIN_H
 
@@ -27,8 +30,13 @@ struct join_piece {
 	uint32_t number; /* as it is taken: one more than the one before, unless dropped */
 	unsigned part;	 /* the line's, made up by the caller */
 	bool dropped;	 /* others before it were left out, on the line's side */
+	uint8_t sides;	 /* JOIN_CUSTOMER, JOIN_ASSISTANT: who is heard in it */
+	uint8_t rank;	 /* as in media_dialect */
+	struct join_piece *others; /* of the same time; the join's */
 	int16_t samples[JOIN_SAMPLES];
 };
+
+enum { JOIN_CUSTOMER = 1, JOIN_ASSISTANT = 2 };
 
 struct join {
 	bool begun;

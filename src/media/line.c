@@ -85,6 +85,7 @@ static void attached(struct media_line *l, unsigned i, const struct media_joined
 		.id = { l->stream, l->stream_n },
 		.party = joined ? joined->leg.label : (struct span){ 0 },
 		.who = joined ? joined->who : (struct span){ 0 },
+		.rank = l->dialect->rank,
 	};
 
 	l->legs[i].attached = true;

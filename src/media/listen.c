@@ -22,7 +22,7 @@ enum {
 	SAMPLES_PER_MS = LISTEN_RATE_HZ / 1000,
 	FRAME_SAMPLES = JOIN_SAMPLES,
 	MIX_WAIT_SAMPLES = 80 * SAMPLES_PER_MS, /* for a leg that is behind */
-	UNDER_WAY_MAX = 2 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
+	UNDER_WAY_MAX = 4 * LISTEN_BACK_MAX_MS / LISTEN_FRAME_MS,
 	SPARE_MAX = 8, /* frames that a listener has from the start */
 	LEVEL_FLOOR_DB = -90,
 	PAUSE_LAG_MS = 400, /* what has not come by then is a pause, where audio pauses */
@@ -277,6 +277,7 @@ struct listener_feed {
 	struct listener_feed *next;
 	struct listener *listener; /* a reference */
 	unsigned part;
+	enum listen_leg leg;
 	int64_t from_ms;
 	int64_t at;   /* the next frame's first sample, in samples of 8 kHz since 1970 */
 	bool dropped; /* before it */
@@ -322,7 +323,7 @@ static bool ends_of(const struct media_line *l, const struct listener_feed *f, i
 	*first = INT64_MAX;
 	*last = f->at ? least : 0; /* also when all have left */
 	for (unsigned i = 0; i < l->legs_n; i++) {
-		if (!is_wanted(l, i, f->listener->leg) || !leg_ring_end(l->legs[i].leg))
+		if (!is_wanted(l, i, f->leg) || !leg_ring_end(l->legs[i].leg))
 			continue;
 		int64_t end = begin_of(l->legs[i].leg) + leg_ring_end(l->legs[i].leg);
 		end = end > least ? end : least;
@@ -348,17 +349,36 @@ static void add_leg(const struct leg *leg, int64_t at, int32_t sum[FRAME_SAMPLES
 		sum[skip + late + (int64_t)i] += g711_ulaw_table[bytes[i]];
 }
 
+/* Who is heard in what a feed brings: of one who asks for a side nobody else. */
+static uint8_t sides_of(const struct media_line *l, const struct listener_feed *f)
+{
+	static const uint8_t of[] = { [SPEAKER_NONE] = JOIN_CUSTOMER | JOIN_ASSISTANT,
+				      [SPEAKER_AI] = JOIN_ASSISTANT,
+				      [SPEAKER_USER] = JOIN_CUSTOMER };
+	static const uint8_t asked[] = { [LISTEN_CUSTOMER] = JOIN_CUSTOMER,
+					 [LISTEN_ASSISTANT] = JOIN_ASSISTANT,
+					 [LISTEN_MIX] = JOIN_CUSTOMER | JOIN_ASSISTANT };
+	uint8_t sides = 0;
+
+	for (unsigned i = 0; i < l->legs_n; i++)
+		if (is_wanted(l, i, f->leg) && leg_ring_end(l->legs[i].leg))
+			sides |= of[l->legs[i].speaker];
+	return sides & asked[f->listener->leg];
+}
+
 static void fill_piece(const struct media_line *l, const struct listener_feed *f,
 		       struct join_piece *p)
 {
 	int32_t sum[FRAME_SAMPLES] = { 0 };
 
 	for (unsigned i = 0; i < l->legs_n; i++)
-		if (is_wanted(l, i, f->listener->leg))
+		if (is_wanted(l, i, f->leg))
 			add_leg(l->legs[i].leg, f->at, sum);
 	p->at = f->at;
 	p->part = f->part;
 	p->dropped = f->dropped;
+	p->rank = (uint8_t)l->dialect->rank;
+	p->sides = sides_of(l, f);
 	for (unsigned i = 0; i < FRAME_SAMPLES; i++)
 		p->samples[i] = (int16_t)(sum[i] > INT16_MAX   ? INT16_MAX
 					  : sum[i] < INT16_MIN ? INT16_MIN
@@ -442,7 +462,7 @@ void listen_line_over(struct media_line *l)
 	}
 }
 
-static void attach(struct media_line *l, struct listener *r, int64_t from_ms)
+static void feed(struct media_line *l, struct listener *r, enum listen_leg leg, int64_t from_ms)
 {
 	struct listener_feed *f = calloc(1, sizeof(*f));
 	struct feed_mail *begun = mail_new(r, run_feed_begun);
@@ -450,6 +470,7 @@ static void attach(struct media_line *l, struct listener *r, int64_t from_ms)
 	CHECK(f);
 	atomic_fetch_add(&r->refs, 1);
 	f->listener = r;
+	f->leg = leg;
 	f->part = begun->part = atomic_fetch_add(&r->parts, 1);
 	f->from_ms = from_ms;
 	f->next = l->feeds;
@@ -457,6 +478,16 @@ static void attach(struct media_line *l, struct listener *r, int64_t from_ms)
 	metric_add(METRIC_MEDIA_LISTENERS, 1);
 	shard_post_sure(r->home, &begun->mail);
 	pump(l, f);
+}
+
+/* Where other lines may bring one side of the talk, each is a feed of its own. */
+static void attach(struct media_line *l, struct listener *r, int64_t from_ms)
+{
+	bool apart = r->leg == LISTEN_MIX && l->dialect->rank;
+
+	feed(l, r, apart ? LISTEN_CUSTOMER : r->leg, from_ms);
+	if (apart)
+		feed(l, r, LISTEN_ASSISTANT, from_ms);
 }
 
 static bool is_of(const struct media_line *l, const struct listener *r)

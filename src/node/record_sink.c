@@ -114,7 +114,10 @@ static struct wav_shape shape_of(const struct line_record *l, const struct media
 static void open_leg(struct line_record *l, const struct media_frame *f)
 {
 	const struct recorder_leg leg = { .call = l->call,
-					  .note = { f->start_us, f->leg, f->speaker },
+					  .note = { .start_us = f->start_us,
+						    .leg = f->leg,
+						    .speaker = f->speaker,
+						    .rank = media_line_dialect(l->line)->rank },
 					  .shape = shape_of(l, f) };
 
 	l->raw[f->leg] = leg.shape.coding != WAV_PCM;

@@ -5,12 +5,20 @@
 #include "base/clock.h"
 #include "codecs/resample.h"
 
-enum { PIECES_PER_S = 10, PIECE_MAX = WAV_RATE_MAX / PIECES_PER_S, READY_MAX = PIECE_MAX * 4 };
+enum {
+	PIECES_PER_S = 10,
+	PIECE_MAX = WAV_RATE_MAX / PIECES_PER_S,
+	READY_MAX = PIECE_MAX * 4,
+	MIX_PIECE_MAX = MIX_RATE_MAX / PIECES_PER_S,
+	SIDES = 2
+};
 
 struct part {
 	struct wav wav;
-	bool left, right;
-	uint64_t from, at;	   /* in the mix, where it begins; frames read of the file */
+	uint8_t rank;
+	bool on[SIDES];		   /* left, right */
+	uint64_t from, until;	   /* in the mix */
+	uint64_t at;		   /* frames read of the file */
 	struct resample *resample; /* NULL: it has the rate of the mix */
 	int16_t ready[READY_MAX];  /* at that rate, not yet mixed */
 	size_t ready_n;
@@ -18,6 +26,7 @@ struct part {
 
 struct mix {
 	uint32_t rate_hz;
+	uint8_t least[MIX_PIECE_MAX][SIDES]; /* of the piece at hand: the lowest rank */
 	int64_t start_us;
 	uint64_t at;
 	size_t parts_n;
@@ -53,9 +62,11 @@ static int place(struct mix *m, struct part *p, const struct wav *w, struct faul
 	int64_t late_us = w->note.start_us - m->start_us;
 
 	p->wav = *w;
-	p->left = w->note.speaker != SPEAKER_AI;
-	p->right = w->note.speaker != SPEAKER_USER;
+	p->rank = (uint8_t)w->note.rank;
+	p->on[0] = w->note.speaker != SPEAKER_AI;
+	p->on[1] = w->note.speaker != SPEAKER_USER;
 	p->from = (uint64_t)late_us * m->rate_hz / SECOND_US;
+	p->until = p->from + w->frames * m->rate_hz / w->shape.rate_hz;
 	return w->shape.rate_hz == m->rate_hz
 		       ? 0
 		       : resample_new(&p->resample, w->shape.rate_hz, m->rate_hz, f);
@@ -114,14 +125,34 @@ static int16_t sum(int16_t a, int16_t b)
 	return (int16_t)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
 }
 
-static void add(int16_t *stereo, const struct part *p, size_t frames)
+static void add(int16_t *stereo, const struct part *p, const uint8_t (*least)[SIDES], size_t frames)
 {
-	for (size_t i = 0; i < frames; i++) {
-		if (p->left)
-			stereo[2 * i] = sum(stereo[2 * i], p->ready[i]);
-		if (p->right)
-			stereo[2 * i + 1] = sum(stereo[2 * i + 1], p->ready[i]);
-	}
+	for (size_t i = 0; i < frames; i++)
+		for (unsigned side = 0; side < SIDES; side++)
+			if (p->on[side] && p->rank <= least[i][side])
+				stereo[2 * i + side] = sum(stereo[2 * i + side], p->ready[i]);
+}
+
+static size_t within(uint64_t at, uint64_t begin, size_t frames)
+{
+	return at < begin ? 0 : at - begin > frames ? frames : (size_t)(at - begin);
+}
+
+static void rank_part(struct mix *m, const struct part *p, size_t frames)
+{
+	size_t until = within(p->until, m->at, frames);
+
+	for (size_t n = within(p->from, m->at, frames); n < until; n++)
+		for (unsigned side = 0; side < SIDES; side++)
+			if (p->on[side] && p->rank < m->least[n][side])
+				m->least[n][side] = p->rank;
+}
+
+static void rank_parts(struct mix *m, size_t frames)
+{
+	memset(m->least, UINT8_MAX, frames * sizeof(m->least[0]));
+	for (size_t i = 0; i < m->parts_n; i++)
+		rank_part(m, &m->parts[i], frames);
 }
 
 /* Mixes what this part has for the next frames; *upto: where its sound ends there, if it does. */
@@ -137,7 +168,7 @@ static int mix_part(const struct mix *m, struct part *p, int16_t *stereo, size_t
 	size_t want = frames - (size_t)skip;
 	TRY(make_ready(p, want, f));
 	size_t n = want < p->ready_n ? want : p->ready_n;
-	add(stereo + 2 * skip, p, n);
+	add(stereo + 2 * skip, p, m->least + skip, n);
 	memmove(p->ready, p->ready + n, (p->ready_n - n) * sizeof(p->ready[0]));
 	p->ready_n -= n;
 	*upto = n ? (size_t)skip + n : 0;
@@ -148,6 +179,7 @@ static int mix_piece(struct mix *m, int16_t *stereo, size_t frames, size_t *got,
 {
 	*got = 0;
 	memset(stereo, 0, frames * 2 * sizeof(*stereo));
+	rank_parts(m, frames);
 	for (size_t i = 0; i < m->parts_n; i++) {
 		size_t upto;
 

@@ -1,5 +1,6 @@
 /* The WAV files of a call's legs, put together on one clock: left the customer, right the
- * assistant; a leg that is nobody's alone is on both sides. One thread; blocks on the disk. */
+ * assistant; a leg that is nobody's alone is on both sides. Where several have a side, those of the
+ * lowest rank are heard. One thread; blocks on the disk. */
 #ifndef CALLMEND_RECORD_MIX_H
 #define CALLMEND_RECORD_MIX_H
 

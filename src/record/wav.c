@@ -150,7 +150,8 @@ static void read_note(struct wav *w, const uint8_t *p, size_t n)
 	w->has_note = true;
 	w->note = (struct wav_note){ .start_us = (int64_t)u64(p),
 				     .leg = p[9],
-				     .speaker = (enum speaker)p[10] };
+				     .speaker = (enum speaker)p[10],
+				     .rank = p[11] };
 }
 
 static bool is_letters(const uint8_t *p, size_t n)
@@ -369,7 +370,8 @@ static void put_note(uint8_t **p, const struct wav_note *note)
 	put(p, 1, 1);
 	put(p, note->leg, 1);
 	put(p, note->speaker, 1);
-	put(p, 0, 7);
+	put(p, note->rank, 1);
+	put(p, 0, 6);
 }
 
 void wav_head(const struct wav_shape *s, const struct wav_note *note, uint64_t bytes,

@@ -30,11 +30,12 @@ static inline unsigned wav_frame_bytes(const struct wav_shape *s)
 }
 
 /* Chunk "cmnd", 18 bytes, little-endian: i64 start_us, u8 version (1), u8 leg, u8 speaker (enum
- * speaker), 7 zero bytes. */
+ * speaker), u8 rank, 6 zero bytes. */
 struct wav_note {
 	int64_t start_us; /* wall clock of the first sample */
 	unsigned leg;
 	enum speaker speaker;
+	unsigned rank; /* of legs with the same speaker the one of the lowest is heard */
 };
 
 struct wav {

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { leftWav } from './lib/wav.mjs';
 import { mediaWorldFor } from './lib/media.mjs';
 import { until } from '../../tools/lib/wait.mjs';
-import { VapiTransportServer } from '../../tools/media-sim/index.mjs';
+import { VapiListenServer, VapiTransportServer } from '../../tools/media-sim/index.mjs';
 
-const w = mediaWorldFor({ before, after }, { audio: { recording: { on: true, keep_days: 3 } }, config: { recording: { min_free_bytes: 0 }, analyst: { lease_ms: 1000 } } },
+const w = mediaWorldFor({ before, after }, { audio: { listen: true, listen_socket: true, recording: { on: true, keep_days: 3 } }, config: { recording: { min_free_bytes: 0 }, analyst: { lease_ms: 1000 } } },
   (world) => world.mediaSource('twilio', 'phone'));
 const folder = () => join(w().product.stateDir, 'recordings');
 const files = (end = '') => (existsSync(folder()) ? readdirSync(folder(), { recursive: true }) : []).filter((name) => name.endsWith(end) && statSync(join(folder(), name)).isFile());
@@ -69,6 +69,37 @@ test('a call is recorded: left the customer, right the assistant', async () => {
   assert.equal(bytes[37], 2, 'channels');
   await until('the WAV files are gone', () => files('.wav').length === 0);
   assert.deepEqual(files().length, 1);
+});
+
+test('whom the listen socket brings besides the carrier is heard and recorded once: as the carrier has it', async (t) => {
+  const ringing = Int16Array.from({ length: 16000 * 60 }, (_, i) => 12000 * Math.sin(2 * Math.PI * 440 * i / 16000));
+  const sim = await new VapiListenServer({ announce: true, source: () => ({ customer: ringing, assistant: ringing }), play: { stay: true } }).listen();
+  t.after(() => sim.close());
+  const call = await w().running('twice', { phoneCallProviderId: 'CAtwice', monitor: { listenUrl: sim.listenUrl('twice') } });
+  const live = await w().product.live({ subscribe: null });
+  live.send({ type: 'listen', id: 'mix', call, leg: 'mix' });
+  await told(call, 'started');
+  const isLoud = (frame) => frame.samples.some((v) => Math.abs(v) > 3000);
+  await live.until('the listen socket alone', () => live.frames.slice(-10).filter(isLoud).length === 10);
+  const client = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: 'CAtwice' });
+  client.start();
+  let quiet = false; // the carrier has nothing but silence
+  const heard = live.until('the carrier alone', () => live.frames.length > 10 && !live.frames.slice(-10).some(isLoud)).finally(() => { quiet = true; });
+  for (let played = 0; !quiet || played < 2000; played += 500)
+    await client.play({ inbound: silent(500), outbound: silent(500) });
+  await heard;
+  assert.deepEqual(w().facts(call).filter((f) => f.heard === 'attached').map((f) => [f.name, f.rank]), [['vapi-listen', 2], ['vapi-listen', 2], ['twilio', undefined], ['twilio', undefined]]);
+  await client.stop();
+  await w().over('twice');
+  live.close();
+  const [made] = await ready(call);
+  const p = await peaks(made.id);
+  for (const side of [p.left, p.right]) {
+    const spans = side.flatMap((v, i) => (i % 2 === 0 ? [side[i + 1] - v] : []));
+    const longest = Math.max(...spans.map((_, i) => [...spans.slice(i), Infinity].findIndex((v) => v >= 6)));
+    assert.ok(spans.some((v) => v > 80), 'the listen socket before the carrier');
+    assert.ok(longest * p.ms >= 1500, `the carrier: ${longest * p.ms} ms of silence`);
+  }
 });
 
 test('a call over a transport: what we say is on the left', async (t) => {

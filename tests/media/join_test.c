@@ -26,6 +26,24 @@ static void drop(struct join *j)
 	free(j);
 }
 
+static bool put_ranked(struct join *j, unsigned part, int64_t nth, int16_t loud, uint8_t rank,
+		       uint8_t sides)
+{
+	struct join_piece *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	p->at = NOW + nth * JOIN_SAMPLES;
+	p->part = part;
+	p->rank = rank;
+	p->sides = sides;
+	for (unsigned i = 0; i < JOIN_SAMPLES; i++)
+		p->samples[i] = loud;
+	bool good = join_put(j, p);
+	if (!good)
+		free(p);
+	return good;
+}
+
 static bool put(struct join *j, unsigned part, int64_t nth, int16_t loud, bool dropped)
 {
 	struct join_piece *p = calloc(1, sizeof(*p));
@@ -97,6 +115,31 @@ static void two_lines_are_added(void **state)
 	assert_true(put(j, 0, 2, -32000, false));
 	takes(j, 2, 2, INT16_MIN);
 	assert_null(join_next(j));
+	drop(j);
+}
+
+static void whom_several_lines_bring_is_heard_once(void **state)
+{
+	enum { BOTH = JOIN_CUSTOMER | JOIN_ASSISTANT };
+	struct join *j = join_new(3);
+
+	(void)state;
+	/* In whatever order: the customer of the first, the assistant of the second alone. */
+	assert_true(put_ranked(j, 1, 0, 100, 2, JOIN_CUSTOMER));
+	assert_true(put_ranked(j, 0, 0, 20, 0, JOIN_CUSTOMER));
+	assert_true(put_ranked(j, 2, 0, 3, 2, JOIN_ASSISTANT));
+	takes(j, 0, 0, 23);
+	assert_true(put_ranked(j, 0, 1, 20, 0, BOTH));
+	assert_true(put_ranked(j, 1, 1, 100, 2, JOIN_CUSTOMER));
+	assert_true(put_ranked(j, 2, 1, 3, 2, JOIN_ASSISTANT));
+	takes(j, 1, 1, 20);
+	/* The first brings nothing more: they are heard instead. */
+	join_end(j, 0);
+	assert_true(put_ranked(j, 1, 2, 100, 2, JOIN_CUSTOMER));
+	assert_true(put_ranked(j, 2, 2, 3, 2, JOIN_ASSISTANT));
+	takes(j, 2, 2, 103);
+	assert_true(put_ranked(j, 1, 3, 100, 2, BOTH));
+	assert_true(put_ranked(j, 2, 3, 3, 1, BOTH));
 	drop(j);
 }
 
@@ -198,6 +241,7 @@ int main(void)
 		cmocka_unit_test(one_line_waits_for_nobody),
 		cmocka_unit_test(what_the_line_left_out_is_missing_in_the_numbers),
 		cmocka_unit_test(two_lines_are_added),
+		cmocka_unit_test(whom_several_lines_bring_is_heard_once),
 		cmocka_unit_test(who_stands_still_holds_nobody_up),
 		cmocka_unit_test(who_is_behind_is_heard_later),
 		cmocka_unit_test(what_was_before_may_come_line_by_line),

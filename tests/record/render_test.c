@@ -31,7 +31,7 @@ static struct fault oops;
 /* A leg with a tone from one second on, for two. */
 static struct wav tone_leg(enum speaker speaker, struct wav_shape shape, int64_t late_ms)
 {
-	struct wav_note note = { START_US + late_ms * MS_US, 0, speaker };
+	struct wav_note note = { START_US + late_ms * MS_US, 0, speaker, 0 };
 	uint8_t head[WAV_HEAD_BYTES];
 	char path[] = "/tmp/callmend-leg-XXXXXX";
 	int fd = mkstemp(path);
@@ -104,6 +104,29 @@ static void legs_are_placed_on_one_clock(void **state)
 			(int)loudness(all, 16000, (unsigned)quiet[i][2], quiet[i][0], quiet[i][1]),
 			0, 20);
 	}
+	for (size_t i = 0; i < 3; i++)
+		close(legs[i].fd);
+}
+
+/* Both are on a line of a higher rank, the customer from 1.5 s on also on one of his own. */
+static void a_leg_of_higher_rank_is_heard_where_no_other_is(void **state)
+{
+	(void)state;
+	static int16_t all[2 * 8000 * 10];
+	struct wav legs[] = { tone_leg(SPEAKER_USER, ulaw8, 0), tone_leg(SPEAKER_AI, ulaw8, 0),
+			      tone_leg(SPEAKER_USER, ulaw8, 1500) };
+	scoped(mix) *m = NULL;
+	size_t n;
+
+	legs[0].note.rank = legs[1].note.rank = 2;
+	assert_ok(mix_new(&m, legs, 3, &oops));
+	assert_ok(mix_read(m, all, 8000 * 10, &n, &oops));
+	assert_int_equal(n, 8000 * 55 / 10);
+	/* The customer: of the first line until 1.5 s; then of the other, quiet until 2.5 s. */
+	assert_in_range((int)loudness(all, 8000, 0, 1.05, 1.45), 8000, 9000);
+	assert_in_range((int)loudness(all, 8000, 0, 1.55, 2.45), 0, 20);
+	assert_in_range((int)loudness(all, 8000, 0, 2.55, 4.45), 8000, 9000);
+	assert_in_range((int)loudness(all, 8000, 1, 1.05, 2.95), 8000, 9000);
 	for (size_t i = 0; i < 3; i++)
 		close(legs[i].fd);
 }
@@ -288,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(legs_are_placed_on_one_clock),
+		cmocka_unit_test(a_leg_of_higher_rank_is_heard_where_no_other_is),
 		cmocka_unit_test(sums_do_not_turn_over),
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(long_recordings_have_coarser_peaks),

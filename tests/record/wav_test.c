@@ -384,9 +384,10 @@ static void our_head(void **state)
 	static const struct wav_shape shapes[] = { { WAV_PCM, 1, 16, 16000 },
 						   { WAV_ALAW, 1, 8, 8000 },
 						   { WAV_ULAW, 1, 8, 8000 } };
-	const struct wav_note note = { INT64_C(1790000000123456), 5, SPEAKER_AI };
+	struct wav_note note = { INT64_C(1790000000123456), 5, SPEAKER_AI, 0 };
 
 	for (size_t i = 0; i < 6; i++) {
+		note.rank = (unsigned)i % 3;
 		struct buf b = { 0 };
 		uint8_t head[WAV_HEAD_BYTES];
 		struct wav w;
@@ -402,6 +403,7 @@ static void our_head(void **state)
 		assert_int_equal(w.note.start_us, note.start_us);
 		assert_int_equal(w.note.leg, 5);
 		assert_int_equal(w.note.speaker, SPEAKER_AI);
+		assert_int_equal(w.note.rank, i % 3);
 		assert_false(w.ends_early);
 		close(w.fd);
 	}

@@ -375,6 +375,85 @@ static void words_come_from_one_side(void **state)
 	sim_fini(&sim);
 }
 
+/* Over one socket, and 300 ms later over another that stands beside it. */
+static void hear_twice(struct sim *sim, enum heard_kind kind, unsigned leg, int64_t ms)
+{
+	struct heard h = fact(kind, leg, ms + 300);
+	hear(sim, kind, leg, ms);
+	sim_pass(sim, 300);
+	hear_all(sim, "beside", &h, 1);
+}
+
+static void attach_beside(struct sim *sim, int64_t ms)
+{
+	struct heard h[2] = { fact(HEARD_ATTACHED, 0, ms), fact(HEARD_ATTACHED, 1, ms) };
+	for (int i = 0; i < 2; i++) {
+		h[i].name = SPAN("vapi-listen");
+		h[i].rank = 2;
+	}
+	hear_all(sim, "beside", h, 2);
+}
+
+static void who_is_heard_twice_counts_once(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach_beside(&sim, 0);
+	attach(&sim);
+	hear_twice(&sim, HEARD_SPEECH_STARTED, 0, 1000);
+	hear_twice(&sim, HEARD_SPEECH_STOPPED, 0, 3000);
+	hear_twice(&sim, HEARD_SPEECH_STARTED, 1, 4000);
+	hear_twice(&sim, HEARD_SPEECH_STOPPED, 1, 6000);
+	hear_twice(&sim, HEARD_DTMF, 0, 7000);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'talk_ms':{'ai':2000,'user':2000}", "'digits':1", "'overlap_ms':0",
+	      "'response':{'count':1,'p50_ms':1000,'p90_ms':1000,'max_ms':1000}");
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", NULL), 2);
+	assert_int_equal(sim_count(&sim, "'type':'dtmf'", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void what_no_other_leg_brings_counts_where_it_is_heard(void **state)
+{
+	struct sim sim;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	attach_beside(&sim, 0);
+	hear_twice(&sim, HEARD_SPEECH_STARTED, 0, 1000);
+	hear(&sim, HEARD_DETACHED, 0, 2000); /* who is beside goes on for him */
+	hear(&sim, HEARD_DETACHED, 1, 2000);
+	struct heard stops = fact(HEARD_SPEECH_STOPPED, 0, 5000);
+	sim_pass(&sim, 3000);
+	hear_all(&sim, "beside", &stops, 1);
+	sim_pass(&sim, 2000);
+	SHOWS(&sim, "'talk_ms':{'ai':0,'user':4000}", "'state':'two_way'");
+	assert_int_equal(sim_count(&sim, "'type':'speech.started'", NULL), 1);
+	assert_int_equal(sim_count(&sim, "'type':'speech.stopped'", "'speech_ms':4000", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
+static void words_of_a_leg_beside_others_are_theirs(void **state)
+{
+	struct sim sim;
+	struct heard h;
+	(void)state;
+	begin(&sim, "");
+	attach(&sim);
+	attach_beside(&sim, 0);
+	h = fact(HEARD_TRANSCRIPT, 0, 1000);
+	h.text = SPAN("good morning"), h.final = true, h.ms = 500;
+	sim_pass(&sim, 2000);
+	hear_all(&sim, "s1", &h, 1);
+	hear_all(&sim, "beside", &h, 1);
+	assert_int_equal(sim_count(&sim, "'type':'transcript.final'", "good morning", NULL), 1);
+	sim_check_replay(&sim);
+	sim_fini(&sim);
+}
+
 static void every_fact_has_its_event(void **state)
 {
 	struct sim sim;
@@ -774,6 +853,9 @@ int main(void)
 		cmocka_unit_test(a_turn_begins_with_the_voice_whatever_the_clock),
 		cmocka_unit_test(a_provider_ahead_rests_the_sound),
 		cmocka_unit_test(words_come_from_one_side),
+		cmocka_unit_test(who_is_heard_twice_counts_once),
+		cmocka_unit_test(what_no_other_leg_brings_counts_where_it_is_heard),
+		cmocka_unit_test(words_of_a_leg_beside_others_are_theirs),
 		cmocka_unit_test(every_fact_has_its_event),
 		cmocka_unit_test(audio_alone_is_a_call),
 		cmocka_unit_test(who_is_held_is_neither_dead_nor_one_way),

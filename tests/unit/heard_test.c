@@ -23,6 +23,7 @@ static struct heard sample(void)
 			       .duplicates = 6,
 			       .reordered = 7,
 			       .damaged = 8,
+			       .rank = 2,
 			       .name = SPAN("deepgram"),
 			       .text = SPAN("say \"hi\"\n\xC3\xA9"),
 			       .id = SPAN("r1"),
@@ -49,6 +50,7 @@ static void same(const struct heard *a, const struct heard *b)
 	X(duplicates)
 	X(reordered)
 	X(damaged)
+	X(rank)
 #undef X
 #define X(member) assert_true(span_eq(a->member, b->member));
 	X(name) X(text) X(id) X(party) X(who)
