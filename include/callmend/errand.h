@@ -15,8 +15,11 @@ struct errand {
 	const struct command *command; /* EFFECT_SOCKET, EFFECT_RECORDER */
 	/* No effect, but how things stand, told after a start and with every change: recordings of
 	 * this call that begin from now on are paused (record-pause), or no longer are
-	 * (record-resume; what is paused stays so). Nobody asks what came of it. */
+	 * (record-resume; what is paused stays so). Nobody asks what came of it. since_us: paused
+	 * since then (wall clock); of streams that find their call later what came after it is not
+	 * to be kept. */
 	bool standing;
+	int64_t since_us;
 	/* What came of it: DONE, NOT_SENT or UNKNOWN, the last two with why. */
 	enum outcome_end end;
 	struct fault why;

@@ -421,7 +421,10 @@ static void recorder_outcome(struct session *s, struct held_command *h, enum com
 {
 	if (part != PART_DONE && part != PART_UNKNOWN)
 		return;
-	s->commands.recording_paused = h->c.verb == COMMAND_RECORD_PAUSE;
+	bool pause = h->c.verb == COMMAND_RECORD_PAUSE;
+	if (pause && !s->commands.recording_paused)
+		s->commands.recording_paused_us = h->requested_us;
+	s->commands.recording_paused = pause;
 	h->recorder_done = part == PART_DONE;
 }
 
@@ -465,6 +468,11 @@ void commands_outcome(struct session *s, const struct open_effect *e, const stru
 bool session_recording_paused(const struct session *s)
 {
 	return s->commands.recording_paused && !s->status.ended;
+}
+
+int64_t session_recording_paused_us(const struct session *s)
+{
+	return s->commands.recording_paused_us;
 }
 
 void commands_effect_seen(struct session *s, struct held_command *h, const char *evidence)

@@ -67,6 +67,8 @@ void session_open_effects(const struct session *,
 /* The recordings of this call that there are, and any that begin, are to leave out what comes: as
  * the last such command says that was not rejected. Not once the call has ended. */
 bool session_recording_paused(const struct session *);
+/* Since when: that was asked for. */
+int64_t session_recording_paused_us(const struct session *);
 
 /* Legs of its audio that are attached: after replay the host tells DETACHED of them
  * (callmend/heard.h), since their sockets went with the process. Calls `each` per leg; `stream` is

@@ -336,6 +336,7 @@ struct commands_state {
 	struct held_command *items; /* heap, oldest first */
 	uint32_t n, cap;
 	bool recording_paused; /* by the last command of that kind that was not rejected */
+	int64_t recording_paused_us;
 };
 
 /* --- sentiment.c --- */

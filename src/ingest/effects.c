@@ -381,6 +381,9 @@ static void tell_recorder(struct lane *l, const struct call_entry *c)
 				     .call = c->id,
 				     .command = &s->command,
 				     .standing = true,
+				     .since_us = c->recording_paused
+							 ? session_recording_paused_us(c->session)
+							 : 0,
 				     .done = on_standing_done };
 	carrier->run(carrier->user, &s->errand);
 }

@@ -1,8 +1,9 @@
 /* Happy path: begin when the line's format is known; a file for each leg with its first frame;
  * moved to the call when it is known; closed with the line.
  *
- * Pauses: every shard knows the calls that are paused (an errand goes to each of them), so that a
- * line that begins, or finds its call, is paused from its next frame on.
+ * Pauses: every shard knows the calls that are paused (an errand goes to each of them), and since
+ * when, so that a line that begins, or finds its call, is paused from its next frame on, and what
+ * it had recorded of the pause before is silence.
  *
  * Failure modes: the recorder gives up a leg (disk full ...) - all legs of the line end, the fact
  * is told, the call goes on; no block free - the recorder counts what is left out. */
@@ -20,6 +21,7 @@ enum { LEFT_MAX = 16 };
 struct left_leg {
 	struct recording *recording;
 	int64_t start_us;
+	uint32_t rate_hz;
 };
 
 struct line_record {
@@ -28,6 +30,7 @@ struct line_record {
 	struct uuid call; /* or one made up while it is not known */
 	struct recording *legs[HEARD_LEGS_MAX];
 	int64_t start_us[HEARD_LEGS_MAX];
+	uint32_t rate_hz[HEARD_LEGS_MAX];
 	bool raw[HEARD_LEGS_MAX]; /* frames go into the file as they come */
 	int64_t most_ms;	  /* of legs that are over */
 	struct left_leg left[LEFT_MAX];
@@ -39,6 +42,7 @@ struct line_record {
 /* A call whose recordings are paused as soon as they begin. */
 struct paused_call {
 	struct uuid call;
+	int64_t since_us;
 	UT_hash_handle hh;
 };
 
@@ -120,6 +124,7 @@ static void open_leg(struct line_record *l, const struct media_frame *f)
 						    .rank = media_line_dialect(l->line)->rank },
 					  .shape = shape_of(l, f) };
 
+	l->rate_hz[f->leg] = f->rate_hz;
 	l->raw[f->leg] = leg.shape.coding != WAV_PCM;
 	l->legs[f->leg] = recorder_open(l->sink->recorder, &leg);
 	recorder_pause(l->legs[f->leg], l->paused);
@@ -170,6 +175,22 @@ static void pause_line(struct line_record *l, bool paused)
 		tell(l, paused ? "paused" : "resumed", "");
 }
 
+static int64_t position_of(int64_t at_us, int64_t start_us, uint32_t rate_hz)
+{
+	return at_us > start_us ? (at_us - start_us) * rate_hz / SECOND_US : 0;
+}
+
+static void blank_line(struct line_record *l, int64_t since_us)
+{
+	for (unsigned i = 0; i < HEARD_LEGS_MAX; i++)
+		if (l->legs[i])
+			recorder_blank(l->legs[i],
+				       position_of(since_us, l->start_us[i], l->rate_hz[i]));
+	for (unsigned i = 0; i < l->left_n; i++)
+		recorder_blank(l->left[i].recording,
+			       position_of(since_us, l->left[i].start_us, l->left[i].rate_hz));
+}
+
 static struct sink_shard *at(struct record_sink *s, struct shard *here)
 {
 	return &s->shards[shard_index(here)];
@@ -183,13 +204,14 @@ static struct paused_call *find_paused(const struct sink_shard *s, const struct 
 	return p;
 }
 
-static void note_paused(struct sink_shard *s, const struct uuid *call)
+static void note_paused(struct sink_shard *s, const struct uuid *call, int64_t since_us)
 {
 	struct paused_call *p = find_paused(s, call) ? NULL : calloc(1, sizeof(*p));
 
 	if (!p)
 		return;
 	p->call = *call;
+	p->since_us = since_us;
 	HASH_ADD(hh, s->paused, call, sizeof(p->call), p);
 }
 
@@ -211,7 +233,7 @@ static void pause_here(struct sink_shard *s, struct errand *e)
 	struct line_record *l;
 
 	if (e->standing && pause)
-		note_paused(s, &e->call);
+		note_paused(s, &e->call, e->since_us);
 	if (!pause)
 		forget_paused(s, &e->call);
 	DL_FOREACH(s->lines, l)
@@ -221,6 +243,8 @@ static void pause_here(struct sink_shard *s, struct errand *e)
 		found = true;
 		if (pause || !e->standing)
 			pause_line(l, pause);
+		if (pause && e->standing)
+			blank_line(l, e->since_us);
 	}
 	if (found)
 		e->end = OUTCOME_DONE;
@@ -289,8 +313,11 @@ static void on_bound(void *user, struct media_line *line)
 			recorder_move(l->legs[i], &call);
 	for (unsigned i = 0; i < l->left_n; i++)
 		recorder_move(l->left[i].recording, &call);
-	if (find_paused(at(l->sink, media_line_shard(line)), &call))
-		pause_line(l, true);
+	const struct paused_call *p = find_paused(at(l->sink, media_line_shard(line)), &call);
+	if (!p)
+		return;
+	pause_line(l, true);
+	blank_line(l, p->since_us);
 }
 
 static void on_frame(void *user, const struct media_frame *f)
@@ -318,7 +345,8 @@ static void on_leg_over(void *user, unsigned leg)
 	l->most_ms = recorded_ms(l);
 	if (l->left_n == LEFT_MAX)
 		close_oldest(l);
-	l->left[l->left_n++] = (struct left_leg){ take(l->legs[leg]), l->start_us[leg] };
+	l->left[l->left_n++] =
+		(struct left_leg){ take(l->legs[leg]), l->start_us[leg], l->rate_hz[leg] };
 }
 
 static void on_end(void *user, const char *why)

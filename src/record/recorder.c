@@ -355,6 +355,28 @@ static void run_move(struct recorder *r, struct task *t)
 	free(m);
 }
 
+struct blank {
+	struct task task;
+	struct recording *recording;
+	int64_t from; /* byte of the data */
+};
+
+/* What the file does not have is silence: what comes next fills it up. */
+static void run_blank(struct recorder *r, struct task *t)
+{
+	struct blank *b = CONTAINER_OF(t, struct blank, task);
+	struct recording *rec = b->recording;
+
+	(void)r;
+	if (rec->fd >= 0 && b->from < rec->written) {
+		if (ftruncate(rec->fd, WAV_HEAD_BYTES + b->from))
+			fail_errno(rec, errno);
+		else
+			rec->written = b->from;
+	}
+	free(b);
+}
+
 /* A head that cannot be written any more stays as it is: readers go by the length of the file. */
 static void run_close(struct recorder *r, struct task *t)
 {
@@ -560,6 +582,18 @@ void recorder_move(struct recording *rec, const struct uuid *call)
 	CHECK(m);
 	*m = (struct move){ .task.run = run_move, .recording = rec, .call = *call };
 	post(rec->recorder, &m->task);
+}
+
+void recorder_blank(struct recording *rec, int64_t position)
+{
+	struct blank *b = malloc(sizeof(*b));
+
+	CHECK(b);
+	*b = (struct blank){ .task.run = run_blank,
+			     .recording = rec,
+			     .from = position > 0 ? position * rec->each : 0 };
+	send_block(rec);
+	post(rec->recorder, &b->task);
 }
 
 void recorder_close(struct recording *rec, int64_t start_us)

@@ -52,6 +52,9 @@ struct recording *recorder_open(struct recorder *, const struct recorder_leg *);
 /* It belongs to this call from now on: its file moves there. Allocates. */
 void recorder_move(struct recording *, const struct uuid *call);
 
+/* What it has from here on (in samples, as below) is silence. Allocates. */
+void recorder_blank(struct recording *, int64_t position);
+
 /* All below: one thread at a time for each recording; no locks, nothing is allocated. */
 
 /* `bytes` are whole samples of the shape, the first of them at `position` (in samples since the leg

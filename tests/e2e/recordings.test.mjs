@@ -212,6 +212,37 @@ test('paused: silence of the same length; resumed; written down with who and why
   assert.equal((await command('00000000-0000-7000-8000-000000000009', 'pause')).status, 404);
 });
 
+test('a stream that finds its paused call late: what it had of the pause is taken back, and nothing of before', async () => {
+  const { id, call, client } = await phoneCall('late');
+  await client.play({ inbound: silent(500), outbound: silent(500) });
+  await told(call, 'started');
+  const stranger = await w().connect('twilio', 'phone', { tracks: ['inbound'], callId: 'CAelsewhere' });
+  stranger.start();
+  let over = false, spoken = 0;
+  const speaking = (async () => {
+    for (; !over; spoken++)
+      await stranger.play({ inbound: tone(500) });
+  })();
+  const speaks = (pieces, from = spoken) => until('it is spoken', () => spoken >= from + pieces);
+  const { call: from } = await until('a call of its own', () => w().facts().find((f) => f.heard === 'unbound' && f.stream === stranger.streamId));
+  await speaks(4);
+  const asked = (await command(call, 'pause')).body;
+  assert.equal(asked.state, 'effect_seen');
+  const paused = Date.now();
+  await speaks(6);
+  await w().product.must('POST', `/api/v1/calls/${call}/audio`, { from });
+  await until('it is paused, too', () => w().facts(call).some((f) => f.heard === 'recording' && f.name === 'paused' && f.stream === stranger.streamId));
+  over = true;
+  await speaking;
+  await Promise.all([stranger.stop(), client.stop()]);
+  await w().over(id);
+  const [made] = await ready(call);
+  const p = await peaks(made.id);
+  const loudAt = p.left.flatMap((v, i) => (i % 2 === 0 && p.left[i + 1] - v > 80 ? [Date.parse(made.started_at) + i / 2 * p.ms] : []));
+  assert.ok(loudAt.filter((at) => at < paused).length >= 10, 'what was before');
+  assert.ok(Math.max(...loudAt) < paused + 1000, `loud ${Math.max(...loudAt) - paused} ms into the pause`);
+});
+
 test('killed while paused: what is recorded after the start is paused, too, until somebody resumes it', async () => {
   const { product } = w();
   const { id, call, client } = await phoneCall('kept');
@@ -223,7 +254,7 @@ test('killed while paused: what is recorded after the start is paused, too, unti
   await product.ready();
   const again = await w().connect('twilio', 'phone', { tracks: ['inbound', 'outbound'], callId: `CA${id}` });
   again.start();
-  await again.play({ inbound: silent(200), outbound: silent(200) }); // until its call is known nobody knows that it is paused
+  await again.play({ inbound: tone(200), outbound: tone(200) }); // until its call is known nobody knows that it is paused
   await until('it is known whose it is', () => w().facts(call).some((f) => f.heard === 'attached' && f.stream === again.streamId));
   await again.play({ inbound: tone(1500), outbound: silent(1500) });
   await until('paused again', () => w().facts(call).filter((f) => f.heard === 'recording' && f.name === 'paused').length === 2);

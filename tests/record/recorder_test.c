@@ -190,6 +190,37 @@ static void gaps_and_overlaps(void **state)
 	}
 }
 
+static void what_was_written_is_taken_back(void **state)
+{
+	(void)state;
+	struct recorder *r = recorder_with((struct recorder_config){ 0 });
+	struct recording *rec = leg_open(r, 0, WAV_ULAW), *all = leg_open(r, 1, WAV_PCM);
+
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(write_frame(rec, i * 160, i), 0);
+		assert_int_equal(write_frame(all, i * 80, i), 0);
+		if (i == 199) {
+			recorder_blank(rec, 100 * 160);
+			recorder_blank(all, -5);
+		}
+	}
+	assert_int_equal(recorder_ms(rec), 6000);
+	recorder_blank(rec, 301 * 160);
+	recorder_close(rec, START_US);
+	recorder_close(all, START_US);
+	recorder_free(r);
+	struct wav w = opened(0), v = opened(1);
+	assert_int_equal(w.frames, 300 * 160);
+	assert_frame(&w, 99 * 160, 99);
+	assert_silence(&w, 100 * 160, 100 * 160, 0xff);
+	assert_frame(&w, 200 * 160, 200);
+	assert_silence(&v, 0, 200 * 160, 0);
+	assert_frame(&v, 200 * 160, 200);
+	assert_frame(&v, 299 * 160, 299);
+	close(w.fd);
+	close(v.fd);
+}
+
 static void paused_is_silence_of_the_same_length(void **state)
 {
 	(void)state;
@@ -521,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_in_order),
 		cmocka_unit_test(gaps_and_overlaps),
+		cmocka_unit_test(what_was_written_is_taken_back),
 		cmocka_unit_test(paused_is_silence_of_the_same_length),
 		cmocka_unit_test(several_threads),
 		cmocka_unit_test(a_recording_moves_to_its_call),

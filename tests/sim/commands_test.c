@@ -325,6 +325,9 @@ static void pausing_the_recording(void **state)
 				   "'reason':'card'", "the recorder has paused", NULL),
 			 1);
 	assert_true(session_recording_paused(sim.s));
+	int64_t since_us = session_recording_paused_us(sim.s);
+	assert_true(since_us >= SIM_START_US && since_us <= sim.now_us);
+	sim_pass(&sim, 1000);
 	sim_command(&sim, 2, "'verb':'record-pause','key':'k1'"); /* the same */
 	assert_int_equal(sim.effects_n, 1);
 	sim_command(&sim, 3, "'verb':'record-pause'"); /* another, and the recorder says the same */
@@ -332,6 +335,7 @@ static void pausing_the_recording(void **state)
 	assert_true(sim_command_is(&sim, 3, "effect_seen"));
 	sim_restart(&sim);
 	assert_true(session_recording_paused(sim.s));
+	assert_int_equal(session_recording_paused_us(sim.s), since_us);
 	sim_command(&sim, 4, "'verb':'record-resume'");
 	sim_ended(&sim, 2, OUTCOME_DONE);
 	assert_int_equal(sim_count(&sim, "'state':'effect_seen'", "the recorder goes on", NULL), 1);
