@@ -142,11 +142,13 @@ struct media_dialect {
 	const char *grpc_path; /* not NULL: messages of this gRPC method, all binary, instead of a
 				  WebSocket's; the source is found by its credential ... */
 	const char *sources;   /* ... among the sources of this dialect */
-	bool tells_calls; /* the stream is the platform's news of a call: one of its own is made at
-			     once when it names no other, and lasts as long as its audio */
-	unsigned rank;	  /* of streams of a call that bring the same speaker, the one of the lowest
-			     is recorded, measured and mixed. 0: the carrier's */
-	bool we_dial;	  /* we are the client (Vapi's listen socket and transport) */
+	bool tells_calls;  /* the stream is the platform's news of a call: one of its own is made at
+			      once when it names no other, and lasts as long as its audio */
+	bool stamps_waver; /* at_ms comes of a wall clock: where frames have numbers, what is
+			      missing is known by these, and by at_ms only from 1 s on */
+	unsigned rank; /* of streams of a call that bring the same speaker, the one of the lowest
+			  is recorded, measured and mixed. 0: the carrier's */
+	bool we_dial;  /* we are the client (Vapi's listen socket and transport) */
 	/* The state is MEDIA_STATE_BYTES of zeroed, 16-byte aligned memory of the connection. */
 	/* Before the first message, `about` is read only during the call. NULL: nothing to do. */
 	void (*open)(void *state, const struct media_about *about);

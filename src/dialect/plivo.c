@@ -130,6 +130,7 @@ const struct media_dialect plivo_media = {
 	.auth = MEDIA_AUTH_SOURCE,
 	.message_max = MEDIA_STREAM_MESSAGE_MAX,
 	.ends_by_close = true,
+	.stamps_waver = true,
 	.open = open_stream,
 	.text = media_stream_text,
 	.put_audio = put_audio,

@@ -100,6 +100,7 @@ int leg_init(struct leg *l, const struct leg_config *c, struct fault *f)
 	l->whole_packets = c->codec->bits_per_sample == 0;
 	l->as_it_is = c->codec->wav_format == 7;
 	l->place.rate_hz = y.rate_hz;
+	l->place.stamps_waver = c->stamps_waver;
 	l->level.level_db = l->level.peak_db = l->level.noise_db = LEG_FLOOR_DB;
 	place_parts(l, &y);
 	vad_init(&l->vad, 8000);

@@ -53,6 +53,7 @@ struct leg_config {
 	bool dtmf;	   /* listen for tones in the sound */
 	bool rests;	   /* whose it is may say nothing: digital silence is not told */
 	bool pauses; /* nothing for a while means that nobody sends: neither silence nor loss */
+	bool stamps_waver; /* as in media_dialect */
 };
 
 enum {

@@ -33,6 +33,7 @@ struct leg_order {
 struct leg_place {
 	uint32_t rate_hz;
 	bool begun, stamped; /* stamped: the platform gives at_ms */
+	bool stamps_waver;   /* as in media_dialect */
 	int64_t start_us;    /* wall clock of position 0 */
 	int64_t early_us;    /* by so much the start has been moved back in all */
 	int64_t stamp_ms;    /* at_ms of position 0 */

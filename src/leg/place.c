@@ -51,11 +51,13 @@ static void stamp(struct leg_place *c, int64_t at_ms, int64_t position)
 	c->stamp_ms = at_ms - position * 1000 / c->rate_hz;
 }
 
-static int64_t gap_by_stamp(struct leg_place *c, int64_t at_ms, int64_t position, int64_t lost)
+static int64_t gap_by_stamp(struct leg_place *c, const struct arrival *a, int64_t position,
+			    int64_t lost)
 {
-	int64_t ahead_ms = at_ms - stamp_of(c, position + lost);
+	int64_t at_ms = a->at_ms, ahead_ms = at_ms - stamp_of(c, position + lost);
+	int64_t off_ms = c->stamps_waver && a->chunk >= 0 ? LEG_PAUSE_MS - 1 : LEG_TOLERANCE_MS;
 	int64_t gap = lost + ahead_ms * c->rate_hz / 1000;
-	if (ahead_ms >= -LEG_TOLERANCE_MS && ahead_ms <= LEG_TOLERANCE_MS)
+	if (ahead_ms >= -off_ms && ahead_ms <= off_ms)
 		return lost;
 	if (gap >= 0 && ahead_ms <= JUMP_MAX_MS)
 		return gap;
@@ -95,7 +97,7 @@ int64_t place_gap(struct leg_place *c, const struct arrival *a, int64_t position
 	if (!c->begun)
 		begin(c, a, n);
 	else if (a->at_ms >= 0 && c->stamped)
-		gap = gap_by_stamp(c, a->at_ms, position, lost);
+		gap = gap_by_stamp(c, a, position, lost);
 	else
 		gap = gap_by_arrival(c, a->arrived_us, position, lost, n);
 	if (a->at_ms >= 0 && !c->stamped)

@@ -127,6 +127,7 @@ int line_open_leg(struct media_line *l, unsigned i, const struct media_joined *j
 		.ring = l->project && l->project->audio.listen ? l->home->ring_memory : NULL,
 		.dtmf = true,
 		.pauses = l->dialect->pauses,
+		.stamps_waver = l->dialect->stamps_waver,
 		.rests = ours,
 	};
 	struct leg_view view;

@@ -461,6 +461,36 @@ static void jitter_is_no_gap(void **state)
 	kit_fini(&k);
 }
 
+static int64_t stamp_when_sent(size_t i)
+{
+	return (int64_t)i * FRAME_MS + jitter(i);
+}
+
+/* Frames that are stamped with when they were sent, and numbered: 1.5 s are missing at the end, of
+ * which no number is. */
+static void stamps_of_a_wall_clock_waver(void **state)
+{
+	struct span bytes = conversation();
+	size_t n = bytes.n / FRAME;
+	struct leg_config c = kit_config("pcmu", 8000);
+	struct kit k;
+	struct leg_view v;
+	(void)state;
+	c.stamps_waver = true;
+	kit_init(&k, &c);
+	for (size_t i = 0; i < n; i++)
+		kit_frame(&k, frame_of(bytes, i), (int64_t)i, stamp_when_sent(i),
+			  arrival(i) + jitter(i) * MS_US);
+	leg_view(k.leg, &v);
+	assert_int_equal(v.position, bytes.n);
+	kit_frame(&k, frame_of(bytes, 0), (int64_t)n, (int64_t)n * FRAME_MS + 1500,
+		  arrival(n) + 1500 * MS_US);
+	leg_view(k.leg, &v);
+	assert_int_equal(v.position, (int64_t)bytes.n + 1500 * 8 + FRAME);
+	kit_fini(&k);
+	free_bytes(bytes);
+}
+
 static int64_t first_late(size_t i)
 {
 	return i == 0 ? 300 : i < 15 ? 300 - (int64_t)i * 20 : 0;
@@ -1176,6 +1206,7 @@ int main(void)
 		cmocka_unit_test(a_frame_that_does_not_fit_is_heard_all_the_same),
 		cmocka_unit_test(other_rates_are_resampled),
 		cmocka_unit_test(jitter_is_no_gap),
+		cmocka_unit_test(stamps_of_a_wall_clock_waver),
 		cmocka_unit_test(the_start_is_not_late_for_ever),
 		cmocka_unit_test(a_pause_is_a_gap),
 		cmocka_unit_test(clocks_that_differ_are_followed),
