@@ -11,6 +11,8 @@
  *    Nothing but such: the recording has failed.
  *  - Files of no call at all (a core was killed before it knew whose audio it was): deleted after a
  *    week, when no journal will bring that call any more.
+ *  - An empty file (a core was killed before it had written its head): deleted, nothing was
+ *    recorded.
  *  - No file, but recording was told to have begun (a core was killed before anything was on the
  *    disk): the recording has failed, with that reason.
  *  - Files that cannot be deleted: the recording is stored, the job fails and is tried again later.
@@ -98,6 +100,48 @@ static DIR *open_dir(const char *folder, const char *day, const char *call)
 	return opendir(buf_z(&path));
 }
 
+static void path_of(const struct making *m, const char *name, struct buf *out)
+{
+	buf_clear(out);
+	buf_printf(out, "%s/%s", m->folder, name);
+}
+
+/* A call's own folder goes with its last file. */
+static void remove_folder(const struct making *m, const char *name)
+{
+	struct buf path AUTO_BUF = { 0 };
+
+	path_of(m, name, &path);
+	*strrchr(path.p, '/') = '\0';
+	rmdir(path.p);
+}
+
+/* -1: there is something in it; else for how long there has been nothing. A recorder that lives
+ * writes a head at once. */
+static int64_t empty_ms(const struct making *m, const char *name)
+{
+	struct buf path AUTO_BUF = { 0 };
+	struct stat st;
+
+	path_of(m, name, &path);
+	if (lstat(buf_z(&path), &st) || !S_ISREG(st.st_mode) || st.st_size)
+		return -1;
+	int64_t ms = clock_now_us() / MS_US - (int64_t)st.st_mtime * 1000;
+	return ms > 0 ? ms : 0;
+}
+
+static void remove_empty(const struct making *m, const char *name)
+{
+	struct buf path AUTO_BUF = { 0 };
+
+	path_of(m, name, &path);
+	log_info("recordings", "%s: empty: a core was killed before anything was recorded",
+		 buf_z(&path));
+	if (unlink(buf_z(&path)) && errno != ENOENT)
+		log_warn("recordings", "%s: cannot be deleted: %s", buf_z(&path), strerror(errno));
+	remove_folder(m, name);
+}
+
 static void add_piece(struct making *m, const char *day, const char *call, const char *name)
 {
 	struct piece p = { .fd = -1 };
@@ -105,6 +149,10 @@ static void add_piece(struct making *m, const char *day, const char *call, const
 	if (!is_wav(name, &p.start_ms) ||
 	    snprintf(p.name, sizeof(p.name), "%s/%s/%s", day, call, name) >= (int)sizeof(p.name))
 		return;
+	if (empty_ms(m, p.name) > SETTLES_MS) {
+		remove_empty(m, p.name);
+		return;
+	}
 	m->pieces = realloc(m->pieces, (m->n + 1) * sizeof(*m->pieces));
 	CHECK(m->pieces);
 	m->pieces[m->n++] = p;
@@ -165,22 +213,6 @@ static int list_pieces(struct making *m, struct fault *f)
 	return 0;
 }
 
-static void path_of(const struct making *m, const char *name, struct buf *out)
-{
-	buf_clear(out);
-	buf_printf(out, "%s/%s", m->folder, name);
-}
-
-/* A call's own folder goes with its last file. */
-static void remove_folder(const struct making *m, const char *name)
-{
-	struct buf path AUTO_BUF = { 0 };
-
-	path_of(m, name, &path);
-	*strrchr(path.p, '/') = '\0';
-	rmdir(path.p);
-}
-
 static void remove_piece(const struct making *m, const char *name)
 {
 	struct buf path AUTO_BUF = { 0 };
@@ -233,6 +265,8 @@ static int open_piece(struct making *m, struct piece *p, struct fault *f)
 		return fault(f, E_UNAVAILABLE, "%s: %s", buf_z(&path), strerror(errno));
 	if (flock(p->fd, LOCK_EX | LOCK_NB))
 		return fault(f, E_UNAVAILABLE, "%s: still being written", buf_z(&path));
+	if (empty_ms(m, p->name) >= 0)
+		return fault(f, E_UNAVAILABLE, "%s: nothing is in it yet", buf_z(&path));
 	int rc = read_head(p, &why);
 	if (rc == E_INVALID)
 		call_bad(m, p, &why);
@@ -554,6 +588,20 @@ struct look {
 	unsigned n, most;
 };
 
+/* Nobody asks about it: it goes here, when there may be no job of its call. */
+static bool is_empty(const struct look *l, const char *day, const char *call, const char *name)
+{
+	const struct making m = { .folder = l->folder };
+	char file[NAME_MAX_BYTES];
+
+	if (snprintf(file, sizeof(file), "%s/%s/%s", day, call, name) >= (int)sizeof(file))
+		return false;
+	int64_t ms = empty_ms(&m, file);
+	if (ms > SETTLES_MS)
+		remove_empty(&m, file);
+	return ms >= 0;
+}
+
 static void look_at_call(struct look *l, const char *day, const char *name)
 {
 	struct uuid call;
@@ -565,7 +613,8 @@ static void look_at_call(struct look *l, const char *day, const char *name)
 	    !(files = open_dir(l->folder, day, name)))
 		return;
 	for (struct dirent *e; (e = readdir(files));)
-		if (is_wav(e->d_name, &start_ms) && start_ms < first)
+		if (is_wav(e->d_name, &start_ms) && start_ms < first &&
+		    !is_empty(l, day, name, e->d_name))
 			first = start_ms;
 	closedir(files);
 	if (first == INT64_MAX)

@@ -3,7 +3,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { leftWav } from './lib/wav.mjs';
 import { mediaWorldFor } from './lib/media.mjs';
@@ -377,6 +377,28 @@ test('a call that is not over yet is not ready; a file that cannot be read is to
   assert.match(answer.body.detail, /has failed: 1767312000000/);
   assert.equal((await product.api('GET', `/api/v1/recordings/${failed.id}/peaks`)).status, 409);
   await until('it is set aside', () => files('.bad').length === 1);
+});
+
+test('an empty file, of a core that was killed before it had written anything, leaves no trace but in the log', async () => {
+  const { product } = w();
+  const day = '2026-01-06', now = Date.parse(`${day}T05:06:07Z`);
+  const empty = (call, name) => {
+    const dir = join(folder(), day, call);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, name), '');
+    utimesSync(join(dir, name), now / 1000, now / 1000);
+    return dir;
+  };
+  const nothing = await w().running('empty'), some = await w().running('empty-and-more');
+  const dir = empty(nothing, `${now}-0.wav`);
+  writeFileSync(join(empty(some, `${now}-0.wav`), `${now + 1}-1.wav`), leftWav(now + 1, 1, 1, Buffer.alloc(8000, 0x55)));
+  await w().over('empty');
+  await w().over('empty-and-more');
+  const [made] = await ready(some);
+  assert.deepEqual([made.error, made.started_at, made.duration_ms], [null, `${day}T05:06:07.001000Z`, 1000]);
+  await until('the other is gone', () => !existsSync(dir));
+  assert.deepEqual(await listed(nothing), []);
+  assert.ok(product.log().includes(`${nothing}/${now}-0.wav: empty`), 'the log says so');
 });
 
 test('a file that cannot be read is told also when the recording is not made at the first try', async () => {
