@@ -229,8 +229,8 @@ static int locate(struct followup *w, const struct followup_recording *r, struct
 {
 	const struct platform_ask ask = { .url = r->about, .group = RATE_LIGHT };
 
-	*url = r->url;
-	if (*r->url)
+	*url = r->url ? r->url : "";
+	if (**url)
 		return 0;
 	int rc = platform_ask(w->platform, &ask, a, f);
 	rc = followup_judge(w, rc, a, f);
